@@ -1,0 +1,1 @@
+//! windlass-e2e
