@@ -8,7 +8,7 @@
 //! The genesis block's `extraData` is the hash of the genesis document, so that its block hash
 //! commits to every parameter of the network.
 
-use alloy_consensus::{Header, Sealable, TxEnvelope};
+use alloy_consensus::{Header, TxEnvelope};
 use alloy_primitives::{B256, Bytes, Sealed};
 use alloy_rlp::{Decodable, Encodable};
 
@@ -122,10 +122,10 @@ impl Block {
     /// Reads the canonical RLP, and nothing else.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut rest = bytes;
-        let block = alloy_consensus::Block::<TxEnvelope>::decode(&mut rest)
-            .map_err(DecodeError::Rlp)?;
+        let block =
+            alloy_consensus::Block::<TxEnvelope>::decode(&mut rest).map_err(DecodeError::Rlp)?;
         let block = Self::new(block);
-        if !rest.is_empty() || block.encode() != bytes {
+        if !rest.is_empty() || *block.encode() != *bytes {
             return Err(DecodeError::NotCanonical);
         }
         Ok(block)
