@@ -1,1 +1,14 @@
-//! windlass-model
+//! The words of Windlass as types: ids, specs, statuses, API bodies and error codes.
+//!
+//! Everything here is data. There is no I/O, no clock, no randomness and no async: whoever makes an
+//! id brings the entropy, whoever stamps a time brings the milliseconds. Input is parsed at the edge
+//! into these types, and inside the program an invalid name, id or spec cannot exist.
+#![warn(missing_docs)]
+
+pub mod id;
+pub mod name;
+pub mod receipt;
+pub mod workload;
+
+pub use id::{EventId, KeyId, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId};
+pub use name::Name;
