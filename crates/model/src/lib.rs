@@ -5,10 +5,15 @@
 //! into these types, and inside the program an invalid name, id or spec cannot exist.
 #![warn(missing_docs)]
 
+pub mod api;
+pub mod error;
 pub mod id;
 pub mod name;
+pub mod network;
 pub mod receipt;
+pub mod spec;
 pub mod workload;
 
+pub use error::{ErrorCode, Problem};
 pub use id::{EventId, KeyId, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId};
 pub use name::Name;

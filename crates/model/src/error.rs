@@ -1,0 +1,227 @@
+//! Errors that a user meets: one code each, what was wrong, and what to do.
+//!
+//! The code is the contract: scripts match on it, `docs/errors/<code>.md` explains it. Over HTTP an
+//! error is a problem document of RFC 9457; on a terminal it is the same three things in three lines.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = ($code:literal, $status:literal, $title:literal, $exit:ident);)*) => {
+        /// Every error code of the platform. The text form is the variant in snake case.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum ErrorCode { $($(#[$doc])* $variant,)* }
+
+        impl ErrorCode {
+            /// All codes, for the test that each has its page.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The code as scripts see it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The HTTP status of a response with this code.
+            pub fn http_status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// What the code means, the same for every occurrence.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What the `windlass` command exits with.
+            pub fn exit(self) -> Exit {
+                match self { $(Self::$variant => Exit::$exit,)* }
+            }
+        }
+    };
+}
+
+/// Exit codes of the `windlass` command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 1: it failed for a reason of its own.
+    Failed,
+    /// 2: the input was wrong.
+    Input,
+    /// 3: what was named does not exist.
+    Absent,
+    /// 4: it conflicts with what exists or is under way.
+    Conflict,
+    /// 5: who asks may not, or is not known.
+    Denied,
+    /// 6: the platform cannot be reached, or something that it needs can't.
+    Unavailable,
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Input => 2,
+            Self::Absent => 3,
+            Self::Conflict => 4,
+            Self::Denied => 5,
+            Self::Unavailable => 6,
+        }
+    }
+}
+
+codes! {
+    /// The request is not of the form that the endpoint takes.
+    InvalidRequest = ("invalid_request", 400, "the request is malformed", Input);
+    /// A spec has an unknown field, a wrong type or a value out of range.
+    InvalidSpec = ("invalid_spec", 422, "the spec is not valid", Input);
+    /// A name breaks the rule for names.
+    InvalidName = ("invalid_name", 422, "the name is not valid", Input);
+    /// The change is not one that a running network can take.
+    ImmutableField = ("immutable_field", 422, "the field cannot be changed", Input);
+    /// The organization has something of that name.
+    NameTaken = ("name_taken", 409, "the name is taken", Conflict);
+    /// Another network of this installation has that chain id.
+    ChainIdTaken = ("chain_id_taken", 409, "the chain id is taken", Conflict);
+    /// The nodes asked for do not fit the machine.
+    InsufficientMemory = ("insufficient_memory", 422, "the network does not fit this machine", Input);
+    /// The organization is not known.
+    OrganizationNotFound = ("organization_not_found", 404, "no such organization", Absent);
+    /// The organization has no such network.
+    NetworkNotFound = ("network_not_found", 404, "no such network", Absent);
+    /// The network has no such node.
+    NodeNotFound = ("node_not_found", 404, "no such node", Absent);
+    /// The organization has no such operation.
+    OperationNotFound = ("operation_not_found", 404, "no such operation", Absent);
+    /// The path is not one of the API's.
+    RouteNotFound = ("route_not_found", 404, "no such path", Absent);
+    /// The path does not take the method.
+    MethodNotAllowed = ("method_not_allowed", 405, "the path does not take this method", Input);
+    /// No credential, or one that is not known.
+    Unauthenticated = ("unauthenticated", 401, "authentication is needed", Denied);
+    /// The one-time login link is spent, expired or wrong.
+    LoginLinkInvalid = ("login_link_invalid", 401, "the login link is not valid", Denied);
+    /// The credential does not allow the action.
+    Forbidden = ("forbidden", 403, "not allowed", Denied);
+    /// The `Host` header names another host.
+    HostRefused = ("host_refused", 421, "the host is not served here", Denied);
+    /// The `Origin` header names another site.
+    OriginRefused = ("origin_refused", 403, "the origin is not allowed", Denied);
+    /// Somebody changed the object in between.
+    VersionConflict = ("version_conflict", 409, "the object has changed since", Conflict);
+    /// The network's state, or an operation under way, does not allow the action.
+    NetworkBusy = ("network_busy", 409, "the network cannot do that now", Conflict);
+    /// The `Idempotency-Key` was used for another request.
+    IdempotencyKeyReused = ("idempotency_key_reused", 409, "the idempotency key was used for another request", Conflict);
+    /// The body is larger than the endpoint takes.
+    PayloadTooLarge = ("payload_too_large", 413, "the body is too large", Input);
+    /// The network is not running.
+    NetworkStopped = ("network_stopped", 409, "the network is stopped", Conflict);
+    /// No node of the network answers.
+    NetworkUnavailable = ("network_unavailable", 503, "no node answers", Unavailable);
+    /// The operation came to its end without success.
+    OperationFailed = ("operation_failed", 500, "the operation failed", Failed);
+    /// The operation is not finished within the time that the caller waits.
+    OperationTimeout = ("operation_timeout", 504, "the operation takes longer", Unavailable);
+    /// A process did not start, or ended before it was ready.
+    WorkloadFailed = ("workload_failed", 500, "a process did not start", Failed);
+    /// A TCP port is taken.
+    PortInUse = ("port_in_use", 409, "the port is in use", Conflict);
+    /// No space is left on the disk.
+    DiskFull = ("disk_full", 507, "the disk is full", Unavailable);
+    /// The mutation's audit row cannot be written.
+    AuditUnavailable = ("audit_unavailable", 503, "the audit log cannot be written", Unavailable);
+    /// The store cannot be read or written.
+    StoreUnavailable = ("store_unavailable", 503, "the store does not answer", Unavailable);
+    /// The data directory cannot be used as it is.
+    DataDirectoryUnusable = ("data_directory_unusable", 500, "the data directory cannot be used", Failed);
+    /// The data directory was written by a newer version.
+    DataDirectoryNewer = ("data_directory_newer", 500, "the data directory is of a newer version", Failed);
+    /// A platform runs on the data directory.
+    PlatformRunning = ("platform_running", 409, "a platform runs already", Conflict);
+    /// No platform was found.
+    PlatformNotRunning = ("platform_not_running", 503, "no platform is running", Unavailable);
+    /// A defect of the platform.
+    Internal = ("internal", 500, "an internal error", Failed);
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where in a user's file something is wrong. Lines and columns count from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Location {
+    /// The file, as the user named it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub file: Option<String>,
+    /// The line.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<usize>,
+    /// The column.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub column: Option<usize>,
+    /// The field's path, such as `fees.policy`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub field: Option<String>,
+}
+
+/// A problem document of RFC 9457, with `code` and `hint`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
+#[error("{detail}")]
+pub struct Problem {
+    /// The page of the code: `/errors/<code>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What the code means, the same for every occurrence.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What was wrong this time.
+    pub detail: String,
+    /// The code.
+    pub code: ErrorCode,
+    /// What to do.
+    pub hint: String,
+    /// Where in the input, if it was the input.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub location: Option<Location>,
+}
+
+impl Problem {
+    /// A problem: its code, what was wrong this time, and what to do.
+    pub fn new(code: ErrorCode, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            kind: format!("/errors/{}", code.as_str()),
+            title: code.title().to_owned(),
+            status: code.http_status(),
+            detail: detail.into(),
+            code,
+            hint: hint.into(),
+            location: None,
+        }
+    }
+
+    /// The same problem, with the place in the input.
+    #[must_use]
+    pub fn at(mut self, location: Location) -> Self {
+        self.location = Some(location);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_code_is_its_json() {
+        for code in ErrorCode::ALL {
+            let json = serde_json::to_string(code).expect("a unit variant serializes");
+            assert_eq!(json, format!("\"{code}\""));
+        }
+    }
+}

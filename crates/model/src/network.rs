@@ -1,0 +1,314 @@
+//! What the platform says of a network, its nodes and the operations on it.
+//!
+//! A network's life: declared → creating → usable ⇄ stopped → destroying → gone. The *state* says
+//! where in this life it is; *health* says whether a usable network can do its work now, with the
+//! reason and the remedy on the object itself.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    ErrorCode, Name, NetworkId, NodeId, OperationId, OrganizationId, receipt::ReleaseReceipt,
+    spec::NetworkSpec,
+};
+
+/// Where in its life a network is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkState {
+    /// Written down; nothing was done yet.
+    Declared,
+    /// On its way to usable for the first time.
+    Creating,
+    /// It finalised a block that every node saw, and its endpoint answered.
+    Usable,
+    /// On its way to stopped.
+    Stopping,
+    /// No process; its data, keys, ports and URL are kept.
+    Stopped,
+    /// On its way back to usable.
+    Starting,
+    /// On its way to gone.
+    Destroying,
+    /// Everything it had is verified gone.
+    Gone,
+}
+
+/// What its owner wants of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Intent {
+    /// It runs.
+    Running,
+    /// No process; everything is kept.
+    Stopped,
+    /// Nothing is left.
+    Destroyed,
+}
+
+/// Whether a network can do its work now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Not known, or not applicable: it does not run.
+    Unknown,
+    /// Every node is there.
+    Healthy,
+    /// A quorum is there, but not every node.
+    Degraded,
+    /// No quorum: no block is made.
+    Unavailable,
+}
+
+/// Why something is as it is, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reason {
+    /// The code of the error behind it.
+    pub code: ErrorCode,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; what the platform does by itself is said too.
+    pub remedy: String,
+    /// Since when, Unix milliseconds.
+    pub since_ms: u64,
+}
+
+/// A block's number and hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BlockRef {
+    /// The height.
+    pub number: u64,
+    /// `0x` and 64 hex digits.
+    pub hash: String,
+}
+
+/// What a node does in its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeRole {
+    /// It proposes and votes.
+    Validator,
+}
+
+/// Where a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// Written down; no process was started.
+    Declared,
+    /// Its process is being started, or is there and does not answer yet.
+    Starting,
+    /// Its process is there and answers.
+    Running,
+    /// It has no process, and none is wanted.
+    Stopped,
+    /// It has no process although one is wanted; it will be restarted.
+    Failed,
+}
+
+/// One process of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Node {
+    /// Its id.
+    pub id: NodeId,
+    /// Its name in the network, such as `validator-0`.
+    pub name: String,
+    /// The member that it belongs to.
+    pub member: Name,
+    /// What it does.
+    pub role: NodeRole,
+    /// Where it is.
+    pub state: NodeState,
+    /// Its process, while there is one.
+    pub pid: Option<u32>,
+    /// When the process started, Unix milliseconds.
+    pub started_at_ms: Option<u64>,
+    /// The newest final block that it reported.
+    pub tip: Option<BlockRef>,
+    /// Resident memory in bytes.
+    pub resident_bytes: Option<u64>,
+    /// Validators that it is connected with, itself counted.
+    pub connected_validators: Option<u32>,
+    /// How often the platform started it again after it had ended by itself.
+    pub restarts: u32,
+    /// When it last answered, Unix milliseconds.
+    pub answered_at_ms: Option<u64>,
+    /// Its public node key, 64 hex digits.
+    pub node_key: Option<String>,
+    /// Its public consensus key, 64 hex digits.
+    pub consensus_key: Option<String>,
+    /// Its p2p address.
+    pub address: Option<String>,
+    /// Why it is not running, if it should be.
+    pub reason: Option<Reason>,
+}
+
+/// What one node reported when the network became usable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeEvidence {
+    /// The node's name.
+    pub node: String,
+    /// Its public node key, 64 hex digits.
+    pub node_key: String,
+    /// Its public consensus key, 64 hex digits.
+    pub consensus_key: String,
+    /// The first final block, as this node reports it.
+    pub first_block: BlockRef,
+}
+
+/// How long one step took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StepTiming {
+    /// The step's name.
+    pub step: String,
+    /// Milliseconds.
+    pub milliseconds: u64,
+}
+
+/// Why a network may be called usable: what was asked of it, and what it answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Evidence {
+    /// The chain id, as the endpoint answered it.
+    pub chain_id: u64,
+    /// The hash of block 0, which commits to the whole genesis document.
+    pub genesis_hash: String,
+    /// The first final block, as each node reported it.
+    pub nodes: Vec<NodeEvidence>,
+    /// The hash of the test transaction; its key is thrown away.
+    pub test_transaction: String,
+    /// The final block that has the test transaction.
+    pub test_block: BlockRef,
+    /// The endpoint that answered.
+    pub endpoint: String,
+    /// The block number that the endpoint answered.
+    pub endpoint_block: u64,
+    /// The milliseconds of each step.
+    pub steps: Vec<StepTiming>,
+}
+
+/// A network, as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Network {
+    /// Its id.
+    pub id: NetworkId,
+    /// The organization that it belongs to.
+    pub organization: OrganizationId,
+    /// Its name, unique in the organization.
+    pub name: Name,
+    /// Where in its life it is.
+    pub state: NetworkState,
+    /// What its owner wants.
+    pub intent: Intent,
+    /// Whether it can do its work now.
+    pub health: Health,
+    /// Why it is not (yet) what its owner wants.
+    pub reason: Option<Reason>,
+    /// What was declared.
+    pub spec: NetworkSpec,
+    /// Rises with every change of the spec or the intent.
+    pub generation: u64,
+    /// Rises with every change of the object; send it back to change the object safely.
+    pub resource_version: u64,
+    /// The hash of block 0, once the genesis is made.
+    pub genesis_hash: Option<String>,
+    /// The stable URL, once there is one. It holds its own key: whoever has it can use the network.
+    pub endpoint: Option<String>,
+    /// The newest block that a quorum of nodes reported final.
+    pub tip: Option<BlockRef>,
+    /// Its nodes, in the order of the genesis.
+    pub nodes: Vec<Node>,
+    /// The evidence of the last time that it became usable from nothing.
+    pub evidence: Option<Evidence>,
+    /// The operation that is under way.
+    pub operation: Option<OperationId>,
+    /// When it was declared, Unix milliseconds.
+    pub created_at_ms: u64,
+    /// When it last answered, Unix milliseconds.
+    pub answered_at_ms: Option<u64>,
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationKind {
+    /// Brings a network from declared to usable.
+    Create,
+    /// Ends its processes and keeps everything else.
+    Stop,
+    /// Brings it back.
+    Start,
+    /// Leaves nothing.
+    Destroy,
+    /// Brings it to a changed spec.
+    Update,
+}
+
+/// Where an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationState {
+    /// Under way.
+    Running,
+    /// Done.
+    Succeeded,
+    /// It will not be done; the reason is on it.
+    Failed,
+    /// Another operation took its place, such as a destroy during a create.
+    Superseded,
+}
+
+/// Where a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StepState {
+    /// Not begun.
+    Pending,
+    /// Under way.
+    Running,
+    /// Done.
+    Done,
+}
+
+/// One step of an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Step {
+    /// Its name, in the words of the user: `keys`, `genesis`, `processes`, `peers`, …
+    pub name: String,
+    /// Where it is.
+    pub state: StepState,
+    /// When it began, Unix milliseconds.
+    pub started_at_ms: Option<u64>,
+    /// When it was done, Unix milliseconds.
+    pub finished_at_ms: Option<u64>,
+    /// Progress in words, such as `3 of 4 nodes`.
+    pub detail: Option<String>,
+}
+
+/// An asynchronous action on a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// The organization.
+    pub organization: OrganizationId,
+    /// The network that it acts on.
+    pub network: NetworkId,
+    /// The network's name.
+    pub network_name: Name,
+    /// What it does.
+    pub kind: OperationKind,
+    /// Where it is.
+    pub state: OperationState,
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+    /// Why it makes no progress or has failed, with the remedy.
+    pub reason: Option<Reason>,
+    /// What a create proved.
+    pub evidence: Option<Evidence>,
+    /// What a destroy released.
+    pub receipt: Option<ReleaseReceipt>,
+    /// When it was asked for, Unix milliseconds.
+    pub created_at_ms: u64,
+    /// When it ended, Unix milliseconds.
+    pub finished_at_ms: Option<u64>,
+}

@@ -1,0 +1,534 @@
+//! What a user declares: the spec of a network.
+//!
+//! [`Manifest`] is the file as written, with most fields optional; [`Manifest::resolve`] fills the
+//! defaults in, checks every value and gives a [`NetworkSpec`], in which nothing invalid can stand.
+//! [`Manifest::parse`] says of a mistake where it is: line, column, field and what was meant.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use utoipa::ToSchema;
+
+use crate::{ErrorCode, Name, Problem, error::Location};
+
+/// Chain ids stay below 2^53, so that JavaScript clients read them exactly.
+pub const MAX_CHAIN_ID: u64 = (1 << 53) - 1;
+/// The most validators of one network.
+pub const MAX_VALIDATORS: u32 = 100;
+
+/// The software that runs a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineName {
+    /// Our own: Ethereum blocks with BFT finality.
+    #[default]
+    Windlass,
+}
+
+/// How many organizations share a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkKind {
+    /// One organization's.
+    #[default]
+    Private,
+    /// Several organizations'.
+    Consortium,
+}
+
+/// What a transaction pays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "policy", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Fees {
+    /// The base fee is constantly zero, and fees are neither required nor charged.
+    Free {},
+    /// A base fee by EIP-1559 that does not fall below a floor.
+    Eip1559 {
+        /// The floor in wei per gas.
+        #[serde(default = "one_gwei")]
+        floor_wei: u64,
+    },
+}
+
+fn one_gwei() -> u64 {
+    1_000_000_000
+}
+
+/// An Ethereum address: `0x` and 40 hex digits, kept in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct AccountAddress(String);
+
+/// A number below 2^256, written in decimal or as `0x` hex, kept as minimal `0x` hex.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Quantity(String);
+
+/// Bytes: `0x` and an even number of hex digits, kept in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct HexBytes(String);
+
+/// Why a text is not a value of a spec.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidValue {
+    /// Not an address.
+    #[error("an address is 0x and 40 hex digits")]
+    Address,
+    /// Not a number below 2^256.
+    #[error("an amount is a whole number below 2^256, in decimal or as 0x hex")]
+    Quantity,
+    /// Not bytes.
+    #[error("bytes are 0x and an even number of hex digits")]
+    Bytes,
+}
+
+fn hex_digits(text: &str) -> Option<String> {
+    let digits = text.strip_prefix("0x")?;
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| digits.to_ascii_lowercase())
+}
+
+impl FromStr for AccountAddress {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match hex_digits(text) {
+            Some(digits) if digits.len() == 40 => Ok(Self(format!("0x{digits}"))),
+            Some(_) | None => Err(InvalidValue::Address),
+        }
+    }
+}
+
+impl FromStr for HexBytes {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match hex_digits(text) {
+            Some(digits) if digits.len().is_multiple_of(2) => Ok(Self(format!("0x{digits}"))),
+            Some(_) | None => Err(InvalidValue::Bytes),
+        }
+    }
+}
+
+impl FromStr for Quantity {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let digits = match hex_digits(text) {
+            Some(digits) if !digits.is_empty() => digits,
+            Some(_) => return Err(InvalidValue::Quantity),
+            None => decimal_to_hex(text).ok_or(InvalidValue::Quantity)?,
+        };
+        let minimal = digits.trim_start_matches('0');
+        if minimal.len() > 64 {
+            return Err(InvalidValue::Quantity);
+        }
+        Ok(Self(if minimal.is_empty() { "0x0".to_owned() } else { format!("0x{minimal}") }))
+    }
+}
+
+/// Schoolbook conversion of at most 78 decimal digits, the length of 2^256.
+fn decimal_to_hex(text: &str) -> Option<String> {
+    let text = text.replace('_', "");
+    if text.is_empty() || text.len() > 78 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let mut nibbles: Vec<u8> = Vec::new();
+    for digit in text.bytes().map(|byte| byte - b'0') {
+        let mut carry = u16::from(digit);
+        for nibble in &mut nibbles {
+            let value = u16::from(*nibble) * 10 + carry;
+            *nibble = u8::try_from(value & 0xf).expect("masked to four bits");
+            carry = value >> 4;
+        }
+        while carry > 0 {
+            nibbles.push(u8::try_from(carry & 0xf).expect("masked to four bits"));
+            carry >>= 4;
+        }
+    }
+    Some(nibbles.iter().rev().map(|nibble| format!("{nibble:x}")).collect())
+}
+
+macro_rules! texts {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// The text, in its kept form.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                String::schema()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+texts!(AccountAddress, Quantity, HexBytes);
+
+/// What an account holds in block 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Allocation {
+    /// Its balance in wei.
+    pub balance: Quantity,
+    /// Its nonce.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub nonce: u64,
+    /// Its code, if it is a contract.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<HexBytes>,
+    /// Its storage: slot → value, each a number below 2^256.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub storage: BTreeMap<Quantity, Quantity>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A member: an organization's seat, with its validators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// The organization's name.
+    pub organization: Name,
+    /// How many validators it runs.
+    pub validators: u32,
+}
+
+/// What a node may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeLimits {
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// Processor time in thousandths of a core; 0 is no limit.
+    pub cpu_millis: u32,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        Self { memory_mib: 512, cpu_millis: 0 }
+    }
+}
+
+/// A network as it is declared, every default filled in and every value checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSpec {
+    /// The software that runs it.
+    pub engine: EngineName,
+    /// How many organizations share it.
+    pub kind: NetworkKind,
+    /// The chain id, 1 to 2^53 − 1, unique on the installation.
+    pub chain_id: u64,
+    /// The gas limit of a block.
+    pub gas_limit: u64,
+    /// The gas limit of a transaction (EIP-7825).
+    pub transaction_gas_cap: u64,
+    /// The size limit of a contract's code in bytes (EIP-170).
+    pub contract_size_limit: u32,
+    /// The shortest time between two blocks in milliseconds.
+    pub min_block_interval_ms: u64,
+    /// Blocks in an epoch: validators change at its end.
+    pub epoch_length: u64,
+    /// What a transaction pays.
+    pub fees: Fees,
+    /// Web origins that may use the endpoint from a browser; `*` is any.
+    pub cors_origins: Vec<String>,
+    /// Accounts of block 0.
+    pub alloc: BTreeMap<AccountAddress, Allocation>,
+    /// The members and their validators.
+    pub members: Vec<Member>,
+    /// What each node may use.
+    pub node_limits: NodeLimits,
+}
+
+impl NetworkSpec {
+    /// How many validators there are.
+    pub fn validators(&self) -> u32 {
+        self.members.iter().map(|member| member.validators).sum()
+    }
+
+    /// How many validators may fail or lie without harm: (n − 1) / 3.
+    pub fn tolerated_faults(&self) -> u32 {
+        self.validators().saturating_sub(1) / 3
+    }
+}
+
+/// A spec as a user writes it, in TOML or JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The network's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// The software that runs it; `windlass` unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    /// `private` unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<NetworkKind>,
+    /// Drawn at random unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain_id: Option<u64>,
+    /// 30,000,000 unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gas_limit: Option<u64>,
+    /// 16,777,216 (2^24) unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_gas_cap: Option<u64>,
+    /// 24,576 unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contract_size_limit: Option<u32>,
+    /// 100 unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_block_interval_ms: Option<u64>,
+    /// 1,000 unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch_length: Option<u64>,
+    /// `free` unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fees: Option<Fees>,
+    /// None unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_origins: Option<Vec<String>>,
+    /// Accounts of block 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alloc: Option<BTreeMap<AccountAddress, Allocation>>,
+    /// Validators of the one member of a private network; short for `members`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validators: Option<u32>,
+    /// The members and their validators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<Member>>,
+    /// What each node may use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_limits: Option<NodeLimits>,
+}
+
+/// What a manifest leaves to the platform.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The chain id where the manifest has none.
+    pub chain_id: u64,
+    /// The member where the manifest names none: the organization that declares.
+    pub organization: Name,
+}
+
+const FIELDS: &[&str] = &[
+    "name",
+    "engine",
+    "kind",
+    "chain_id",
+    "gas_limit",
+    "transaction_gas_cap",
+    "contract_size_limit",
+    "min_block_interval_ms",
+    "epoch_length",
+    "fees",
+    "cors_origins",
+    "alloc",
+    "validators",
+    "members",
+    "node_limits",
+    "policy",
+    "floor_wei",
+    "organization",
+    "balance",
+    "nonce",
+    "code",
+    "storage",
+    "memory_mib",
+    "cpu_millis",
+];
+
+impl Manifest {
+    /// Reads a manifest in TOML. `file` is the name that the user knows it by.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Box<Problem>> {
+        toml::from_str(text).map_err(|error| Box::new(explain(&error, text, file)))
+    }
+
+    /// Fills the defaults in and checks every value.
+    pub fn resolve(&self, defaults: &Defaults) -> Result<NetworkSpec, Box<Problem>> {
+        let spec = NetworkSpec {
+            engine: self.engine.unwrap_or_default(),
+            kind: self.kind.unwrap_or_default(),
+            chain_id: self.chain_id.unwrap_or(defaults.chain_id),
+            gas_limit: self.gas_limit.unwrap_or(30_000_000),
+            transaction_gas_cap: self.transaction_gas_cap.unwrap_or(1 << 24),
+            contract_size_limit: self.contract_size_limit.unwrap_or(24_576),
+            min_block_interval_ms: self.min_block_interval_ms.unwrap_or(100),
+            epoch_length: self.epoch_length.unwrap_or(1_000),
+            fees: self.fees.clone().unwrap_or(Fees::Free {}),
+            cors_origins: self.cors_origins.clone().unwrap_or_default(),
+            alloc: self.alloc.clone().unwrap_or_default(),
+            members: self.resolve_members(defaults)?,
+            node_limits: self.node_limits.unwrap_or_default(),
+        };
+        check_ranges(&spec)?;
+        check_members(&spec)?;
+        check_origins(&spec)?;
+        Ok(spec)
+    }
+
+    fn resolve_members(&self, defaults: &Defaults) -> Result<Vec<Member>, Box<Problem>> {
+        match (&self.members, self.validators) {
+            (Some(_), Some(_)) => Err(invalid(
+                "validators",
+                "the spec has both `validators` and `members`",
+                "`validators` is short for one member: leave one of the two out",
+            )),
+            (Some(members), None) => Ok(members.clone()),
+            (None, validators) => Ok(vec![Member {
+                organization: defaults.organization.clone(),
+                validators: validators.unwrap_or(4),
+            }]),
+        }
+    }
+}
+
+fn invalid(field: &str, detail: impl Into<String>, hint: impl Into<String>) -> Box<Problem> {
+    let location = Location { field: Some(field.to_owned()), ..Location::default() };
+    Box::new(Problem::new(ErrorCode::InvalidSpec, detail, hint).at(location))
+}
+
+fn check_ranges(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
+    let ranges = [
+        ("chain_id", spec.chain_id, 1, MAX_CHAIN_ID),
+        ("gas_limit", spec.gas_limit, 1_000_000, 10_000_000_000),
+        ("transaction_gas_cap", spec.transaction_gas_cap, 100_000, spec.gas_limit.max(1 << 24)),
+        ("contract_size_limit", u64::from(spec.contract_size_limit), 24_576, 1 << 20),
+        ("min_block_interval_ms", spec.min_block_interval_ms, 0, 600_000),
+        ("epoch_length", spec.epoch_length, 8, 1_000_000_000),
+        ("node_limits.memory_mib", u64::from(spec.node_limits.memory_mib), 64, 1 << 20),
+    ];
+    for (field, value, least, most) in ranges {
+        if value < least || value > most {
+            return Err(invalid(
+                field,
+                format!("`{field}` is {value}; it must be from {least} to {most}"),
+                format!("give `{field}` a value from {least} to {most}, or leave it out"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_members(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
+    let mut seen = std::collections::BTreeSet::new();
+    for member in &spec.members {
+        if !seen.insert(&member.organization) {
+            return Err(invalid(
+                "members",
+                format!("the organization `{}` is a member twice", member.organization),
+                "give each organization one entry, with all of its validators",
+            ));
+        }
+    }
+    if spec.kind == NetworkKind::Private && spec.members.len() > 1 {
+        return Err(invalid(
+            "members",
+            format!("a private network has one member, not {}", spec.members.len()),
+            "set kind = \"consortium\", or name one member",
+        ));
+    }
+    let validators = spec
+        .members
+        .iter()
+        .try_fold(0u32, |sum, member| sum.checked_add(member.validators))
+        .unwrap_or(u32::MAX);
+    if validators == 0 || validators > MAX_VALIDATORS {
+        return Err(invalid(
+            "validators",
+            format!("the network has {validators} validators; it must have 1 to {MAX_VALIDATORS}"),
+            "4 validators go on when one fails, 7 when two fail; 1 is enough for development",
+        ));
+    }
+    Ok(())
+}
+
+fn check_origins(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
+    for origin in &spec.cors_origins {
+        let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        let host = rest.is_some_and(|rest| {
+            !rest.is_empty()
+                && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@\\".contains(&byte))
+        });
+        if origin != "*" && !host {
+            return Err(invalid(
+                "cors_origins",
+                format!("`{origin}` is not a web origin"),
+                "an origin is a scheme and a host, such as https://app.example.com, or `*` for any",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Turns a TOML error into a problem with its place and, for an unknown field, what was meant.
+fn explain(error: &toml::de::Error, text: &str, file: &str) -> Problem {
+    let message = error.message().to_owned();
+    let unknown = message
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split('`').next())
+        .map(str::to_owned);
+    let hint = match &unknown {
+        Some(field) => nearest(field).map_or_else(
+            || {
+                "remove the field; `windlass network create --help` names the ones there are"
+                    .to_owned()
+            },
+            |name| format!("did you mean `{name}`?"),
+        ),
+        None => "correct the value at this place".to_owned(),
+    };
+    let start = error.span().map(|span| span.start);
+    let before = start.and_then(|start| text.get(..start));
+    let line_text = before.map(|before| before.rsplit('\n').next().unwrap_or_default());
+    let location = Location {
+        file: Some(file.to_owned()),
+        line: before.map(|before| before.matches('\n').count() + 1),
+        column: line_text.map(|line| line.chars().count() + 1),
+        field: unknown.or_else(|| start.and_then(|start| key_at(text, start))),
+    };
+    Problem::new(ErrorCode::InvalidSpec, message, hint).at(location)
+}
+
+/// The key of the `key = value` line that the byte offset is on.
+fn key_at(text: &str, offset: usize) -> Option<String> {
+    let begin = text.get(..offset)?.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.get(begin..)?.lines().next()?;
+    let (key, _) = line.split_once('=')?;
+    Some(key.trim().to_owned())
+}
+
+fn nearest(field: &str) -> Option<&'static str> {
+    FIELDS
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(name, field), *name))
+        .filter(|(distance, name)| *distance <= name.len().div_ceil(3))
+        .min()
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+use super::*;
+
+fn defaults() -> Defaults {
+    Defaults { chain_id: 77, organization: "acme".parse().expect("a valid name") }
+}
+
+fn resolve(text: &str) -> Result<NetworkSpec, Box<Problem>> {
+    Manifest::parse(text, "trade.toml")?.resolve(&defaults())
+}
+
+#[track_caller]
+fn refused(text: &str, place: (Option<usize>, &str), detail: &str, hint: &str) {
+    let problem = resolve(text).expect_err("the spec is refused");
+    let location = problem.location.clone().expect("a place is given");
+    assert_eq!(problem.code, ErrorCode::InvalidSpec);
+    assert_eq!((location.line, location.field.as_deref()), (place.0, Some(place.1)), "{problem:?}");
+    assert!(problem.detail.contains(detail), "{}", problem.detail);
+    assert!(problem.hint.contains(hint), "{}", problem.hint);
+}
+
+#[test]
+fn an_empty_manifest_has_four_validators_of_the_organization() {
+    let spec = resolve("").expect("every field has a default");
+    assert_eq!(spec.chain_id, 77);
+    assert_eq!(spec.validators(), 4);
+    assert_eq!(spec.tolerated_faults(), 1);
+    assert_eq!(spec.members[0].organization.as_str(), "acme");
+}
+
+#[test]
+fn a_spec_survives_json() {
+    let spec = resolve(
+        "cors_origins = [\"https://a.example\"]\n[fees]\npolicy = \"eip1559\"\n\
+         [alloc.0xABcdef0000000000000000000000000000000001]\nbalance = \"1000\"\n",
+    )
+    .expect("the manifest is valid");
+    let json = serde_json::to_string(&spec).expect("a spec serializes");
+    assert_eq!(serde_json::from_str::<NetworkSpec>(&json).expect("and reads back"), spec);
+    assert!(json.contains("0xabcdef0000000000000000000000000000000001"));
+}
+
+#[test]
+fn mistakes_name_their_place_and_a_remedy() {
+    refused(
+        "name = \"a\"\nvalidatrs = 4\n",
+        (Some(2), "validatrs"),
+        "unknown field",
+        "`validators`",
+    );
+    refused("gas_limit = \"many\"\n", (Some(1), "gas_limit"), "invalid type", "correct");
+    refused("gas_limit = 5\n", (None, "gas_limit"), "from 1000000", "leave it out");
+    refused("validators = 0\n", (None, "validators"), "0 validators", "1 is enough");
+    refused("validators = 1000\n", (None, "validators"), "1000 validators", "4 validators");
+    refused(
+        "chain_id = 9007199254740992\n",
+        (None, "chain_id"),
+        "9007199254740992",
+        "leave it out",
+    );
+    refused("cors_origins = [\"app\"]\n", (None, "cors_origins"), "not a web origin", "https://");
+    refused(
+        "[[members]]\norganization = \"a\"\nvalidators = 4294967295\n\
+         [[members]]\norganization = \"b\"\nvalidators = 1\n",
+        (None, "members"),
+        "one member",
+        "consortium",
+    );
+    refused(
+        "kind = \"consortium\"\n[[members]]\norganization = \"a\"\nvalidators = 1\n\
+         [[members]]\norganization = \"a\"\nvalidators = 1\n",
+        (None, "members"),
+        "twice",
+        "one entry",
+    );
+}
+
+#[test]
+fn amounts_are_kept_as_minimal_hex() {
+    let check = |text: &str, expect: Option<&str>| {
+        let got = text.parse::<Quantity>().ok();
+        assert_eq!(got.as_ref().map(Quantity::as_str), expect, "{text}");
+    };
+    check("0", Some("0x0"));
+    check("255", Some("0xff"));
+    check("1_000", Some("0x3e8"));
+    check("0x00Ff", Some("0xff"));
+    check("1000000000000000000", Some("0xde0b6b3a7640000"));
+    let largest = "115792089237316195423570985008687907853269984665640564039457584007913129639935";
+    check(largest, Some(&format!("0x{}", "f".repeat(64))));
+    let above = "115792089237316195423570985008687907853269984665640564039457584007913129639936";
+    for text in ["", "0x", "-1", "1.5", "0xg", above] {
+        check(text, None);
+    }
+}
