@@ -1,5 +1,34 @@
 //! Ethereum blocks, genesis, execution, state and finality: deterministic, without clock or network.
+//!
+//! A [`Chain`] owns one network's ledger. It builds blocks on any block that is final or executed,
+//! validates the blocks of others by executing them, and finalises one child of its tip at a time.
+//! What is not final lives in memory as a layer above the last final state; what is final is on
+//! disk when [`Chain::finalize`] returns. Reads never wait for execution or for the disk's flush.
+//!
+//! Invariants:
+//! - The same genesis and the same blocks give the same bytes everywhere: no clock, no randomness,
+//!   and nothing depends on the order of a hash map.
+//! - Rules are a value ([`RuleSet`]); one executor serves Windlass networks and Ethereum's suites.
+//! - A commit is one atomic, durable batch; a store is at a block's end or at the one before.
+#![warn(missing_docs)]
 
 mod block;
+mod chain;
+mod execute;
+pub mod genesis;
+mod receipt;
+mod rules;
+pub mod state;
+pub mod store;
 
 pub use block::{Block, DecodeError, EXTRA_DATA_VERSION, ExtraData};
+pub use chain::{
+    At, Attributes, BlockRef, Built, Chain, ChainError, Filter, InvalidBlock, LogEntry, LogsError,
+    Skipped, Tip, TransactionLocation, ValidateError,
+};
+pub use execute::{
+    CallError, CallLimits, CallOutcome, CallRequest, CallResult, EstimateError, NoSenders, Senders,
+    TransactionError,
+};
+pub use receipt::Receipt;
+pub use rules::{FeePolicy, Fork, RuleSet, Schedule};
