@@ -1,1 +1,9 @@
-//! windlass-node
+//! The validator: consensus, p2p, transaction pool and JSON-RPC over a ledger.
+//!
+//! Two halves meet at [`seam::Ledger`]. Below it the ledger makes, judges and stores blocks (crate
+//! `chain`); above it [`consensus`] agrees on their order with the other validators over [`p2p`].
+//! Both publish what they know on the [`status::StatusBoard`].
+
+pub mod config;
+pub mod seam;
+pub mod status;

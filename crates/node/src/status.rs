@@ -1,0 +1,255 @@
+//! What a node knows of itself, for `windlass_status`.
+//!
+//! Consensus writes (tip, epoch, view, peers, stall), the pool writes its count, RPC reads. A
+//! change raises the revision by one and wakes everybody who waits for a newer one; setting what
+//! is already there changes nothing, so an idle node's revision stands still.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use alloy_primitives::B256;
+use futures::channel::oneshot;
+use serde::Serialize;
+
+/// A node's own view, as `windlass_status` answers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Rises with every change.
+    pub revision: u64,
+    /// This validator's p2p identity.
+    pub node_key: B256,
+    /// This validator's voting key.
+    pub consensus_key: B256,
+    /// Block 0's hash.
+    pub genesis_hash: B256,
+    /// The network's chain id.
+    pub chain_id: u64,
+    /// The epoch consensus is in.
+    pub epoch: u64,
+    /// The view within the epoch, as far as this node saw it end.
+    pub view: u64,
+    /// The last final and durable block.
+    pub tip: StatusTip,
+    /// The other validators.
+    pub peers: Vec<StatusPeer>,
+    /// How many validators are reachable, this one included.
+    pub connected_validators: usize,
+    /// How many votes finalise a block.
+    pub quorum: usize,
+    /// How many validators there are.
+    pub validators: usize,
+    /// How many transactions the pool holds.
+    pub pending_transactions: usize,
+    /// Whether a quorum is reachable.
+    pub quorum_connected: bool,
+    /// Whether this node knows of a final block that it doesn't have yet.
+    pub syncing: bool,
+    /// Whether consensus sleeps: nothing to do, tip final.
+    pub idle: bool,
+    /// Why there is no progress although there should be.
+    pub stalled: Option<Stalled>,
+    /// Why this validator doesn't vote, if it doesn't.
+    pub not_voting: Option<String>,
+}
+
+/// The tip in a [`Status`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusTip {
+    /// Height.
+    pub number: u64,
+    /// Hash.
+    pub hash: B256,
+    /// Unix milliseconds.
+    pub timestamp_ms: u64,
+}
+
+/// A peer in a [`Status`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusPeer {
+    /// Its p2p identity.
+    pub node_key: B256,
+    /// Whether it is connected now.
+    pub connected: bool,
+}
+
+/// Why nothing moves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stalled {
+    /// Since when, in Unix milliseconds.
+    pub since_ms: u64,
+    /// In words, such as "2 of 4 validators connected, 3 needed".
+    pub reason: String,
+}
+
+/// What a status starts from: what never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// This validator's p2p identity.
+    pub node_key: B256,
+    /// This validator's voting key.
+    pub consensus_key: B256,
+    /// Block 0's hash.
+    pub genesis_hash: B256,
+    /// The network's chain id.
+    pub chain_id: u64,
+    /// Every validator's node key, this one's included.
+    pub validators: Vec<B256>,
+}
+
+/// How many of `validators` must vote for a block: more than two thirds (n − ⌊(n−1)/3⌋).
+pub const fn quorum(validators: usize) -> usize {
+    validators - validators.saturating_sub(1) / 3
+}
+
+/// The shared status. A clone is another handle on the same.
+#[derive(Clone, Debug)]
+pub struct StatusBoard {
+    inner: Arc<Mutex<Board>>,
+}
+
+#[derive(Debug)]
+struct Board {
+    status: Status,
+    waiters: Vec<oneshot::Sender<()>>,
+}
+
+impl StatusBoard {
+    /// A board of a node that has heard nothing yet.
+    pub fn new(identity: Identity, tip: StatusTip) -> Self {
+        let peers = identity
+            .validators
+            .iter()
+            .filter(|key| **key != identity.node_key)
+            .map(|key| StatusPeer { node_key: *key, connected: false })
+            .collect();
+        let validators = identity.validators.len();
+        let status = Status {
+            revision: 1,
+            node_key: identity.node_key,
+            consensus_key: identity.consensus_key,
+            genesis_hash: identity.genesis_hash,
+            chain_id: identity.chain_id,
+            epoch: 0,
+            view: 0,
+            tip,
+            peers,
+            connected_validators: 1,
+            quorum: quorum(validators),
+            validators,
+            pending_transactions: 0,
+            quorum_connected: quorum(validators) <= 1,
+            syncing: false,
+            idle: false,
+            stalled: None,
+            not_voting: None,
+        };
+        Self { inner: Arc::new(Mutex::new(Board { status, waiters: Vec::new() })) }
+    }
+
+    /// What is known now.
+    pub fn get(&self) -> Status {
+        self.lock().status.clone()
+    }
+
+    /// Changes the status; the revision rises only if something is different afterwards.
+    pub fn update(&self, change: impl FnOnce(&mut Status)) {
+        let waiters = {
+            let mut board = self.lock();
+            let mut next = board.status.clone();
+            change(&mut next);
+            next.revision = board.status.revision;
+            if next == board.status {
+                return;
+            }
+            next.revision += 1;
+            board.status = next;
+            mem::take(&mut board.waiters)
+        };
+        for waiter in waiters {
+            // A waiter that gave up is no failure.
+            let _gone = waiter.send(());
+        }
+    }
+
+    /// Notes whether a peer is connected, and what follows from it.
+    pub fn set_connected(&self, connected: &[B256]) {
+        self.update(|status| {
+            for peer in &mut status.peers {
+                peer.connected = connected.contains(&peer.node_key);
+            }
+            status.connected_validators =
+                1 + status.peers.iter().filter(|peer| peer.connected).count();
+            status.quorum_connected = status.connected_validators >= status.quorum;
+        });
+    }
+
+    /// The first status newer than `revision`. Dropping the future is safe: it only reads.
+    pub async fn newer_than(&self, revision: u64) -> Status {
+        loop {
+            let woken = {
+                let mut board = self.lock();
+                if board.status.revision > revision {
+                    return board.status.clone();
+                }
+                let (wake, woken) = oneshot::channel();
+                board.waiters.retain(|waiter| !waiter.is_canceled());
+                board.waiters.push(wake);
+                woken
+            };
+            // Whether it was used or dropped, the status is looked at again.
+            let _woken = woken.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        // No update panics half way: the new status is complete before it is put in place.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn key(byte: u8) -> B256 {
+        B256::repeat_byte(byte)
+    }
+
+    fn board() -> StatusBoard {
+        let identity = Identity {
+            node_key: key(1),
+            consensus_key: key(9),
+            genesis_hash: key(0),
+            chain_id: 7,
+            validators: (1..=4).map(key).collect(),
+        };
+        StatusBoard::new(identity, StatusTip::default())
+    }
+
+    #[test]
+    fn only_a_change_raises_the_revision_and_wakes() {
+        let board = board();
+        let mut waiting = Box::pin(board.newer_than(1));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        board.update(|status| status.idle = false);
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        board.set_connected(&[key(2), key(3), key(8)]);
+        let status = waiting.now_or_never().expect("the update wakes");
+        assert_eq!((status.revision, status.connected_validators), (2, 3));
+        assert!(status.quorum_connected);
+    }
+
+    #[test]
+    fn a_quorum_is_more_than_two_thirds() {
+        let quorums: Vec<usize> = (1..=10).map(quorum).collect();
+        assert_eq!(quorums, [1, 2, 3, 3, 4, 5, 5, 6, 7, 7]);
+    }
+}
