@@ -1,0 +1,193 @@
+//! The [`Engine`] trait and the plain data that it takes and gives.
+
+use std::{fmt, net::SocketAddr, path::Path};
+
+use serde_json::Value;
+use windlass_model::{
+    KeyId, Name, NetworkId, NodeId, OrganizationId,
+    api::BlockSummary,
+    network::BlockRef,
+    spec::{EngineName, NetworkSpec},
+    workload::{Desired, Workload},
+};
+
+use crate::EngineError;
+
+/// Signs a 32-byte hash with a secp256k1 key: r ‖ s ‖ recovery id (0 or 1).
+pub type Sign<'a> = dyn Fn([u8; 32]) -> [u8; 65] + 'a;
+
+/// One call of a node's JSON-RPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RpcRequest {
+    /// The method.
+    pub method: &'static str,
+    /// The positional parameters: a JSON array.
+    pub params: Value,
+}
+
+/// The public keys of one validator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidatorKeys {
+    /// The node's name in the network.
+    pub name: String,
+    /// Ed25519 public key of its p2p identity.
+    pub node_key: [u8; 32],
+    /// Ed25519 public key of its votes.
+    pub consensus_key: [u8; 32],
+}
+
+/// One member and its validators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberKeys {
+    /// The organization's name.
+    pub organization: Name,
+    /// Its validators, in order.
+    pub validators: Vec<ValidatorKeys>,
+}
+
+/// What a genesis is made from.
+#[derive(Clone, Debug)]
+pub struct GenesisInput<'a> {
+    /// The spec.
+    pub spec: &'a NetworkSpec,
+    /// The members in the spec's order, with their validators' keys.
+    pub members: Vec<MemberKeys>,
+    /// When the network was declared, Unix seconds.
+    pub declared_at_s: u64,
+    /// The account that sends the test transaction; funded where transactions cost something.
+    pub probe_account: [u8; 20],
+}
+
+/// A genesis document and the hash that commits to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenesisFile {
+    /// The document.
+    pub content: String,
+    /// The hash of block 0: `0x` and 64 hex digits.
+    pub hash: String,
+}
+
+/// Where one validator is reached by its peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerAddress {
+    /// Ed25519 public key of its p2p identity.
+    pub node_key: [u8; 32],
+    /// Its p2p address.
+    pub address: SocketAddr,
+}
+
+/// What a node's workload is made from.
+#[derive(Clone, Debug)]
+pub struct NodeInput<'a> {
+    /// The installation's id, a label.
+    pub installation: &'a str,
+    /// The organization, a label.
+    pub organization: &'a OrganizationId,
+    /// The network, a label.
+    pub network: &'a NetworkId,
+    /// The node.
+    pub node: &'a NodeId,
+    /// The node's position in the genesis.
+    pub index: usize,
+    /// The genesis document.
+    pub genesis: &'a str,
+    /// The node's p2p key in the vault.
+    pub node_key: &'a KeyId,
+    /// The node's consensus key in the vault.
+    pub consensus_key: &'a KeyId,
+    /// The vault's directory.
+    pub vault: &'a Path,
+    /// All validators, this one too, in the genesis' order.
+    pub peers: &'a [PeerAddress],
+    /// The spec.
+    pub spec: &'a NetworkSpec,
+    /// Whether the process should be there.
+    pub desired: Desired,
+}
+
+/// How a node does, as it says itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeReport {
+    /// Rises with every change of what stands here.
+    pub revision: u64,
+    /// The hash of block 0.
+    pub genesis_hash: String,
+    /// The chain id.
+    pub chain_id: u64,
+    /// The newest final block.
+    pub tip: BlockRef,
+    /// Validators that it is connected with, itself counted.
+    pub connected_validators: u32,
+    /// Validators that a block needs.
+    pub quorum: u32,
+    /// Whether it is connected with a quorum.
+    pub quorum_connected: bool,
+    /// Whether it is behind and catching up.
+    pub syncing: bool,
+    /// Since when (Unix milliseconds) and why no block is made although there is work.
+    pub stalled: Option<(u64, String)>,
+}
+
+/// The transaction by which a new network shows that it works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestTransaction {
+    /// Sends it.
+    pub send: RpcRequest,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// The chain software that runs a network.
+pub trait Engine: fmt::Debug + Send + Sync {
+    /// Its name in a spec.
+    fn name(&self) -> EngineName;
+
+    /// Memory in MiB that one node needs to live; what a machine is measured against at a create.
+    fn memory_per_node_mib(&self) -> u32;
+
+    /// Makes the genesis. The same input gives the same bytes.
+    fn genesis(&self, input: &GenesisInput<'_>) -> Result<GenesisFile, EngineError>;
+
+    /// Describes one node's process. The same input gives the same workload.
+    fn workload(&self, input: &NodeInput<'_>) -> Result<Workload, EngineError>;
+
+    /// The name of the socket in [`Workload::sockets`] that answers JSON-RPC.
+    fn rpc_socket(&self) -> &'static str;
+
+    /// Asks a node how it does.
+    fn status_request(&self) -> RpcRequest;
+
+    /// Asks a node how it does, and has it answer when its revision is above the one given, or
+    /// after `timeout_ms` milliseconds.
+    fn await_status_request(&self, revision: u64, timeout_ms: u64) -> RpcRequest;
+
+    /// Reads the answer to either of the two.
+    fn read_status(&self, answer: &Value) -> Result<NodeReport, EngineError>;
+
+    /// Makes the test transaction of an account that has sent `nonce` before.
+    fn test_transaction(
+        &self,
+        spec: &NetworkSpec,
+        account: [u8; 20],
+        nonce: u64,
+        sign: &Sign<'_>,
+    ) -> Result<TestTransaction, EngineError>;
+
+    /// Asks a node for a transaction's receipt.
+    fn receipt_request(&self, hash: &str) -> RpcRequest;
+
+    /// Reads the final block that a receipt names; `None` while there is no receipt.
+    fn read_receipt(&self, answer: &Value) -> Result<Option<BlockRef>, EngineError>;
+
+    /// Asks a node for a block with its transactions.
+    fn block_request(&self, number: u64) -> RpcRequest;
+
+    /// Reads the answer; `None` where there is no such block.
+    fn read_block(&self, answer: &Value) -> Result<Option<BlockSummary>, EngineError>;
+
+    /// Asks a node for its newest block's number: what an endpoint is probed with.
+    fn height_request(&self) -> RpcRequest;
+
+    /// Reads the answer.
+    fn read_height(&self, answer: &Value) -> Result<u64, EngineError>;
+}

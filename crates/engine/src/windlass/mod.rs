@@ -1,0 +1,92 @@
+//! Our own engine: `windlass node` processes, Ethereum blocks, BFT finality.
+
+mod genesis;
+mod probe;
+#[cfg(test)]
+mod tests;
+mod workload;
+
+use serde_json::Value;
+use windlass_model::{
+    api::BlockSummary,
+    network::BlockRef,
+    spec::{EngineName, NetworkSpec},
+    workload::Workload,
+};
+
+use crate::{
+    Engine, EngineError, GenesisFile, GenesisInput, NodeInput, NodeReport, RpcRequest, Sign,
+    TestTransaction,
+};
+
+/// The engine `windlass`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WindlassEngine;
+
+impl Engine for WindlassEngine {
+    fn name(&self) -> EngineName {
+        EngineName::Windlass
+    }
+
+    fn memory_per_node_mib(&self) -> u32 {
+        64
+    }
+
+    fn genesis(&self, input: &GenesisInput<'_>) -> Result<GenesisFile, EngineError> {
+        genesis::genesis(input)
+    }
+
+    fn workload(&self, input: &NodeInput<'_>) -> Result<Workload, EngineError> {
+        workload::workload(input)
+    }
+
+    fn rpc_socket(&self) -> &'static str {
+        workload::RPC_SOCKET
+    }
+
+    fn status_request(&self) -> RpcRequest {
+        probe::status_request()
+    }
+
+    fn await_status_request(&self, revision: u64, timeout_ms: u64) -> RpcRequest {
+        probe::await_status_request(revision, timeout_ms)
+    }
+
+    fn read_status(&self, answer: &Value) -> Result<NodeReport, EngineError> {
+        probe::read_status(answer)
+    }
+
+    fn test_transaction(
+        &self,
+        spec: &NetworkSpec,
+        account: [u8; 20],
+        nonce: u64,
+        sign: &Sign<'_>,
+    ) -> Result<TestTransaction, EngineError> {
+        probe::test_transaction(spec, account, nonce, sign)
+    }
+
+    fn receipt_request(&self, hash: &str) -> RpcRequest {
+        probe::receipt_request(hash)
+    }
+
+    fn read_receipt(&self, answer: &Value) -> Result<Option<BlockRef>, EngineError> {
+        probe::read_receipt(answer)
+    }
+
+    fn block_request(&self, number: u64) -> RpcRequest {
+        probe::block_request(number)
+    }
+
+    fn read_block(&self, answer: &Value) -> Result<Option<BlockSummary>, EngineError> {
+        probe::read_block(answer)
+    }
+
+    fn height_request(&self) -> RpcRequest {
+        probe::height_request()
+    }
+
+    fn read_height(&self, answer: &Value) -> Result<u64, EngineError> {
+        probe::read_height(answer)
+    }
+}

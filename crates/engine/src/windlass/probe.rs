@@ -1,0 +1,201 @@
+//! The questions a node is asked, and how its answers are read.
+
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, Signature, TxKind, U256};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use windlass_model::{
+    api::{BlockSummary, TransactionSummary},
+    network::BlockRef,
+    spec::{Fees, NetworkSpec},
+};
+
+use crate::{EngineError, NodeReport, RpcRequest, Sign, TestTransaction};
+
+/// What the test transaction, a transfer of nothing, costs in gas.
+pub(super) const PROBE_GAS: u64 = 21_000;
+/// The most that the test transaction pays per gas, in floors of the base fee.
+pub(super) const PROBE_FEE_FACTOR: u64 = 4;
+
+const STATUS: &str = "windlass_status";
+const AWAIT_STATUS: &str = "windlass_awaitStatus";
+const RECEIPT: &str = "eth_getTransactionReceipt";
+const BLOCK: &str = "eth_getBlockByNumber";
+const HEIGHT: &str = "eth_blockNumber";
+
+pub(super) fn status_request() -> RpcRequest {
+    RpcRequest { method: STATUS, params: json!([]) }
+}
+
+pub(super) fn await_status_request(revision: u64, timeout_ms: u64) -> RpcRequest {
+    RpcRequest { method: AWAIT_STATUS, params: json!([revision, timeout_ms]) }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusAnswer {
+    revision: u64,
+    genesis_hash: String,
+    chain_id: u64,
+    tip: TipAnswer,
+    connected_validators: u32,
+    quorum: u32,
+    quorum_connected: bool,
+    syncing: bool,
+    stalled: Option<StalledAnswer>,
+}
+
+#[derive(Deserialize)]
+struct TipAnswer {
+    number: u64,
+    hash: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StalledAnswer {
+    since_ms: u64,
+    reason: String,
+}
+
+pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
+    let status: StatusAnswer = read(STATUS, answer)?;
+    Ok(NodeReport {
+        revision: status.revision,
+        genesis_hash: status.genesis_hash,
+        chain_id: status.chain_id,
+        tip: BlockRef { number: status.tip.number, hash: status.tip.hash },
+        connected_validators: status.connected_validators,
+        quorum: status.quorum,
+        quorum_connected: status.quorum_connected,
+        syncing: status.syncing,
+        stalled: status.stalled.map(|stalled| (stalled.since_ms, stalled.reason)),
+    })
+}
+
+pub(super) fn test_transaction(
+    spec: &NetworkSpec,
+    account: [u8; 20],
+    nonce: u64,
+    sign: &Sign<'_>,
+) -> Result<TestTransaction, EngineError> {
+    let max_fee_per_gas = match spec.fees {
+        Fees::Free {} => 0,
+        Fees::Eip1559 { floor_wei } => u128::from(floor_wei.max(1)) * u128::from(PROBE_FEE_FACTOR),
+    };
+    let transaction = TxEip1559 {
+        chain_id: spec.chain_id,
+        nonce,
+        gas_limit: PROBE_GAS,
+        max_fee_per_gas,
+        max_priority_fee_per_gas: 0,
+        to: TxKind::Call(Address::from(account)),
+        value: U256::ZERO,
+        ..TxEip1559::default()
+    };
+    let bytes = sign(transaction.signature_hash().0);
+    let signature = Signature::from_raw_array(&bytes)
+        .map_err(|error| EngineError::Value { field: "signature", value: error.to_string() })?;
+    let signed = TxEnvelope::from(transaction.into_signed(signature));
+    let raw = alloy_primitives::hex::encode_prefixed(signed.encoded_2718());
+    Ok(TestTransaction {
+        send: RpcRequest { method: "eth_sendRawTransaction", params: json!([raw]) },
+        hash: signed.tx_hash().to_string(),
+    })
+}
+
+pub(super) fn receipt_request(hash: &str) -> RpcRequest {
+    RpcRequest { method: RECEIPT, params: json!([hash]) }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptAnswer {
+    block_number: String,
+    block_hash: String,
+}
+
+pub(super) fn read_receipt(answer: &Value) -> Result<Option<BlockRef>, EngineError> {
+    let receipt: Option<ReceiptAnswer> = read(RECEIPT, answer)?;
+    receipt
+        .map(|receipt| {
+            let number = quantity(RECEIPT, &receipt.block_number)?;
+            Ok(BlockRef { number, hash: receipt.block_hash })
+        })
+        .transpose()
+}
+
+pub(super) fn block_request(number: u64) -> RpcRequest {
+    RpcRequest { method: BLOCK, params: json!([format!("{number:#x}"), true]) }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BlockAnswer {
+    number: String,
+    hash: String,
+    timestamp: String,
+    extra_data: String,
+    gas_used: String,
+    transactions: Vec<TransactionAnswer>,
+}
+
+#[derive(Deserialize)]
+struct TransactionAnswer {
+    hash: String,
+    from: String,
+    to: Option<String>,
+    value: String,
+}
+
+pub(super) fn read_block(answer: &Value) -> Result<Option<BlockSummary>, EngineError> {
+    let block: Option<BlockAnswer> = read(BLOCK, answer)?;
+    block
+        .map(|block| {
+            let seconds = quantity(BLOCK, &block.timestamp)?;
+            Ok(BlockSummary {
+                number: quantity(BLOCK, &block.number)?,
+                timestamp_ms: seconds * 1_000 + milliseconds(&block.extra_data),
+                hash: block.hash,
+                gas_used: quantity(BLOCK, &block.gas_used)?,
+                transactions: block.transactions.into_iter().map(summary).collect(),
+            })
+        })
+        .transpose()
+}
+
+fn summary(answer: TransactionAnswer) -> TransactionSummary {
+    TransactionSummary { hash: answer.hash, from: answer.from, to: answer.to, value: answer.value }
+}
+
+/// The milliseconds within the second, which our blocks keep in `extraData`.
+fn milliseconds(extra_data: &str) -> u64 {
+    alloy_primitives::hex::decode(extra_data)
+        .ok()
+        .and_then(|bytes| windlass_chain::ExtraData::decode(&bytes))
+        .map_or(0, |extra| u64::from(extra.milliseconds))
+}
+
+pub(super) fn height_request() -> RpcRequest {
+    RpcRequest { method: HEIGHT, params: json!([]) }
+}
+
+pub(super) fn read_height(answer: &Value) -> Result<u64, EngineError> {
+    let height: String = read(HEIGHT, answer)?;
+    quantity(HEIGHT, &height)
+}
+
+fn read<'de, T: Deserialize<'de>>(
+    method: &'static str,
+    answer: &'de Value,
+) -> Result<T, EngineError> {
+    T::deserialize(answer)
+        .map_err(|error| EngineError::Answer { method, reason: error.to_string() })
+}
+
+fn quantity(method: &'static str, text: &str) -> Result<u64, EngineError> {
+    text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok()).ok_or_else(
+        || EngineError::Answer { method, reason: format!("`{text}` is not a quantity") },
+    )
+}

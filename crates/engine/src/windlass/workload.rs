@@ -1,0 +1,82 @@
+//! One `windlass node` process: its files, port, socket, limits and labels.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use alloy_primitives::hex;
+use serde::Serialize;
+use windlass_model::{
+    WorkloadId,
+    workload::{Limits, Program, Workload},
+};
+
+use crate::{EngineError, NodeInput};
+
+/// The socket's name in the workload.
+pub(super) const RPC_SOCKET: &str = "rpc";
+const RPC_SOCKET_FILE: &str = "rpc.sock";
+const P2P_PORT: &str = "p2p";
+
+/// `node.toml`, as `windlass-node` reads it.
+#[derive(Serialize)]
+struct NodeFile {
+    index: usize,
+    node_key: String,
+    consensus_key: String,
+    vault: PathBuf,
+    listen: String,
+    peers: Vec<PeerEntry>,
+}
+
+#[derive(Serialize)]
+struct PeerEntry {
+    node_key: String,
+    address: String,
+}
+
+pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
+    let own = input.peers.get(input.index).ok_or_else(|| EngineError::Value {
+        field: "members",
+        value: format!("there is no validator {}", input.index),
+    })?;
+    let file = NodeFile {
+        index: input.index,
+        node_key: input.node_key.to_string(),
+        consensus_key: input.consensus_key.to_string(),
+        vault: input.vault.to_owned(),
+        listen: own.address.to_string(),
+        peers: input
+            .peers
+            .iter()
+            .map(|peer| PeerEntry {
+                node_key: hex::encode(peer.node_key),
+                address: peer.address.to_string(),
+            })
+            .collect(),
+    };
+    let configuration = toml::to_string(&file).map_err(EngineError::Configuration)?;
+    let limits = input.spec.node_limits;
+    Ok(Workload {
+        id: WorkloadId::of_node(input.node),
+        program: Program::Node,
+        arguments: Vec::new(),
+        environment: BTreeMap::new(),
+        files: BTreeMap::from([
+            ("genesis.json".to_owned(), input.genesis.to_owned()),
+            ("node.toml".to_owned(), configuration),
+        ]),
+        ports: BTreeMap::from([(P2P_PORT.to_owned(), own.address.port())]),
+        sockets: BTreeMap::from([(RPC_SOCKET.to_owned(), RPC_SOCKET_FILE.to_owned())]),
+        limits: Limits {
+            memory_bytes: Some(u64::from(limits.memory_mib) << 20),
+            cpu_millis: (limits.cpu_millis > 0).then_some(limits.cpu_millis),
+            tasks: Some(256),
+        },
+        labels: BTreeMap::from([
+            ("installation".to_owned(), input.installation.to_owned()),
+            ("organization".to_owned(), input.organization.to_string()),
+            ("network".to_owned(), input.network.to_string()),
+            ("node".to_owned(), input.node.to_string()),
+        ]),
+        desired: input.desired,
+    })
+}
