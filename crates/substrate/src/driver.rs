@@ -45,7 +45,7 @@ pub enum Follow {
 /// - **Two live processes may claim one identity.** The platform can be killed after a process was
 ///   started and before anything was recorded; its successor then starts another one. What keeps
 ///   this harmless is that a program holds an exclusive lock before it opens keys, journal or ports
-///   (the `resident` module): the second process ends by itself. A driver trusts the lock (or the
+///   ([`crate::resident`]): the second process ends by itself. A driver trusts the lock (or the
 ///   container's label), never a database.
 /// - **A signal is not an exit.** Between asking a process to end and its end it may finish a block,
 ///   hang, or refuse. A driver reports an end that it has seen, never one that it has asked for.
