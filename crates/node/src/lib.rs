@@ -5,5 +5,6 @@
 //! Both publish what they know on the [`status::StatusBoard`].
 
 pub mod config;
+pub mod pool;
 pub mod seam;
 pub mod status;
