@@ -5,6 +5,7 @@
 //! Both publish what they know on the [`status::StatusBoard`].
 
 pub mod config;
+pub mod ledger;
 pub mod pool;
 pub mod seam;
 pub mod status;

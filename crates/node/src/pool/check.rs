@@ -2,7 +2,7 @@
 //! signed, and could ever be in a block.
 
 use alloy_consensus::transaction::{Recovered, SignerRecoverable as _};
-use alloy_consensus::{Transaction as _, TxEnvelope, Typed2718 as _};
+use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Eip2718Error};
 
 use super::PoolError;
@@ -73,6 +73,7 @@ pub fn decode(bytes: &[u8], rules: &PoolRules) -> Result<TxEnvelope, PoolError> 
     let transaction = TxEnvelope::decode_2718_exact(bytes).map_err(|error| match error {
         Eip2718Error::RlpError(error) => PoolError::Encoding(error.to_string()),
         Eip2718Error::UnexpectedType(_) => PoolError::UnknownType,
+        other => PoolError::Encoding(other.to_string()),
     })?;
     check_identity(&transaction, rules)?;
     check_gas(&transaction, rules)?;

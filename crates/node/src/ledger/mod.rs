@@ -1,0 +1,312 @@
+//! The ledger that consensus drives and JSON-RPC reads: the chain, the pool in front of it, and the
+//! news of both.
+//!
+//! A transaction comes in by [`crate::seam::Ledger::admit`] and is checked against the last final state; the
+//! sender recovered there is the one that building and judging blocks use. [`crate::seam::Ledger::propose`] takes
+//! what is executable, leaves out what a block on the way to finality holds already, and drops what
+//! turned out invalid. [`crate::seam::Ledger::finalize`] makes a block durable first, then brings the pool up to
+//! date, then tells everybody.
+//!
+//! Locks are taken one at a time and never while a block executes; the pool's may be held while an
+//! account is read. Time comes in as an argument.
+
+mod drive;
+mod journal;
+mod watch;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use alloy_consensus::TxEnvelope;
+use alloy_consensus::transaction::Recovered;
+use alloy_primitives::{Address, B256, Bytes};
+use windlass_chain::genesis::{Fees, Genesis};
+use windlass_chain::store::{RedbStore, Store, StoreError};
+use windlass_chain::{At, Block, Chain, ChainError, Senders};
+
+pub use self::drive::DRIFT_MS;
+use self::journal::Journal;
+pub use self::watch::Watch;
+use crate::pool::{
+    Account, FeeRule, Limits, Pool, PoolError, PoolRules, Pooled, Readiness, decode, recover,
+};
+use crate::seam::{Ledger as _, Origin};
+
+/// An account whose code begins so is a delegation (EIP-7702), which may still send.
+const DELEGATION_PREFIX: [u8; 3] = [0xef, 0x01, 0x00];
+const DELEGATION_BYTES: usize = 23;
+
+/// The ledger of a node. A clone is another handle on the same.
+#[derive(Clone, Debug)]
+pub struct NodeLedger {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    chain: Chain,
+    genesis: Block,
+    pending: Mutex<Pending>,
+    /// Blocks above the tip that were proposed or judged here: what they hold is not proposed again.
+    on_the_way: Mutex<HashMap<B256, Block>>,
+    /// Raised when the tip moves or something executable comes.
+    changes: Watch,
+    /// Raised when the pool holds more or less than before.
+    pool_changes: Watch,
+}
+
+#[derive(Debug)]
+struct Pending {
+    pool: Pool,
+    journal: Option<Journal>,
+    /// What clients of this node sent and is still pending, with its size.
+    own: HashMap<B256, usize>,
+}
+
+/// Why a ledger can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store can't be opened.
+    #[error("the ledger's file {} can't be opened", path.display())]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// The chain can't be opened.
+    #[error("the ledger can't be opened")]
+    Chain(#[source] ChainError),
+    /// The journal of pending transactions can't be opened.
+    #[error("the journal of pending transactions {} can't be opened", path.display())]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Opens a node's ledger in this file, with the journal of pending transactions beside it.
+pub fn open(path: &Path, genesis: &Genesis) -> Result<NodeLedger, OpenError> {
+    let store = RedbStore::open(path)
+        .map_err(|source| OpenError::Store { path: path.to_owned(), source })?;
+    open_store(store, genesis, Some(&path.with_extension("pending")))
+}
+
+/// Opens a ledger in any store; without a journal, pending transactions end with the process.
+pub fn open_store(
+    store: impl Store,
+    genesis: &Genesis,
+    journal: Option<&Path>,
+) -> Result<NodeLedger, OpenError> {
+    let chain = Chain::open(store, genesis).map_err(OpenError::Chain)?;
+    let base_fee = next_base_fee(&chain).map_err(OpenError::Chain)?;
+    let pool = Pool::new(pool_rules(genesis), Limits::default(), base_fee);
+    let (journal, pending) = match journal {
+        None => (None, Vec::new()),
+        Some(path) => {
+            let (journal, pending) = Journal::open(path)
+                .map_err(|source| OpenError::Journal { path: path.to_owned(), source })?;
+            (Some(journal), pending)
+        }
+    };
+    let ledger = NodeLedger {
+        inner: Arc::new(Inner {
+            chain,
+            genesis: genesis.block(),
+            pending: Mutex::new(Pending { pool, journal: None, own: HashMap::new() }),
+            on_the_way: Mutex::default(),
+            changes: Watch::default(),
+            pool_changes: Watch::default(),
+        }),
+    };
+    for transaction in pending {
+        if let Err(error) = ledger.admit(transaction, Origin::Client) {
+            tracing::debug!(%error, "a transaction of the journal is not pending any more");
+        }
+    }
+    let mut guard = ledger.lock();
+    guard.journal = journal;
+    guard.compact();
+    drop(guard);
+    Ok(ledger)
+}
+
+impl NodeLedger {
+    /// The chain, to read.
+    pub fn chain(&self) -> &Chain {
+        &self.inner.chain
+    }
+
+    /// Raised when the tip moves or something executable comes.
+    pub fn changes(&self) -> &Watch {
+        &self.inner.changes
+    }
+
+    /// Raised when the pool holds more or less than before.
+    pub fn pool_changes(&self) -> &Watch {
+        &self.inner.pool_changes
+    }
+
+    /// How many transactions are pending.
+    pub fn pending_len(&self) -> usize {
+        self.lock().pool.len()
+    }
+
+    /// How many are executable, and how many queued.
+    pub fn pending_counts(&self) -> (usize, usize) {
+        self.lock().pool.counts()
+    }
+
+    /// A pending transaction.
+    pub fn pending(&self, hash: &B256) -> Option<Arc<Pooled>> {
+        self.lock().pool.get(hash).cloned()
+    }
+
+    /// The nonce of a sender's next transaction, executable pending ones counted.
+    pub fn pending_nonce(&self, sender: Address) -> Result<u64, ChainError> {
+        let account = self.account(sender)?;
+        let pending = self.lock().pool.next_nonce(&sender);
+        Ok(pending.map_or(account.nonce, |pending| pending.max(account.nonce)))
+    }
+
+    /// The base fee of the block after the tip.
+    pub fn next_base_fee(&self) -> Result<u64, ChainError> {
+        next_base_fee(&self.inner.chain)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.inner.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn on_the_way(&self) -> MutexGuard<'_, HashMap<B256, Block>> {
+        self.inner.on_the_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn account(&self, address: Address) -> Result<Account, ChainError> {
+        let account = self.inner.chain.state(At::Latest)?.account(address)?.unwrap_or_default();
+        Ok(Account { nonce: account.nonce, balance: account.balance })
+    }
+
+    /// A contract can't send (EIP-3607); an account with a delegation can.
+    fn check_sender(&self, address: Address) -> Result<(), PoolError> {
+        let unavailable = |error: ChainError| {
+            tracing::error!(%error, "the state could not be read");
+            PoolError::Unavailable
+        };
+        let state = self.inner.chain.state(At::Latest).map_err(unavailable)?;
+        let account = state.account(address).map_err(unavailable)?;
+        if account.is_none_or(|account| account.code_hash == alloy_primitives::KECCAK256_EMPTY) {
+            return Ok(());
+        }
+        let code = state.code(address).map_err(unavailable)?;
+        let delegates = code.len() == DELEGATION_BYTES && code.starts_with(&DELEGATION_PREFIX);
+        if code.is_empty() || delegates {
+            return Ok(());
+        }
+        Err(PoolError::SenderHasCode { address, length: code.len() })
+    }
+
+    fn try_admit(&self, bytes: &Bytes, from: Origin) -> Result<B256, PoolError> {
+        let rules = *self.lock().pool.rules();
+        let transaction = decode(bytes, &rules)?;
+        let hash = *transaction.tx_hash();
+        if self.lock().pool.get(&hash).is_some() {
+            return Err(PoolError::Known);
+        }
+        let transaction = recover(transaction)?;
+        self.check_sender(transaction.signer())?;
+        let readiness = self.insert(transaction, bytes, from)?;
+        self.inner.pool_changes.raise();
+        match readiness {
+            Readiness::Executable => self.inner.changes.raise(),
+            Readiness::Queued => {}
+        }
+        Ok(hash)
+    }
+
+    fn insert(
+        &self,
+        transaction: Recovered<TxEnvelope>,
+        bytes: &Bytes,
+        from: Origin,
+    ) -> Result<Readiness, PoolError> {
+        let hash = *transaction.tx_hash();
+        let sender = transaction.signer();
+        let mut pending = self.lock();
+        // Read under the lock: whoever finalises a block refreshes the pool only after the block's
+        // state can be read, so that the pool never goes back to an older account.
+        let account = self.account(sender).map_err(|error| {
+            tracing::error!(%error, "the state could not be read");
+            PoolError::Unavailable
+        })?;
+        let admitted = pending.pool.admit(transaction, bytes.clone(), account)?;
+        pending.disown(&admitted.removed);
+        match from {
+            Origin::Client => pending.own(hash, bytes),
+            Origin::Peer => {}
+        }
+        Ok(admitted.readiness)
+    }
+}
+
+impl Pending {
+    fn own(&mut self, hash: B256, bytes: &Bytes) {
+        self.own.insert(hash, bytes.len());
+        let noted = self.journal.as_mut().map_or(Ok(()), |journal| journal.append(bytes));
+        if let Err(error) = noted {
+            tracing::warn!(%error, "a pending transaction could not be noted on disk");
+        }
+    }
+
+    fn disown(&mut self, gone: &[B256]) {
+        for hash in gone {
+            self.own.remove(hash);
+        }
+    }
+
+    fn compact(&mut self) {
+        let live = self.own.values().sum();
+        let Some(journal) = self.journal.as_mut().filter(|journal| journal.is_wasteful(live))
+        else {
+            return;
+        };
+        let mut own: Vec<&Arc<Pooled>> =
+            self.own.keys().filter_map(|hash| self.pool.get(hash)).collect();
+        own.sort_by_key(|pooled| pooled.sequence);
+        let own: Vec<Bytes> = own.into_iter().map(|pooled| pooled.bytes.clone()).collect();
+        if let Err(error) = journal.rewrite(&own) {
+            tracing::warn!(%error, "the journal of pending transactions could not be written anew");
+        }
+    }
+}
+
+/// The pool's senders, for whoever executes a block.
+impl Senders for NodeLedger {
+    fn sender(&self, transaction: &B256) -> Option<Address> {
+        self.pending(transaction).map(|pooled| pooled.sender())
+    }
+}
+
+fn next_base_fee(chain: &Chain) -> Result<u64, ChainError> {
+    let header = chain.header(chain.tip().hash)?.ok_or(ChainError::UnknownBlock)?;
+    Ok(chain.rules().next_base_fee(&header).unwrap_or_default())
+}
+
+fn pool_rules(genesis: &Genesis) -> PoolRules {
+    PoolRules {
+        chain_id: genesis.chain_id,
+        fees: match genesis.fees {
+            Fees::Free => FeeRule::Free,
+            Fees::Eip1559 { floor_wei } => FeeRule::Eip1559 { floor_wei },
+        },
+        block_gas_limit: genesis.gas_limit,
+        transaction_gas_cap: genesis.transaction_gas_cap,
+        contract_size_limit: genesis.contract_size_limit,
+    }
+}
