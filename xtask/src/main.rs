@@ -1,1 +1,43 @@
-fn main() {}
+//! The project's own chores: `cargo xtask ci`, `tidy`, and what comes to help them.
+//!
+//! `make test` and `make demo` are the only two commands that a user is promised; both end up here.
+//! Each chore has its own module, and [`say`] is the only place that prints.
+
+mod ci;
+mod exec;
+mod say;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Runs every suite, each against its time budget, and closes with the counts
+    Ci(ci::Options),
+    /// Checks what the compiler does not: sizes, arrows between crates, licences, pages
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
+        Chore::Ci(options) => ci::run(&options),
+        Chore::Tidy => tidy::run(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            say::problem(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

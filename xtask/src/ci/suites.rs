@@ -1,0 +1,78 @@
+//! What the suites are: names, budgets and steps, as data.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Result;
+
+use crate::{
+    ci::{Counts, Run, binaries, prerequisites},
+    exec, tidy,
+};
+
+/// A named group of steps with a budget of time.
+#[derive(Debug)]
+pub(crate) struct Suite {
+    /// Its name, also of its log.
+    pub(crate) name: &'static str,
+    /// What it should take at most; at twice this it is ended.
+    pub(crate) budget_minutes: u64,
+    /// Its steps, in order.
+    pub(crate) steps: &'static [Step],
+}
+
+/// One step of a suite.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// What it does.
+    pub(crate) name: &'static str,
+    /// Does it, with its output to the log, within the time.
+    pub(crate) run: fn(&mut Run, &Path, Duration) -> Result<Counts>,
+}
+
+/// Every suite, in the order in which they run.
+pub(crate) const SUITES: &[Suite] = &[
+    Suite {
+        name: "build",
+        budget_minutes: 18,
+        steps: &[
+            Step { name: "tools are there", run: prerequisites::tools },
+            Step { name: "format", run: format },
+            Step { name: "build the workspace", run: build },
+            Step { name: "build the tests", run: binaries::build },
+        ],
+    },
+    Suite {
+        name: "unit",
+        budget_minutes: 8,
+        steps: &[
+            Step { name: "tidy", run: tidy_step },
+            Step { name: "unit and conformance tests", run: unit },
+            Step { name: "examples in the documentation", run: doc },
+        ],
+    },
+];
+
+fn checked(program: &str, arguments: &[&str], log: &Path, limit: Duration) -> Result<Counts> {
+    let ended = exec::run_logged(exec::command(program).args(arguments), log, limit)?;
+    Ok(Counts::from(ended.success()))
+}
+
+fn format(_run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    checked("cargo", &["fmt", "--all", "--check"], log, limit)
+}
+
+fn build(_run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    checked("cargo", &["build", "--workspace"], log, limit)
+}
+
+fn tidy_step(_run: &mut Run, log: &Path, _limit: Duration) -> Result<Counts> {
+    tidy::logged(log)
+}
+
+fn unit(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    binaries::run(run, |binary| !binary.is_end_to_end(), log, limit)
+}
+
+fn doc(_run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    checked("cargo", &["test", "--workspace", "--doc"], log, limit)
+}
