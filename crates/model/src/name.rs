@@ -83,8 +83,9 @@ impl utoipa::ToSchema for Name {}
 mod tests {
     use super::*;
 
-    fn check(text: &str, expect: Result<(), InvalidName>) {
-        assert_eq!(text.parse::<Name>().map(|_| ()), expect, "{text:?}");
+    fn check(text: &str, expected: Result<(), InvalidName>) {
+        let expected = expected.map(|()| text);
+        assert_eq!(text.parse::<Name>().as_ref().map(Name::as_str), expected.as_ref().copied());
     }
 
     #[test]

@@ -107,6 +107,7 @@ pub enum NodeState {
 }
 
 /// One process of a network.
+#[expect(clippy::struct_field_names, reason = "a node key is called so everywhere")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Node {
     /// Its id.

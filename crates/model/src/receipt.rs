@@ -33,6 +33,7 @@ pub enum ReleasedKind {
 }
 
 /// One thing that existed and is verified gone.
+#[expect(clippy::struct_field_names, reason = "the moment of release is called so everywhere")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Released {
     /// What kind of thing.

@@ -19,13 +19,10 @@ const ALLOWED: &[&str] = &[
 /// Every package's licence can be met with those that are allowed.
 pub(crate) fn check(tree: &Tree) -> Vec<String> {
     tree.metadata
-        .used()
-        .into_iter()
-        .filter_map(|package| {
-            let expression = package.license.as_deref().unwrap_or_default();
-            (!acceptable(expression))
-                .then(|| format!("{} {}: `{expression}`", package.name, package.version))
-        })
+        .used
+        .iter()
+        .filter(|package| !acceptable(&package.licence))
+        .map(|package| format!("{} {}: `{}`", package.name, package.version, package.licence))
         .collect()
 }
 

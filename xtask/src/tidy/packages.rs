@@ -61,7 +61,9 @@ const SEVERAL_VERSIONS: &[(&str, &str)] = &[
 pub(crate) struct Metadata {
     pub(crate) packages: Vec<Package>,
     pub(crate) workspace_members: Vec<String>,
-    pub(crate) resolve: Resolve,
+    /// What we are built with: name, version and licence.
+    #[serde(skip)]
+    pub(crate) used: Vec<Used>,
 }
 
 /// One package.
@@ -69,8 +71,6 @@ pub(crate) struct Metadata {
 pub(crate) struct Package {
     pub(crate) id: String,
     pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) license: Option<String>,
     pub(crate) manifest_path: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
     /// The manifest as it is written; read for our own packages only.
@@ -85,27 +85,19 @@ pub(crate) struct Dependency {
     pub(crate) kind: Option<String>,
 }
 
-/// What the features and platforms come to.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Resolve {
-    pub(crate) nodes: Vec<Node>,
-}
-
-/// One package as it is used.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Node {
-    pub(crate) id: String,
-    pub(crate) dependencies: Vec<String>,
+/// One package that something of ours is built with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Used {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) licence: String,
 }
 
 impl Metadata {
     /// Asks cargo.
     pub(crate) fn read() -> Result<Self> {
-        let text = exec::output(exec::command("cargo").args([
-            "metadata",
-            "--format-version=1",
-            "--filter-platform=x86_64-unknown-linux-gnu",
-        ]))?;
+        let arguments = ["metadata", "--format-version=1", "--no-deps"];
+        let text = exec::output(exec::command("cargo").args(arguments))?;
         let mut metadata: Self =
             serde_json::from_str(&text).context("cargo's metadata is not as expected")?;
         for package in &mut metadata.packages {
@@ -117,6 +109,7 @@ impl Metadata {
                     text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
             }
         }
+        metadata.used = read_used()?;
         Ok(metadata)
     }
 
@@ -124,22 +117,29 @@ impl Metadata {
     pub(crate) fn members(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| self.workspace_members.contains(&package.id))
     }
+}
 
-    /// Every package that something of ours is built with.
-    pub(crate) fn used(&self) -> Vec<&Package> {
-        let edges: BTreeMap<&str, &Node> =
-            self.resolve.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
-        let mut seen = BTreeSet::new();
-        let mut ahead: Vec<&str> = self.workspace_members.iter().map(String::as_str).collect();
-        while let Some(id) = ahead.pop() {
-            if seen.insert(id)
-                && let Some(node) = edges.get(id)
-            {
-                ahead.extend(node.dependencies.iter().map(String::as_str));
-            }
-        }
-        self.packages.iter().filter(|package| seen.contains(package.id.as_str())).collect()
-    }
+/// What the features in force come to. `cargo metadata` counts optional dependencies that only a
+/// feature of a feature would bring; `cargo tree` does not.
+fn read_used() -> Result<Vec<Used>> {
+    let arguments = ["tree", "--workspace", "--edges=all", "--prefix=none", "--format={p}|{l}"];
+    let text = exec::output(exec::command("cargo").args(arguments))?;
+    let mut used: Vec<Used> = text.lines().filter_map(read_line).collect();
+    used.sort();
+    used.dedup();
+    anyhow::ensure!(!used.is_empty(), "cargo lists no package");
+    Ok(used)
+}
+
+/// Reads `name v1.2.3 (path)|licence (*)`.
+fn read_line(line: &str) -> Option<Used> {
+    let (package, licence) = line.split_once('|')?;
+    let mut words = package.split(' ');
+    Some(Used {
+        name: words.next()?.to_owned(),
+        version: words.next()?.trim_start_matches('v').to_owned(),
+        licence: licence.trim_end_matches("(*)").trim().to_owned(),
+    })
 }
 
 /// A room sees the rooms that it may see, in tests too.
@@ -217,7 +217,7 @@ pub(crate) fn versions(tree: &Tree) -> Vec<String> {
         .flat_map(|package| package.dependencies.iter().map(|entry| entry.name.as_str()))
         .collect();
     let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for package in tree.metadata.used() {
+    for package in &tree.metadata.used {
         found.entry(&package.name).or_default().insert(&package.version);
     }
     for name in direct {

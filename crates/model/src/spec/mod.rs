@@ -4,12 +4,16 @@
 //! defaults in, checks every value and gives a [`NetworkSpec`], in which nothing invalid can stand.
 //! [`Manifest::parse`] says of a mistake where it is: line, column, field and what was meant.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+mod values;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{ErrorCode, Name, Problem, error::Location};
+
+pub use values::{AccountAddress, HexBytes, InvalidValue, Quantity};
 
 /// Chain ids stay below 2^53, so that JavaScript clients read them exactly.
 pub const MAX_CHAIN_ID: u64 = (1 << 53) - 1;
@@ -53,134 +57,6 @@ pub enum Fees {
 fn one_gwei() -> u64 {
     1_000_000_000
 }
-
-/// An Ethereum address: `0x` and 40 hex digits, kept in lower case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct AccountAddress(String);
-
-/// A number below 2^256, written in decimal or as `0x` hex, kept as minimal `0x` hex.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Quantity(String);
-
-/// Bytes: `0x` and an even number of hex digits, kept in lower case.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct HexBytes(String);
-
-/// Why a text is not a value of a spec.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidValue {
-    /// Not an address.
-    #[error("an address is 0x and 40 hex digits")]
-    Address,
-    /// Not a number below 2^256.
-    #[error("an amount is a whole number below 2^256, in decimal or as 0x hex")]
-    Quantity,
-    /// Not bytes.
-    #[error("bytes are 0x and an even number of hex digits")]
-    Bytes,
-}
-
-fn hex_digits(text: &str) -> Option<String> {
-    let digits = text.strip_prefix("0x")?;
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| digits.to_ascii_lowercase())
-}
-
-impl FromStr for AccountAddress {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match hex_digits(text) {
-            Some(digits) if digits.len() == 40 => Ok(Self(format!("0x{digits}"))),
-            Some(_) | None => Err(InvalidValue::Address),
-        }
-    }
-}
-
-impl FromStr for HexBytes {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match hex_digits(text) {
-            Some(digits) if digits.len().is_multiple_of(2) => Ok(Self(format!("0x{digits}"))),
-            Some(_) | None => Err(InvalidValue::Bytes),
-        }
-    }
-}
-
-impl FromStr for Quantity {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let digits = match hex_digits(text) {
-            Some(digits) if !digits.is_empty() => digits,
-            Some(_) => return Err(InvalidValue::Quantity),
-            None => decimal_to_hex(text).ok_or(InvalidValue::Quantity)?,
-        };
-        let minimal = digits.trim_start_matches('0');
-        if minimal.len() > 64 {
-            return Err(InvalidValue::Quantity);
-        }
-        Ok(Self(if minimal.is_empty() { "0x0".to_owned() } else { format!("0x{minimal}") }))
-    }
-}
-
-/// Schoolbook conversion of at most 78 decimal digits, the length of 2^256.
-fn decimal_to_hex(text: &str) -> Option<String> {
-    let text = text.replace('_', "");
-    if text.is_empty() || text.len() > 78 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let mut nibbles: Vec<u8> = Vec::new();
-    for digit in text.bytes().map(|byte| byte - b'0') {
-        let mut carry = u16::from(digit);
-        for nibble in &mut nibbles {
-            let value = u16::from(*nibble) * 10 + carry;
-            *nibble = u8::try_from(value & 0xf).expect("masked to four bits");
-            carry = value >> 4;
-        }
-        while carry > 0 {
-            nibbles.push(u8::try_from(carry & 0xf).expect("masked to four bits"));
-            carry >>= 4;
-        }
-    }
-    Some(nibbles.iter().rev().map(|nibble| format!("{nibble:x}")).collect())
-}
-
-macro_rules! texts {
-    ($($name:ident),*) => {$(
-        impl $name {
-            /// The text, in its kept form.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-            }
-        }
-
-        impl utoipa::PartialSchema for $name {
-            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-                String::schema()
-            }
-        }
-
-        impl ToSchema for $name {}
-    )*};
-}
-
-texts!(AccountAddress, Quantity, HexBytes);
 
 /// What an account holds in block 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
