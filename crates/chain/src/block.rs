@@ -71,6 +71,11 @@ impl Block {
         Self { inner: Sealed::new_unchecked(block, hash) }
     }
 
+    /// A block whose hash was computed before.
+    pub(crate) fn from_sealed(inner: Sealed<alloy_consensus::Block<TxEnvelope>>) -> Self {
+        Self { inner }
+    }
+
     /// The Ethereum block hash: keccak-256 of the header's RLP.
     pub fn hash(&self) -> B256 {
         self.inner.seal()
@@ -108,8 +113,7 @@ impl Block {
 
     /// Unix time in milliseconds: the header's seconds and the milliseconds of `extraData`.
     pub fn timestamp_ms(&self) -> u64 {
-        let milliseconds = self.extra_data().map_or(0, |extra| u64::from(extra.milliseconds));
-        self.header().timestamp.saturating_mul(1_000).saturating_add(milliseconds)
+        timestamp_ms(self.header())
     }
 
     /// The canonical RLP.
@@ -130,4 +134,11 @@ impl Block {
         }
         Ok(block)
     }
+}
+
+/// Unix time of a header in milliseconds.
+pub fn timestamp_ms(header: &Header) -> u64 {
+    let milliseconds =
+        ExtraData::decode(&header.extra_data).map_or(0, |extra| u64::from(extra.milliseconds));
+    header.timestamp.saturating_mul(1_000).saturating_add(milliseconds)
 }

@@ -21,7 +21,7 @@ mod rules;
 pub mod state;
 pub mod store;
 
-pub use block::{Block, DecodeError, EXTRA_DATA_VERSION, ExtraData};
+pub use block::{Block, DecodeError, EXTRA_DATA_VERSION, ExtraData, timestamp_ms};
 pub use chain::{
     At, Attributes, BlockRef, Built, Chain, ChainError, Filter, InvalidBlock, LogEntry, LogsError,
     Skipped, Tip, TransactionLocation, ValidateError,

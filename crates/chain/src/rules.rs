@@ -1,7 +1,17 @@
 //! The rules of a chain, as a value: which EVM, which header fields, which fees.
+//!
+//! [`RuleSet::windlass`] is Ethereum's newest rules (Osaka) without blobs, withdrawals and ommers,
+//! with a constant gas limit, and with limits and fees from the genesis. [`RuleSet::ethereum`] is
+//! Ethereum itself by a schedule of forks, so that the public suites check the same executor.
 
-use alloy_primitives::{B256, Bytes, U256};
 use alloy_consensus::Header;
+use alloy_eips::eip1559::BaseFeeParams;
+use alloy_eips::eip7840::BlobParams;
+use alloy_primitives::Address;
+use alloy_primitives::{B256, U256, keccak256};
+use revm::context::{BlockEnv, CfgEnv};
+use revm::primitives::hardfork::SpecId;
+
 use crate::genesis::{Fees, Genesis};
 
 /// How gas is priced.
@@ -28,8 +38,11 @@ pub enum Fork {
     Constantinople,
     Petersburg,
     Istanbul,
+    MuirGlacier,
     Berlin,
     London,
+    ArrowGlacier,
+    GrayGlacier,
     Merge,
     Shanghai,
     Cancun,
@@ -42,10 +55,14 @@ pub enum Fork {
 pub struct Schedule {
     /// The chain id that transactions sign.
     pub chain_id: u64,
-    /// Forks by the first block number, in order.
+    /// Forks by the first block number, in rising order; the oldest fork holds before them.
     pub by_number: Vec<(u64, Fork)>,
-    /// Forks by the first timestamp (seconds), in order.
+    /// Forks by the first timestamp (seconds), in rising order; they are later than all by number.
     pub by_time: Vec<(u64, Fork)>,
+    /// How blobs are priced, by the first timestamp (seconds), in rising order.
+    pub blobs: Vec<(u64, BlobParams)>,
+    /// The contract whose logs are deposits (EIP-6110).
+    pub deposit_contract: Address,
 }
 
 /// The rules of a chain.
@@ -101,10 +118,16 @@ impl RuleSet {
         }
     }
 
-    /// The base fee of the block after `parent`.
+    /// The base fee of the block after `parent`, where that block has one.
     pub fn next_base_fee(&self, parent: &Header) -> Option<u64> {
-        let _ = (parent, U256::ZERO, B256::ZERO, Bytes::new());
-        todo!()
+        match &self.kind {
+            Kind::Windlass(Windlass { fees: FeePolicy::Free, .. }) => Some(0),
+            Kind::Windlass(Windlass { fees: FeePolicy::Eip1559 { floor_wei }, .. }) => {
+                let next = parent.next_block_base_fee(BaseFeeParams::ethereum());
+                Some(next.unwrap_or(*floor_wei).max(*floor_wei))
+            }
+            Kind::Ethereum(_) => parent.next_block_base_fee(BaseFeeParams::ethereum()),
+        }
     }
 
     /// The most gas a transaction may ask for, where the rules cap it (EIP-7825).
@@ -118,5 +141,104 @@ impl RuleSet {
     /// Whether fees are neither required nor charged.
     pub fn fees_are_free(&self) -> bool {
         matches!(&self.kind, Kind::Windlass(Windlass { fees: FeePolicy::Free, .. }))
+    }
+
+    /// The fork that a block is of.
+    pub fn fork(&self, number: u64, timestamp: u64) -> Fork {
+        match &self.kind {
+            Kind::Windlass(_) => Fork::Osaka,
+            Kind::Ethereum(schedule) => schedule.fork(number, timestamp),
+        }
+    }
+
+    /// How blobs are priced at a time; `None` where there are none.
+    pub(crate) fn blob_params(&self, timestamp: u64) -> Option<BlobParams> {
+        match &self.kind {
+            Kind::Windlass(_) => None,
+            Kind::Ethereum(schedule) => latest(&schedule.blobs, timestamp),
+        }
+    }
+
+    /// The EVM's configuration for a block.
+    pub(crate) fn evm_config(&self, header: &Header) -> CfgEnv {
+        let spec = spec_id(self.fork(header.number, header.timestamp));
+        let mut config = CfgEnv::new_with_spec(spec).with_chain_id(self.chain_id());
+        match &self.kind {
+            Kind::Windlass(rules) => {
+                let limit = usize::try_from(rules.contract_size_limit).unwrap_or(usize::MAX);
+                config.limit_contract_code_size = Some(limit);
+                config.tx_gas_limit_cap = Some(rules.transaction_gas_cap);
+            }
+            Kind::Ethereum(_) => {
+                if let Some(params) = self.blob_params(header.timestamp) {
+                    config.max_blobs_per_tx = Some(params.max_blobs_per_tx);
+                    config.blob_base_fee_update_fraction =
+                        Some(u64::try_from(params.update_fraction).unwrap_or(u64::MAX));
+                }
+            }
+        }
+        config
+    }
+
+    /// The block as the EVM sees it.
+    pub(crate) fn evm_block(&self, header: &Header) -> BlockEnv {
+        let merged = self.fork(header.number, header.timestamp) >= Fork::Merge;
+        let mut block = BlockEnv {
+            number: U256::from(header.number),
+            beneficiary: header.beneficiary,
+            timestamp: U256::from(header.timestamp),
+            gas_limit: header.gas_limit,
+            basefee: header.base_fee_per_gas.unwrap_or(0),
+            difficulty: header.difficulty,
+            prevrandao: merged.then_some(header.mix_hash),
+            ..BlockEnv::default()
+        };
+        if let Some(excess) = header.excess_blob_gas {
+            let fraction = self
+                .blob_params(header.timestamp)
+                .unwrap_or_else(BlobParams::osaka)
+                .update_fraction;
+            let fraction = u64::try_from(fraction).unwrap_or(u64::MAX);
+            block.set_blob_excess_gas_and_price(excess, fraction);
+        }
+        block
+    }
+}
+
+impl Schedule {
+    fn fork(&self, number: u64, timestamp: u64) -> Fork {
+        latest(&self.by_time, timestamp)
+            .or_else(|| latest(&self.by_number, number))
+            .unwrap_or(Fork::Frontier)
+    }
+}
+
+/// `prevrandao` of a Windlass block: it differs from block to block and is NOT random, since the
+/// proposer of the parent can compute it.
+pub(crate) fn prevrandao(parent: B256) -> B256 {
+    keccak256(parent)
+}
+
+/// The last entry that begins at or before `at`.
+fn latest<T: Copy>(entries: &[(u64, T)], at: u64) -> Option<T> {
+    entries.iter().rev().find(|(begin, _)| *begin <= at).map(|(_, entry)| *entry)
+}
+
+fn spec_id(fork: Fork) -> SpecId {
+    match fork {
+        Fork::Frontier => SpecId::FRONTIER,
+        Fork::Homestead => SpecId::HOMESTEAD,
+        Fork::Tangerine => SpecId::TANGERINE,
+        Fork::SpuriousDragon => SpecId::SPURIOUS_DRAGON,
+        Fork::Byzantium => SpecId::BYZANTIUM,
+        Fork::Constantinople | Fork::Petersburg => SpecId::PETERSBURG,
+        Fork::Istanbul | Fork::MuirGlacier => SpecId::ISTANBUL,
+        Fork::Berlin => SpecId::BERLIN,
+        Fork::London | Fork::ArrowGlacier | Fork::GrayGlacier => SpecId::LONDON,
+        Fork::Merge => SpecId::MERGE,
+        Fork::Shanghai => SpecId::SHANGHAI,
+        Fork::Cancun => SpecId::CANCUN,
+        Fork::Prague => SpecId::PRAGUE,
+        Fork::Osaka => SpecId::OSAKA,
     }
 }

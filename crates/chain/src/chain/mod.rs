@@ -1,252 +1,114 @@
 //! The ledger of one network: build, validate, finalise, read.
+//!
+//! The tip is the last final block. Executed blocks above it are layers in memory, children of the
+//! tip or of each other; several may compete. Finalising one writes its layer in one durable batch
+//! and drops the layers that are no longer above the tip. Executing and reading take a consistent
+//! view (layers and a snapshot of the store) under a short lock and then run without any.
 
-use std::ops::RangeInclusive;
+mod finalize;
+mod logs;
+mod produce;
+mod read;
+mod types;
 
-use alloy_consensus::transaction::Recovered;
-use alloy_consensus::{Header, TxEnvelope};
-use alloy_primitives::{Address, B256, Bytes, Log, Sealed, U256};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::block::Block;
-use crate::execute::{
-    CallError, CallLimits, CallOutcome, CallRequest, EstimateError, Senders, TransactionError,
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, Bytes, Sealed, U256};
+use alloy_rlp::Decodable;
+
+pub use self::types::{
+    At, Attributes, BlockRef, Built, ChainError, Filter, InvalidBlock, LogEntry, LogsError,
+    Skipped, Tip, TransactionLocation, ValidateError,
 };
-use crate::genesis::Genesis;
-use crate::receipt::Receipt;
+use crate::block::{Block, timestamp_ms};
+use crate::execute::codes::CodeCache;
+use crate::genesis::{Genesis, GenesisAccount};
 use crate::rules::RuleSet;
-use crate::state::{Proof, StateView};
-use crate::store::{Store, StoreError};
+use crate::state::base::Base;
+use crate::state::layer::{Change, Changes, Layer};
+use crate::state::{StateView, keys, root};
+use crate::store::{MemoryStore, Snapshot, Store};
+
+/// The format of the database; it rises with every change that older programs can't read.
+pub const FORMAT: u64 = 1;
+
+/// How many blocks back the state can be read, by default.
+pub const STATE_WINDOW: u64 = 8_192;
 
 /// The ledger of one network.
-#[derive(Debug)]
 pub struct Chain {
     rules: RuleSet,
+    store: Box<dyn Store>,
+    genesis_hash: B256,
+    state_window: u64,
+    codes: CodeCache,
+    /// Held while a block is made final: there is one writer.
+    writer: Mutex<()>,
+    head: Mutex<Head>,
+    /// Certificates that are not written yet.
+    certificates: Mutex<BTreeMap<u64, Bytes>>,
 }
 
-/// The last final block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tip {
-    /// Its number.
-    pub number: u64,
-    /// Its hash.
-    pub hash: B256,
-    /// Its Unix time in milliseconds.
-    pub timestamp_ms: u64,
+/// What is final, and what is executed above it.
+struct Head {
+    tip: Tip,
+    header: Arc<Header>,
+    layers: BTreeMap<B256, Arc<Layer>>,
 }
 
-/// What a proposer chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attributes {
-    /// Unix time in milliseconds, at least the parent's.
-    pub timestamp_ms: u64,
-    /// The epoch whose validators make the block.
-    pub epoch: u64,
-    /// Who gets the tips.
-    pub beneficiary: Address,
-}
-
-/// A block that was built; it is executed and may be finalised.
-#[derive(Clone, Debug)]
-pub struct Built {
-    /// The block.
-    pub block: Block,
-    /// What was left out, and why.
-    pub skipped: Vec<Skipped>,
-}
-
-/// A transaction that was left out of a block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its hash.
-    pub hash: B256,
-    /// Why.
-    pub reason: TransactionError,
-}
-
-/// A block, by number or hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockRef {
-    /// By number.
-    Number(u64),
-    /// By hash.
-    Hash(B256),
-}
-
-impl From<u64> for BlockRef {
-    fn from(number: u64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<B256> for BlockRef {
-    fn from(hash: B256) -> Self {
-        Self::Hash(hash)
-    }
-}
-
-/// A final block's end, as a moment to read the state at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
-    /// The last final block.
-    Latest,
-    /// By number.
-    Number(u64),
-    /// By hash.
-    Hash(B256),
-}
-
-/// Where a transaction is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TransactionLocation {
-    /// The number of its block.
-    pub block: u64,
-    /// Its position there.
-    pub index: u32,
-}
-
-/// Which logs are asked for: an empty list matches everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Any of these contracts.
-    pub addresses: Vec<Address>,
-    /// At each position any of these topics.
-    pub topics: Vec<Vec<B256>>,
-}
-
-/// A log and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEntry {
-    /// The log.
-    pub log: Log,
-    /// The number of its block.
-    pub block_number: u64,
-    /// The hash of its block.
-    pub block_hash: B256,
-    /// Unix time of its block, in seconds.
-    pub block_timestamp: u64,
-    /// The hash of its transaction.
-    pub transaction_hash: B256,
-    /// The position of its transaction in the block.
-    pub transaction_index: u64,
-    /// Its own position in the block.
-    pub log_index: u64,
-}
-
-/// Why the ledger could not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ChainError {
-    /// The store failed.
-    #[error("the ledger's store failed")]
-    Store(#[from] StoreError),
-    /// There is no such block.
-    #[error("block not found")]
-    UnknownBlock,
-    /// The state at that block is no longer kept.
-    #[error("state at block {number} is not available; the oldest kept is {oldest}")]
-    StatePruned {
-        /// The block asked for.
-        number: u64,
-        /// The oldest block whose state is kept.
-        oldest: u64,
-    },
-    /// The block to build on is neither final nor executed.
-    #[error("the parent block {0} is neither the tip nor executed above it")]
-    UnknownParent(B256),
-    /// The store is of another network.
-    #[error("the database belongs to the network with genesis {found}, not {expected}")]
-    OtherGenesis {
-        /// What the store holds.
-        found: B256,
-        /// What was asked for.
-        expected: B256,
-    },
-    /// The store is of a newer format.
-    #[error("the database has format {found}, this program knows up to {known}; use a newer one")]
-    NewerFormat {
-        /// What the store holds.
-        found: u64,
-        /// What this program knows.
-        known: u64,
-    },
-    /// A block can't be finalised where the ledger stands.
-    #[error("block {number} can't be finalised: {reason}")]
-    NotFinalizable {
-        /// The block's number.
-        number: u64,
-        /// Why.
-        reason: String,
-    },
-    /// The attributes of a new block break a rule.
-    #[error("{0}")]
-    Attributes(InvalidBlock),
-    /// What is stored can't be read.
-    #[error("the ledger holds a damaged record: {0}")]
-    Damaged(String),
-}
-
-/// Why a block breaks the rules.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidBlock {
-    /// A header field is not what the rules or the execution give.
-    #[error("header field {field} is {found}, expected {expected}")]
-    Header {
-        /// The field, as JSON-RPC names it.
-        field: &'static str,
-        /// What the block has.
-        found: String,
-        /// What it should have.
-        expected: String,
-    },
-    /// A transaction can't be executed.
-    #[error("transaction {index} is invalid: {reason}")]
-    Transaction {
-        /// Its position.
-        index: usize,
-        /// Why.
-        reason: TransactionError,
-    },
-    /// The block's time is before its parent's.
-    #[error("the block's time {timestamp_ms} ms is before its parent's {parent_ms} ms")]
-    Time {
-        /// The block's.
-        timestamp_ms: u64,
-        /// Its parent's.
-        parent_ms: u64,
-    },
-    /// The body holds what the rules don't allow.
-    #[error("the block's body is invalid: {0}")]
-    Body(String),
-}
-
-/// Why a block was not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum ValidateError {
-    /// The block breaks the rules: nobody can accept it.
-    #[error("the block is invalid")]
-    Invalid(#[from] InvalidBlock),
-    /// This node could not tell.
-    #[error("the block could not be validated")]
-    Chain(#[from] ChainError),
-}
-
-/// Why logs could not be searched.
-#[derive(Debug, thiserror::Error)]
-pub enum LogsError {
-    /// The ledger could not answer.
-    #[error("the logs could not be read")]
-    Chain(#[from] ChainError),
-    /// There are too many.
-    #[error("query returns more than {limit} results")]
-    TooMany {
-        /// The limit.
-        limit: usize,
-    },
+/// A block to build on, and the state at its end.
+pub(crate) struct Ground {
+    pub(crate) header: Arc<Header>,
+    pub(crate) base: Base,
 }
 
 impl Chain {
-    /// Opens the ledger; writes the genesis to an empty store.
+    /// Opens the ledger of a Windlass network; writes the genesis to an empty store.
     pub fn open(store: impl Store, genesis: &Genesis) -> Result<Self, ChainError> {
-        let _ = store;
-        Ok(Self { rules: RuleSet::windlass(genesis) })
+        let rules = RuleSet::windlass(genesis);
+        Self::open_with(store, rules, &genesis.block(), &genesis.accounts())
+    }
+
+    /// Opens a ledger with any rules, genesis block and state; its state root must be the block's.
+    pub fn open_with(
+        store: impl Store,
+        rules: RuleSet,
+        genesis: &Block,
+        accounts: &BTreeMap<Address, GenesisAccount>,
+    ) -> Result<Self, ChainError> {
+        let snapshot = store.snapshot()?;
+        match snapshot.get(keys::FORMAT)? {
+            Some(format) => check_format(&format)?,
+            None => write_genesis(&store, genesis, accounts)?,
+        }
+        let snapshot = store.snapshot()?;
+        let found = snapshot.get(keys::GENESIS)?.unwrap_or_default();
+        if found != genesis.hash().as_slice() {
+            let found = B256::try_from(found.as_slice())
+                .map_err(|_| ChainError::Damaged("genesis hash".to_owned()))?;
+            return Err(ChainError::OtherGenesis { found, expected: genesis.hash() });
+        }
+        let (tip, header) = stored_tip(snapshot.as_ref())?;
+        Ok(Self {
+            rules,
+            store: Box::new(store),
+            genesis_hash: genesis.hash(),
+            state_window: STATE_WINDOW,
+            codes: CodeCache::default(),
+            writer: Mutex::default(),
+            head: Mutex::new(Head { tip, header: Arc::new(header), layers: BTreeMap::new() }),
+            certificates: Mutex::default(),
+        })
+    }
+
+    /// The same ledger with another window of readable states; 0 keeps the tip's only.
+    #[must_use]
+    pub fn with_state_window(mut self, blocks: u64) -> Self {
+        self.state_window = blocks;
+        self
     }
 
     /// The rules of the chain.
@@ -254,144 +116,174 @@ impl Chain {
         &self.rules
     }
 
+    /// The hash of block 0.
+    pub fn genesis_hash(&self) -> B256 {
+        self.genesis_hash
+    }
+
     /// The last final block.
     pub fn tip(&self) -> Tip {
-        todo!()
-    }
-
-    /// A final block's header.
-    pub fn header(
-        &self,
-        block: impl Into<BlockRef>,
-    ) -> Result<Option<Sealed<Header>>, ChainError> {
-        let _ = block.into();
-        todo!()
-    }
-
-    /// A final block.
-    pub fn block(&self, block: impl Into<BlockRef>) -> Result<Option<Block>, ChainError> {
-        let _ = block.into();
-        todo!()
-    }
-
-    /// A final block's receipts.
-    pub fn receipts(
-        &self,
-        block: impl Into<BlockRef>,
-    ) -> Result<Option<Vec<Receipt>>, ChainError> {
-        let _ = block.into();
-        todo!()
-    }
-
-    /// Where a final transaction is.
-    pub fn transaction(&self, hash: B256) -> Result<Option<TransactionLocation>, ChainError> {
-        let _ = hash;
-        todo!()
-    }
-
-    /// Builds a block on `parent`, which is the tip or executed above it.
-    pub fn build(
-        &self,
-        parent: B256,
-        attributes: Attributes,
-        transactions: &mut dyn Iterator<Item = Recovered<TxEnvelope>>,
-    ) -> Result<Built, ChainError> {
-        let _ = (parent, attributes, transactions);
-        todo!()
-    }
-
-    /// Executes a block on its parent and checks every field; `Ok` at once for one executed before.
-    pub fn validate(
-        &self,
-        parent: B256,
-        block: &Block,
-        senders: &dyn Senders,
-    ) -> Result<(), ValidateError> {
-        let _ = (parent, block, senders);
-        todo!()
+        self.head().tip
     }
 
     /// Whether the block is final or was executed here, so that another can be built on it.
     pub fn is_executed(&self, hash: B256) -> bool {
-        let _ = hash;
-        todo!()
+        let head = self.head();
+        head.tip.hash == hash || head.layers.contains_key(&hash)
     }
 
-    /// Makes a child of the tip final and durable; executes it first where it wasn't.
-    /// A block that is final already is answered with its receipts.
-    pub fn finalize(&self, block: &Block) -> Result<Vec<Receipt>, ValidateError> {
-        let _ = block;
-        todo!()
+    fn head(&self) -> MutexGuard<'_, Head> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the finality certificate that formed at exactly this block.
-    ///
-    /// It is written with the next block's commit: a certificate may be lost by a crash, a block
-    /// may not.
-    pub fn put_certificate(
-        &self,
-        number: u64,
-        block_hash: B256,
-        certificate: Bytes,
-    ) -> Result<(), ChainError> {
-        let _ = (number, block_hash, certificate);
-        todo!()
-    }
-
-    /// The certificate that formed at exactly this block.
-    pub fn certificate(&self, number: u64) -> Result<Option<Bytes>, ChainError> {
-        let _ = number;
-        todo!()
-    }
-
-    /// The nearest certificate at or after this block.
-    pub fn next_certificate(&self, number: u64) -> Result<Option<(u64, Bytes)>, ChainError> {
-        let _ = number;
-        todo!()
+    /// The block to build on and the state at its end.
+    pub(crate) fn ground(&self, parent: B256) -> Result<Ground, ChainError> {
+        let (layers, header) = {
+            let head = self.head();
+            let mut layers = Vec::new();
+            let mut hash = parent;
+            while let Some(layer) = head.layers.get(&hash) {
+                layers.push(Arc::clone(layer));
+                hash = layer.block.parent_hash();
+            }
+            if hash != head.tip.hash {
+                return Err(ChainError::UnknownParent(parent));
+            }
+            let header = match layers.first() {
+                Some(layer) => Arc::new(layer.block.header().clone()),
+                None => Arc::clone(&head.header),
+            };
+            (layers, header)
+        };
+        let snapshot = self.store.snapshot()?;
+        // Meanwhile a block may have become final: right where it is one of the layers, or the
+        // parent's own ancestor; a competitor's state must not be mixed with these layers.
+        let (stored, _) = stored_tip(snapshot.as_ref())?;
+        let known = layers.iter().any(|layer| layer.block.hash() == stored.hash)
+            || layers.last().map_or(parent, |layer| layer.block.parent_hash()) == stored.hash;
+        if !known {
+            return Err(ChainError::UnknownParent(parent));
+        }
+        Ok(Ground { header, base: Base::new(layers, snapshot, None) })
     }
 
     /// The state at a final block's end.
     pub fn state(&self, at: At) -> Result<StateView, ChainError> {
-        let _ = at;
-        todo!()
+        let snapshot = self.store.snapshot()?;
+        let (tip, _) = stored_tip(snapshot.as_ref())?;
+        let number = match at {
+            At::Latest => tip.number,
+            At::Number(number) => number,
+            At::Hash(hash) => {
+                stored_number(snapshot.as_ref(), hash)?.ok_or(ChainError::UnknownBlock)?
+            }
+        };
+        if number > tip.number {
+            return Err(ChainError::UnknownBlock);
+        }
+        let oldest = stored_u64(snapshot.as_ref(), keys::OLDEST)?.unwrap_or(0);
+        if number < oldest {
+            return Err(ChainError::StatePruned { number, oldest });
+        }
+        let past = (number < tip.number).then_some(number);
+        Ok(StateView { number, base: Base::new(Vec::new(), snapshot, past) })
     }
+}
 
-    /// Executes a message call without changing anything.
-    pub fn call(
-        &self,
-        at: At,
-        request: &CallRequest,
-        limits: CallLimits<'_>,
-    ) -> Result<CallOutcome, CallError> {
-        let _ = (at, request, limits);
-        todo!()
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chain")
+            .field("genesis_hash", &self.genesis_hash)
+            .field("tip", &self.tip())
+            .finish_non_exhaustive()
     }
+}
 
-    /// The least gas with which a call succeeds, within Geth's tolerance.
-    pub fn estimate_gas(
-        &self,
-        at: At,
-        request: &CallRequest,
-        limits: CallLimits<'_>,
-    ) -> Result<u64, EstimateError> {
-        let _ = (at, request, limits);
-        todo!()
+fn check_format(record: &[u8]) -> Result<(), ChainError> {
+    let damaged = || ChainError::Damaged("format version".to_owned());
+    let found = u64::from_be_bytes(record.try_into().map_err(|_| damaged())?);
+    if found == FORMAT {
+        return Ok(());
     }
+    Err(ChainError::NewerFormat { found, known: FORMAT })
+}
 
-    /// The logs that match, in the order they were made; at most `limit`.
-    pub fn logs(
-        &self,
-        blocks: RangeInclusive<u64>,
-        filter: &Filter,
-        limit: usize,
-    ) -> Result<Vec<LogEntry>, LogsError> {
-        let _ = (blocks, filter, limit);
-        todo!()
+fn write_genesis(
+    store: &impl Store,
+    genesis: &Block,
+    accounts: &BTreeMap<Address, GenesisAccount>,
+) -> Result<(), ChainError> {
+    let mut changes = Changes::default();
+    for (address, genesis) in accounts {
+        let after = Some(genesis.account());
+        changes.accounts.insert(*address, Change { before: None, after });
+        if !genesis.code.is_empty() {
+            let hash = alloy_primitives::keccak256(&genesis.code);
+            changes.codes.insert(hash, genesis.code.clone());
+        }
+        let slots: BTreeMap<U256, Change<U256>> = genesis
+            .storage
+            .iter()
+            .map(|(slot, value)| {
+                ((*slot).into(), Change { before: U256::ZERO, after: (*value).into() })
+            })
+            .collect();
+        if !slots.is_empty() {
+            changes.storage.insert(*address, slots);
+        }
     }
+    let nothing = Base::new(Vec::new(), MemoryStore::default().snapshot()?, None);
+    let state_root = root::seal(&nothing, &mut changes, &[])?;
+    if state_root != genesis.header().state_root {
+        return Err(ChainError::Damaged("the genesis state does not match its block".to_owned()));
+    }
+    let mut batch = finalize::batch(genesis, &[], &changes, finalize::History::Omit);
+    batch.put(keys::FORMAT.to_vec(), FORMAT.to_be_bytes().to_vec());
+    batch.put(keys::GENESIS.to_vec(), genesis.hash().to_vec());
+    store.commit(batch)?;
+    Ok(())
+}
 
-    /// A Merkle proof at the tip.
-    pub fn proof(&self, address: Address, slots: &[U256]) -> Result<Proof, ChainError> {
-        let _ = (address, slots);
-        todo!()
-    }
+fn stored_u64(snapshot: &dyn Snapshot, key: &[u8]) -> Result<Option<u64>, ChainError> {
+    let Some(record) = snapshot.get(key)? else { return Ok(None) };
+    let bytes = record.try_into().map_err(|_| ChainError::Damaged("number".to_owned()))?;
+    Ok(Some(u64::from_be_bytes(bytes)))
+}
+
+fn stored_number(snapshot: &dyn Snapshot, hash: B256) -> Result<Option<u64>, ChainError> {
+    stored_u64(snapshot, &keys::block_number(&hash))
+}
+
+fn stored_header(
+    snapshot: &dyn Snapshot,
+    number: u64,
+) -> Result<Option<Sealed<Header>>, ChainError> {
+    let Some(record) = snapshot.get(&keys::header(number))? else { return Ok(None) };
+    let damaged = || ChainError::Damaged(format!("header {number}"));
+    let (hash, mut rlp) = record.split_at_checked(32).ok_or_else(damaged)?;
+    let header = Header::decode(&mut rlp).map_err(|_| damaged())?;
+    Ok(Some(Sealed::new_unchecked(header, B256::from_slice(hash))))
+}
+
+fn stored_tip(snapshot: &dyn Snapshot) -> Result<(Tip, Header), ChainError> {
+    let number = stored_u64(snapshot, keys::TIP)?
+        .ok_or_else(|| ChainError::Damaged("tip".to_owned()))?;
+    let header = stored_header(snapshot, number)?
+        .ok_or_else(|| ChainError::Damaged("header of the tip".to_owned()))?;
+    let (header, hash) = header.into_parts();
+    Ok((Tip { number, hash, timestamp_ms: timestamp_ms(&header) }, header))
+}
+
+/// The first number that a scan finds behind a key's prefix.
+fn first_number(
+    snapshot: &dyn Snapshot,
+    start: &[u8],
+    end: &[u8],
+) -> Result<Option<(u64, Vec<u8>)>, ChainError> {
+    let mut found = None;
+    snapshot.scan(start, end, &mut |key, value| {
+        found = keys::number_of(key).map(|number| (number, value.to_vec()));
+        ControlFlow::Break(())
+    })?;
+    Ok(found)
 }

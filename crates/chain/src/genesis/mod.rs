@@ -1,10 +1,32 @@
 //! The genesis document: every parameter of a network, in one canonical form.
+//!
+//! A document is read from any JSON of the right fields and written in one way only: sorted keys,
+//! no white space, lower-case hex, numbers in decimal below 2^53, balances as hex strings. The
+//! genesis block's `extraData` is the keccak-256 of those bytes, so that the hash of block 0 commits
+//! to every parameter, the validators' keys among them.
+//!
+//! The system contracts that Ethereum's newest rules call in every block (EIP-2935, 4788, 7002 and
+//! 7251) are part of the state of every network and need not be named in `alloc`.
 
-use std::collections::BTreeMap;
+mod canonical;
+mod json;
+mod parse;
+mod system;
+#[cfg(test)]
+mod tests;
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy_consensus::constants::EMPTY_WITHDRAWALS;
+use alloy_consensus::{BlockBody, EMPTY_OMMER_ROOT_HASH, Header};
+use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 
 use crate::block::Block;
+use crate::state::Account;
+
+pub(crate) use self::system::BEACON_REQUEST_CONTRACTS;
 
 /// The version of the document's format.
 pub const VERSION: u64 = 1;
@@ -104,26 +126,106 @@ pub enum GenesisError {
     },
 }
 
+/// The most that a number of the document may be: what every JSON reader holds exactly.
+const MAX_NUMBER: u64 = (1 << 53) - 1;
+/// Ethereum's least gas limit of a block.
+const MIN_GAS_LIMIT: u64 = 5_000;
+/// What the cheapest transaction costs.
+const MIN_TRANSACTION_GAS: u64 = 21_000;
+
 impl Genesis {
     /// Reads and validates a document.
     pub fn parse(bytes: &[u8]) -> Result<Self, GenesisError> {
-        let _ = bytes;
-        todo!()
+        let genesis = parse::document(bytes)?;
+        genesis.validate()?;
+        Ok(genesis)
     }
 
     /// Checks what the types can't hold.
     pub fn validate(&self) -> Result<(), GenesisError> {
-        todo!()
+        at_least("chain_id", self.chain_id, 1)?;
+        at_least("gas_limit", self.gas_limit, MIN_GAS_LIMIT)?;
+        at_least("contract_size_limit", self.contract_size_limit, 1)?;
+        at_least("transaction_gas_cap", self.transaction_gas_cap, MIN_TRANSACTION_GAS)?;
+        at_least("epoch_length", self.epoch_length, 1)?;
+        for (field, number) in [
+            ("timestamp", self.timestamp),
+            ("min_block_interval_ms", self.min_block_interval_ms),
+        ] {
+            at_least(field, number, 0)?;
+        }
+        if let Fees::Eip1559 { floor_wei } = self.fees {
+            at_least("fees.floor_wei", floor_wei, 0)?;
+        }
+        self.validate_alloc()?;
+        self.validate_members()
+    }
+
+    fn validate_alloc(&self) -> Result<(), GenesisError> {
+        let system = system::contracts();
+        let mut total = U256::ZERO;
+        for (address, account) in &self.alloc {
+            let field = format!("alloc.{address:#x}");
+            if account.nonce > MAX_NUMBER {
+                return Err(wrong(format!("{field}.nonce"), "must be below 2^53"));
+            }
+            if let Some((slot, _)) = account.storage.iter().find(|(_, value)| value.is_zero()) {
+                return Err(wrong(format!("{field}.storage.{slot:#x}"), "a slot can't be zero"));
+            }
+            if account.storage.len() + account.code.len() > 0
+                && system.get(address).is_some_and(|contract| contract != account)
+            {
+                return Err(wrong(field, "is the address of a system contract"));
+            }
+            total = total.checked_add(account.balance).ok_or_else(|| {
+                wrong(format!("{field}.balance"), "all balances together are 2^256 or more")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn validate_members(&self) -> Result<(), GenesisError> {
+        let mut organizations = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        let mut keys = BTreeSet::new();
+        for (index, member) in self.members.iter().enumerate() {
+            let field = format!("members[{index}]");
+            if member.organization.is_empty() {
+                return Err(wrong(format!("{field}.organization"), "is empty"));
+            }
+            if !organizations.insert(&member.organization) {
+                return Err(wrong(format!("{field}.organization"), "is named twice"));
+            }
+            for (index, validator) in member.validators.iter().enumerate() {
+                let field = format!("{field}.validators[{index}]");
+                if validator.name.is_empty() {
+                    return Err(wrong(format!("{field}.name"), "is empty"));
+                }
+                if !names.insert(&validator.name) {
+                    return Err(wrong(format!("{field}.name"), "is named twice"));
+                }
+                if !keys.insert(validator.node_key) {
+                    return Err(wrong(format!("{field}.node_key"), "is used twice"));
+                }
+                if !keys.insert(validator.consensus_key) {
+                    return Err(wrong(format!("{field}.consensus_key"), "is used twice"));
+                }
+            }
+        }
+        if names.is_empty() {
+            return Err(wrong("members", "there must be at least one validator"));
+        }
+        Ok(())
     }
 
     /// The one encoding of the document: sorted keys, no white space, lower-case hex.
     pub fn canonical_json(&self) -> Vec<u8> {
-        todo!()
+        canonical::encode(self)
     }
 
     /// keccak-256 of the canonical document: what the genesis block's `extraData` holds.
     pub fn document_hash(&self) -> B256 {
-        alloy_primitives::keccak256(self.canonical_json())
+        keccak256(self.canonical_json())
     }
 
     /// All validators in the document's order: a node's index is its position here.
@@ -131,13 +233,82 @@ impl Genesis {
         self.members.iter().flat_map(|member| &member.validators)
     }
 
+    /// All accounts that exist from the beginning, the system contracts among them.
+    pub fn accounts(&self) -> BTreeMap<Address, GenesisAccount> {
+        let mut accounts = self.alloc.clone();
+        for (address, contract) in system::contracts() {
+            let balance = accounts.get(&address).map_or(U256::ZERO, |account| account.balance);
+            accounts.insert(address, GenesisAccount { balance, ..contract });
+        }
+        accounts
+    }
+
     /// The genesis block.
     pub fn block(&self) -> Block {
-        todo!()
+        let base_fee = match self.fees {
+            Fees::Free => 0,
+            Fees::Eip1559 { floor_wei } => floor_wei,
+        };
+        let header = Header {
+            parent_hash: B256::ZERO,
+            ommers_hash: EMPTY_OMMER_ROOT_HASH,
+            beneficiary: Address::ZERO,
+            state_root: state_root(&self.accounts()),
+            transactions_root: EMPTY_ROOT_HASH,
+            receipts_root: EMPTY_ROOT_HASH,
+            difficulty: U256::ZERO,
+            number: 0,
+            gas_limit: self.gas_limit,
+            gas_used: 0,
+            timestamp: self.timestamp,
+            extra_data: Bytes::copy_from_slice(self.document_hash().as_slice()),
+            base_fee_per_gas: Some(base_fee),
+            withdrawals_root: Some(EMPTY_WITHDRAWALS),
+            blob_gas_used: Some(0),
+            excess_blob_gas: Some(0),
+            parent_beacon_block_root: Some(B256::ZERO),
+            requests_hash: Some(EMPTY_REQUESTS_HASH),
+            ..Header::default()
+        };
+        let body = BlockBody { withdrawals: Some(Vec::new().into()), ..BlockBody::default() };
+        Block::new(alloy_consensus::Block { header, body })
     }
 
     /// The hash of the genesis block: THE hash of the network.
     pub fn hash(&self) -> B256 {
         self.block().hash()
     }
+}
+
+impl GenesisAccount {
+    /// The account as the state trie holds it.
+    pub(crate) fn account(&self) -> Account {
+        let storage = self.storage.iter().map(|(slot, value)| (*slot, (*value).into()));
+        let code_hash =
+            if self.code.is_empty() { KECCAK_EMPTY } else { keccak256(&self.code) };
+        Account {
+            nonce: self.nonce,
+            balance: self.balance,
+            storage_root: alloy_trie::root::storage_root_unhashed(storage),
+            code_hash,
+        }
+    }
+}
+
+/// The root of a state, computed at once.
+pub(crate) fn state_root(accounts: &BTreeMap<Address, GenesisAccount>) -> B256 {
+    alloy_trie::root::state_root_unhashed(
+        accounts.iter().map(|(address, account)| (*address, account.account())),
+    )
+}
+
+fn wrong(field: impl Into<String>, reason: impl Into<String>) -> GenesisError {
+    GenesisError::Field { field: field.into(), reason: reason.into() }
+}
+
+fn at_least(field: &str, number: u64, least: u64) -> Result<(), GenesisError> {
+    if (least..=MAX_NUMBER).contains(&number) {
+        return Ok(());
+    }
+    Err(wrong(field, format!("must be from {least} to {MAX_NUMBER}")))
 }

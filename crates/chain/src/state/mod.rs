@@ -1,17 +1,31 @@
-//! The state of accounts and contracts at one block.
+//! The state of accounts and contracts.
+//!
+//! Three forms of the same: flat records, which execution reads; the Merkle Patricia tries, which
+//! give the state root and proofs; and the history of replaced values, so that a read at an older
+//! block seeks the first later change. A block that is not final is a layer of changes in memory.
+
+pub(crate) mod base;
+pub(crate) mod keys;
+pub(crate) mod layer;
+pub(crate) mod record;
+pub(crate) mod root;
+pub(crate) mod trie;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 
+use self::base::{Base, hashed};
+use self::keys::Owner;
 use crate::chain::ChainError;
-
-/// The state at one block's end.
-#[derive(Debug)]
-pub struct StateView {
-    pub(crate) number: u64,
-}
 
 /// An account as the state trie holds it.
 pub use alloy_trie::TrieAccount as Account;
+
+/// The state at one final block's end: a consistent view, whatever is finalised meanwhile.
+#[derive(Debug)]
+pub struct StateView {
+    pub(crate) number: u64,
+    pub(crate) base: Base,
+}
 
 /// A Merkle proof of an account and of slots of its storage (EIP-1186).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,19 +61,44 @@ impl StateView {
 
     /// An account; `None` where there is none.
     pub fn account(&self, address: Address) -> Result<Option<Account>, ChainError> {
-        let _ = address;
-        todo!()
+        self.base.account(&address)
     }
 
     /// A slot of an account's storage.
     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, ChainError> {
-        let _ = (address, slot);
-        todo!()
+        self.base.slot(&address, &slot)
     }
 
     /// An account's code.
     pub fn code(&self, address: Address) -> Result<Bytes, ChainError> {
-        let _ = address;
-        todo!()
+        match self.base.account(&address)? {
+            Some(account) => self.base.code(&account.code_hash),
+            None => Ok(Bytes::new()),
+        }
+    }
+
+    /// Proves an account and slots of it; only where the view is of the store's last block.
+    pub(crate) fn prove(
+        &self,
+        block_hash: B256,
+        address: Address,
+        slots: &[U256],
+    ) -> Result<Proof, ChainError> {
+        let (account_proof, _) =
+            trie::prove(&self.base.nodes(Owner::Accounts), &hashed(address))?;
+        let nodes = self.base.nodes(Owner::Storage(address));
+        let mut storage = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let (proof, _) = trie::prove(&nodes, &root::hash_slot(slot))?;
+            let value = self.base.slot(&address, slot)?;
+            storage.push(StorageProof { slot: *slot, value, proof });
+        }
+        Ok(Proof {
+            block_number: self.number,
+            block_hash,
+            account: self.base.account(&address)?,
+            account_proof,
+            storage,
+        })
     }
 }

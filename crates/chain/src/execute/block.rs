@@ -1,0 +1,290 @@
+//! Executes one block: system calls, transactions, and what comes after them.
+
+use alloy_consensus::transaction::{Recovered, TxHashRef};
+use alloy_consensus::{Header, Transaction, TxEnvelope, Typed2718};
+use alloy_eips::eip4895::Withdrawals;
+use alloy_eips::eip7685::Requests;
+use alloy_eips::{eip2935, eip4788, eip7002, eip7251};
+use alloy_evm::eth::{EthEvm, EthEvmBuilder};
+use alloy_evm::precompiles::PrecompilesMap;
+use alloy_evm::{Evm, EvmEnv, FromRecoveredTx};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use revm::DatabaseCommit;
+use revm::context::TxEnv;
+use revm::context::result::{ExecutionResult, ResultAndState};
+use revm::inspector::NoOpInspector;
+
+use super::codes::CodeCache;
+use super::error::{TransactError, TransactionError};
+use super::rewards::block_rewards;
+use super::state::ExecutionState;
+use crate::chain::ChainError;
+use crate::genesis::BEACON_REQUEST_CONTRACTS;
+use crate::receipt::Receipt;
+use crate::rules::{Fork, Kind, RuleSet};
+use crate::state::base::Base;
+use crate::state::layer::Changes;
+use crate::state::root;
+
+/// What executing a block gave.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) gas_used: u64,
+    pub(crate) blob_gas_used: u64,
+    /// `None` before EIP-7685.
+    pub(crate) requests: Option<Requests>,
+    pub(crate) state_root: B256,
+    pub(crate) changes: Changes,
+}
+
+/// A block on its way.
+pub(crate) struct BlockExecutor<'a> {
+    rules: &'a RuleSet,
+    header: &'a Header,
+    fork: Fork,
+    base: &'a Base,
+    evm: EthEvm<ExecutionState<'a>, NoOpInspector, PrecompilesMap>,
+    receipts: Vec<Receipt>,
+    gas_used: u64,
+    blob_gas_used: u64,
+}
+
+impl<'a> BlockExecutor<'a> {
+    /// Begins a block; of the header it reads what is known before execution.
+    pub(crate) fn begin(
+        rules: &'a RuleSet,
+        header: &'a Header,
+        base: &'a Base,
+        codes: &'a CodeCache,
+    ) -> Result<Self, ChainError> {
+        let fork = rules.fork(header.number, header.timestamp);
+        let mut state = ExecutionState::new(base, codes);
+        if fork < Fork::SpuriousDragon {
+            state.keep_empty_accounts();
+        }
+        let env = EvmEnv::new(rules.evm_config(header), rules.evm_block(header));
+        let evm = EthEvmBuilder::new(state, env).build();
+        let mut executor = Self {
+            rules,
+            header,
+            fork,
+            base,
+            evm,
+            receipts: Vec::new(),
+            gas_used: 0,
+            blob_gas_used: 0,
+        };
+        executor.call_before_transactions()?;
+        Ok(executor)
+    }
+
+    /// Gas that transactions may still ask for.
+    pub(crate) fn gas_left(&self) -> u64 {
+        self.header.gas_limit.saturating_sub(self.gas_used)
+    }
+
+    /// Executes the next transaction; one that is refused leaves no trace.
+    pub(crate) fn transact(
+        &mut self,
+        transaction: &Recovered<TxEnvelope>,
+    ) -> Result<(), TransactError> {
+        let env = self.transaction_env(transaction)?;
+        let effective_gas_price = effective_gas_price(&env, self.header.base_fee_per_gas);
+        let ResultAndState { result, state } = self.evm.transact_raw(env)?;
+        if self.is_windlass()
+            && BEACON_REQUEST_CONTRACTS.iter().any(|contract| {
+                state.get(contract).is_some_and(|account| {
+                    account.changed_storage_slots().next().is_some()
+                })
+            })
+        {
+            return Err(TransactError::Invalid(TransactionError::BeaconRequest));
+        }
+        self.evm.db_mut().commit(state);
+        let gas_used = result.tx_gas_used();
+        self.gas_used += gas_used;
+        self.blob_gas_used += transaction.blob_gas_used().unwrap_or(0);
+        let success = result.is_success();
+        let from = transaction.signer();
+        let contract_address =
+            transaction.kind().is_create().then(|| from.create(transaction.nonce()));
+        self.receipts.push(Receipt {
+            transaction_type: transaction.ty(),
+            success,
+            cumulative_gas_used: self.gas_used,
+            gas_used,
+            effective_gas_price,
+            transaction_hash: *transaction.tx_hash(),
+            from,
+            logs: if success { result.into_logs() } else { Vec::new() },
+            contract_address,
+        });
+        Ok(())
+    }
+
+    /// Ends the block: requests, rewards and withdrawals, and the state root.
+    pub(crate) fn finish(
+        mut self,
+        ommers: &[Header],
+        withdrawals: Option<&Withdrawals>,
+    ) -> Result<Executed, TransactError> {
+        let requests =
+            if self.fork >= Fork::Prague { Some(self.collect_requests()?) } else { None };
+        let mut credits = Vec::new();
+        if self.fork < Fork::Merge {
+            credits.extend(block_rewards(self.fork, self.header, ommers));
+        }
+        for withdrawal in withdrawals.into_iter().flat_map(|withdrawals| withdrawals.iter()) {
+            credits.push((withdrawal.address, withdrawal.amount_wei()));
+        }
+        for (address, amount) in credits {
+            self.evm.db_mut().credit(address, amount).map_err(TransactError::Chain)?;
+        }
+        let (state, _) = self.evm.finish();
+        let (mut changes, wiped) = state.into_changes().map_err(TransactError::Chain)?;
+        let state_root =
+            root::seal(self.base, &mut changes, &wiped).map_err(TransactError::Chain)?;
+        Ok(Executed {
+            receipts: self.receipts,
+            gas_used: self.gas_used,
+            blob_gas_used: self.blob_gas_used,
+            requests,
+            state_root,
+            changes,
+        })
+    }
+
+    fn is_windlass(&self) -> bool {
+        matches!(self.rules.kind, Kind::Windlass(_))
+    }
+
+    fn transaction_env(
+        &self,
+        transaction: &Recovered<TxEnvelope>,
+    ) -> Result<TxEnv, TransactError> {
+        let invalid = |reason| Err(TransactError::Invalid(reason));
+        if transaction.gas_limit() > self.header.gas_limit {
+            return invalid(TransactionError::GasAboveBlock);
+        }
+        if transaction.gas_limit() > self.gas_left() {
+            return invalid(TransactionError::BlockFull);
+        }
+        if let Some(params) = self.rules.blob_params(self.header.timestamp) {
+            let blob_gas = self.blob_gas_used + transaction.blob_gas_used().unwrap_or(0);
+            if blob_gas > params.max_blob_gas_per_block() {
+                return invalid(TransactionError::BlockFull);
+            }
+        }
+        if self.is_windlass() && transaction.is_eip4844() {
+            return invalid(TransactionError::UnsupportedType);
+        }
+        let mut env = TxEnv::from_recovered_tx(transaction.inner(), transaction.signer());
+        if self.rules.fees_are_free() {
+            env.gas_price = 0;
+            env.gas_priority_fee = env.gas_priority_fee.map(|_| 0);
+        }
+        Ok(env)
+    }
+
+    fn call_before_transactions(&mut self) -> Result<(), ChainError> {
+        if self.header.number == 0 {
+            return Ok(());
+        }
+        if self.fork >= Fork::Prague {
+            let parent = Bytes::copy_from_slice(self.header.parent_hash.as_slice());
+            self.system_call(eip2935::HISTORY_STORAGE_ADDRESS, parent)?;
+        }
+        if self.fork >= Fork::Cancun {
+            let root = self.header.parent_beacon_block_root.unwrap_or_default();
+            let root = Bytes::copy_from_slice(root.as_slice());
+            self.system_call(eip4788::BEACON_ROOTS_ADDRESS, root)?;
+        }
+        Ok(())
+    }
+
+    fn collect_requests(&mut self) -> Result<Requests, TransactError> {
+        let mut requests = Requests::default();
+        if let Kind::Ethereum(schedule) = &self.rules.kind {
+            let mut deposits = Vec::new();
+            let logs = self.receipts.iter().flat_map(|receipt| &receipt.logs);
+            alloy_evm::eth::eip6110::accumulate_deposits_from_logs(
+                schedule.deposit_contract,
+                logs,
+                &mut deposits,
+            )
+            .map_err(|error| {
+                TransactError::Invalid(TransactionError::Other(error.to_string()))
+            })?;
+            if !deposits.is_empty() {
+                requests.push_request_with_type(0, deposits);
+            }
+        }
+        for (kind, contract) in [
+            (eip7002::WITHDRAWAL_REQUEST_TYPE, eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS),
+            (
+                eip7251::CONSOLIDATION_REQUEST_TYPE,
+                eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
+            ),
+        ] {
+            let result =
+                self.system_call(contract, Bytes::new()).map_err(TransactError::Chain)?;
+            let has_code = self.has_code(contract).map_err(TransactError::Chain)?;
+            let output = match result {
+                ExecutionResult::Success { output, .. } if has_code => output.into_data(),
+                ExecutionResult::Success { .. }
+                | ExecutionResult::Revert { .. }
+                | ExecutionResult::Halt { .. } => {
+                    let reason = format!("the system call to {contract} failed");
+                    return Err(TransactError::Invalid(TransactionError::Other(reason)));
+                }
+            };
+            if !output.is_empty() {
+                requests.push_request_with_type(kind, output);
+            }
+        }
+        Ok(requests)
+    }
+
+    fn has_code(&mut self, contract: Address) -> Result<bool, ChainError> {
+        let account = revm::Database::basic(self.evm.db_mut(), contract)?;
+        Ok(account.is_some_and(|account| !account.is_empty_code_hash()))
+    }
+
+    fn system_call(
+        &mut self,
+        contract: Address,
+        data: Bytes,
+    ) -> Result<ExecutionResult, ChainError> {
+        let called = self.evm.transact_system_call(eip4788::SYSTEM_ADDRESS, contract, data);
+        let ResultAndState { result, mut state } = called.map_err(|error| {
+            match TransactError::from(error) {
+                TransactError::Chain(error) => error,
+                TransactError::Invalid(reason) => ChainError::Execution(reason.to_string()),
+            }
+        })?;
+        state.retain(|address, _| *address == contract);
+        self.evm.db_mut().commit(state);
+        Ok(result)
+    }
+}
+
+/// What a unit of gas costs the sender.
+fn effective_gas_price(env: &TxEnv, base_fee: Option<u64>) -> u128 {
+    match env.gas_priority_fee {
+        Some(tip) => env.gas_price.min(u128::from(base_fee.unwrap_or(0)).saturating_add(tip)),
+        None => env.gas_price,
+    }
+}
+
+/// The balances that a proof-of-work block adds are wei of this type.
+pub(crate) type Credit = (Address, U256);
+
+impl std::fmt::Debug for BlockExecutor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockExecutor")
+            .field("header", &self.header)
+            .field("gas_used", &self.gas_used)
+            .finish_non_exhaustive()
+    }
+}

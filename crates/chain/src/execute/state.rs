@@ -1,0 +1,246 @@
+//! The state that the EVM reads and writes while a block or a call is executed.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::map::{AddressMap, B256Map, HashMap, U256Map};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
+use revm::bytecode::Bytecode;
+use revm::context::DBErrorMarker;
+use revm::state::{Account as TouchedAccount, AccountInfo};
+use revm::{Database, DatabaseCommit};
+
+use super::codes::CodeCache;
+use crate::chain::ChainError;
+use crate::state::Account;
+use crate::state::base::Base;
+use crate::state::layer::{Change, Changes};
+
+impl DBErrorMarker for ChainError {}
+
+/// The state above a base: what was read is kept, what is committed is recorded.
+pub(crate) struct ExecutionState<'a> {
+    base: &'a Base,
+    codes: &'a CodeCache,
+    accounts: AddressMap<Entry>,
+    new_codes: B256Map<Bytecode>,
+    /// Whether touched empty accounts are removed (EIP-161).
+    clears_empty: bool,
+}
+
+/// An account as the EVM sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Plain {
+    nonce: u64,
+    balance: U256,
+    code_hash: B256,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    before: Option<Account>,
+    after: Option<Plain>,
+    slots: U256Map<Change<U256>>,
+    /// The storage that the base has was removed.
+    wiped: bool,
+}
+
+impl From<Account> for Plain {
+    fn from(account: Account) -> Self {
+        Self { nonce: account.nonce, balance: account.balance, code_hash: account.code_hash }
+    }
+}
+
+impl<'a> ExecutionState<'a> {
+    pub(crate) fn new(base: &'a Base, codes: &'a CodeCache) -> Self {
+        Self {
+            base,
+            codes,
+            accounts: HashMap::default(),
+            new_codes: HashMap::default(),
+            clears_empty: true,
+        }
+    }
+
+    /// The rules before EIP-161: an empty account that was touched exists.
+    pub(crate) fn keep_empty_accounts(&mut self) {
+        self.clears_empty = false;
+    }
+
+    fn entry(&mut self, address: Address) -> Result<&mut Entry, ChainError> {
+        match self.accounts.entry(address) {
+            alloy_primitives::map::Entry::Occupied(entry) => Ok(entry.into_mut()),
+            alloy_primitives::map::Entry::Vacant(entry) => {
+                let before = self.base.account(&address)?;
+                let after = before.map(Plain::from);
+                Ok(entry.insert(Entry { before, after, ..Entry::default() }))
+            }
+        }
+    }
+
+    /// Adds to a balance outside any transaction: rewards and withdrawals.
+    pub(crate) fn credit(&mut self, address: Address, amount: U256) -> Result<(), ChainError> {
+        let clears_empty = self.clears_empty;
+        let entry = self.entry(address)?;
+        let mut plain = entry.after.unwrap_or_else(Plain::empty);
+        plain.balance = plain.balance.saturating_add(amount);
+        entry.after = Some(plain).filter(|plain| !clears_empty || !plain.is_empty());
+        Ok(())
+    }
+
+    /// What changed between the base and now, and the accounts whose whole storage was removed.
+    pub(crate) fn into_changes(self) -> Result<(Changes, Vec<Address>), ChainError> {
+        let mut changes = Changes::default();
+        let mut wiped = Vec::new();
+        let sorted: BTreeMap<Address, Entry> = self.accounts.into_iter().collect();
+        for (address, entry) in sorted {
+            let mut slots: BTreeMap<U256, Change<U256>> = BTreeMap::new();
+            let had_storage =
+                entry.before.is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH);
+            if entry.wiped && had_storage {
+                wiped.push(address);
+                for (slot, before) in self.base.all_slots(&address)? {
+                    slots.insert(slot, Change { before, after: U256::ZERO });
+                }
+            }
+            for (slot, change) in entry.slots {
+                let known = slots.entry(slot).or_insert(change);
+                known.after = change.after;
+            }
+            slots.retain(|_, change| change.before != change.after);
+            let same = entry.before.map(Plain::from) == entry.after;
+            if same && slots.is_empty() && !wiped.contains(&address) {
+                continue;
+            }
+            let storage_root =
+                entry.before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+            let after = entry.after.map(|plain| Account {
+                nonce: plain.nonce,
+                balance: plain.balance,
+                storage_root,
+                code_hash: plain.code_hash,
+            });
+            changes.accounts.insert(address, Change { before: entry.before, after });
+            if !slots.is_empty() {
+                changes.storage.insert(address, slots);
+            }
+        }
+        for (hash, code) in self.new_codes {
+            changes.codes.insert(hash, code.original_bytes());
+        }
+        Ok((changes, wiped))
+    }
+}
+
+impl Plain {
+    fn empty() -> Self {
+        Self { nonce: 0, balance: U256::ZERO, code_hash: KECCAK_EMPTY }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.nonce == 0 && self.balance.is_zero() && self.code_hash == KECCAK_EMPTY
+    }
+}
+
+impl Database for ExecutionState<'_> {
+    type Error = ChainError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, ChainError> {
+        let entry = self.entry(address)?;
+        Ok(entry.after.map(|plain| AccountInfo {
+            balance: plain.balance,
+            nonce: plain.nonce,
+            code_hash: plain.code_hash,
+            code: None,
+            ..AccountInfo::default()
+        }))
+    }
+
+    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ChainError> {
+        if let Some(code) = self.new_codes.get(&hash) {
+            return Ok(code.clone());
+        }
+        self.codes.get_or_load(hash, || self.base.code(&hash))
+    }
+
+    fn storage(&mut self, address: Address, slot: U256) -> Result<U256, ChainError> {
+        let base = self.base;
+        let entry = self.entry(address)?;
+        if let Some(change) = entry.slots.get(&slot) {
+            return Ok(change.after);
+        }
+        if entry.wiped || entry.before.is_none() {
+            return Ok(U256::ZERO);
+        }
+        let value = base.slot(&address, &slot)?;
+        entry.slots.insert(slot, Change { before: value, after: value });
+        Ok(value)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, ChainError> {
+        self.base.block_hash(number)
+    }
+}
+
+impl DatabaseCommit for ExecutionState<'_> {
+    fn commit(&mut self, touched: AddressMap<TouchedAccount>) {
+        for (address, account) in touched {
+            if !account.is_touched() {
+                continue;
+            }
+            let entry = self.accounts.entry(address).or_default();
+            if account.is_selfdestructed() {
+                entry.remove();
+                continue;
+            }
+            if account.is_created() {
+                entry.wipe();
+            }
+            for (slot, value) in account.storage {
+                entry.set(slot, value.present_value, value.original_value());
+            }
+            if let Some(code) = account.info.code.filter(|code| !code.is_empty()) {
+                if entry.after.map(|plain| plain.code_hash) != Some(account.info.code_hash) {
+                    self.new_codes.insert(account.info.code_hash, code);
+                }
+            }
+            let plain = Plain {
+                nonce: account.info.nonce,
+                balance: account.info.balance,
+                code_hash: account.info.code_hash,
+            };
+            entry.after = Some(plain);
+            if self.clears_empty && plain.is_empty() {
+                entry.remove();
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn remove(&mut self) {
+        self.after = None;
+        self.wipe();
+    }
+
+    fn wipe(&mut self) {
+        self.wiped = true;
+        for change in self.slots.values_mut() {
+            change.after = U256::ZERO;
+        }
+    }
+
+    /// Sets a slot; `original` is its value before the transaction, for a slot not seen before.
+    fn set(&mut self, slot: U256, value: U256, original: U256) {
+        let before = if self.wiped { U256::ZERO } else { original };
+        self.slots.entry(slot).or_insert(Change { before, after: before }).after = value;
+    }
+}
+
+impl std::fmt::Debug for ExecutionState<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExecutionState")
+            .field("accounts", &self.accounts.len())
+            .finish_non_exhaustive()
+    }
+}

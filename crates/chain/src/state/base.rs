@@ -1,0 +1,189 @@
+//! Reading the state at one block: layers in memory above a snapshot of the store.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_trie::KECCAK_EMPTY;
+use nybbles::Nibbles;
+
+use super::keys::{self, Owner};
+use super::layer::Layer;
+use super::record::{decode_account, decode_slot};
+use super::{Account, trie};
+use crate::chain::ChainError;
+use crate::store::Snapshot;
+
+/// The state at one block.
+pub(crate) struct Base {
+    /// Executed blocks above the snapshot's, the newest first.
+    layers: Vec<Arc<Layer>>,
+    snapshot: Box<dyn Snapshot>,
+    /// The block that is read where it is older than the snapshot's: its values are in the history.
+    past: Option<u64>,
+}
+
+impl Base {
+    pub(crate) fn new(
+        layers: Vec<Arc<Layer>>,
+        snapshot: Box<dyn Snapshot>,
+        past: Option<u64>,
+    ) -> Self {
+        Self { layers, snapshot, past }
+    }
+
+    pub(crate) fn snapshot(&self) -> &dyn Snapshot {
+        self.snapshot.as_ref()
+    }
+
+    pub(crate) fn account(&self, address: &Address) -> Result<Option<Account>, ChainError> {
+        for layer in &self.layers {
+            if let Some(change) = layer.changes.accounts.get(address) {
+                return Ok(change.after);
+            }
+        }
+        let record = match self.past_record(|number| keys::account_history(address, number))? {
+            Some(record) => Some(record).filter(|record| !record.is_empty()),
+            None => self.snapshot.get(&keys::account(address))?,
+        };
+        record.map(|record| decode_account(&record).map_err(|_| damaged("account"))).transpose()
+    }
+
+    pub(crate) fn slot(&self, address: &Address, slot: &U256) -> Result<U256, ChainError> {
+        for layer in &self.layers {
+            let change = layer.changes.storage.get(address).and_then(|slots| slots.get(slot));
+            if let Some(change) = change {
+                return Ok(change.after);
+            }
+        }
+        let record = match self.past_record(|number| keys::slot_history(address, slot, number))? {
+            Some(record) => Some(record),
+            None => self.snapshot.get(&keys::slot(address, slot))?,
+        };
+        match record {
+            Some(record) => decode_slot(&record).ok_or_else(|| damaged("slot")),
+            None => Ok(U256::ZERO),
+        }
+    }
+
+    pub(crate) fn code(&self, hash: &B256) -> Result<Bytes, ChainError> {
+        if *hash == KECCAK_EMPTY || hash.is_zero() {
+            return Ok(Bytes::new());
+        }
+        for layer in &self.layers {
+            if let Some(code) = layer.changes.codes.get(hash) {
+                return Ok(code.clone());
+            }
+        }
+        self.snapshot.get(&keys::code(hash))?.map(Bytes::from).ok_or_else(|| damaged("code"))
+    }
+
+    /// The hash of a block at or before this one.
+    pub(crate) fn block_hash(&self, number: u64) -> Result<B256, ChainError> {
+        for layer in &self.layers {
+            if layer.block.number() == number {
+                return Ok(layer.block.hash());
+            }
+        }
+        let record = self.snapshot.get(&keys::header(number))?;
+        Ok(record.and_then(|record| record.get(..32).map(B256::from_slice)).unwrap_or_default())
+    }
+
+    /// The nodes of one trie; only where the block is the snapshot's or in a layer.
+    pub(crate) fn nodes(&self, owner: Owner) -> BaseNodes<'_> {
+        BaseNodes { base: self, owner }
+    }
+
+    /// All slots of an account that are not zero.
+    pub(crate) fn all_slots(&self, address: &Address) -> Result<Vec<(U256, U256)>, ChainError> {
+        let mut slots = std::collections::BTreeMap::new();
+        let (start, end) = keys::slots(address);
+        self.snapshot.scan(&start, &end, &mut |key, value| {
+            if let (Some(slot), Some(value)) = (decode_slot(&key[21..]), decode_slot(value)) {
+                slots.insert(slot, value);
+            }
+            ControlFlow::Continue(())
+        })?;
+        for layer in self.layers.iter().rev() {
+            for (slot, change) in layer.changes.storage.get(address).into_iter().flatten() {
+                slots.insert(*slot, change.after);
+            }
+        }
+        Ok(slots.into_iter().filter(|(_, value)| !value.is_zero()).collect())
+    }
+
+    /// The keys of all nodes of an account's storage trie.
+    pub(crate) fn all_nodes(&self, address: &Address) -> Result<Vec<Vec<u8>>, ChainError> {
+        let mut nodes = std::collections::BTreeSet::new();
+        let (start, end) = keys::nodes(address);
+        self.snapshot.scan(&start, &end, &mut |key, _| {
+            nodes.insert(key.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        for layer in self.layers.iter().rev() {
+            for (key, record) in layer.changes.nodes.range(start.clone()..end.clone()) {
+                match record {
+                    Some(_) => nodes.insert(key.clone()),
+                    None => nodes.remove(key),
+                };
+            }
+        }
+        Ok(nodes.into_iter().collect())
+    }
+
+    /// The value that the first change after the block replaced; `None` where nothing changed since.
+    fn past_record(
+        &self,
+        key: impl Fn(u64) -> Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, ChainError> {
+        let Some(number) = self.past else { return Ok(None) };
+        let mut found = None;
+        self.snapshot.scan(&key(number + 1), &key(u64::MAX), &mut |_, value| {
+            found = Some(value.to_vec());
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+}
+
+impl std::fmt::Debug for Base {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Base")
+            .field("layers", &self.layers.len())
+            .field("past", &self.past)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The nodes of one trie.
+pub(crate) struct BaseNodes<'a> {
+    base: &'a Base,
+    owner: Owner,
+}
+
+impl trie::Nodes for BaseNodes<'_> {
+    type Error = ChainError;
+
+    fn node(&self, path: &Nibbles) -> Result<Option<Vec<u8>>, ChainError> {
+        let key = keys::node(self.owner, path);
+        for layer in &self.base.layers {
+            if let Some(record) = layer.changes.nodes.get(&key) {
+                return Ok(record.clone());
+            }
+        }
+        Ok(self.base.snapshot.get(&key)?)
+    }
+
+    fn damaged(what: String) -> ChainError {
+        ChainError::Damaged(what)
+    }
+}
+
+/// The key of an account or slot in its trie.
+pub(crate) fn hashed(key: impl AsRef<[u8]>) -> Nibbles {
+    Nibbles::unpack(keccak256(key))
+}
+
+fn damaged(what: &str) -> ChainError {
+    ChainError::Damaged(format!("{what} record"))
+}

@@ -1,0 +1,120 @@
+//! How records are keyed: one letter for the kind, then what identifies the record.
+//!
+//! Numbers are big-endian, so that their order is the order of the keys.
+
+use alloy_primitives::{Address, B256, U256, keccak256};
+use nybbles::Nibbles;
+
+pub(crate) const FORMAT: &[u8] = b"m/format";
+pub(crate) const GENESIS: &[u8] = b"m/genesis";
+pub(crate) const TIP: &[u8] = b"m/tip";
+pub(crate) const OLDEST: &[u8] = b"m/oldest-state";
+
+pub(crate) fn header(number: u64) -> Vec<u8> {
+    numbered(b'h', number)
+}
+
+pub(crate) fn body(number: u64) -> Vec<u8> {
+    numbered(b'b', number)
+}
+
+pub(crate) fn receipts(number: u64) -> Vec<u8> {
+    numbered(b'r', number)
+}
+
+/// What a block changed in the history, to prune it by.
+pub(crate) fn changes(number: u64) -> Vec<u8> {
+    numbered(b'p', number)
+}
+
+pub(crate) fn certificate(number: u64) -> Vec<u8> {
+    numbered(b'f', number)
+}
+
+pub(crate) fn block_number(hash: &B256) -> Vec<u8> {
+    joined(b'n', &[hash.as_slice()])
+}
+
+pub(crate) fn transaction(hash: &B256) -> Vec<u8> {
+    joined(b't', &[hash.as_slice()])
+}
+
+pub(crate) fn account(address: &Address) -> Vec<u8> {
+    joined(b'a', &[address.as_slice()])
+}
+
+pub(crate) fn slot(address: &Address, slot: &U256) -> Vec<u8> {
+    joined(b's', &[address.as_slice(), &slot.to_be_bytes::<32>()])
+}
+
+/// All slots of an account: the first key and the one after the last.
+pub(crate) fn slots(address: &Address) -> (Vec<u8>, Vec<u8>) {
+    prefix(joined(b's', &[address.as_slice()]))
+}
+
+pub(crate) fn code(hash: &B256) -> Vec<u8> {
+    joined(b'c', &[hash.as_slice()])
+}
+
+pub(crate) fn account_history(address: &Address, number: u64) -> Vec<u8> {
+    joined(b'A', &[address.as_slice(), &number.to_be_bytes()])
+}
+
+pub(crate) fn slot_history(address: &Address, slot: &U256, number: u64) -> Vec<u8> {
+    joined(b'S', &[address.as_slice(), &slot.to_be_bytes::<32>(), &number.to_be_bytes()])
+}
+
+/// The blocks with a log that has this address (position 0) or topic (positions 1 to 4).
+pub(crate) fn log(position: u8, value: &[u8], number: u64) -> Vec<u8> {
+    joined(b'l', &[&[position], value, &number.to_be_bytes()])
+}
+
+/// The trie of accounts has no owner, a trie of storage its account's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Accounts,
+    Storage(Address),
+}
+
+pub(crate) fn node(owner: Owner, path: &Nibbles) -> Vec<u8> {
+    match owner {
+        Owner::Accounts => joined(b'x', &[&path.to_vec()]),
+        Owner::Storage(address) => {
+            joined(b'y', &[keccak256(address).as_slice(), &path.to_vec()])
+        }
+    }
+}
+
+/// All nodes of a storage trie: the first key and the one after the last.
+pub(crate) fn nodes(address: &Address) -> (Vec<u8>, Vec<u8>) {
+    prefix(joined(b'y', &[keccak256(address).as_slice()]))
+}
+
+pub(crate) fn number_of(key: &[u8]) -> Option<u64> {
+    let tail = key.len().checked_sub(8)?;
+    Some(u64::from_be_bytes(key[tail..].try_into().ok()?))
+}
+
+fn numbered(kind: u8, number: u64) -> Vec<u8> {
+    joined(kind, &[&number.to_be_bytes()])
+}
+
+fn joined(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(kind);
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+fn prefix(start: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    let mut end = start.clone();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            break;
+        }
+    }
+    (start, end)
+}

@@ -1,0 +1,51 @@
+//! The flat records of accounts and slots.
+
+use alloy_primitives::{B256, U256};
+use alloy_rlp::{Decodable, Encodable, Header};
+use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
+
+use super::Account;
+
+/// Encodes an account: `[nonce, balance]`, and for a contract `[…, storage root, code hash]`.
+pub(crate) fn encode_account(account: &Account) -> Vec<u8> {
+    let plain = account.storage_root == EMPTY_ROOT_HASH && account.code_hash == KECCAK_EMPTY;
+    let mut payload = Vec::with_capacity(80);
+    account.nonce.encode(&mut payload);
+    account.balance.encode(&mut payload);
+    if !plain {
+        account.storage_root.encode(&mut payload);
+        account.code_hash.encode(&mut payload);
+    }
+    let mut out = Vec::with_capacity(payload.len() + 2);
+    Header { list: true, payload_length: payload.len() }.encode(&mut out);
+    out.extend_from_slice(&payload);
+    out
+}
+
+/// Decodes an account.
+pub(crate) fn decode_account(mut bytes: &[u8]) -> Result<Account, alloy_rlp::Error> {
+    let mut payload = Header::decode_bytes(&mut bytes, true)?;
+    let nonce = u64::decode(&mut payload)?;
+    let balance = U256::decode(&mut payload)?;
+    let (storage_root, code_hash) = if payload.is_empty() {
+        (EMPTY_ROOT_HASH, KECCAK_EMPTY)
+    } else {
+        (B256::decode(&mut payload)?, B256::decode(&mut payload)?)
+    };
+    Ok(Account { nonce, balance, storage_root, code_hash })
+}
+
+/// An account that may not exist: empty bytes where it doesn't.
+pub(crate) fn encode_optional(account: Option<&Account>) -> Vec<u8> {
+    account.map(encode_account).unwrap_or_default()
+}
+
+/// The value of a slot, without leading zeroes.
+pub(crate) fn encode_slot(value: U256) -> Vec<u8> {
+    value.to_be_bytes_trimmed_vec()
+}
+
+/// Decodes a slot's value.
+pub(crate) fn decode_slot(bytes: &[u8]) -> Option<U256> {
+    U256::try_from_be_slice(bytes)
+}
