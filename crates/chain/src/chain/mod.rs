@@ -33,10 +33,10 @@ use crate::state::{StateView, keys, root};
 use crate::store::{MemoryStore, Snapshot, Store};
 
 /// The format of the database; it rises with every change that older programs can't read.
-pub const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 1;
 
 /// How many blocks back the state can be read, by default.
-pub const STATE_WINDOW: u64 = 8_192;
+pub(crate) const STATE_WINDOW: u64 = 8_192;
 
 /// The ledger of one network.
 pub struct Chain {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::map::{AddressMap, B256Map, HashMap, U256Map};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 use revm::bytecode::Bytecode;
 use revm::context::DBErrorMarker;

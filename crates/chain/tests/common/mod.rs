@@ -1,0 +1,199 @@
+//! A network's ledger, accounts and contracts for the tests.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+
+use alloy_consensus::transaction::Recovered;
+use alloy_consensus::{
+    SignableTransaction, TxEip1559, TxEip7702, TxEnvelope, TxLegacy,
+};
+use alloy_eips::eip7702::{Authorization, SignedAuthorization};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
+use secp256k1::{Message, SECP256K1, SecretKey};
+use windlass_chain::genesis::{
+    Fees, Genesis, GenesisAccount, Member, SignatureScheme, Validator,
+};
+use windlass_chain::store::MemoryStore;
+use windlass_chain::{Attributes, Block, CallLimits, Chain, NoSenders, Receipt};
+
+pub const CHAIN_ID: u64 = 4_242;
+pub const START_S: u64 = 1_700_000_000;
+
+pub fn genesis(fees: Fees) -> Genesis {
+    let account = |balance: u64| GenesisAccount {
+        balance: U256::from(balance) * U256::from(10u64).pow(U256::from(18)),
+        ..GenesisAccount::default()
+    };
+    Genesis {
+        chain_id: CHAIN_ID,
+        timestamp: START_S,
+        gas_limit: 30_000_000,
+        contract_size_limit: 24_576,
+        transaction_gas_cap: 16_777_216,
+        min_block_interval_ms: 0,
+        epoch_length: 1_000,
+        signature_scheme: SignatureScheme::Ed25519,
+        fees,
+        alloc: BTreeMap::from([(wallet(1).address, account(1_000)), (wallet(2).address, account(5))]),
+        members: vec![Member {
+            organization: "acme".to_owned(),
+            validators: (0u8..4)
+                .map(|index| Validator {
+                    name: format!("v{index}"),
+                    node_key: B256::repeat_byte(index * 2 + 1),
+                    consensus_key: B256::repeat_byte(index * 2 + 2),
+                })
+                .collect(),
+        }],
+    }
+}
+
+pub fn free() -> Genesis {
+    genesis(Fees::Free)
+}
+
+pub fn priced() -> Genesis {
+    genesis(Fees::Eip1559 { floor_wei: 1_000_000_000 })
+}
+
+pub fn open(genesis: &Genesis) -> Chain {
+    Chain::open(MemoryStore::default(), genesis).unwrap()
+}
+
+#[derive(Clone, Debug)]
+pub struct Wallet {
+    key: SecretKey,
+    pub address: Address,
+}
+
+pub fn wallet(number: u8) -> Wallet {
+    let mut bytes = [0u8; 32];
+    bytes[31] = number;
+    let key = SecretKey::from_byte_array(bytes).unwrap();
+    let public = key.public_key(SECP256K1).serialize_uncompressed();
+    Wallet { key, address: Address::from_slice(&keccak256(&public[1..])[12..]) }
+}
+
+impl Wallet {
+    pub fn sign(&self, hash: B256) -> Signature {
+        let signature =
+            SECP256K1.sign_ecdsa_recoverable(Message::from_digest(hash.0), &self.key);
+        let (recovery, bytes) = signature.serialize_compact();
+        Signature::from_bytes_and_parity(&bytes, i32::from(recovery) == 1)
+    }
+
+    fn seal<T>(&self, transaction: T) -> Recovered<TxEnvelope>
+    where
+        T: SignableTransaction<Signature>,
+        TxEnvelope: From<alloy_consensus::Signed<T>>,
+    {
+        let signature = self.sign(transaction.signature_hash());
+        Recovered::new_unchecked(transaction.into_signed(signature).into(), self.address)
+    }
+
+    pub fn legacy(&self, nonce: u64, to: TxKind, value: u64, input: &[u8]) -> Recovered<TxEnvelope> {
+        self.seal(TxLegacy {
+            chain_id: Some(CHAIN_ID),
+            nonce,
+            gas_price: 0,
+            gas_limit: 1_000_000,
+            to,
+            value: U256::from(value),
+            input: Bytes::copy_from_slice(input),
+        })
+    }
+
+    pub fn eip1559(&self, nonce: u64, to: TxKind, value: U256, input: &[u8]) -> Recovered<TxEnvelope> {
+        self.eip1559_with(nonce, to, value, input, 1_000_000)
+    }
+
+    pub fn eip1559_with(
+        &self,
+        nonce: u64,
+        to: TxKind,
+        value: U256,
+        input: &[u8],
+        gas_limit: u64,
+    ) -> Recovered<TxEnvelope> {
+        self.seal(TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: 20_000_000_000,
+            max_priority_fee_per_gas: 1_000_000_000,
+            to,
+            value,
+            input: Bytes::copy_from_slice(input),
+            ..TxEip1559::default()
+        })
+    }
+
+    pub fn authorize(&self, nonce: u64, target: Address) -> SignedAuthorization {
+        let authorization =
+            Authorization { chain_id: U256::from(CHAIN_ID), address: target, nonce };
+        let signature = self.sign(authorization.signature_hash());
+        authorization.into_signed(signature)
+    }
+
+    pub fn eip7702(
+        &self,
+        nonce: u64,
+        to: Address,
+        authorizations: Vec<SignedAuthorization>,
+    ) -> Recovered<TxEnvelope> {
+        self.seal(TxEip7702 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit: 1_000_000,
+            max_fee_per_gas: 20_000_000_000,
+            max_priority_fee_per_gas: 0,
+            to,
+            authorization_list: authorizations,
+            ..TxEip7702::default()
+        })
+    }
+}
+
+pub fn at_ms(offset_ms: u64) -> Attributes {
+    Attributes {
+        timestamp_ms: START_S * 1_000 + offset_ms,
+        epoch: 0,
+        beneficiary: Address::repeat_byte(0xbe),
+    }
+}
+
+/// Builds on the tip, all transactions included.
+pub fn build(chain: &Chain, transactions: Vec<Recovered<TxEnvelope>>) -> Block {
+    let tip = chain.tip();
+    let attributes = Attributes { timestamp_ms: tip.timestamp_ms + 250, ..at_ms(0) };
+    let built = chain.build(tip.hash, attributes, &mut transactions.into_iter()).unwrap();
+    assert_eq!(built.skipped, vec![], "everything is valid");
+    built.block
+}
+
+/// Builds on the tip and finalises; the receipts.
+pub fn advance(chain: &Chain, transactions: Vec<Recovered<TxEnvelope>>) -> (Block, Vec<Receipt>) {
+    let block = build(chain, transactions);
+    let receipts = chain.finalize(&block).unwrap();
+    (block, receipts)
+}
+
+/// The other ledger validates and finalises the block.
+pub fn follow(chain: &Chain, block: &Block) {
+    let decoded = Block::decode(&block.encode()).unwrap();
+    chain.validate(block.parent_hash(), &decoded, &NoSenders).unwrap();
+    chain.finalize(&decoded).unwrap();
+}
+
+pub fn limits() -> CallLimits<'static> {
+    CallLimits { gas_cap: 30_000_000, cancel: None }
+}
+
+/// Init code that deploys `runtime`.
+pub fn deployer(runtime: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(runtime.len()).unwrap().to_be_bytes();
+    // PUSH2 length, DUP1, PUSH1 offset, PUSH0, CODECOPY, PUSH0, RETURN
+    let mut code = vec![0x61, length[0], length[1], 0x80, 0x60, 0x0a, 0x5f, 0x39, 0x5f, 0xf3];
+    code.extend_from_slice(runtime);
+    code
+}
