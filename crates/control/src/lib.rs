@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`service`] | the one door: what the HTTP API (and nobody else) calls |
 //! | [`authorize`] | the one function that decides who may do what |
+//! | [`http`] | REST, events and console: authenticate, authorize, one service call |
 //! | `store` | the only SQL: rows, migrations, outbox, audit |
 //! | `network` | the noun: declare, observe, plan, execute, teardown |
 //! | `monitor` | what nodes report, in memory; ticks for live subscribers |
@@ -18,4 +19,5 @@
 //! polling that writes, and any state that isn't in the store or in the world.
 
 pub mod authorize;
+pub mod http;
 pub mod service;
