@@ -4,11 +4,13 @@
 //! again each time. Paths without a file are the console's own routes and get its index. When the
 //! console was not built, a page says so.
 
+use std::borrow::Cow;
+
 use axum::{
     http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use rust_embed::{EmbeddedFile, RustEmbed};
+use rust_embed::RustEmbed;
 
 use super::failure;
 
@@ -25,6 +27,8 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 #[allow_missing = true]
 struct Files;
 
+type Content = Cow<'static, [u8]>;
+
 /// Answers every path outside the API.
 pub(super) async fn serve(method: axum::http::Method, uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
@@ -34,10 +38,10 @@ pub(super) async fn serve(method: axum::http::Method, uri: Uri) -> Response {
     if !matches!(method, axum::http::Method::GET | axum::http::Method::HEAD) {
         return failure::method_not_allowed(method, uri).await.into_response();
     }
-    answer(path, Files::get)
+    answer(path, |path| Files::get(path).map(|file| file.data))
 }
 
-fn answer(path: &str, files: impl Fn(&str) -> Option<EmbeddedFile>) -> Response {
+fn answer(path: &str, files: impl Fn(&str) -> Option<Content>) -> Response {
     if let Some(file) = files(path).filter(|_| !path.is_empty()) {
         let cache = if path.starts_with("assets/") { IMMUTABLE } else { ASK_AGAIN };
         return respond(path, file, cache);
@@ -61,8 +65,8 @@ fn answer(path: &str, files: impl Fn(&str) -> Option<EmbeddedFile>) -> Response 
     }
 }
 
-fn respond(path: &str, file: EmbeddedFile, cache: &'static str) -> Response {
-    let mut response = file.data.into_owned().into_response();
+fn respond(path: &str, file: Content, cache: &'static str) -> Response {
+    let mut response = file.into_owned().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(path)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
@@ -87,22 +91,16 @@ fn media_type(path: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
 
-    fn built(path: &str) -> Option<EmbeddedFile> {
+    fn built(path: &str) -> Option<Content> {
         let data: &'static [u8] = match path {
             "index.html" => b"<!doctype html>",
             "assets/index-1a2b3c.js" => b"export {}",
             _ => return None,
         };
-        let metadata = rust_embed::Metadata::__rust_embed_new([0; 32], None, None);
-        Some(EmbeddedFile { data: Cow::Borrowed(data), metadata })
+        Some(Cow::Borrowed(data))
     }
-
-    #[derive(Debug, PartialEq)]
-    struct Seen(u16, &'static str, Option<String>);
 
     fn check(path: &str, expect: (u16, &str, Option<&str>)) {
         let response = answer(path, built);
