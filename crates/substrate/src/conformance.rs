@@ -242,6 +242,6 @@ async fn await_change(
     };
     match tokio::time::timeout(PATIENCE, found).await {
         Ok(kind) => kind,
-        Err(_) => panic!("an expected change of {id} did not come within {PATIENCE:?}"),
+        Err(elapsed) => panic!("an expected change of {id} did not come: {elapsed}"),
     }
 }

@@ -52,7 +52,7 @@ async fn passes_the_conformance_suite() {
 }
 
 /// Calls `ensure` under a fault; returns whether it reported success and whether a process lives.
-async fn ensure_under(fault: Fault) -> (Option<bool>, bool) {
+fn ensure_under(fault: Fault) -> (Option<bool>, bool) {
     let fake = FakeSubstrate::new();
     fake.script_call(0, fault);
     let reported = fake.ensure(&workload("node-1")).now_or_never().map(|result| result.is_ok());
@@ -61,12 +61,12 @@ async fn ensure_under(fault: Fault) -> (Option<bool>, bool) {
 
 #[tokio::test]
 async fn faults_do_what_they_say() {
-    assert_eq!(ensure_under(Fault::FailBefore).await, (Some(false), false));
-    assert_eq!(ensure_under(Fault::FailAfter).await, (Some(false), true));
-    assert_eq!(ensure_under(Fault::HangBefore).await, (None, false));
-    assert_eq!(ensure_under(Fault::HangAfter).await, (None, true));
-    assert_eq!(ensure_under(Fault::Twice).await, (Some(true), true));
-    assert_eq!(ensure_under(Fault::ExitsEarly).await, (Some(false), false));
+    assert_eq!(ensure_under(Fault::FailBefore), (Some(false), false));
+    assert_eq!(ensure_under(Fault::FailAfter), (Some(false), true));
+    assert_eq!(ensure_under(Fault::HangBefore), (None, false));
+    assert_eq!(ensure_under(Fault::HangAfter), (None, true));
+    assert_eq!(ensure_under(Fault::Twice), (Some(true), true));
+    assert_eq!(ensure_under(Fault::ExitsEarly), (Some(false), false));
 }
 
 #[tokio::test]

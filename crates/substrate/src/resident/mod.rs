@@ -22,6 +22,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -42,6 +43,9 @@ pub const ALREADY_RUNNING_CODE: u8 = 75;
 /// instant itself, and that must not turn a rightful claimant away.
 const CLAIM_ATTEMPTS: u32 = 50;
 const CLAIM_PAUSE: Duration = Duration::from_millis(4);
+
+/// Tells the drafts of one process apart.
+static DRAFTS: AtomicU64 = AtomicU64::new(0);
 
 /// The names of what stands in a workload's directory.
 pub mod layout {
@@ -135,7 +139,8 @@ impl Resident {
     /// Detaches the process and takes the directory's lock.
     ///
     /// Detaching means: a session of its own (no terminal's Ctrl-C or hang-up reaches it), files
-    /// for this user only, and no way to gain privileges. A session leader stays one.
+    /// for this user only, and no way to gain privileges. A session leader stays one. To be called
+    /// before the program starts any thread: those that run already would keep their privileges.
     pub fn claim(directory: &Path) -> Result<Self, ResidentError> {
         detach().map_err(|source| ResidentError::io("detach for", directory, source))?;
         Self::claim_attached(directory)
@@ -250,13 +255,19 @@ fn replace_with(
 ) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    // Concurrent writers of one file are held apart by the caller; a leftover of a crash is replaced.
-    let temporary = folder.join(format!(".{}.new", name.to_string_lossy()));
+    // Two platforms that race each other must not write into one draft.
+    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let draft = format!(".{}.{}-{number}", name.to_string_lossy(), std::process::id());
+    let draft = folder.join(draft);
     let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    settle(&file)?;
-    fs::rename(&temporary, path)
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let written = file.write_all(bytes).and_then(|()| settle(&file));
+    let replaced = written.and_then(|()| fs::rename(&draft, path));
+    if replaced.is_err() {
+        // The first failure is the one to tell of.
+        drop(fs::remove_file(&draft));
+    }
+    replaced
 }
 
 /// When the kernel started a process, in clock ticks since boot; `None` if there is no such process.
