@@ -5,6 +5,8 @@
 //! Both publish what they know on the [`status::StatusBoard`].
 
 pub mod config;
+pub mod consensus;
+pub mod gossip;
 pub mod ledger;
 pub mod pool;
 pub mod seam;

@@ -1,0 +1,233 @@
+//! What consensus asks of the chain: make a block, judge a block.
+//!
+//! A leader holds its proposal until there is something to put in: no empty blocks. The exception
+//! is a notarised block whose finalisation got lost: after a while an empty block on top carries it
+//! to finality. Nobody's clock decides validity: a block from the future is held until its time
+//! comes, since `false` is final in simplex.
+
+use std::{
+    collections::BTreeSet,
+    future::pending,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use commonware_consensus::{
+    Application, Epochable, marshal::ancestry::Ancestry, simplex::types::Context, types::Epoch,
+};
+use commonware_cryptography::{Digested, ed25519::PublicKey};
+use commonware_macros::select;
+use commonware_runtime::{Clock, Metrics, Spawner};
+use futures::StreamExt;
+
+use super::{
+    bell::Bell, block::OrderedBlock, digest::Digest, idle::Progress, scheme::Scheme, work::Work,
+};
+use crate::seam::{Ledger, Proposal, Verdict};
+
+/// How long a notarised tip may wait for its finality before an empty block is made; shorter than
+/// the leader's time, longer than the votes take.
+pub const EMPTY_AFTER: Duration = Duration::from_millis(300);
+
+/// How many blocks are remembered as executed.
+const REMEMBERED: usize = 256;
+
+/// The chain's side of consensus. A clone is another handle on the same.
+#[derive(Clone, Debug)]
+pub struct ChainApplication<L> {
+    ledger: L,
+    work: Work,
+    progress: Progress,
+    bell: Bell,
+    block_interval: Duration,
+    /// Blocks above the tip that the ledger has executed since it was opened: height, digest.
+    executed: Arc<Mutex<BTreeSet<(u64, Digest)>>>,
+}
+
+/// Unix milliseconds of a clock.
+pub fn unix_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<L: Ledger> ChainApplication<L> {
+    /// Over a ledger; `bell` rings when its work or the tip changes.
+    pub fn new(
+        ledger: L,
+        work: Work,
+        progress: Progress,
+        bell: Bell,
+        block_interval: Duration,
+    ) -> Self {
+        Self { ledger, work, progress, bell, block_interval, executed: Arc::default() }
+    }
+
+    fn remember(&self, block: &OrderedBlock) {
+        let mut executed = self.executed.lock().unwrap_or_else(PoisonError::into_inner);
+        executed.insert((block.0.number(), block.0.hash().into()));
+        while executed.len() > REMEMBERED {
+            executed.pop_first();
+        }
+    }
+
+    fn is_executed(&self, block: &OrderedBlock) -> bool {
+        let executed = self.executed.lock().unwrap_or_else(PoisonError::into_inner);
+        block.0.number() <= self.ledger.tip().number
+            || executed.contains(&(block.0.number(), block.0.hash().into()))
+    }
+
+    /// Has the ledger execute `parent` and what lies between it and the tip, as after a restart.
+    async fn execute_ancestors<E: Clock>(
+        &self,
+        clock: &E,
+        parent: &OrderedBlock,
+        ancestry: &mut impl Ancestry<OrderedBlock>,
+    ) -> bool {
+        let mut missing = vec![parent.clone()];
+        while let Some(lowest) = missing.last() {
+            if self.is_executed(lowest) {
+                break;
+            }
+            let Some(next) = ancestry.next().await else {
+                return false;
+            };
+            missing.push(next.inner().clone());
+        }
+        while let Some(parent) = missing.pop() {
+            let Some(child) = missing.last() else {
+                break;
+            };
+            if !self.judge(clock, &parent, child).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The ledger's verdict, awaited until it is one.
+    async fn judge<E: Clock>(
+        &self,
+        clock: &E,
+        parent: &OrderedBlock,
+        block: &OrderedBlock,
+    ) -> bool {
+        loop {
+            let (ledger, now_ms) = (self.ledger.clone(), unix_ms(clock.current()));
+            let (on, new) = (parent.0.clone(), block.0.clone());
+            match self.work.run(move || ledger.verify(&on, &new, now_ms)).await {
+                Some(Verdict::Valid) => {
+                    self.remember(block);
+                    return true;
+                }
+                Some(Verdict::Invalid(reason)) => {
+                    tracing::warn!(number = block.0.number(), hash = %block.0.hash(), reason, "invalid block");
+                    return false;
+                }
+                Some(Verdict::Early { wait_ms }) => {
+                    clock.sleep(Duration::from_millis(wait_ms.max(1))).await;
+                }
+                Some(Verdict::Unknown(reason)) => {
+                    tracing::error!(number = block.0.number(), reason, "cannot judge a block");
+                    return pending().await;
+                }
+                None => return pending().await,
+            }
+        }
+    }
+
+    /// Waits for work and makes a block of it.
+    async fn make<E: Clock>(
+        &self,
+        clock: &E,
+        epoch: Epoch,
+        parent: &OrderedBlock,
+    ) -> Option<OrderedBlock> {
+        let earliest = parent.0.timestamp_ms().saturating_add(as_ms(self.block_interval));
+        let soonest = earliest.saturating_sub(unix_ms(clock.current()));
+        if parent.0.number() > 0 && soonest > 0 {
+            clock.sleep(Duration::from_millis(soonest).min(self.block_interval)).await;
+        }
+        let mut allow_empty = false;
+        loop {
+            let rings = self.bell.rings();
+            if allow_empty || self.ledger.has_work() {
+                let ledger = self.ledger.clone();
+                let on = parent.0.clone();
+                let now_ms = unix_ms(clock.current());
+                let proposal = Proposal { now_ms, epoch: epoch.get(), allow_empty };
+                match self.work.run(move || ledger.propose(&on, proposal)).await? {
+                    Ok(Some(block)) => return Some(OrderedBlock(block)),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "cannot make a block");
+                        return None;
+                    }
+                }
+            }
+            if parent.0.number() > self.progress.final_height() {
+                // Both branches only wait.
+                select! {
+                    () = clock.sleep(EMPTY_AFTER) => {
+                        allow_empty = parent.0.number() > self.progress.final_height();
+                    },
+                    () = self.bell.after(rings) => {},
+                }
+            } else {
+                allow_empty = false;
+                self.bell.after(rings).await;
+            }
+        }
+    }
+}
+
+fn as_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<E, L> Application<E> for ChainApplication<L>
+where
+    E: Clock + Spawner + Metrics,
+    L: Ledger,
+{
+    type SigningScheme = Scheme;
+    type Context = Context<Digest, PublicKey>;
+    type Block = OrderedBlock;
+    type Input = ();
+
+    async fn propose(
+        &mut self,
+        (clock, context): (E, Self::Context),
+        mut ancestry: impl Ancestry<OrderedBlock>,
+        (): (),
+    ) -> Option<Digested<OrderedBlock>> {
+        let parent = ancestry.next().await?.inner().clone();
+        if !self.execute_ancestors(&clock, &parent, &mut ancestry).await {
+            return None;
+        }
+        let block = self.make(&clock, context.epoch(), &parent).await?;
+        self.progress.active(context.round);
+        self.remember(&block);
+        let digest = block.0.hash().into();
+        Some(Digested::precomputed(block, digest))
+    }
+
+    async fn verify(
+        &mut self,
+        (clock, context): (E, Self::Context),
+        mut ancestry: impl Ancestry<OrderedBlock>,
+    ) -> bool {
+        self.progress.active(context.round);
+        let (Some(block), Some(parent)) = (ancestry.next().await, ancestry.next().await) else {
+            return pending().await;
+        };
+        let (block, parent) = (block.inner().clone(), parent.inner().clone());
+        if block.0.extra_data().map(|extra| extra.epoch) != Some(context.epoch().get()) {
+            tracing::warn!(number = block.0.number(), "a block of another epoch");
+            return false;
+        }
+        if !self.execute_ancestors(&clock, &parent, &mut ancestry).await {
+            return pending().await;
+        }
+        self.judge(&clock, &parent, &block).await
+    }
+}

@@ -1,0 +1,524 @@
+//! One simplex engine after another: epochs.
+//!
+//! Every epoch has its own engine, journal partition and sub-channels, and ends at a fixed height.
+//! When the last block of an epoch is delivered (and durable), in this order: the next committee is
+//! derived and made known, the peers are tracked, the new engine starts from the boundary block,
+//! the old one is ended, and only then the block is acknowledged: a crash anywhere in between
+//! repeats the whole. Then the boundary's certificate is pushed to all peers, since some of them
+//! may still wait for it in an epoch that nobody votes in any more.
+//!
+//! Messages of an epoch that a peer has entered and this node hasn't are kept until it does (a
+//! cold start would lose seconds otherwise), and tell it that it is late.
+
+use std::{
+    collections::VecDeque,
+    num::{NonZeroU16, NonZeroUsize},
+    sync::Arc,
+    time::Duration,
+};
+
+use commonware_consensus::{
+    CertifiableAutomaton, Relay, Reporter,
+    marshal::{Update, core::Mailbox, standard::Standard},
+    simplex::{
+        self, Floor, ForwardPolicy, Plan, SkipPolicy,
+        elector::RoundRobin,
+        types::{Activity, Context},
+    },
+    types::{Epoch, Epocher, FixedEpocher, ViewDelta},
+};
+use commonware_cryptography::{Digested, Sha256, ed25519::PublicKey};
+use commonware_macros::select;
+use commonware_p2p::{
+    Blocker, Channel, Message, Receiver, Sender,
+    utils::mux::{Builder, MuxHandle, Muxer, SubReceiver},
+};
+use commonware_parallel::Sequential;
+use commonware_runtime::{
+    Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef,
+};
+use commonware_utils::{
+    Acknowledgement, NZDuration, NZU16, NZUsize, acknowledgement::Exact, channel::mpsc as queue,
+    vec::NonEmptyVec,
+};
+use futures::{StreamExt, channel::mpsc};
+use rand_core::CryptoRng;
+
+use super::{
+    application::unix_ms,
+    bell::Bell,
+    block::OrderedBlock,
+    committees::Committees,
+    digest::Digest,
+    exchange::{Heard, caught_up},
+    freeze::{Brake, Braked},
+    idle::{Observer, Progress},
+    marker::Marker,
+    scheme::{Scheme, Voting},
+    stores::{Archive, StoreError},
+};
+use crate::{
+    seam::Ledger,
+    status::{StatusBoard, StatusTip, quorum},
+};
+
+/// How many messages of an epoch to come are kept, per channel.
+const KEPT_MESSAGES: usize = 512;
+/// A page of the journals' cache, and how many there are.
+pub(super) const PAGE_SIZE: NonZeroU16 = NZU16!(4_096);
+pub(super) const PAGES: NonZeroUsize = NZUsize!(64);
+/// Buffers of journals, in bytes.
+pub(super) const BUFFER: NonZeroUsize = NZUsize!(16 * 1_024);
+
+/// Time limits of a view.
+const LEADER_TIMEOUT: Duration = Duration::from_millis(800);
+const CERTIFICATION_TIMEOUT: Duration = Duration::from_millis(1_400);
+const RETRY: Duration = Duration::from_millis(1_000);
+
+/// Why consensus ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EpochError {
+    /// The chain couldn't be read or written.
+    #[error("the chain cannot be stored")]
+    Store(#[source] StoreError),
+    /// The block before an epoch isn't there.
+    #[error("block {0}, which an epoch begins from, is missing")]
+    Boundary(u64),
+    /// A part of consensus ended by itself.
+    #[error("{0} has ended")]
+    Ended(&'static str),
+    /// Whether this validator has voted before can't be found out.
+    #[error("the record of the epochs this validator voted in cannot be used")]
+    Marker(#[source] super::marker::MarkerError),
+}
+
+/// What marshal delivers, in order.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub(super) queue: mpsc::UnboundedSender<Update<OrderedBlock>>,
+}
+
+impl Reporter for Delivery {
+    type Activity = Update<OrderedBlock>;
+
+    fn report(&mut self, update: Self::Activity) -> commonware_actor::Feedback {
+        // marshal bounds what is not acknowledged, so the queue is short.
+        match self.queue.unbounded_send(update) {
+            Ok(()) => commonware_actor::Feedback::Ok,
+            Err(_) => commonware_actor::Feedback::Closed,
+        }
+    }
+}
+
+/// Votes, certificates and the engine's requests, multiplexed by epoch.
+pub(super) struct EngineChannels<S: Sender> {
+    votes: Mux<S>,
+    certificates: Mux<S>,
+    resolver: Mux<S>,
+}
+
+struct Mux<S: Sender> {
+    handle: MuxHandle<S>,
+    early: queue::Receiver<(Channel, Message<S::PublicKey>)>,
+    kept: VecDeque<(Channel, Message<S::PublicKey>)>,
+}
+
+impl<S: Sender<PublicKey = PublicKey>> EngineChannels<S> {
+    /// Starts the multiplexers.
+    pub(super) fn start<E, R>(
+        context: &E,
+        votes: (S, R),
+        certificates: (S, R),
+        resolver: (S, R),
+    ) -> Self
+    where
+        E: Spawner,
+        R: Receiver<PublicKey = PublicKey>,
+    {
+        Self {
+            votes: Mux::start(context.child("votes"), votes),
+            certificates: Mux::start(context.child("certificates"), certificates),
+            resolver: Mux::start(context.child("requests"), resolver),
+        }
+    }
+}
+
+impl<S: Sender<PublicKey = PublicKey>> Mux<S> {
+    fn start<E, R>(context: E, (sender, receiver): (S, R)) -> Self
+    where
+        E: Spawner,
+        R: Receiver<PublicKey = PublicKey>,
+    {
+        let (muxer, handle, early) =
+            Muxer::builder(context, sender, receiver).with_backup().build();
+        muxer.start();
+        Self { handle, early, kept: VecDeque::new() }
+    }
+
+    /// Keeps an early message.
+    fn keep(&mut self, message: (Channel, Message<PublicKey>)) {
+        if self.kept.len() >= KEPT_MESSAGES {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(message);
+    }
+
+    /// Opens an epoch's sub-channel, with what came for it before.
+    async fn open(
+        &mut self,
+        epoch: Epoch,
+    ) -> Option<(commonware_p2p::utils::mux::SubSender<S>, Replay)> {
+        let (sender, receiver) = self.handle.register(epoch.get()).await.ok()?;
+        while let Ok(message) = self.early.try_recv() {
+            self.keep(message);
+        }
+        let (mine, later): (VecDeque<_>, VecDeque<_>) = self
+            .kept
+            .drain(..)
+            .filter(|(of, _)| *of >= epoch.get())
+            .partition(|(of, _)| *of == epoch.get());
+        self.kept = later;
+        let kept = mine.into_iter().map(|(_, message)| message).collect();
+        Some((sender, Replay { kept, receiver }))
+    }
+}
+
+/// A receiver that yields what was kept first.
+#[derive(Debug)]
+struct Replay {
+    kept: VecDeque<Message<PublicKey>>,
+    receiver: SubReceiver<PublicKey>,
+}
+
+impl Receiver for Replay {
+    type Error = commonware_p2p::utils::mux::Error;
+    type PublicKey = PublicKey;
+
+    async fn recv(&mut self) -> Result<Message<PublicKey>, Self::Error> {
+        match self.kept.pop_front() {
+            Some(message) => Ok(message),
+            None => self.receiver.recv().await,
+        }
+    }
+
+    fn capacity(&self) -> NonZeroUsize {
+        self.receiver.capacity()
+    }
+}
+
+/// Called with the epoch that is entered, for p2p to track its validators.
+pub type Track = Box<dyn FnMut(Epoch) + Send + Sync>;
+
+/// Runs the epochs.
+pub struct Epochs<E, L, S: Sender, B, A> {
+    pub(super) context: E,
+    pub(super) ledger: L,
+    pub(super) archive: Archive<L>,
+    pub(super) committees: Committees,
+    pub(super) epocher: FixedEpocher,
+    pub(super) marshal: Mailbox<Scheme, Standard<OrderedBlock>>,
+    pub(super) application: A,
+    pub(super) blocker: B,
+    pub(super) channels: EngineChannels<S>,
+    pub(super) deliveries: mpsc::UnboundedReceiver<Update<OrderedBlock>>,
+    pub(super) progress: Progress,
+    pub(super) brake: Brake,
+    pub(super) heard: Heard,
+    pub(super) status: StatusBoard,
+    pub(super) boundary: Bell,
+    pub(super) track: Track,
+    pub(super) marker: Arc<dyn Marker>,
+    pub(super) block_interval: Duration,
+    pub(super) page_cache: CacheRef,
+}
+
+impl<E, L, S: Sender, B, A> std::fmt::Debug for Epochs<E, L, S, B, A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Epochs").finish_non_exhaustive()
+    }
+}
+
+/// The running engine.
+struct Active {
+    epoch: Epoch,
+    engine: Handle<()>,
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.engine.abort();
+    }
+}
+
+/// What woke the loop.
+enum Event {
+    Update(Update<OrderedBlock>),
+    Early(Which, (Channel, Message<PublicKey>)),
+    EngineEnded,
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Votes,
+    Certificates,
+    Resolver,
+}
+
+impl<E, L, S, B, A> Epochs<E, L, S, B, A>
+where
+    E: Clock + CryptoRng + Spawner + Storage + Metrics,
+    L: Ledger,
+    S: Sender<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey> + Sync,
+    A: CertifiableAutomaton<Context = Context<Digest, PublicKey>, Digest = Digest>
+        + Relay<Digest = Digest, PublicKey = PublicKey, Plan = Plan<PublicKey>>
+        + Reporter<Activity = Activity<Scheme, Digest>>,
+{
+    /// Runs until a part fails.
+    pub async fn run(mut self) -> Result<(), EpochError> {
+        let at_boot = self.ledger.tip().number;
+        let mut epoch = self.epoch_above(at_boot);
+        self.know(epoch);
+        self.wait_for_tip(&mut epoch).await?;
+        let mut active = self.enter(epoch, at_boot).await?;
+        loop {
+            match self.next(Some(&mut active)).await? {
+                Event::EngineEnded => return Err(EpochError::Ended("the consensus engine")),
+                Event::Early(which, message) => self.early(active.epoch, which, message),
+                Event::Update(update) => {
+                    let Some((block, acknowledgement)) = self.deliver(update).await? else {
+                        continue;
+                    };
+                    if Some(block.0.number()) == self.last(active.epoch) {
+                        let next = active.epoch.next();
+                        self.know(next);
+                        active = self.enter(next, at_boot).await?;
+                    }
+                    acknowledgement.acknowledge();
+                }
+            }
+        }
+    }
+
+    /// Follows the chain without voting until the peers' tip is reached.
+    async fn wait_for_tip(&mut self, epoch: &mut Epoch) -> Result<(), EpochError> {
+        let needed = quorum(self.committees.validators().len());
+        let (clock, ledger) = (self.context.child("patience"), self.ledger.clone());
+        let heard = self.heard.clone();
+        let mut caught_up =
+            Box::pin(async move { caught_up(&clock, &ledger, &heard, needed).await });
+        loop {
+            // Dropping `next` loses nothing: it takes a message only when it returns it.
+            let event = select! {
+                event = self.next(None) => event?,
+                () = &mut caught_up => return Ok(()),
+            };
+            match event {
+                Event::EngineEnded => return Err(EpochError::Ended("the consensus engine")),
+                Event::Early(which, message) => self.early(*epoch, which, message),
+                Event::Update(update) => {
+                    if let Some((block, acknowledgement)) = self.deliver(update).await? {
+                        if Some(block.0.number()) == self.last(*epoch) {
+                            *epoch = epoch.next();
+                            self.know(*epoch);
+                        }
+                        acknowledgement.acknowledge();
+                        // The tip may be reached now.
+                        self.heard.bell.ring();
+                    }
+                }
+            }
+        }
+    }
+
+    async fn next(&mut self, active: Option<&mut Active>) -> Result<Event, EpochError> {
+        let engine = async {
+            match active {
+                Some(active) => (&mut active.engine).await,
+                None => std::future::pending().await,
+            }
+        };
+        let closed = || EpochError::Ended("the network");
+        // Cancel-safe: each branch takes a message only when it completes.
+        select! {
+            update = self.deliveries.next() => {
+                update.map(Event::Update).ok_or(EpochError::Ended("marshal"))
+            },
+            early = self.channels.votes.early.recv() => {
+                early.map(|early| Event::Early(Which::Votes, early)).ok_or_else(closed)
+            },
+            early = self.channels.certificates.early.recv() => {
+                early.map(|early| Event::Early(Which::Certificates, early)).ok_or_else(closed)
+            },
+            early = self.channels.resolver.early.recv() => {
+                early.map(|early| Event::Early(Which::Resolver, early)).ok_or_else(closed)
+            },
+            _ = engine => Ok(Event::EngineEnded),
+        }
+    }
+
+    /// Keeps a message for an epoch that isn't entered yet; a sender in a later epoch has the
+    /// boundary of this one.
+    fn early(&mut self, current: Epoch, which: Which, message: (Channel, Message<PublicKey>)) {
+        let (of, sender) = (message.0, message.1.0.clone());
+        if of < current.get() {
+            return;
+        }
+        if of > current.get()
+            && let Some(last) = self.epocher.last(current)
+        {
+            self.marshal.hint_finalized(last, NonEmptyVec::new(sender));
+        }
+        match which {
+            Which::Votes => self.channels.votes.keep(message),
+            Which::Certificates => self.channels.certificates.keep(message),
+            Which::Resolver => self.channels.resolver.keep(message),
+        }
+    }
+
+    /// Takes an update; a block is durable when this returns, and to be acknowledged.
+    async fn deliver(
+        &mut self,
+        update: Update<OrderedBlock>,
+    ) -> Result<Option<(OrderedBlock, Exact)>, EpochError> {
+        let (block, acknowledgement): (Digested<OrderedBlock>, Exact) = match update {
+            Update::Tip(round, height, _) => {
+                self.progress.finalized(round, Some(height.get()));
+                return Ok(None);
+            }
+            Update::Block(block, acknowledgement) => (block, acknowledgement),
+        };
+        let block = block.inner().clone();
+        if block.0.number() > self.ledger.tip().number {
+            self.archive.finalize(block.clone()).await.map_err(EpochError::Store)?;
+            let lag = unix_ms(self.context.current()).saturating_sub(block.0.timestamp_ms());
+            tracing::debug!(number = block.0.number(), hash = %block.0.hash(), lag_ms = lag, "final");
+        }
+        let tip = self.ledger.tip();
+        self.status.update(|status| {
+            status.tip = StatusTip {
+                number: tip.number,
+                hash: tip.hash,
+                timestamp_ms: tip.timestamp_ms,
+            };
+        });
+        Ok(Some((block, acknowledgement)))
+    }
+
+    fn epoch_above(&self, height: u64) -> Epoch {
+        let next = commonware_consensus::types::Height::new(height.saturating_add(1));
+        self.epocher.containing(next).expect("no chain reaches the last epoch").epoch()
+    }
+
+    fn last(&self, epoch: Epoch) -> Option<u64> {
+        self.epocher.last(epoch).map(|height| height.get())
+    }
+
+    /// Makes an epoch's committee known, and all before it that are still verifiable.
+    fn know(&self, epoch: Epoch) {
+        for known in epoch.get().saturating_sub(16)..=epoch.get() {
+            if self.committees.of(Epoch::new(known)).is_none() {
+                self.committees.enter(Epoch::new(known), Voting::On);
+            }
+        }
+    }
+
+    /// Starts an epoch's engine.
+    async fn enter(&mut self, epoch: Epoch, at_boot: u64) -> Result<Active, EpochError> {
+        let (floor, first) = self.floor(epoch).await?;
+        let voting = self.may_vote(epoch, first, at_boot).await?;
+        let scheme = self.committees.enter(epoch, voting);
+        (self.track)(epoch);
+        let context = self.context.child("engine").with_attribute("epoch", epoch);
+        let engine = simplex::Engine::new(
+            Braked::new(context, self.brake.clone()),
+            simplex::Config {
+                scheme: scheme.as_ref().clone(),
+                elector: RoundRobin::<Sha256>::default(),
+                blocker: self.blocker.clone(),
+                automaton: self.application.clone(),
+                relay: self.application.clone(),
+                reporter: Observer {
+                    progress: self.progress.clone(),
+                    next: self.application.clone(),
+                },
+                track_historical_votes: false,
+                strategy: Sequential,
+                partition: partition(epoch),
+                mailbox_size: NZUsize!(1_024),
+                epoch,
+                floor,
+                replay_buffer: BUFFER,
+                write_buffer: BUFFER,
+                page_cache: self.page_cache.clone(),
+                leader_timeout: LEADER_TIMEOUT + self.block_interval,
+                certification_timeout: CERTIFICATION_TIMEOUT + self.block_interval,
+                timeout_retry: RETRY,
+                view_retention: ViewDelta::new(64),
+                skip: SkipPolicy::Disabled,
+                fetch_timeout: NZDuration!(Duration::from_secs(1)),
+                fetch_retry_delay: Duration::from_millis(50),
+                forward: ForwardPolicy::SilentVoters,
+            },
+        );
+        let ended = || EpochError::Ended("the network");
+        let votes = self.channels.votes.open(epoch).await.ok_or_else(ended)?;
+        let certificates = self.channels.certificates.open(epoch).await.ok_or_else(ended)?;
+        let resolver = self.channels.resolver.open(epoch).await.ok_or_else(ended)?;
+        let engine = engine.start(votes, certificates, resolver);
+        self.progress.entered(epoch);
+        self.boundary.ring();
+        tracing::info!(%epoch, tip = self.ledger.tip().number, "entered an epoch");
+        Ok(Active { epoch, engine })
+    }
+
+    /// Where an epoch's engine starts from, and the height before its first block.
+    async fn floor(
+        &self,
+        epoch: Epoch,
+    ) -> Result<(Floor<Scheme, Digest>, u64), EpochError> {
+        let before = match epoch.previous() {
+            Some(previous) => self.last(previous).unwrap_or(0),
+            None => 0,
+        };
+        let newest = self.archive.newest_certificate().await.map_err(EpochError::Store)?;
+        if let Some((height, certificate)) = newest
+            && height > before
+            && certificate.proposal.round.epoch() == epoch
+        {
+            return Ok((Floor::Finalized(certificate), before));
+        }
+        let boundary = self.archive.block(before).await.map_err(EpochError::Store)?;
+        let boundary = boundary.ok_or(EpochError::Boundary(before))?;
+        Ok((Floor::Genesis(boundary.hash().into()), before))
+    }
+
+    /// Whether this validator may vote in an epoch: not if it has and its journal is lost.
+    async fn may_vote(
+        &self,
+        epoch: Epoch,
+        first: u64,
+        at_boot: u64,
+    ) -> Result<Voting, EpochError> {
+        let journal = self.context.scan(&partition(epoch)).await.is_ok_and(|blobs| !blobs.is_empty());
+        let voted = self.marker.entered().map_err(EpochError::Marker)?;
+        let lost = !journal && voted == Some(epoch.get()) && at_boot > first;
+        self.marker.enter(epoch.get()).map_err(EpochError::Marker)?;
+        let reason = lost.then(|| {
+            format!(
+                "this validator's consensus journal of epoch {epoch} is missing; to never vote \
+                 twice, it follows in silence until the next epoch"
+            )
+        });
+        if let Some(reason) = &reason {
+            tracing::error!(reason);
+        }
+        self.status.update(|status| status.not_voting = reason);
+        Ok(if lost { Voting::Off } else { Voting::On })
+    }
+}
+
+/// The journal partition of an epoch.
+fn partition(epoch: Epoch) -> String {
+    format!("consensus-{epoch}")
+}

@@ -1,0 +1,67 @@
+//! Where the ledger's calls run.
+//!
+//! Consensus has one thread, and a vote must not wait behind somebody's block being executed or
+//! synced to disk. In production calls go to a few threads of their own over a bounded queue; under
+//! the simulator they run where they are made, so that a seed reproduces a run.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+};
+
+use futures::channel::oneshot;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// How many calls may wait for a thread.
+const QUEUE: usize = 256;
+
+/// Runs blocking calls. A clone is another handle on the same threads.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// On the caller's thread, at once.
+    Inline,
+    /// On threads of its own.
+    Threads(mpsc::SyncSender<Job>),
+}
+
+impl Work {
+    /// Starts `count` threads; they end when the last handle is dropped.
+    pub fn threads(count: usize) -> std::io::Result<Self> {
+        let (sender, receiver) = mpsc::sync_channel::<Job>(QUEUE);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for index in 0..count {
+            let receiver = Arc::clone(&receiver);
+            thread::Builder::new().name(format!("ledger-{index}")).spawn(move || {
+                loop {
+                    let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    match job {
+                        Ok(job) => job(),
+                        Err(mpsc::RecvError) => return,
+                    }
+                }
+            })?;
+        }
+        Ok(Self::Threads(sender))
+    }
+
+    /// Runs the call and yields what it returns; `None` if the threads have ended or it panicked.
+    /// Dropping the future does not stop the call.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        match self {
+            Self::Inline => Some(call()),
+            Self::Threads(sender) => {
+                let (answer, answered) = oneshot::channel();
+                let job: Job = Box::new(move || {
+                    // Nobody may want the answer any more.
+                    let _unwanted = answer.send(call());
+                });
+                sender.send(job).ok()?;
+                answered.await.ok()
+            }
+        }
+    }
+}

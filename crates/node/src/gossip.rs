@@ -1,0 +1,211 @@
+//! Transactions go to every validator.
+//!
+//! What enters the pool is sent to all peers at once; whatever is still pending is sent again with
+//! growing pauses, and when a peer connects, so that a transaction reaches the next leader however
+//! many messages are lost. What came from a peer is not passed on at once (all validators are
+//! connected to each other), only with the repetitions. Nothing is sent while nothing is pending.
+//!
+//! Message: the transactions (EIP-2718 bytes), each with its length, together at most
+//! [`MAX_MESSAGE_BYTES`].
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use alloy_primitives::{B256, Bytes, keccak256};
+use commonware_codec::{Decode, Encode, EncodeSize, Error as CodecError, RangeCfg};
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_macros::select;
+use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
+use commonware_runtime::Clock;
+
+use crate::{
+    consensus::{bell::Bell, exchange::Heard, work::Work},
+    seam::{Ledger, Origin},
+};
+
+/// The largest message.
+pub const MAX_MESSAGE_BYTES: usize = 512 * 1_024;
+/// The most transactions in a message.
+const MAX_TRANSACTIONS: usize = 4_096;
+/// The shortest time between two messages, so that many transactions share one.
+const GATHER: Duration = Duration::from_millis(8);
+/// The first and the longest pause before what is pending is sent again.
+const FIRST_REPEAT: Duration = Duration::from_millis(1_000);
+const LAST_REPEAT: Duration = Duration::from_secs(30);
+/// How many transactions from peers are remembered.
+const REMEMBERED: usize = 16_384;
+
+/// The gossip's state.
+pub struct Gossip<E, L, S, B> {
+    /// The clock; not the one that freezes.
+    pub context: E,
+    /// The pool.
+    pub ledger: L,
+    /// Where admissions run.
+    pub work: Work,
+    /// To the peers.
+    pub sender: S,
+    /// For those who send nonsense.
+    pub blocker: B,
+    /// Rung when the pool changes.
+    pub bell: Bell,
+    /// Who has connected.
+    pub heard: Heard,
+}
+
+impl<E, L, S, B> std::fmt::Debug for Gossip<E, L, S, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gossip").finish_non_exhaustive()
+    }
+}
+
+/// Transactions that peers have sent, the newest ones.
+#[derive(Debug, Default)]
+struct FromPeers {
+    known: BTreeSet<B256>,
+    order: VecDeque<B256>,
+}
+
+impl FromPeers {
+    fn insert(&mut self, hash: B256) {
+        if self.known.insert(hash) {
+            self.order.push_back(hash);
+        }
+        while self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl<E, L, S, B> Gossip<E, L, S, B>
+where
+    E: Clock,
+    L: Ledger,
+    S: Sender<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+{
+    /// Runs until the network closes.
+    pub async fn run(mut self, mut receiver: impl Receiver<PublicKey = PublicKey>) {
+        let mut from_peers = FromPeers::default();
+        let mut sequence = 0;
+        let mut rings = self.bell.rings();
+        let mut connections = self.heard.connections();
+        let mut pause = FIRST_REPEAT;
+        let mut repeat = None;
+        let mut earliest = self.context.current();
+        loop {
+            let due = repeat;
+            let wait = async {
+                match due {
+                    Some(due) => self.context.sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            // Every branch only waits; the work is done below.
+            let message = select! {
+                message = receiver.recv() => match message {
+                    Ok(message) => Some(message),
+                    Err(_) => return,
+                },
+                () = self.bell.after(rings) => None,
+                () = wait => None,
+            };
+            if let Some((peer, bytes)) = message {
+                self.take(peer, bytes, &mut from_peers).await;
+                continue;
+            }
+            let now = self.context.current();
+            if let Ok(early) = earliest.duration_since(now) {
+                self.context.sleep(early).await;
+            }
+            earliest = self.context.current() + GATHER;
+            rings = self.bell.rings();
+            let met = self.heard.connections() > connections;
+            connections = self.heard.connections();
+            let all = met || due.is_some_and(|due| due <= self.context.current());
+            let (next, pending) = self.ledger.pending_for_gossip(if all { 0 } else { sequence });
+            sequence = next;
+            let fresh: Vec<Bytes> = pending
+                .into_iter()
+                .filter(|bytes| all || !from_peers.known.contains(&keccak256(bytes)))
+                .collect();
+            let any = !fresh.is_empty();
+            self.send(fresh);
+            repeat = if all {
+                pause = if met { FIRST_REPEAT } else { (pause * 2).min(LAST_REPEAT) };
+                any.then(|| self.context.current() + pause)
+            } else if any {
+                pause = FIRST_REPEAT;
+                Some(repeat.unwrap_or_else(|| self.context.current() + pause))
+            } else {
+                repeat
+            };
+        }
+    }
+
+    /// Sends transactions, in as many messages as they need.
+    fn send(&mut self, transactions: Vec<Bytes>) {
+        let mut batch: Vec<bytes::Bytes> = Vec::new();
+        let mut size = 0;
+        for transaction in transactions {
+            let length = transaction.0.encode_size();
+            if length + 8 > MAX_MESSAGE_BYTES {
+                continue;
+            }
+            if size + length + 8 > MAX_MESSAGE_BYTES || batch.len() >= MAX_TRANSACTIONS {
+                let _sent = self.sender.send(Recipients::All, batch.encode(), false);
+                batch.clear();
+                size = 0;
+            }
+            size += length;
+            batch.push(transaction.0);
+        }
+        if !batch.is_empty() {
+            let _sent = self.sender.send(Recipients::All, batch.encode(), false);
+        }
+    }
+
+    /// Takes a peer's transactions into the pool.
+    async fn take(
+        &mut self,
+        peer: PublicKey,
+        bytes: commonware_runtime::IoBuf,
+        from_peers: &mut FromPeers,
+    ) {
+        let Ok(Batch(transactions)) = Batch::decode_batch(bytes) else {
+            commonware_p2p::block!(self.blocker, peer, "malformed transactions");
+            return;
+        };
+        for transaction in &transactions {
+            from_peers.insert(keccak256(transaction));
+        }
+        let ledger = self.ledger.clone();
+        let refused = self
+            .work
+            .run(move || {
+                let admit = |bytes: bytes::Bytes| ledger.admit(bytes.into(), Origin::Peer).err();
+                transactions.into_iter().filter_map(admit).next()
+            })
+            .await
+            .flatten();
+        if let Some(error) = refused {
+            // Known ones come with every repetition, others lose a race with a block: no offence.
+            tracing::trace!(%error, "a peer's transaction was not admitted");
+        }
+    }
+}
+
+/// A decoded message.
+#[derive(Debug)]
+struct Batch(Vec<bytes::Bytes>);
+
+impl Batch {
+    fn decode_batch(bytes: commonware_runtime::IoBuf) -> Result<Self, CodecError> {
+        let limits = (RangeCfg::from(..=MAX_TRANSACTIONS), RangeCfg::from(..=MAX_MESSAGE_BYTES));
+        Vec::<bytes::Bytes>::decode_cfg(bytes, &limits).map(Self)
+    }
+}
