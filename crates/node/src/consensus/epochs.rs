@@ -219,6 +219,7 @@ pub struct Epochs<E, L, S: Sender, B, A> {
     pub(super) marshal: Mailbox<Scheme, Standard<OrderedBlock>>,
     pub(super) application: A,
     pub(super) blocker: B,
+    pub(super) partitions: String,
     pub(super) channels: EngineChannels<S>,
     pub(super) deliveries: mpsc::UnboundedReceiver<Update<OrderedBlock>>,
     pub(super) progress: Progress,
@@ -405,6 +406,11 @@ where
         Ok(Some((block, acknowledgement)))
     }
 
+    /// The journal partition of an epoch.
+    fn partition(&self, epoch: Epoch) -> String {
+        format!("{}consensus-{epoch}", self.partitions)
+    }
+
     fn epoch_above(&self, height: u64) -> Epoch {
         let next = commonware_consensus::types::Height::new(height.saturating_add(1));
         self.epocher.containing(next).expect("no chain reaches the last epoch").epoch()
@@ -444,7 +450,7 @@ where
                 },
                 track_historical_votes: false,
                 strategy: Sequential,
-                partition: partition(epoch),
+                partition: self.partition(epoch),
                 mailbox_size: NZUsize!(1_024),
                 epoch,
                 floor,
@@ -500,7 +506,7 @@ where
         first: u64,
         at_boot: u64,
     ) -> Result<Voting, EpochError> {
-        let journal = self.context.scan(&partition(epoch)).await.is_ok_and(|blobs| !blobs.is_empty());
+        let journal = self.context.scan(&self.partition(epoch)).await.is_ok_and(|blobs| !blobs.is_empty());
         let voted = self.marker.entered().map_err(EpochError::Marker)?;
         let lost = !journal && voted == Some(epoch.get()) && at_boot > first;
         self.marker.enter(epoch.get()).map_err(EpochError::Marker)?;
@@ -516,9 +522,4 @@ where
         self.status.update(|status| status.not_voting = reason);
         Ok(if lost { Voting::Off } else { Voting::On })
     }
-}
-
-/// The journal partition of an epoch.
-fn partition(epoch: Epoch) -> String {
-    format!("consensus-{epoch}")
 }

@@ -79,6 +79,8 @@ pub struct Parts<L, B, P> {
     pub ledger: L,
     /// Where the ledger's calls run.
     pub work: Work,
+    /// What the names of this node's storage partitions begin with.
+    pub partitions: String,
     /// This node's identity, voting key and fellow validators.
     pub committees: Committees,
     /// From the genesis.
@@ -169,8 +171,19 @@ where
     B: Blocker<PublicKey = PublicKey> + Sync,
     P: Provider<PublicKey = PublicKey>,
 {
-    let Parts { ledger, work, committees, settings, blocker, peers, track, connected, marker, status } =
-        parts;
+    let Parts {
+        ledger,
+        work,
+        partitions,
+        committees,
+        settings,
+        blocker,
+        peers,
+        track,
+        connected,
+        marker,
+        status,
+    } = parts;
     if settings.epoch_length.get() < 2 {
         return Err(StartError::EpochLength(settings.epoch_length.get()));
     }
@@ -194,7 +207,7 @@ where
             provider: committees.clone(),
             epocher: epocher.clone(),
             start: Start::Genesis(Digested::precomputed(genesis, digest)),
-            partition_prefix: "marshal".to_owned(),
+            partition_prefix: format!("{partitions}marshal"),
             mailbox_size: NZUsize!(1_024),
             view_retention: ViewDelta::new(64),
             prunable_items_per_section: NZU64!(64),
@@ -299,6 +312,7 @@ where
         marshal: mailbox,
         application: inline,
         blocker,
+        partitions,
         channels: engine_channels,
         deliveries,
         progress,

@@ -1,0 +1,259 @@
+//! A network of real validators on a simulated network and clock, which can be cut, killed and
+//! restarted.
+
+use std::{
+    collections::BTreeSet,
+    num::NonZeroU64,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use alloy_primitives::B256;
+use commonware_cryptography::{Signer as _, ed25519::PublicKey};
+use commonware_p2p::simulated::{self, Link, Oracle};
+use commonware_runtime::{Clock, Handle, Quota, Spawner, Supervisor, deterministic};
+use commonware_utils::{NZU32, NZUsize, ordered::BiMap, probability};
+
+use super::ledger::{MemoryLedger, transaction};
+use crate::{
+    consensus::{
+        Channels, Parts, Settings,
+        committees::Committees,
+        exchange::key_bytes,
+        marker::MemoryMarker,
+        max_message_size,
+        signer::HandleSigner,
+        start,
+        work::Work,
+    },
+    seam::{Ledger, Origin},
+    status::{Identity, Status, StatusBoard, StatusTip},
+};
+
+/// Messages a second and peer.
+const QUOTA: Quota = Quota::per_second(NZU32!(512));
+
+pub(crate) struct Validator {
+    pub(crate) ledger: MemoryLedger,
+    key: PublicKey,
+    signer: HandleSigner,
+    marker: Arc<MemoryMarker>,
+    status: StatusBoard,
+    running: Option<Handle<()>>,
+}
+
+pub(crate) struct Network {
+    pub(crate) validators: Vec<Validator>,
+    context: deterministic::Context,
+    oracle: Oracle<PublicKey, deterministic::Context>,
+    alive: Arc<Mutex<BTreeSet<PublicKey>>>,
+    committee: BiMap<PublicKey, PublicKey>,
+    settings: Settings,
+    starts: u64,
+    sent: u64,
+}
+
+fn link() -> Link {
+    Link {
+        latency: Duration::from_millis(10),
+        jitter: Duration::from_millis(3),
+        success_rate: probability!(1.0),
+    }
+}
+
+impl Network {
+    /// `count` validators, none of which runs yet, all linked.
+    pub(crate) async fn new(context: deterministic::Context, count: usize, epoch: u64) -> Self {
+        let seeds = (0..).take(count);
+        let mut keys: Vec<_> = seeds
+            .map(|seed: u64| {
+                let node = HandleSigner::from_seed(seed).public_key();
+                (node, HandleSigner::from_seed(1_000 + seed))
+            })
+            .collect();
+        keys.sort_by(|left, right| left.0.cmp(&right.0));
+        let pairs: Vec<_> =
+            keys.iter().map(|(node, vote)| (node.clone(), vote.public_key())).collect();
+        let committee = BiMap::try_from(pairs).expect("the keys differ");
+        let peers: Vec<_> = keys.iter().map(|(node, _)| node.clone()).collect();
+        let config = simulated::Config {
+            max_size: max_message_size(),
+            max_peers_per_set: NZUsize!(16),
+            disconnect_on_block: true,
+            tracked_peer_sets: NZUsize!(2),
+        };
+        let (network, oracle) =
+            simulated::Network::new_with_peers(context.child("network"), config, peers.clone()).await;
+        network.start();
+        let validators = keys
+            .into_iter()
+            .map(|(key, signer)| Validator {
+                ledger: MemoryLedger::new(),
+                status: board(&key, &signer, &peers),
+                key,
+                signer,
+                marker: Arc::default(),
+                running: None,
+            })
+            .collect();
+        let settings = Settings {
+            epoch_length: NonZeroU64::new(epoch).expect("an epoch has blocks"),
+            block_interval: Duration::ZERO,
+        };
+        let alive = Arc::default();
+        let (starts, sent) = (0, 0);
+        let mut network =
+            Self { validators, context, oracle, alive, committee, settings, starts, sent };
+        for from in 0..count {
+            for to in (0..count).filter(|to| *to != from) {
+                network.connect(from, to, link()).await;
+            }
+        }
+        network
+    }
+
+    pub(crate) async fn connect(&mut self, from: usize, to: usize, link: Link) {
+        let (from, to) = (self.validators[from].key.clone(), self.validators[to].key.clone());
+        let _exists = self.oracle.remove_link(from.clone(), to.clone()).await;
+        self.oracle.add_link(from, to, link).await.expect("both are registered");
+    }
+
+    pub(crate) async fn start(&mut self, index: usize) {
+        self.starts += 1;
+        let validator = &mut self.validators[index];
+        let control = self.oracle.control(validator.key.clone());
+        let mut channels = Vec::new();
+        for channel in 0..7 {
+            channels.push(control.register(channel, QUOTA).await.expect("the network runs"));
+        }
+        let mut next = || channels.remove(0);
+        let channels = Channels {
+            votes: next(),
+            certificates: next(),
+            resolver: next(),
+            blocks: next(),
+            backfill: next(),
+            tips: next(),
+            transactions: next(),
+        };
+        let alive = Arc::clone(&self.alive);
+        let committees = Committees::new(
+            validator.ledger.genesis().hash(),
+            self.committee.clone(),
+            validator.key.clone(),
+            validator.signer.clone(),
+        );
+        let parts = Parts {
+            ledger: validator.ledger.clone(),
+            work: Work::Inline,
+            partitions: format!("v{index}-"),
+            committees,
+            settings: self.settings,
+            blocker: control,
+            peers: self.oracle.manager(),
+            track: Box::new(|_| {}),
+            connected: Box::new(move || {
+                alive.lock().expect("no test panics here").iter().cloned().collect()
+            }),
+            marker: Arc::clone(&validator.marker) as Arc<_>,
+            status: validator.status.clone(),
+        };
+        let context = self
+            .context
+            .child("validator")
+            .with_attribute("index", index)
+            .with_attribute("start", self.starts);
+        let running = context.spawn(move |context| async move {
+            let mut consensus =
+                start(context.child("consensus"), parts, channels).await.expect("it starts");
+            let ended = (&mut consensus.epochs).await;
+            panic!("consensus ended: {ended:?}");
+        });
+        validator.running = Some(running);
+        self.alive.lock().expect("no test panics here").insert(validator.key.clone());
+    }
+
+    pub(crate) async fn start_all(&mut self) {
+        for index in 0..self.validators.len() {
+            if self.validators[index].running.is_none() {
+                self.start(index).await;
+            }
+        }
+    }
+
+    pub(crate) async fn kill(&mut self, index: usize) {
+        let validator = &mut self.validators[index];
+        let running = validator.running.take().expect("it runs");
+        running.abort();
+        let _aborted = running.await;
+        validator.ledger.crash();
+        self.alive.lock().expect("no test panics here").remove(&validator.key);
+    }
+
+    /// Gives a new transaction to one validator; its number.
+    pub(crate) fn send(&mut self, index: usize) -> u64 {
+        self.sent += 1;
+        let bytes = transaction(self.sent);
+        self.validators[index].ledger.admit(bytes, Origin::Client).expect("it is new");
+        self.sent
+    }
+
+    /// Waits for a condition and says how long it took.
+    pub(crate) async fn until(
+        &self,
+        what: &str,
+        limit_ms: u64,
+        mut holds: impl FnMut(&Self) -> bool,
+    ) -> u64 {
+        for waited_ms in 0..limit_ms {
+            if holds(self) {
+                return waited_ms;
+            }
+            self.context.sleep(Duration::from_millis(1)).await;
+        }
+        let tips: Vec<_> =
+            self.validators.iter().map(|validator| validator.ledger.tip().number).collect();
+        panic!("after {limit_ms} ms still not: {what}; tips {tips:?}");
+    }
+
+    /// Waits until all running validators have the transaction; how long it took.
+    pub(crate) async fn included(&self, number: u64, limit_ms: u64) -> u64 {
+        self.until(&format!("transaction {number} final"), limit_ms, |network| {
+            network.running().all(|validator| validator.ledger.contains(number))
+        })
+        .await
+    }
+
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Validator> {
+        self.validators.iter().filter(|validator| validator.running.is_some())
+    }
+
+    pub(crate) fn status(&self, index: usize) -> Status {
+        self.validators[index].status.get()
+    }
+
+    pub(crate) async fn pass(&self, duration_ms: u64) {
+        self.context.sleep(Duration::from_millis(duration_ms)).await;
+    }
+
+    /// No two validators have different blocks at a height.
+    pub(crate) fn assert_one_chain(&self) {
+        let chains: Vec<Vec<B256>> =
+            self.validators.iter().map(|validator| validator.ledger.hashes()).collect();
+        for pair in chains.windows(2) {
+            let common = pair[0].len().min(pair[1].len());
+            assert_eq!(pair[0][..common], pair[1][..common], "a fork");
+        }
+    }
+}
+
+fn board(key: &PublicKey, signer: &HandleSigner, peers: &[PublicKey]) -> StatusBoard {
+    let identity = Identity {
+        node_key: key_bytes(key),
+        consensus_key: key_bytes(&signer.public_key()),
+        genesis_hash: B256::ZERO,
+        chain_id: 1,
+        validators: peers.iter().map(key_bytes).collect(),
+    };
+    StatusBoard::new(identity, StatusTip::default())
+}
