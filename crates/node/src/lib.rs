@@ -8,6 +8,7 @@ pub mod config;
 pub mod consensus;
 pub mod gossip;
 pub mod ledger;
+pub mod p2p;
 pub mod pool;
 pub mod seam;
 pub mod status;

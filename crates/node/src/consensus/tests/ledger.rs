@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use alloy_consensus::{BlockBody, Header, SignableTransaction, TxEnvelope, TxLegacy};
@@ -27,6 +28,7 @@ pub(crate) fn transaction(number: u64) -> Bytes {
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryLedger {
     state: Arc<Mutex<State>>,
+    finalized: Arc<Condvar>,
 }
 
 #[derive(Default)]
@@ -36,6 +38,14 @@ struct State {
     pool: Vec<(u64, B256, TxEnvelope)>,
     sequence: u64,
     wake: Option<Wake>,
+}
+
+impl State {
+    fn contains(&self, number: u64) -> bool {
+        let hash = keccak256(transaction(number));
+        let mut all = self.blocks.iter().flat_map(Block::transactions);
+        all.any(|transaction| *transaction.tx_hash() == hash)
+    }
 }
 
 impl std::fmt::Debug for State {
@@ -49,7 +59,7 @@ impl MemoryLedger {
         let header = Header { gas_limit: 30_000_000, timestamp: 0, ..Header::default() };
         let genesis = Block::new(alloy_consensus::Block::new(header, BlockBody::default()));
         let state = State { blocks: vec![genesis], ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(state)), finalized: Arc::default() }
     }
 
     /// A crash: the pool is gone, the chain isn't.
@@ -60,10 +70,17 @@ impl MemoryLedger {
     }
 
     pub(crate) fn contains(&self, number: u64) -> bool {
-        let hash = keccak256(transaction(number));
-        let state = self.lock();
-        let mut all = state.blocks.iter().flat_map(Block::transactions);
-        all.any(|transaction| *transaction.tx_hash() == hash)
+        self.lock().contains(number)
+    }
+
+    /// Waits in real time until a transaction is final; false if it takes longer than the limit.
+    pub(crate) fn wait_for(&self, number: u64, limit: Duration) -> bool {
+        let missing = |state: &mut State| !state.contains(number);
+        let (_state, result) = self
+            .finalized
+            .wait_timeout_while(self.lock(), limit, missing)
+            .expect("no test panics in a ledger call");
+        !result.timed_out()
     }
 
     pub(crate) fn hashes(&self) -> Vec<B256> {
@@ -201,6 +218,7 @@ impl Ledger for MemoryLedger {
             let done: Vec<B256> = block.transactions().iter().map(|new| *new.tx_hash()).collect();
             state.pool.retain(|(_, hash, _)| !done.contains(hash));
         }
+        self.finalized.notify_all();
         self.woken();
         Ok(())
     }

@@ -10,8 +10,11 @@ use std::{
 
 use alloy_primitives::B256;
 use commonware_cryptography::{Signer as _, ed25519::PublicKey};
-use commonware_p2p::simulated::{self, Link, Oracle};
-use commonware_runtime::{Clock, Handle, Quota, Spawner, Supervisor, deterministic};
+use commonware_p2p::{
+    Recipients, Sender as _,
+    simulated::{self, Link, Oracle},
+};
+use commonware_runtime::{Clock, Handle, Quota, Spawner, Storage, Supervisor, deterministic};
 use commonware_utils::{NZU32, NZUsize, ordered::BiMap, probability};
 
 use super::ledger::{MemoryLedger, transaction};
@@ -226,6 +229,37 @@ impl Network {
 
     pub(crate) fn running(&self) -> impl Iterator<Item = &Validator> {
         self.validators.iter().filter(|validator| validator.running.is_some())
+    }
+
+    pub(crate) fn running_indices(&self) -> Vec<usize> {
+        let all = self.validators.iter().enumerate();
+        all.filter(|(_, validator)| validator.running.is_some()).map(|(index, _)| index).collect()
+    }
+
+    /// The highest tip of all.
+    pub(crate) fn tip(&self) -> u64 {
+        let tips = self.validators.iter().map(|validator| validator.ledger.tip().number);
+        tips.max().unwrap_or(0)
+    }
+
+    /// Deletes the journal of an epoch of a validator that doesn't run.
+    pub(crate) async fn lose_journal(&mut self, index: usize, epoch: u64) {
+        let partition = format!("v{index}-consensus-{epoch}");
+        self.context.remove(&partition, None).await.expect("there was a journal");
+    }
+
+    /// Has a validator that doesn't run send bytes that mean nothing.
+    pub(crate) async fn send_nonsense(&mut self, index: usize, channel: u64) {
+        let control = self.oracle.control(self.validators[index].key.clone());
+        let (mut sender, _receiver) =
+            control.register(channel, QUOTA).await.expect("the network runs");
+        for length in [0_usize, 1, 2, 9, 40, 41, 100, 1_000, 100_000] {
+            for byte in [0_u8, 1, 0x7f, 0xff] {
+                let bytes = bytes::Bytes::from(vec![byte; length]);
+                let _sent = sender.send(Recipients::All, bytes, false);
+            }
+        }
+        self.pass(100).await;
     }
 
     pub(crate) fn status(&self, index: usize) -> Status {

@@ -1,0 +1,175 @@
+//! What a network survives.
+
+use std::time::Duration;
+
+use commonware_p2p::simulated::Link;
+use commonware_utils::probability;
+
+use super::{network::Network, simulate};
+use crate::seam::Ledger;
+
+/// Sends so many transactions, one after the other, to validators that run.
+async fn load(network: &mut Network, count: usize, limit_ms: u64) {
+    for round in 0..count {
+        let running: Vec<usize> = network.running_indices();
+        let sent = network.send(running[round % running.len()]);
+        network.included(sent, limit_ms).await;
+    }
+}
+
+#[test]
+fn three_of_four_go_on() {
+    for dead in 0..4 {
+        simulate(10, 4, 1_000, async |network| {
+            network.start_all().await;
+            load(network, 4, 500).await;
+            network.kill(dead).await;
+            load(network, 8, 5_000).await;
+        });
+    }
+}
+
+#[test]
+fn a_restarted_validator_learns_the_tip_of_an_idle_network() {
+    for (seed, dead) in [(20, 0), (21, 1), (22, 2), (23, 3), (24, 0), (25, 3)] {
+        simulate(seed, 4, 8, async |network| {
+            network.start_all().await;
+            load(network, 3, 500).await;
+            network.kill(dead).await;
+            load(network, 20, 5_000).await;
+            network.pass(5_000).await;
+            let tip = network.tip();
+            network.start(dead).await;
+            let took_ms = network
+                .until("the tip is known", 10_000, |network| {
+                    network.validators[dead].ledger.tip().number == tip
+                })
+                .await;
+            println!("validator {dead} had the tip after {took_ms} ms");
+            assert_eq!(network.tip(), tip, "no block was made for it");
+            load(network, 4, 2_000).await;
+        });
+    }
+}
+
+#[test]
+fn a_restart_without_any_change_goes_on() {
+    for dead in 0..4 {
+        simulate(30, 4, 1_000, async |network| {
+            network.start_all().await;
+            load(network, 3, 500).await;
+            network.pass(2_000).await;
+            network.kill(dead).await;
+            network.pass(2_000).await;
+            network.start(dead).await;
+            network.pass(2_000).await;
+            load(network, 8, 3_000).await;
+            assert_eq!(network.running_indices().len(), 4);
+        });
+    }
+}
+
+#[test]
+fn all_at_once_go_on_from_their_disks() {
+    for after_ms in (0..100).step_by(7) {
+        simulate(40 + after_ms, 4, 8, async |network| {
+            network.start_all().await;
+            load(network, 9, 3_000).await;
+            let sent = network.send(1);
+            network.pass(after_ms).await;
+            let acknowledged = network.running().any(|validator| validator.ledger.contains(sent));
+            let tip = network.tip();
+            for index in 0..4 {
+                network.kill(index).await;
+            }
+            network.start_all().await;
+            load(network, 5, 5_000).await;
+            assert!(network.tip() > tip);
+            if acknowledged {
+                network.included(sent, 1).await;
+            }
+        });
+    }
+}
+
+#[test]
+fn two_of_four_stall_and_say_so() {
+    simulate(50, 4, 1_000, async |network| {
+        network.start_all().await;
+        load(network, 3, 500).await;
+        network.kill(1).await;
+        network.kill(2).await;
+        let sent = network.send(0);
+        network.pass(3_000).await;
+        for index in [0, 3] {
+            let stalled = network.status(index).stalled.expect("it stalls");
+            assert_eq!(stalled.reason, "2 of 4 validators connected, 3 needed");
+        }
+        network.pass(60_000).await;
+        assert!(!network.validators[0].ledger.contains(sent));
+        network.start(2).await;
+        let took_ms = network.included(sent, 20_000).await;
+        println!("went on after {took_ms} ms");
+        network.pass(2_000).await;
+        assert_eq!(network.status(0).stalled, None);
+        network.start(1).await;
+        load(network, 4, 3_000).await;
+    });
+}
+
+#[test]
+fn epochs_pass_although_messages_are_lost() {
+    for seed in 60..66 {
+        simulate(seed, 4, 8, async |network| {
+            network.start_all().await;
+            load(network, 2, 1_000).await;
+            let lossy = Link {
+                latency: Duration::from_millis(10),
+                jitter: Duration::from_millis(3),
+                success_rate: probability!(0.8),
+            };
+            for (from, to) in pairs(4) {
+                network.connect(from, to, lossy.clone()).await;
+            }
+            load(network, 30, 30_000).await;
+            assert!(network.tip() >= 30);
+        });
+    }
+}
+
+#[test]
+fn a_validator_that_lost_its_journal_keeps_silent_until_the_next_epoch() {
+    simulate(70, 4, 16, async |network| {
+        network.start_all().await;
+        load(network, 4, 1_000).await;
+        network.kill(2).await;
+        network.lose_journal(2, 0).await;
+        network.start(2).await;
+        load(network, 4, 5_000).await;
+        let reason = network.status(2).not_voting.expect("it must not vote");
+        assert!(reason.contains("journal of epoch 0 is missing"), "{reason}");
+        load(network, 12, 5_000).await;
+        assert_eq!(network.status(2).not_voting, None, "a new epoch, a new journal");
+        network.kill(0).await;
+        load(network, 4, 5_000).await;
+    });
+}
+
+#[test]
+fn nonsense_on_any_channel_harms_nobody_else() {
+    for channel in 0..7 {
+        simulate(80, 4, 1_000, async |network| {
+            for index in 0..3 {
+                network.start(index).await;
+            }
+            load(network, 2, 5_000).await;
+            network.send_nonsense(3, channel).await;
+            load(network, 6, 5_000).await;
+        });
+    }
+}
+
+fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..count).flat_map(move |from| (0..count).map(move |to| (from, to)))
+        .filter(|(from, to)| from != to)
+}

@@ -1,0 +1,166 @@
+//! Four validators over real sockets, threads and files.
+
+use std::{
+    net::TcpListener,
+    num::NonZeroU64,
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::B256;
+use commonware_cryptography::Signer as _;
+use commonware_runtime::{Runner, Supervisor, tokio as runtime};
+use commonware_utils::ordered::BiMap;
+
+use super::ledger::{MemoryLedger, transaction};
+use crate::{
+    config::{NodeConfig, Peer},
+    consensus::{
+        Parts, Settings,
+        committees::Committees,
+        exchange::key_bytes,
+        marker::FileMarker,
+        signer::HandleSigner,
+        start,
+        work::Work,
+    },
+    p2p::{self, ColdStart},
+    seam::{Ledger, Origin},
+    status::{Identity, StatusBoard, StatusTip},
+};
+
+/// Free addresses; the listeners are closed before the validators bind them.
+fn addresses(count: usize) -> Vec<std::net::SocketAddr> {
+    let listeners: Vec<_> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect()
+}
+
+struct Running {
+    stop: mpsc::Sender<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+fn run(index: usize, peers: &[Peer], directory: &std::path::Path, ledger: MemoryLedger, cold: ColdStart) -> Running {
+    let node = |seed: usize| HandleSigner::from_seed(u64::try_from(seed).expect("small"));
+    let vote = |seed: usize| HandleSigner::from_seed(1_000 + u64::try_from(seed).expect("small"));
+    let config = NodeConfig {
+        index,
+        node_key: String::new(),
+        consensus_key: String::new(),
+        vault: directory.to_owned(),
+        listen: peers[index].address,
+        peers: peers.to_vec(),
+    };
+    let pairs: Vec<_> = (0..peers.len())
+        .map(|index| (node(index).public_key(), vote(index).public_key()))
+        .collect();
+    let committee = BiMap::try_from(pairs).expect("the keys differ");
+    let directory = directory.join(index.to_string());
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let status = StatusBoard::new(
+        Identity {
+            node_key: peers[index].node_key,
+            consensus_key: B256::ZERO,
+            genesis_hash: B256::ZERO,
+            chain_id: 1,
+            validators: peers.iter().map(|peer| peer.node_key).collect(),
+        },
+        StatusTip::default(),
+    );
+    let (stop, stopped) = mpsc::channel::<()>();
+    let mine = ledger;
+    let body = move || {
+        let settings = runtime::Config::new()
+            .with_worker_threads(1)
+            .with_storage_directory(directory.join("consensus"));
+        runtime::Runner::new(settings).start(|context| async move {
+            let genesis = mine.genesis().hash();
+            let network = p2p::open(&context, &config, node(index), genesis, cold)
+                .await
+                .expect("it listens");
+            let parts = Parts {
+                ledger: mine,
+                work: Work::threads(2).expect("threads start"),
+                partitions: String::new(),
+                committees: Committees::new(genesis, committee, node(index).public_key(), vote(index)),
+                settings: Settings {
+                    epoch_length: NonZeroU64::new(1_000_000).expect("positive"),
+                    block_interval: Duration::ZERO,
+                },
+                blocker: network.oracle.clone(),
+                peers: network.oracle,
+                track: network.track,
+                connected: network.connected,
+                marker: Arc::new(FileMarker::new(directory.join("voted"))),
+                status,
+            };
+            let _consensus = start(context.child("consensus"), parts, network.channels)
+                .await
+                .expect("consensus starts");
+            let (done, wait) = futures::channel::oneshot::channel();
+            thread::spawn(move || {
+                let _closed = stopped.recv();
+                let _gone = done.send(());
+            });
+            let _stop = wait.await;
+        });
+    };
+    Running { stop, thread: thread::spawn(body) }
+}
+
+impl Running {
+    fn stop(self) {
+        drop(self.stop);
+        self.thread.join().expect("it ends in order");
+    }
+}
+
+/// Waits until all have a transaction.
+fn included(ledgers: &[&MemoryLedger], number: u64) -> Duration {
+    let begun = Instant::now();
+    for ledger in ledgers {
+        assert!(
+            ledger.wait_for(number, Duration::from_secs(20)),
+            "transaction {number} is not final"
+        );
+    }
+    begun.elapsed()
+}
+
+#[test]
+fn four_validators_on_loopback_finalise_and_reconnect() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let peers: Vec<Peer> = addresses(4)
+        .into_iter()
+        .enumerate()
+        .map(|(seed, address)| {
+            let key = HandleSigner::from_seed(u64::try_from(seed).expect("small")).public_key();
+            Peer { node_key: key_bytes(&key), address }
+        })
+        .collect();
+    let ledgers: Vec<_> = (0..4).map(|_| MemoryLedger::new()).collect();
+    let start = |index: usize, cold| run(index, &peers, directory.path(), ledgers[index].clone(), cold);
+    let mut running: Vec<_> = (0..4).map(|index| Some(start(index, ColdStart::Yes))).collect();
+    let all: Vec<&MemoryLedger> = ledgers.iter().collect();
+    let mut number = 0;
+    let mut send = |to: usize| {
+        number += 1;
+        ledgers[to].admit(transaction(number), Origin::Client).expect("it is new");
+        included(&all, number)
+    };
+    println!("first block final on all four: {:?}", send(0));
+    for round in 0..20 {
+        println!("a block: {:?}", send(round % 4));
+    }
+    for dead in [0, 3] {
+        running[dead].take().expect("it runs").stop();
+        running[dead] = Some(start(dead, ColdStart::No));
+        println!("after the restart of {dead}: {:?}", send(1));
+        println!("a block: {:?}", send(dead));
+    }
+    for node in running.into_iter().flatten() {
+        node.stop();
+    }
+}

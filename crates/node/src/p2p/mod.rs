@@ -1,0 +1,226 @@
+//! The connections between validators: authenticated, encrypted, and quick to come up.
+//!
+//! Peers know each other's node keys from the genesis and reach each other at the addresses of
+//! `node.toml`; nobody else is let in. commonware's presets take seconds to connect four nodes on
+//! one machine, so dialling, cooldown and quotas are set here; every peer must have the same
+//! channels, quotas and message size.
+//!
+//! **One direction on loopback.** A refused or colliding dial blocks the peer, its inbound
+//! connections too, for the whole cooldown. Where all validators share a machine, a node dials only
+//! those before it and is dialled by those after it, and at a cold start it waits until those
+//! before it listen; so nothing collides or is refused. A later peer has a DNS address and DNS is
+//! not allowed: it is accepted, and never dialled. Across machines everybody dials everybody.
+//!
+//! The cooldown is what a reconnection takes at most, and what the dialler wakes up for.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use alloy_primitives::B256;
+use commonware_consensus::types::Epoch;
+use commonware_cryptography::{ChaCha20Poly1305, Signer as _, ed25519::PublicKey};
+use commonware_p2p::{
+    Address, AddressableManager, CheckedSender, Ingress, LimitedSender, Recipients,
+    authenticated::lookup,
+};
+use commonware_runtime::{
+    Clock, Handle, Metrics, Network as RuntimeNetwork, Quota, Resolver, Spawner,
+};
+use commonware_stream::{
+    cups::{self, Cups},
+    sake::{self, Sake},
+};
+use commonware_utils::{Hostname, NZU32, NZUsize, ordered::Map};
+use rand_core::CryptoRng;
+use std::num::NonZeroUsize;
+
+use crate::{
+    config::NodeConfig,
+    consensus::{
+        Channels,
+        epochs::Track,
+        exchange::Connected,
+        max_message_size, scheme,
+        signer::{HandleSigner, public_key},
+    },
+};
+
+/// How often the dialler looks for somebody to dial.
+const DIAL_EVERY: Duration = Duration::from_millis(2);
+/// How long a peer is left alone after a connection or a failed one.
+const COOLDOWN: Duration = Duration::from_millis(1_000);
+/// How far peers' clocks may differ, and how old a handshake may be.
+const HANDSHAKE_BOUND: Duration = Duration::from_secs(30);
+/// Votes and certificates: two of each a block, at hundreds of blocks a second.
+const VOTE_QUOTA: Quota = Quota::per_second(NZU32!(1_024));
+/// Everything else.
+const QUOTA: Quota = Quota::per_second(NZU32!(256));
+/// The presence channel carries nothing.
+const PRESENCE_QUOTA: Quota = Quota::per_second(NZU32!(1_024));
+/// How long a cold start waits for the peers before this one to listen.
+const LISTEN_PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// The open network.
+pub struct Network<E: Clock> {
+    /// The channels for consensus and gossip.
+    pub channels: Channels<Sender<E>, Receiver>,
+    /// Cuts peers off, and tells which are tracked.
+    pub oracle: lookup::Oracle<PublicKey>,
+    /// Tracks an epoch's validators.
+    pub track: Track,
+    /// Who is connected.
+    pub connected: Connected,
+    /// Ends only by a failure.
+    pub task: Handle<()>,
+}
+
+type Sender<E> = lookup::Sender<PublicKey, E>;
+type Receiver = lookup::Receiver<PublicKey>;
+
+impl<E: Clock> std::fmt::Debug for Network<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network").finish_non_exhaustive()
+    }
+}
+
+/// Why the network can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum P2pError {
+    /// A node key is no public key.
+    #[error("the node key {0} is not an Ed25519 public key")]
+    Key(B256),
+    /// The vault's key is not the one that `node.toml` gives this node.
+    #[error("the vault's node key is {actual}, node.toml says {expected}")]
+    OtherKey {
+        /// In `node.toml`.
+        expected: B256,
+        /// In the vault.
+        actual: B256,
+    },
+    /// A node key is given twice.
+    #[error("a node key is given to two peers")]
+    Duplicate,
+}
+
+/// Opens the network; listens and dials when it returns.
+pub async fn open<E>(
+    context: &E,
+    config: &NodeConfig,
+    signer: HandleSigner,
+    genesis: B256,
+    start: ColdStart,
+) -> Result<Network<E>, P2pError>
+where
+    E: Clock + CryptoRng + Spawner + RuntimeNetwork + Resolver + Metrics,
+{
+    let me = config.peers[config.index].node_key;
+    let actual = B256::from_slice(signer.public_key().as_ref());
+    if me != actual {
+        return Err(P2pError::OtherKey { expected: me, actual });
+    }
+    let one_direction = config.peers.iter().all(|peer| peer.address.ip().is_loopback());
+    let peers = addresses(config, one_direction)?;
+    let max_peers = NonZeroUsize::new(peers.len()).unwrap_or(NonZeroUsize::MIN);
+    let mut settings = lookup::Config::local(
+        Cups::<_, ChaCha20Poly1305>::new(
+            Sake {
+                signer,
+                synchrony_bound: HANDSHAKE_BOUND,
+                max_handshake_age: HANDSHAKE_BOUND,
+                version: sake::Version::V1,
+            },
+            cups::Version::V1,
+        ),
+        &scheme::namespace(genesis),
+        config.listen,
+        max_peers,
+        max_message_size(),
+        NZUsize!(256),
+    );
+    settings.allow_dns = !one_direction;
+    settings.handshake_timeout = Duration::from_secs(5);
+    settings.dial_timeout = Duration::from_secs(5);
+    settings.peer_connection_cooldown = COOLDOWN;
+    settings.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(1_024));
+    settings.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(1_024));
+    settings.ping_frequency = Duration::from_secs(50);
+    settings.dial_frequency = DIAL_EVERY;
+    settings.tracked_peer_sets = NZUsize!(2);
+    settings.block_duration = Duration::from_mins(1);
+
+    let (mut network, oracle) = lookup::Network::new(context.child("p2p"), settings);
+    let channels = Channels {
+        votes: network.register(0, VOTE_QUOTA),
+        certificates: network.register(1, VOTE_QUOTA),
+        resolver: network.register(2, QUOTA),
+        blocks: network.register(3, QUOTA),
+        backfill: network.register(4, QUOTA),
+        tips: network.register(5, QUOTA),
+        transactions: network.register(6, QUOTA),
+    };
+    let (mut presence, _silent) = network.register(7, PRESENCE_QUOTA);
+    let track: Track = {
+        let mut oracle = oracle.clone();
+        Box::new(move |epoch: Epoch| {
+            let _feedback = oracle.track(epoch.get(), peers.clone());
+        })
+    };
+    let mut track = track;
+    if one_direction && matches!(start, ColdStart::Yes) {
+        for peer in &config.peers[..config.index] {
+            listening(context, peer.address).await;
+        }
+    }
+    track(Epoch::zero());
+    let task = network.start();
+    let connected: Connected = Box::new(move || {
+        // Looking uses up quota, and sends nothing.
+        presence.check(Recipients::All).map(|checked| checked.recipients()).unwrap_or_default()
+    });
+    Ok(Network { channels, oracle, track, connected, task })
+}
+
+/// Whether the chain has no block yet, so that all validators are likely to start together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColdStart {
+    /// It has none.
+    Yes,
+    /// It has some.
+    No,
+}
+
+/// Where each peer is dialled and comes from.
+fn addresses(
+    config: &NodeConfig,
+    one_direction: bool,
+) -> Result<Map<PublicKey, Address>, P2pError> {
+    let nowhere = Hostname::new("never-dialled.invalid").expect("it is a valid host name");
+    let mut peers = Vec::new();
+    for (index, peer) in config.peers.iter().enumerate() {
+        let key = public_key(&peer.node_key.0).ok_or(P2pError::Key(peer.node_key))?;
+        let address = if one_direction && index > config.index {
+            Address::Asymmetric {
+                ingress: Ingress::Dns { host: nowhere.clone(), port: peer.address.port() },
+                egress: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            }
+        } else {
+            Address::Symmetric(peer.address)
+        };
+        peers.push((key, address));
+    }
+    Map::try_from(peers).map_err(|_| P2pError::Duplicate)
+}
+
+/// Waits until somebody listens, or long enough.
+async fn listening<E: Clock>(context: &E, address: SocketAddr) {
+    let until = context.current() + LISTEN_PATIENCE;
+    while context.current() < until {
+        // On loopback a connection succeeds or fails at once.
+        if TcpStream::connect_timeout(&address, Duration::from_millis(50)).is_ok() {
+            return;
+        }
+        context.sleep(Duration::from_millis(2)).await;
+    }
+}
