@@ -19,6 +19,7 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, Sealed, U256};
 use alloy_rlp::Decodable;
 
+pub(crate) use self::read::stored_block;
 pub use self::types::{
     At, Attributes, BlockRef, Built, ChainError, Filter, InvalidBlock, LogEntry, LogsError,
     Skipped, Tip, TransactionLocation, ValidateError,

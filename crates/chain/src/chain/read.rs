@@ -34,14 +34,7 @@ impl Chain {
     pub fn block(&self, block: impl Into<BlockRef>) -> Result<Option<Block>, ChainError> {
         let snapshot = self.store.snapshot()?;
         let Some(number) = number_of(snapshot.as_ref(), block.into())? else { return Ok(None) };
-        let Some(header) = stored_header(snapshot.as_ref(), number)? else { return Ok(None) };
-        let damaged = || ChainError::Damaged(format!("body {number}"));
-        let record = snapshot.get(&keys::body(number))?.ok_or_else(damaged)?;
-        let body = BlockBody::<TxEnvelope>::decode(&mut record.as_slice())
-            .map_err(|_| damaged())?;
-        let (header, hash) = header.into_parts();
-        let block = alloy_consensus::Block { header, body };
-        Ok(Some(Block::from_sealed(Sealed::new_unchecked(block, hash))))
+        stored_block(snapshot.as_ref(), number)
     }
 
     /// A final block's receipts.
@@ -146,6 +139,19 @@ impl Chain {
             codes: &self.codes,
         })
     }
+}
+
+pub(crate) fn stored_block(
+    snapshot: &dyn Snapshot,
+    number: u64,
+) -> Result<Option<Block>, ChainError> {
+    let Some(header) = stored_header(snapshot, number)? else { return Ok(None) };
+    let damaged = || ChainError::Damaged(format!("body {number}"));
+    let record = snapshot.get(&keys::body(number))?.ok_or_else(damaged)?;
+    let body = BlockBody::<TxEnvelope>::decode(&mut record.as_slice()).map_err(|_| damaged())?;
+    let (header, hash) = header.into_parts();
+    let block = alloy_consensus::Block { header, body };
+    Ok(Some(Block::from_sealed(Sealed::new_unchecked(block, hash))))
 }
 
 pub(super) fn stored_receipts(

@@ -147,10 +147,11 @@ impl Database for ExecutionState<'_> {
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, ChainError> {
         let entry = self.entry(address)?;
+        let refuses_code = entry.refuses_code();
         Ok(entry.after.map(|plain| AccountInfo {
             balance: plain.balance,
             nonce: plain.nonce,
-            code_hash: plain.code_hash,
+            code_hash: if refuses_code { B256::ZERO } else { plain.code_hash },
             code: None,
             ..AccountInfo::default()
         }))
@@ -204,10 +205,11 @@ impl DatabaseCommit for ExecutionState<'_> {
                     self.new_codes.insert(account.info.code_hash, code);
                 }
             }
+            let code_hash = account.info.code_hash;
             let plain = Plain {
                 nonce: account.info.nonce,
                 balance: account.info.balance,
-                code_hash: account.info.code_hash,
+                code_hash: if code_hash.is_zero() { KECCAK_EMPTY } else { code_hash },
             };
             entry.after = Some(plain);
             if self.clears_empty && plain.is_empty() {
@@ -218,6 +220,16 @@ impl DatabaseCommit for ExecutionState<'_> {
 }
 
 impl Entry {
+    /// Whether a contract can't be created here because there is storage already (EIP-7610).
+    ///
+    /// revm looks at nonce and code only; a code hash of zero makes it see a collision and is as
+    /// good as no code everywhere else. No transaction makes such an account: it takes a genesis.
+    fn refuses_code(&self) -> bool {
+        !self.wiped
+            && self.before.is_some_and(|before| before.storage_root != EMPTY_ROOT_HASH)
+            && self.after.is_some_and(|plain| plain.nonce == 0 && plain.code_hash == KECCAK_EMPTY)
+    }
+
     fn remove(&mut self) {
         self.after = None;
         self.wipe();

@@ -11,7 +11,8 @@ use super::keys::{self, Owner};
 use super::layer::Layer;
 use super::record::{decode_account, decode_slot};
 use super::{Account, trie};
-use crate::chain::ChainError;
+use crate::block::Block;
+use crate::chain::{ChainError, stored_block};
 use crate::store::Snapshot;
 
 /// The state at one block.
@@ -87,6 +88,14 @@ impl Base {
         }
         let record = self.snapshot.get(&keys::header(number))?;
         Ok(record.and_then(|record| record.get(..32).map(B256::from_slice)).unwrap_or_default())
+    }
+
+    /// A block at or before this one.
+    pub(crate) fn block(&self, number: u64) -> Result<Option<Block>, ChainError> {
+        match self.layers.iter().find(|layer| layer.block.number() == number) {
+            Some(layer) => Ok(Some(layer.block.clone())),
+            None => stored_block(self.snapshot(), number),
+        }
     }
 
     /// The nodes of one trie; only where the block is the snapshot's or in a layer.

@@ -197,3 +197,85 @@ pub fn deployer(runtime: &[u8]) -> Vec<u8> {
     code.extend_from_slice(runtime);
     code
 }
+
+/// Counts its calls in slot 0, logs `LOG2(count, COUNTED, caller)` and returns the count.
+pub fn counter() -> Vec<u8> {
+    let mut code = hex("5f5460010180 5f55 805f52 33 7f");
+    code.extend_from_slice(COUNTED.as_slice());
+    code.extend(hex("6020 5f a2 6020 5f f3"));
+    code
+}
+
+pub const COUNTED: B256 = B256::repeat_byte(0xc0);
+
+/// Reverts with `0xdeadbeef`.
+pub fn reverter() -> Vec<u8> {
+    hex("63deadbeef 5f52 6004 601c fd")
+}
+
+/// Loops until the gas is gone.
+pub fn burner() -> Vec<u8> {
+    hex("5b 5f 56")
+}
+
+/// Creates a contract from the calldata as init code and returns its address.
+pub fn factory() -> Vec<u8> {
+    hex("36 5f 5f 37 36 5f 34 f0 5f 52 6020 5f f3")
+}
+
+/// An ERC-20's `transfer(to, amount)` on two words of calldata: it reverts where the caller has
+/// less, and logs `Transfer(from, to, amount)`.
+pub fn token() -> Vec<u8> {
+    let mut code = hex(concat!(
+        "33 5f52 6040 5f20",         // the caller's slot: keccak(caller ‖ 0)
+        "80 54 6020 35",             // slot, balance, amount
+        "80 82 10 6061 57",          // balance < amount: revert
+        "90 03 90 55",               // balance - amount
+        "5f35 5f52 6040 5f20",       // the recipient's slot
+        "80 54 6020 35 01 90 55",    // balance + amount
+        "6020 35 5f52",              // the log's data
+        "5f35 33 7f",
+    ));
+    code.extend_from_slice(TRANSFER.as_slice());
+    code.extend(hex("6020 5f a3 6001 5f52 6020 5f f3"));
+    let revert = code.len();
+    code.extend(hex("5b 5f 5f fd"));
+    let jump = code.windows(3).position(|bytes| bytes == [0x60, 0x61, 0x57]).unwrap();
+    code[jump + 1] = u8::try_from(revert).unwrap();
+    code
+}
+
+pub const TRANSFER: B256 = alloy_primitives::b256!(
+    "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+);
+
+/// Init code of the token that gives the caller a supply.
+pub fn token_deployer(supply: u32) -> Vec<u8> {
+    let runtime = token();
+    let mut code = hex("63");
+    code.extend_from_slice(&supply.to_be_bytes());
+    code.extend(hex("33 5f52 6040 5f20 55"));
+    let offset = u8::try_from(code.len() + 10).unwrap();
+    let mut deploy = deployer(&runtime);
+    deploy[5] = offset;
+    code.extend(deploy);
+    code
+}
+
+/// `transfer(to, amount)`.
+pub fn transfer(to: Address, amount: u64) -> Vec<u8> {
+    let mut input = to.into_word().to_vec();
+    input.extend_from_slice(&U256::from(amount).to_be_bytes::<32>());
+    input
+}
+
+/// The slot of a holder's balance.
+pub fn balance_slot(holder: Address) -> U256 {
+    let mut bytes = holder.into_word().to_vec();
+    bytes.extend_from_slice(&[0u8; 32]);
+    keccak256(bytes).into()
+}
+
+pub fn hex(text: &str) -> Vec<u8> {
+    alloy_primitives::hex::decode(text.replace(' ', "")).unwrap()
+}
