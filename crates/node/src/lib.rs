@@ -10,5 +10,6 @@ pub mod gossip;
 pub mod ledger;
 pub mod p2p;
 pub mod pool;
+pub mod rpc;
 pub mod seam;
 pub mod status;

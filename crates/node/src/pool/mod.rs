@@ -167,7 +167,7 @@ impl Pool {
         if !replaces && queue.len() >= self.limits.sender {
             return Err(PoolError::SenderLimit { limit: self.limits.sender });
         }
-        let mut removed = if replaces { Vec::new() } else { self.make_room(&new)? };
+        let mut removed = if replaces { Vec::new() } else { self.make_room(&new, account)? };
 
         self.sequence = sequence;
         self.unlink(&sender);
@@ -251,14 +251,14 @@ impl Pool {
     }
 
     /// Finds room for a newcomer; answers what had to leave for it.
-    fn make_room(&mut self, new: &Pooled) -> Result<Vec<B256>, PoolError> {
+    fn make_room(&mut self, new: &Pooled, account: Account) -> Result<Vec<B256>, PoolError> {
         let mut removed = Vec::new();
         let full = PoolError::Full { count: self.limits.count, bytes: self.limits.bytes };
         if new.footprint() > self.limits.bytes {
             return Err(full);
         }
         while self.len() >= self.limits.count || self.bytes + new.footprint() > self.limits.bytes {
-            let Some(victim) = self.victim(new) else {
+            let Some(victim) = self.victim(new, account) else {
                 // What has left already was worth less than the newcomer would have been.
                 return Err(full);
             };
@@ -270,10 +270,10 @@ impl Pool {
 
     /// Who leaves for a newcomer: something queued if the newcomer isn't, else the last of the
     /// greatest sender if that has clearly more than the newcomer's.
-    fn victim(&self, new: &Pooled) -> Option<B256> {
+    fn victim(&self, new: &Pooled, account: Account) -> Option<B256> {
         let queue = self.queues.get(&new.sender());
-        let leads_on = queue.is_none_or(|queue| queue.next_nonce() == new.nonce());
-        if leads_on {
+        let next = queue.map_or(account.nonce, Queue::next_nonce);
+        if next == new.nonce() {
             let gapped = self.gapped.iter().find(|sender| **sender != new.sender());
             if let Some(last) = gapped.and_then(|sender| self.queues.get(sender)?.last()) {
                 return Some(last.hash());

@@ -238,7 +238,7 @@ fn what_can_never_be_valid_is_refused_before_its_signature_is_looked_at() {
         (|tx| tx.nonce = u64::MAX, "nonce has max value"),
         (
             |tx| tx.input = vec![0; 140_000].into(),
-            "oversized data: transaction size 140105, limit 131072",
+            "oversized data: transaction size 140106, limit 131072",
         ),
     ] {
         assert_eq!(check(&change), expect);

@@ -1,0 +1,78 @@
+//! A method's positional parameters, with Geth's words for what is wrong with them.
+
+use jsonrpsee::types::Params;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::error::RpcError;
+
+/// The parameters of one call.
+#[derive(Debug, Default)]
+pub(super) struct Args {
+    values: Vec<Box<RawValue>>,
+}
+
+impl Args {
+    /// Reads the parameters; a method takes `most` of them.
+    pub(super) fn parse(params: &Params<'_>, most: usize) -> Result<Self, RpcError> {
+        let values: Option<Vec<Box<RawValue>>> = match params.as_str() {
+            None => None,
+            Some(text) => serde_json::from_str(text)
+                .map_err(|_other| RpcError::InvalidParams("non-array args".to_owned()))?,
+        };
+        let values = values.unwrap_or_default();
+        if values.len() > most {
+            let text = format!("too many arguments, want at most {most}");
+            return Err(RpcError::InvalidParams(text));
+        }
+        Ok(Self { values })
+    }
+
+    /// A parameter that has to be there.
+    pub(super) fn required<T: DeserializeOwned>(&self, index: usize) -> Result<T, RpcError> {
+        self.optional(index)?.ok_or_else(|| {
+            RpcError::InvalidParams(format!("missing value for required argument {index}"))
+        })
+    }
+
+    /// A parameter that may be absent or null.
+    pub(super) fn optional<T: DeserializeOwned>(
+        &self,
+        index: usize,
+    ) -> Result<Option<T>, RpcError> {
+        let Some(value) = self.values.get(index) else { return Ok(None) };
+        serde_json::from_str(value.get())
+            .map_err(|error| RpcError::InvalidParams(format!("invalid argument {index}: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Address;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_parameters_is_said_as_geth_says_it() {
+        let check = |text: Option<&str>| {
+            let read = Args::parse(&Params::new(text), 1)
+                .and_then(|args| args.required::<Address>(0).map(|_| ()));
+            read.err().map(|error| error.to_string())
+        };
+        let address = r#"["0x0000000000000000000000000000000000000001"]"#;
+        assert_eq!(check(Some(address)), None);
+        for (text, expect) in [
+            (None, "missing value for required argument 0"),
+            (Some("null"), "missing value for required argument 0"),
+            (Some("[]"), "missing value for required argument 0"),
+            (Some("[null]"), "missing value for required argument 0"),
+            (Some("{}"), "non-array args"),
+            (Some("[1,2]"), "too many arguments, want at most 1"),
+        ] {
+            assert_eq!(check(text).as_deref(), Some(expect), "{text:?}");
+        }
+        for wrong in ["[1]", "[-1]", "[{}]", r#"["0x"]"#, r#"["0x01"]"#, "[true]", "[[]]"] {
+            assert!(check(Some(wrong)).unwrap().starts_with("invalid argument 0: "), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Errors as Geth words them: client libraries decode the codes, the texts and the revert data.
+
+use alloy_primitives::{Bytes, U256};
+use jsonrpsee::types::ErrorObjectOwned;
+use windlass_chain::{CallError, ChainError, EstimateError, LogsError};
+
+use super::limits;
+use crate::seam::AdmitError;
+
+/// Why a method has no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RpcError {
+    /// The parameters are not what the method takes.
+    #[error("{0}")]
+    InvalidParams(String),
+    /// The method can't do it.
+    #[error("{0}")]
+    Server(String),
+    /// More than this node gives at once; the text names the limit.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// A call reverted.
+    #[error("{}", revert_text(.0))]
+    Reverted(Bytes),
+    /// The pool refused a transaction.
+    #[error("{message}")]
+    Refused {
+        /// Its code.
+        code: i32,
+        /// Its text.
+        message: String,
+    },
+    /// A transaction was taken and is not in a block in time.
+    #[error("the transaction was added to the pool but wasn't final within {waited_ms} ms")]
+    NotFinal {
+        /// The transaction's hash.
+        hash: alloy_primitives::B256,
+        /// How long was waited.
+        waited_ms: u64,
+    },
+    /// This node failed.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl RpcError {
+    pub(super) fn header_not_found() -> Self {
+        Self::Server("header not found".to_owned())
+    }
+
+    pub(super) fn busy() -> Self {
+        Self::LimitExceeded(format!(
+            "the node is busy: {} requests of this kind are waiting already",
+            limits::WAITING_JOBS
+        ))
+    }
+
+    fn code(&self) -> i32 {
+        match self {
+            Self::InvalidParams(_) => -32602,
+            Self::Server(_) => -32000,
+            Self::LimitExceeded(_) => -32005,
+            Self::Reverted(_) => 3,
+            Self::Refused { code, .. } => *code,
+            Self::NotFinal { .. } => 4,
+            Self::Internal(_) => -32603,
+        }
+    }
+}
+
+impl From<RpcError> for ErrorObjectOwned {
+    fn from(error: RpcError) -> Self {
+        let (code, message) = (error.code(), error.to_string());
+        match error {
+            RpcError::Reverted(output) => Self::owned(code, message, Some(output)),
+            RpcError::NotFinal { hash, .. } => Self::owned(code, message, Some(hash)),
+            RpcError::InvalidParams(_)
+            | RpcError::Server(_)
+            | RpcError::LimitExceeded(_)
+            | RpcError::Refused { .. }
+            | RpcError::Internal(_) => Self::owned(code, message, None::<()>),
+        }
+    }
+}
+
+impl From<ChainError> for RpcError {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::UnknownBlock => Self::header_not_found(),
+            ChainError::StatePruned { .. } => Self::Server(error.to_string()),
+            ChainError::Store(_)
+            | ChainError::UnknownParent(_)
+            | ChainError::OtherGenesis { .. }
+            | ChainError::NewerFormat { .. }
+            | ChainError::NotFinalizable { .. }
+            | ChainError::Attributes(_)
+            | ChainError::Damaged(_) => {
+                tracing::error!(%error, "a request failed because the ledger did");
+                Self::Internal(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<LogsError> for RpcError {
+    fn from(error: LogsError) -> Self {
+        match error {
+            LogsError::Chain(error) => error.into(),
+            LogsError::TooMany { limit } => {
+                Self::LimitExceeded(format!("query returned more than {limit} results"))
+            }
+        }
+    }
+}
+
+impl From<CallError> for RpcError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Chain(error) => error.into(),
+            CallError::Invalid(reason) => Self::Server(format!("err: {reason}")),
+            CallError::Cancelled => Self::Server(format!(
+                "execution aborted (timeout = {}s)",
+                limits::CALL_DEADLINE.as_secs()
+            )),
+        }
+    }
+}
+
+impl From<EstimateError> for RpcError {
+    fn from(error: EstimateError) -> Self {
+        match error {
+            EstimateError::Call(error) => error.into(),
+            EstimateError::Revert { output } => Self::Reverted(output),
+            EstimateError::Halt { reason } => Self::Server(reason),
+            EstimateError::Allowance { .. } => Self::Server(error.to_string()),
+        }
+    }
+}
+
+impl From<AdmitError> for RpcError {
+    fn from(error: AdmitError) -> Self {
+        Self::Refused { code: error.code, message: error.message }
+    }
+}
+
+/// "execution reverted", with the reason where Solidity's `require` or a panic gave one.
+fn revert_text(output: &Bytes) -> String {
+    match revert_reason(output) {
+        Some(reason) => format!("execution reverted: {reason}"),
+        None => "execution reverted".to_owned(),
+    }
+}
+
+/// Decodes `Error(string)` and `Panic(uint256)`.
+fn revert_reason(output: &[u8]) -> Option<String> {
+    const ERROR: [u8; 4] = [0x08, 0xc3, 0x79, 0xa0];
+    const PANIC: [u8; 4] = [0x4e, 0x48, 0x7b, 0x71];
+    let (selector, data) = output.split_first_chunk::<4>()?;
+    match *selector {
+        ERROR => {
+            let start = word(data, 0)?;
+            let length = word(data, start)?;
+            let from = start.checked_add(32)?;
+            let text = data.get(from..from.checked_add(length)?)?;
+            String::from_utf8(text.to_vec()).ok()
+        }
+        PANIC => Some(panic_reason(U256::try_from_be_slice(data.get(..32)?)?)),
+        _ => None,
+    }
+}
+
+fn word(data: &[u8], at: usize) -> Option<usize> {
+    let bytes = data.get(at..at.checked_add(32)?)?;
+    U256::try_from_be_slice(bytes)?.try_into().ok()
+}
+
+fn panic_reason(code: U256) -> String {
+    let known = match u8::try_from(code) {
+        Ok(0x00) => "generic panic",
+        Ok(0x01) => "assert(false)",
+        Ok(0x11) => "arithmetic underflow or overflow",
+        Ok(0x12) => "division or modulo by zero",
+        Ok(0x21) => "enum overflow",
+        Ok(0x22) => "invalid encoded storage byte array accessed",
+        Ok(0x31) => "out-of-bounds array access; popping on an empty array",
+        Ok(0x32) => "out-of-bounds access of an array or bytesN",
+        Ok(0x41) => "out of memory",
+        Ok(0x51) => "uninitialized function",
+        Ok(_) | Err(_) => return format!("unknown panic code: {code:#x}"),
+    };
+    known.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::hex;
+
+    use super::*;
+
+    #[test]
+    fn reverts_say_their_reason() {
+        for (output, expect) in [
+            ("", "execution reverted"),
+            ("08c379a0", "execution reverted"),
+            ("deadbeef00", "execution reverted"),
+            (
+                "08c379a00000000000000000000000000000000000000000000000000000000000000020\
+                 0000000000000000000000000000000000000000000000000000000000000004\
+                 6e6f706500000000000000000000000000000000000000000000000000000000",
+                "execution reverted: nope",
+            ),
+            // An offset and a length that lead out of the data.
+            (
+                "08c379a0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+                "execution reverted",
+            ),
+            (
+                "08c379a00000000000000000000000000000000000000000000000000000000000000020\
+                 000000000000000000000000000000000000000000000000ffffffffffffffff",
+                "execution reverted",
+            ),
+            (
+                "4e487b710000000000000000000000000000000000000000000000000000000000000011",
+                "execution reverted: arithmetic underflow or overflow",
+            ),
+            (
+                "4e487b710000000000000000000000000000000000000000000000000000000000000099",
+                "execution reverted: unknown panic code: 0x99",
+            ),
+        ] {
+            let error = RpcError::Reverted(hex::decode(output).unwrap().into());
+            assert_eq!(error.to_string(), expect);
+            assert_eq!(ErrorObjectOwned::from(error).code(), 3);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Geth's manners where the server library has its own: the text for an unknown method, in batches
+//! too.
+
+use jsonrpsee::server::middleware::rpc::{
+    Batch, BatchEntry, Notification, Request, RpcService, RpcServiceT,
+};
+use jsonrpsee::server::{BatchResponseBuilder, MethodResponse, Methods};
+use jsonrpsee::types::ErrorObjectOwned;
+use tower::Layer;
+
+use super::limits;
+
+/// Puts [`GethService`] around the server's own.
+#[derive(Clone, Debug)]
+pub(super) struct GethLayer {
+    methods: Methods,
+}
+
+/// Answers calls to unknown methods and hands on the others.
+#[derive(Clone, Debug)]
+pub(super) struct GethService {
+    methods: Methods,
+    inner: RpcService,
+}
+
+impl GethLayer {
+    pub(super) fn new(methods: Methods) -> Self {
+        Self { methods }
+    }
+}
+
+impl Layer<RpcService> for GethLayer {
+    type Service = GethService;
+
+    fn layer(&self, inner: RpcService) -> GethService {
+        GethService { methods: self.methods.clone(), inner }
+    }
+}
+
+impl RpcServiceT for GethService {
+    type MethodResponse = MethodResponse;
+    type NotificationResponse = MethodResponse;
+    type BatchResponse = MethodResponse;
+
+    fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let Self { methods, inner } = self.clone();
+        async move {
+            if methods.method(request.method_name()).is_some() {
+                return inner.call(request).await;
+            }
+            let name: String = request.method_name().chars().take(128).collect();
+            let text = format!("the method {name} does not exist/is not available");
+            let error = ErrorObjectOwned::owned(-32601, text, None::<()>);
+            MethodResponse::error(request.id, error)
+        }
+    }
+
+    fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let service = self.clone();
+        async move {
+            let limit = usize::try_from(limits::RESPONSE_BYTES).unwrap_or(usize::MAX);
+            let mut answers = BatchResponseBuilder::new_with_limit(limit);
+            let mut notified = false;
+            for entry in batch {
+                let answer = match entry {
+                    Ok(BatchEntry::Call(request)) => service.call(request).await,
+                    Ok(BatchEntry::Notification(notification)) => {
+                        notified = true;
+                        service.notification(notification).await;
+                        continue;
+                    }
+                    Err(malformed) => {
+                        let (error, id) = malformed.into_parts();
+                        MethodResponse::error(id, error)
+                    }
+                };
+                if let Err(too_big) = answers.append(answer) {
+                    return too_big;
+                }
+            }
+            if answers.is_empty() && notified {
+                return MethodResponse::notification();
+            }
+            MethodResponse::from_batch(answers.finish())
+        }
+    }
+
+    fn notification<'a>(
+        &self,
+        notification: Notification<'a>,
+    ) -> impl Future<Output = MethodResponse> + Send + 'a {
+        self.inner.notification(notification)
+    }
+}

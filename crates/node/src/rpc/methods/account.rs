@@ -1,0 +1,93 @@
+//! Accounts: balance, nonce, code, storage, proof.
+
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256};
+use alloy_rpc_types::serde_helpers::JsonStorageKey;
+use alloy_rpc_types::{BlockId, EIP1186AccountProofResponse, EIP1186StorageProof};
+use jsonrpsee::RpcModule;
+use windlass_chain::At;
+
+use super::{Node, Shared, method, state_at};
+use crate::rpc::args::Args;
+use crate::rpc::error::RpcError;
+use crate::rpc::limits;
+
+pub(super) fn register(module: &mut RpcModule<Shared>) {
+    method(module, "eth_getBalance", 2, async |node: Shared, args: Args| {
+        let state = node.ledger.chain().state(state_at(&node, args.optional(1)?)?)?;
+        let account = state.account(args.required(0)?)?;
+        Ok(account.map_or(U256::ZERO, |account| account.balance))
+    });
+    method(module, "eth_getTransactionCount", 2, async |node: Shared, args: Args| {
+        let address = args.required(0)?;
+        transaction_count(&node, address, args.optional(1)?)
+    });
+    method(module, "eth_getCode", 2, async |node: Shared, args: Args| {
+        let address = args.required(0)?;
+        code(&node, address, args.optional(1)?)
+    });
+    method(module, "eth_getStorageAt", 3, async |node: Shared, args: Args| {
+        let (address, slot) = (args.required(0)?, args.required::<JsonStorageKey>(1)?);
+        let state = node.ledger.chain().state(state_at(&node, args.optional(2)?)?)?;
+        let slot = U256::from_be_bytes(slot.as_b256().0);
+        Ok(B256::from(state.storage(address, slot)?))
+    });
+    method(module, "eth_getProof", 3, async |node: Shared, args: Args| {
+        let (address, slots) = (args.required(0)?, args.required(1)?);
+        let at = state_at(&node, args.optional(2)?)?;
+        node.work
+            .run({
+                let node = Shared::clone(&node);
+                move || proof(&node, address, slots, at)
+            })
+            .await
+    });
+}
+
+/// `pending` counts the pool's executable transactions.
+fn transaction_count(node: &Node, address: Address, id: Option<BlockId>) -> Result<U64, RpcError> {
+    if id.is_some_and(|id| id.is_pending()) {
+        return Ok(U64::from(node.ledger.pending_nonce(address)?));
+    }
+    let account = node.ledger.chain().state(state_at(node, id)?)?.account(address)?;
+    Ok(U64::from(account.map_or(0, |account| account.nonce)))
+}
+
+fn code(node: &Node, address: Address, id: Option<BlockId>) -> Result<Bytes, RpcError> {
+    let state = node.ledger.chain().state(state_at(node, id)?)?;
+    let contract =
+        state.account(address)?.is_some_and(|account| account.code_hash != KECCAK256_EMPTY);
+    if contract { Ok(state.code(address)?) } else { Ok(Bytes::new()) }
+}
+
+fn proof(
+    node: &Node,
+    address: Address,
+    keys: Vec<JsonStorageKey>,
+    at: At,
+) -> Result<EIP1186AccountProofResponse, RpcError> {
+    if keys.len() > limits::PROOF_SLOTS {
+        let text = format!("too many slots: {}, at most {}", keys.len(), limits::PROOF_SLOTS);
+        return Err(RpcError::LimitExceeded(text));
+    }
+    if at != At::Latest {
+        let text = "proofs are available for the latest block only";
+        return Err(RpcError::Server(text.to_owned()));
+    }
+    let slots: Vec<U256> = keys.iter().map(|key| U256::from_be_bytes(key.as_b256().0)).collect();
+    let proof = node.ledger.chain().proof(address, &slots)?;
+    let account = proof.account.unwrap_or_default();
+    let storage_proof = keys
+        .into_iter()
+        .zip(proof.storage)
+        .map(|(key, slot)| EIP1186StorageProof::new(key, slot.value, slot.proof))
+        .collect();
+    Ok(EIP1186AccountProofResponse {
+        address,
+        balance: account.balance,
+        code_hash: account.code_hash,
+        nonce: account.nonce,
+        storage_hash: account.storage_root,
+        account_proof: proof.account_proof,
+        storage_proof,
+    })
+}

@@ -1,0 +1,135 @@
+//! Calls and gas estimates: on threads of low priority, with a gas cap and a deadline.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use alloy_primitives::{Bytes, TxKind, U64};
+use alloy_rpc_types::{BlockId, TransactionRequest};
+use jsonrpsee::RpcModule;
+use serde_json::Value;
+use windlass_chain::{At, CallLimits, CallRequest, CallResult};
+
+use super::{Node, Shared, method, state_at};
+use crate::rpc::args::Args;
+use crate::rpc::error::RpcError;
+use crate::rpc::limits;
+
+pub(super) fn register(module: &mut RpcModule<Shared>) {
+    method(module, "eth_call", 4, async |node: Shared, args: Args| {
+        let (request, at) = parse(&node, &args)?;
+        run(&node, move |node, limits| call(node, &request, at, limits)).await
+    });
+    method(module, "eth_estimateGas", 4, async |node: Shared, args: Args| {
+        let (request, at) = parse(&node, &args)?;
+        run(&node, move |node, limits| {
+            Ok(U64::from(node.ledger.chain().estimate_gas(at, &request, limits)?))
+        })
+        .await
+    });
+}
+
+/// Sets the flag when the request is over, however it ends: answered, late, or its client gone.
+#[derive(Debug)]
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+async fn run<T, F>(node: &Shared, job: F) -> Result<T, RpcError>
+where
+    T: Send + 'static,
+    F: FnOnce(&Node, CallLimits<'_>) -> Result<T, RpcError> + Send + 'static,
+{
+    let cancelled = CancelOnDrop(Arc::new(AtomicBool::new(false)));
+    let flag = Arc::clone(&cancelled.0);
+    let shared = Shared::clone(node);
+    let late = || {
+        let seconds = limits::CALL_DEADLINE.as_secs();
+        RpcError::Server(format!("execution aborted (timeout = {seconds}s)"))
+    };
+    let expired = late();
+    let running = node.calls.run(move || {
+        // It waited for a thread until its deadline, or its client went away.
+        if flag.load(Ordering::Relaxed) {
+            return Err(expired);
+        }
+        job(&shared, CallLimits { gas_cap: limits::CALL_GAS, cancel: Some(&flag) })
+    });
+    let answered = tokio::time::timeout(limits::CALL_DEADLINE, running).await;
+    drop(cancelled);
+    answered.unwrap_or_else(|_elapsed| Err(late()))
+}
+
+fn call(
+    node: &Node,
+    request: &CallRequest,
+    at: At,
+    limits: CallLimits<'_>,
+) -> Result<Bytes, RpcError> {
+    match node.ledger.chain().call(at, request, limits)?.result {
+        CallResult::Success { output } => Ok(output),
+        CallResult::Revert { output } => Err(RpcError::Reverted(output)),
+        CallResult::Halt { reason, .. } => Err(RpcError::Server(reason)),
+    }
+}
+
+fn parse(node: &Node, args: &Args) -> Result<(CallRequest, At), RpcError> {
+    let request = call_request(node, args.required(0)?)?;
+    let at = state_at(node, args.optional::<BlockId>(1)?)?;
+    for (index, what) in [(2, "state overrides"), (3, "block overrides")] {
+        let empty = match args.optional::<Value>(index)? {
+            None => true,
+            Some(Value::Object(fields)) => fields.is_empty(),
+            Some(_) => false,
+        };
+        if !empty {
+            let text = format!("invalid argument {index}: {what} are not supported");
+            return Err(RpcError::InvalidParams(text));
+        }
+    }
+    Ok((request, at))
+}
+
+fn call_request(node: &Node, request: TransactionRequest) -> Result<CallRequest, RpcError> {
+    let invalid = |text: String| RpcError::InvalidParams(text);
+    let want = node.ledger.chain().rules().chain_id();
+    match request.chain_id {
+        Some(have) if have != want => {
+            let text = format!("chainId does not match node's (have={have}, want={want})");
+            return Err(RpcError::Server(text));
+        }
+        Some(_) | None => {}
+    }
+    if request.blob_versioned_hashes.is_some() || request.max_fee_per_blob_gas.is_some() {
+        return Err(invalid("blob transactions have no place on this network".to_owned()));
+    }
+    if request.gas_price.is_some()
+        && (request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some())
+    {
+        return Err(invalid(
+            "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified".to_owned(),
+        ));
+    }
+    let input = request.input.try_into_unique_input().map_err(|_differ| {
+        invalid("both \"data\" and \"input\" are set and not equal".to_owned())
+    })?;
+    Ok(CallRequest {
+        from: request.from.unwrap_or_default(),
+        to: request.to.and_then(|to| match to {
+            TxKind::Call(address) => Some(address),
+            TxKind::Create => None,
+        }),
+        gas: request.gas,
+        gas_price: request.gas_price,
+        max_fee_per_gas: request.max_fee_per_gas,
+        max_priority_fee_per_gas: request.max_priority_fee_per_gas,
+        value: request.value.unwrap_or_default(),
+        input: input.unwrap_or_default(),
+        nonce: request.nonce,
+        access_list: request.access_list.unwrap_or_default(),
+        authorization_list: request.authorization_list.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,90 @@
+//! Logs.
+
+use alloy_rpc_types::{
+    BlockNumberOrTag, Filter as RpcFilter, FilterBlockOption, FilterSet, Log as RpcLog,
+};
+use jsonrpsee::RpcModule;
+use windlass_chain::Filter;
+
+use super::{Node, Shared, method};
+use crate::rpc::args::Args;
+use crate::rpc::convert;
+use crate::rpc::error::RpcError;
+use crate::rpc::limits;
+
+pub(super) fn register(module: &mut RpcModule<Shared>) {
+    method(module, "eth_getLogs", 1, async |node: Shared, args: Args| {
+        let filter = args.required(0)?;
+        let shared = Shared::clone(&node);
+        node.work.run(move || get(&shared, &filter)).await
+    });
+}
+
+fn get(node: &Node, filter: &RpcFilter) -> Result<Vec<RpcLog>, RpcError> {
+    let Some((from, to)) = range(node, &filter.block_option)? else { return Ok(Vec::new()) };
+    let filter = Filter { addresses: list(&filter.address), topics: topics(filter) };
+    let entries = node.ledger.chain().logs(from..=to, &filter, limits::LOGS)?;
+    Ok(entries.into_iter().map(convert::log).collect())
+}
+
+/// The blocks asked for; `None` where they are all above the tip.
+fn range(node: &Node, option: &FilterBlockOption) -> Result<Option<(u64, u64)>, RpcError> {
+    let chain = node.ledger.chain();
+    let tip = chain.tip().number;
+    let (from, to) = match option {
+        FilterBlockOption::AtBlockHash(hash) => {
+            let header = chain.header(*hash)?;
+            let unknown = || RpcError::Server("unknown block".to_owned());
+            let number = header.ok_or_else(unknown)?.number;
+            (number, number)
+        }
+        FilterBlockOption::Range { from_block, to_block } => {
+            (number(*from_block, tip), number(*to_block, tip))
+        }
+    };
+    if from > to {
+        return Err(RpcError::InvalidParams("invalid block range params".to_owned()));
+    }
+    if from > tip {
+        return Ok(None);
+    }
+    let to = to.min(tip);
+    if to - from >= limits::LOG_BLOCKS {
+        return Err(RpcError::LimitExceeded(format!(
+            "query spans {} blocks, at most {} are allowed",
+            to - from + 1,
+            limits::LOG_BLOCKS
+        )));
+    }
+    Ok(Some((from, to)))
+}
+
+fn number(block: Option<BlockNumberOrTag>, tip: u64) -> u64 {
+    match block {
+        Some(BlockNumberOrTag::Number(number)) => number,
+        Some(BlockNumberOrTag::Earliest) => 0,
+        Some(
+            BlockNumberOrTag::Latest
+            | BlockNumberOrTag::Safe
+            | BlockNumberOrTag::Finalized
+            | BlockNumberOrTag::Pending,
+        )
+        | None => tip,
+    }
+}
+
+/// The alternatives at each position, without the positions at the end that take anything.
+fn topics(filter: &RpcFilter) -> Vec<Vec<alloy_primitives::B256>> {
+    let mut topics: Vec<_> = filter.topics.iter().map(list).collect();
+    while topics.last().is_some_and(Vec::is_empty) {
+        topics.pop();
+    }
+    topics
+}
+
+/// Sorted, so that equal queries are equal.
+fn list<T: Copy + Ord + std::hash::Hash>(set: &FilterSet<T>) -> Vec<T> {
+    let mut all: Vec<T> = set.iter().copied().collect();
+    all.sort_unstable();
+    all
+}

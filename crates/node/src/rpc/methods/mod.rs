@@ -1,0 +1,131 @@
+//! The methods, one module for each thing they are about.
+
+mod account;
+mod block;
+mod execute;
+mod fee;
+mod log;
+mod node;
+mod transaction;
+
+use std::sync::Arc;
+
+use alloy_primitives::{B256, Bytes};
+use alloy_rpc_types::{BlockId, BlockNumberOrTag};
+use jsonrpsee::RpcModule;
+use serde::Serialize;
+use windlass_chain::{At, Block, BlockRef, Receipt};
+
+use super::Shared;
+use super::args::Args;
+use super::error::RpcError;
+use super::workers::Workers;
+use crate::ledger::NodeLedger;
+use crate::status::StatusBoard;
+
+/// How nice the threads of calls are: everything else on the machine goes first.
+const CALL_NICENESS: i32 = 10;
+
+/// What the methods answer from.
+#[derive(Debug)]
+pub(super) struct Node {
+    ledger: NodeLedger,
+    status: StatusBoard,
+    /// Calls and estimates, which may take their whole deadline.
+    calls: Workers,
+    /// Transactions to check and logs to find.
+    work: Workers,
+}
+
+impl Node {
+    pub(super) fn new(ledger: NodeLedger, status: StatusBoard) -> Arc<Self> {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+        Arc::new(Self {
+            ledger,
+            status,
+            calls: Workers::new("rpc-call", threads, CALL_NICENESS),
+            work: Workers::new("rpc-work", threads, 0),
+        })
+    }
+}
+
+/// The methods of a node.
+pub(super) fn all(node: Shared) -> RpcModule<Shared> {
+    let mut module = RpcModule::new(node);
+    node::register(&mut module);
+    block::register(&mut module);
+    account::register(&mut module);
+    transaction::register(&mut module);
+    execute::register(&mut module);
+    log::register(&mut module);
+    fee::register(&mut module);
+    module
+}
+
+/// Adds a method that takes at most `most` parameters.
+fn method<F, Fut, R>(module: &mut RpcModule<Shared>, name: &'static str, most: usize, answer: F)
+where
+    F: Fn(Shared, Args) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, RpcError>> + Send,
+    R: Serialize + Clone + 'static,
+{
+    let registered = module.register_async_method(name, move |params, node, _extensions| {
+        let args = Args::parse(&params, most);
+        let answer = answer.clone();
+        async move { answer(Shared::clone(&node), args?).await }
+    });
+    registered.expect("every method is named once");
+}
+
+/// The block that a parameter names; `None` where it is unknown.
+fn block_ref(node: &Node, id: Option<BlockId>) -> Option<BlockRef> {
+    let tip = node.ledger.chain().tip();
+    match id.unwrap_or_default() {
+        BlockId::Hash(hash) => Some(BlockRef::Hash(hash.block_hash)),
+        BlockId::Number(BlockNumberOrTag::Earliest) => Some(BlockRef::Number(0)),
+        BlockId::Number(BlockNumberOrTag::Number(number)) => {
+            (number <= tip.number).then_some(BlockRef::Number(number))
+        }
+        // Blocks are final at once: there is nothing between these.
+        BlockId::Number(
+            BlockNumberOrTag::Latest
+            | BlockNumberOrTag::Safe
+            | BlockNumberOrTag::Finalized
+            | BlockNumberOrTag::Pending,
+        ) => Some(BlockRef::Hash(tip.hash)),
+    }
+}
+
+/// The moment whose state a parameter names.
+fn state_at(node: &Node, id: Option<BlockId>) -> Result<At, RpcError> {
+    let tip = node.ledger.chain().tip();
+    match block_ref(node, id).ok_or_else(RpcError::header_not_found)? {
+        BlockRef::Number(number) if number == tip.number => Ok(At::Latest),
+        BlockRef::Number(number) => Ok(At::Number(number)),
+        BlockRef::Hash(hash) if hash == tip.hash => Ok(At::Latest),
+        BlockRef::Hash(hash) => Ok(At::Hash(hash)),
+    }
+}
+
+/// A block and its receipts.
+fn block_with_receipts(
+    node: &Node,
+    id: BlockId,
+) -> Result<Option<(Block, Vec<Receipt>)>, RpcError> {
+    let Some(at) = block_ref(node, Some(id)) else { return Ok(None) };
+    let chain = node.ledger.chain();
+    let Some(block) = chain.block(at)? else { return Ok(None) };
+    let receipts = chain.receipts(block.hash())?.unwrap_or_default();
+    Ok(Some((block, receipts)))
+}
+
+/// A final transaction's block, that block's receipts, and the transaction's position there.
+fn find(node: &Node, hash: B256) -> Result<Option<(Block, Vec<Receipt>, usize)>, RpcError> {
+    let Some(location) = node.ledger.chain().transaction(hash)? else { return Ok(None) };
+    let id = BlockId::number(location.block);
+    let Some((block, receipts)) = block_with_receipts(node, id)? else { return Ok(None) };
+    Ok(Some((block, receipts, usize::try_from(location.index).unwrap_or(usize::MAX))))
+}
+
+/// Bytes as a parameter, which some clients send in capitals or without digits.
+type Data = Bytes;

@@ -1,0 +1,70 @@
+//! What a node says of itself: `web3_`, `net_`, `windlass_`.
+
+use std::time::Duration;
+
+use alloy_primitives::{Address, U64, keccak256};
+use jsonrpsee::RpcModule;
+use serde_json::{Value, json};
+
+use super::{Data, Node, Shared, method};
+use crate::rpc::args::Args;
+use crate::rpc::error::RpcError;
+use crate::rpc::limits;
+use crate::status::Status;
+
+pub(super) fn register(module: &mut RpcModule<Shared>) {
+    method(module, "web3_clientVersion", 0, async |_node: Shared, _args| Ok(client_version()));
+    method(module, "web3_sha3", 1, async |_node: Shared, args: Args| {
+        Ok(keccak256(args.required::<Data>(0)?))
+    });
+    method(module, "net_version", 0, async |node: Shared, _args| Ok(chain_id(&node).to_string()));
+    method(module, "net_listening", 0, async |_node: Shared, _args| Ok(true));
+    method(module, "net_peerCount", 0, async |node: Shared, _args| Ok(peer_count(&node)));
+    method(module, "eth_chainId", 0, async |node: Shared, _args| Ok(U64::from(chain_id(&node))));
+    method(module, "eth_syncing", 0, async |node: Shared, _args| Ok(syncing(&node)));
+    method(module, "eth_accounts", 0, async |_node: Shared, _args| Ok(Vec::<Address>::new()));
+    method(module, "eth_coinbase", 0, async |_node: Shared, _args| Ok(Address::ZERO));
+    method(module, "eth_mining", 0, async |_node: Shared, _args| Ok(false));
+    method(module, "windlass_status", 0, async |node: Shared, _args| Ok(node.status.get()));
+    method(module, "windlass_awaitStatus", 2, await_status);
+    method(module, "txpool_status", 0, async |node: Shared, _args| {
+        let (pending, queued) = node.ledger.pending_counts();
+        Ok(json!({ "pending": U64::from(pending), "queued": U64::from(queued) }))
+    });
+}
+
+/// `Name/vVersion/os-arch/language`, as Geth has it.
+fn client_version() -> String {
+    format!(
+        "Windlass/v{}/{}-{}/rust",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
+}
+
+fn chain_id(node: &Node) -> u64 {
+    node.ledger.chain().rules().chain_id()
+}
+
+fn peer_count(node: &Node) -> U64 {
+    U64::from(node.status.get().peers.iter().filter(|peer| peer.connected).count())
+}
+
+/// `false`, or where the node stands while others are ahead of it.
+fn syncing(node: &Node) -> Value {
+    let status = node.status.get();
+    if !status.syncing {
+        return Value::Bool(false);
+    }
+    let current = U64::from(node.ledger.chain().tip().number);
+    json!({ "startingBlock": U64::ZERO, "currentBlock": current, "highestBlock": current })
+}
+
+/// The first status with a greater revision, or the present one when the wait is over.
+async fn await_status(node: Shared, args: Args) -> Result<Status, RpcError> {
+    let revision = args.required(0)?;
+    let wait = args.optional(1)?.map_or(limits::WAIT, Duration::from_millis).min(limits::WAIT);
+    let newer = tokio::time::timeout(wait, node.status.newer_than(revision)).await;
+    Ok(newer.unwrap_or_else(|_elapsed| node.status.get()))
+}

@@ -1,0 +1,100 @@
+//! Transactions: sending them, finding them, and their receipts.
+
+use std::time::Duration;
+
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{B256, Bytes, U64};
+use alloy_rpc_types::{BlockId, Transaction, TransactionReceipt};
+use jsonrpsee::RpcModule;
+
+use super::block::{by_hash, by_number};
+use super::{Data, Node, Shared, block_with_receipts, find, method};
+use crate::rpc::args::Args;
+use crate::rpc::convert;
+use crate::rpc::error::RpcError;
+use crate::rpc::limits;
+use crate::seam::{Ledger as _, Origin};
+
+pub(super) fn register(module: &mut RpcModule<Shared>) {
+    method(module, "eth_sendRawTransaction", 1, async |node: Shared, args: Args| {
+        send(&node, args.required(0)?).await
+    });
+    method(module, "eth_sendRawTransactionSync", 2, async |node: Shared, args: Args| {
+        let (transaction, wait) = (args.required(0)?, args.optional(1)?);
+        send_and_wait(&node, transaction, wait).await
+    });
+    method(module, "eth_getTransactionByHash", 1, async |node: Shared, args: Args| {
+        get(&node, args.required(0)?)
+    });
+    method(module, "eth_getTransactionReceipt", 1, async |node: Shared, args: Args| {
+        receipt(&node, args.required(0)?)
+    });
+    method(module, "eth_getRawTransactionByHash", 1, async |node: Shared, args: Args| {
+        let found = get(&node, args.required(0)?)?;
+        let raw = found.map(|found| Bytes::from(found.inner.inner().encoded_2718()));
+        Ok(raw.unwrap_or_default())
+    });
+    method(
+        module,
+        "eth_getTransactionByBlockNumberAndIndex",
+        2,
+        async |node: Shared, args: Args| at(&node, by_number(&args)?, args.required(1)?),
+    );
+    method(module, "eth_getTransactionByBlockHashAndIndex", 2, async |node: Shared, args: Args| {
+        at(&node, by_hash(&args)?, args.required(1)?)
+    });
+}
+
+/// Recovers the sender and takes the transaction into the pool, on a thread of its own.
+async fn send(node: &Shared, transaction: Data) -> Result<B256, RpcError> {
+    let ledger = node.ledger.clone();
+    node.work.run(move || Ok(ledger.admit(transaction, Origin::Client)?)).await
+}
+
+/// EIP-7966: answers with the receipt, which here is that of a final block.
+async fn send_and_wait(
+    node: &Shared,
+    transaction: Data,
+    wait_ms: Option<u64>,
+) -> Result<TransactionReceipt, RpcError> {
+    let wait = wait_ms.map_or(limits::RECEIPT_WAIT, Duration::from_millis).min(limits::WAIT);
+    let mut revision = node.ledger.changes().revision();
+    let hash = send(node, transaction).await?;
+    let receipt = async {
+        loop {
+            if let Some(receipt) = receipt(node, hash)? {
+                return Ok(receipt);
+            }
+            revision = node.ledger.changes().after(revision).await;
+        }
+    };
+    let late = |_elapsed| {
+        let waited_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        Err(RpcError::NotFinal { hash, waited_ms })
+    };
+    tokio::time::timeout(wait, receipt).await.unwrap_or_else(late)
+}
+
+/// A transaction that is final or pending.
+fn get(node: &Node, hash: B256) -> Result<Option<Transaction>, RpcError> {
+    // The pool first: what leaves it in between is final by then, never the other way round.
+    let pending = node.ledger.pending(&hash);
+    if let Some((block, receipts, index)) = find(node, hash)? {
+        return convert::transaction(&block, &receipts, index).map(Some);
+    }
+    Ok(pending.map(|pending| convert::pending(&pending.transaction)))
+}
+
+fn receipt(node: &Node, hash: B256) -> Result<Option<TransactionReceipt>, RpcError> {
+    let Some((block, receipts, index)) = find(node, hash)? else { return Ok(None) };
+    convert::receipt(&block, &receipts, index).map(Some)
+}
+
+fn at(node: &Node, id: BlockId, index: U64) -> Result<Option<Transaction>, RpcError> {
+    let Some((block, receipts)) = block_with_receipts(node, id)? else { return Ok(None) };
+    let index = usize::try_from(index).unwrap_or(usize::MAX);
+    if index >= block.transactions().len() {
+        return Ok(None);
+    }
+    convert::transaction(&block, &receipts, index).map(Some)
+}

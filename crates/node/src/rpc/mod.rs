@@ -1,0 +1,120 @@
+//! JSON-RPC over HTTP and WebSocket, on a Unix socket in the node's own directory.
+//!
+//! The methods, codes and texts are those of [Ethereum's execution API] as Geth answers it, so that
+//! every Ethereum library works unmodified, and `windlass_status` beside them. Blocks are final when
+//! they can be seen, so `latest`, `safe` and `finalized` are one block; `pending` is that block and
+//! the pool's nonces.
+//!
+//! The server has one thread and runtime of its own. Calls and gas estimates run on a few threads of
+//! low priority, with a gas cap and a deadline; transactions are checked on others. So neither a
+//! call that burns all its gas nor a flood of requests takes the processor from consensus.
+//!
+//! Everything that a request can make grow is bounded (see `limits`), and the error that comes of a
+//! bound names it.
+//!
+//! [Ethereum's execution API]: https://ethereum.github.io/execution-apis/
+
+mod args;
+mod convert;
+mod error;
+mod geth;
+mod limits;
+mod listen;
+mod methods;
+mod workers;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use jsonrpsee::server::{ServerHandle, stop_channel};
+
+pub use self::listen::ServeError;
+use self::methods::Node;
+use crate::ledger::NodeLedger;
+use crate::status::StatusBoard;
+
+/// A server that runs. Dropping it stops it.
+#[derive(Debug)]
+pub struct RpcServer {
+    path: PathBuf,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Serves a node's RPC at this path; it is answered when this returns.
+pub fn serve(
+    path: &Path,
+    ledger: NodeLedger,
+    status: StatusBoard,
+) -> Result<RpcServer, ServeError> {
+    let listener = listen::bind(path)?;
+    let io = |source| ServeError::Io { action: "serve", path: path.to_owned(), source };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .map_err(io)?;
+    let (stop, handle) = stop_channel();
+    let methods = methods::all(Node::new(ledger.clone(), status.clone()));
+    let serving = async move {
+        let counting = count_pending(ledger, status);
+        // Cancel safety: counting holds nothing between two counts.
+        tokio::select! {
+            () = listen::accept(listener, methods.into(), stop) => {}
+            () = counting => {}
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .name("rpc".to_owned())
+        .spawn(move || runtime.block_on(serving))
+        .map_err(io)?;
+    Ok(RpcServer { path: path.to_owned(), handle, thread: Some(thread) })
+}
+
+impl RpcServer {
+    /// Where it is served.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Stops accepting, lets the requests on the way end, and removes the socket.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        if self.handle.stop().is_err() {
+            tracing::debug!("the RPC server had stopped already");
+        }
+        if thread.join().is_err() {
+            tracing::error!("the RPC server's thread panicked");
+        }
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(%error, "the RPC socket was gone already");
+        }
+    }
+}
+
+impl Drop for RpcServer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Keeps the status' count of pending transactions.
+async fn count_pending(ledger: NodeLedger, status: StatusBoard) {
+    let mut revision = 0;
+    loop {
+        let pending = ledger.pending_len();
+        status.update(|status| status.pending_transactions = pending);
+        revision = ledger.pool_changes().after(revision).await;
+    }
+}
+
+/// Shared by the modules that answer.
+type Shared = Arc<Node>;
+
+#[cfg(test)]
+mod tests;
