@@ -13,3 +13,6 @@ pub mod pool;
 pub mod rpc;
 pub mod seam;
 pub mod status;
+
+#[cfg(test)]
+mod testing;

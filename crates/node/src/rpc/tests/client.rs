@@ -1,0 +1,99 @@
+//! A client as simple as can be, so that nothing of the server's own libraries is trusted here.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// An HTTP answer: its status and its body.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+/// Posts a body on a connection of its own.
+pub(super) fn post(socket: &Path, body: &[u8]) -> Answer {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // The server may answer and close before it has read everything.
+    let _cut_off = stream.write_all(body);
+    let mut answer = Vec::new();
+    let _reset = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).unwrap_or("0").parse().unwrap();
+    Answer { status, body: body.to_owned() }
+}
+
+/// Posts JSON; answers JSON.
+pub(super) fn ask(socket: &Path, body: &Value) -> Value {
+    let answer = post(socket, body.to_string().as_bytes());
+    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+}
+
+/// Calls a method; the result, or the error object.
+pub(super) fn call(socket: &Path, method: &str, params: Value) -> Result<Value, Value> {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let mut answer = ask(socket, &body);
+    match answer.get_mut("error") {
+        Some(error) => Err(error.take()),
+        None => Ok(answer["result"].take()),
+    }
+}
+
+/// A WebSocket connection that sends and receives text of less than 64 KiB.
+#[derive(Debug)]
+pub(super) struct WebSocket {
+    stream: UnixStream,
+}
+
+impl WebSocket {
+    pub(super) fn connect(socket: &Path) -> Self {
+        let mut stream = UnixStream::connect(socket).unwrap();
+        stream
+            .write_all(
+                b"GET / HTTP/1.1\r\nHost: node\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+            )
+            .unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+        Self { stream }
+    }
+
+    pub(super) fn ask(&mut self, body: &Value) -> Value {
+        let text = body.to_string();
+        let length = u16::try_from(text.len()).unwrap();
+        // A final text frame, its length in 16 bits, masked with zeroes.
+        let mut frame = vec![0x81, 0xfe];
+        frame.extend(length.to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend(text.as_bytes());
+        self.stream.write_all(&frame).unwrap();
+        let mut head = [0; 2];
+        self.stream.read_exact(&mut head).unwrap();
+        let length = match head[1] {
+            126 => {
+                let mut length = [0; 2];
+                self.stream.read_exact(&mut length).unwrap();
+                u16::from_be_bytes(length)
+            }
+            short => u16::from(short),
+        };
+        let mut body = vec![0; usize::from(length)];
+        self.stream.read_exact(&mut body).unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+}
