@@ -94,6 +94,7 @@ impl From<ChainError> for RpcError {
             | ChainError::NewerFormat { .. }
             | ChainError::NotFinalizable { .. }
             | ChainError::Attributes(_)
+            | ChainError::Execution(_)
             | ChainError::Damaged(_) => {
                 tracing::error!(%error, "a request failed because the ledger did");
                 Self::Internal(error.to_string())
