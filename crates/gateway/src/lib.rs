@@ -1,1 +1,34 @@
-//! windlass-gateway
+//! The gateway: stable URLs in front of networks, in a process of its own.
+//!
+//! `http://<listen>/n/<network-id>/<key>[/…]` reaches a network's nodes over their Unix sockets,
+//! HTTP and WebSocket alike. The URL outlives nodes, their restarts, and the control plane: what the
+//! gateway serves stands in `routes.json` in its own directory, replaced as a whole by `PUT /routes`
+//! on its admin socket and in force again after a restart, whether or not anybody is there to push.
+//!
+//! The invariants:
+//! - **A key is compared as a hash, in constant time**, and neither keys nor URLs are logged. The
+//!   route table holds hashes only.
+//! - **A request is sent once.** Another node is tried only when the first could not be connected to,
+//!   or when it is certain that it has read nothing.
+//! - **One client sees one node** while that node is well. Nodes of a network are equal but not at the
+//!   same instant: a client that read a nonce from one and sent to another would see time step back.
+//!   So the choice is a hash of client and network, which spreads clients evenly; a node that failed
+//!   a moment ago comes last.
+//! - **What a browser may do is the network's choice**: a request that carries an `Origin` which the
+//!   spec does not name is refused, upgrades included. Cookies and credentials of other services on
+//!   this host are not passed on.
+//! - Sizes, times and numbers are bounded: header, body, connections, waiting.
+//!
+//! Deliberately absent: any knowledge of JSON-RPC methods (only of its envelope, so that a refusal is
+//! an error that clients decode), any database, and any call to the control plane.
+
+mod admin;
+mod answer;
+mod client;
+mod proxy;
+pub mod routes;
+mod server;
+mod store;
+mod table;
+
+pub use server::{Config, GatewayError, Listening, run};

@@ -7,11 +7,11 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
-use windlass_substrate::{Layer, Limits, SubstrateError};
+use windlass_substrate::{Layer, Limits, SubstrateError, clock::Deadline};
 
 /// The period over which processor time is limited, in microseconds.
 const CPU_PERIOD_US: u64 = 100_000;
@@ -120,7 +120,7 @@ pub(crate) fn layers(groups: &[Group], pid: u32) -> Vec<Layer> {
 /// Ends what is still in a group and removes it; false if there was none.
 pub(crate) fn remove(path: &Path) -> Result<bool, SubstrateError> {
     let failed = |source| SubstrateError::io("remove", path, source);
-    let deadline = Instant::now() + EMPTYING;
+    let deadline = Deadline::after(EMPTYING);
     loop {
         match fs::remove_dir(path) {
             Ok(()) => return Ok(true),
@@ -130,7 +130,7 @@ pub(crate) fn remove(path: &Path) -> Result<bool, SubstrateError> {
                 for pid in members(path) {
                     end_member(path, pid).map_err(failed)?;
                 }
-                if Instant::now() > deadline {
+                if deadline.has_passed() {
                     return Err(failed(error));
                 }
             }

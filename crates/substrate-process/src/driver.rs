@@ -5,7 +5,7 @@ use std::{
     fs, io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::StreamExt;
@@ -14,7 +14,7 @@ use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, errors::BroadcastS
 use windlass_substrate::{
     Change, ChangeKind, ChangeStream, Desired, Instance, InstanceState, LabelSelector, Layer,
     LineStream, LogOptions, Removal, Running, Substrate, SubstrateError, Usage, Workload,
-    WorkloadId, fingerprint, resident::RunRecord,
+    WorkloadId, clock::Deadline, fingerprint, resident::RunRecord,
 };
 
 use crate::{
@@ -376,11 +376,11 @@ impl Machine {
 
 /// The holder of a lock, once it can be named; it is unnamed for an instant when it starts or ends.
 pub(crate) fn known_holder(directory: &Directory) -> Result<Holder, SubstrateError> {
-    let deadline = Instant::now() + NAMING;
+    let deadline = Deadline::after(NAMING);
     let glimpse = Glimpse::of(directory);
     loop {
         match holder(directory)? {
-            Holder::Unknown if Instant::now() < deadline => glimpse
+            Holder::Unknown if !deadline.has_passed() => glimpse
                 .wait(None, Duration::from_millis(5))
                 .map_err(|source| SubstrateError::io("wait for", directory.path(), source))?,
             Holder::Unknown => {

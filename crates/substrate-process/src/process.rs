@@ -7,7 +7,7 @@ use std::{
         unix::fs::MetadataExt,
     },
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::{
@@ -18,7 +18,7 @@ use rustix::{
 };
 use windlass_substrate::{
     ExitRecord, SubstrateError, WorkloadId,
-    clock::now_ms,
+    clock::{Deadline, now_ms},
     resident::{RunRecord, layout, start_time_ticks},
 };
 
@@ -76,9 +76,9 @@ impl Process {
 
     /// Waits for the process's end, however it is parented; false if time ran out first.
     pub(crate) fn wait(&self, patience: Duration) -> io::Result<bool> {
-        let deadline = Instant::now() + patience;
+        let deadline = Deadline::after(patience);
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.left();
             let timeout = timespec(left);
             let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
             match poll(&mut fds, Some(&timeout)) {

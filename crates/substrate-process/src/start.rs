@@ -7,7 +7,7 @@ use std::{
     os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::{
@@ -16,6 +16,7 @@ use rustix::{
 };
 use windlass_substrate::{
     SubstrateError, Workload,
+    clock::Deadline,
     resident::{FINGERPRINT_VARIABLE, RunRecord, layout},
 };
 
@@ -118,7 +119,7 @@ pub(crate) fn spawn(
     Ok(process)
 }
 
-/// The one place where this driver starts programs.
+#[expect(clippy::disallowed_methods, reason = "the one place where this driver starts programs")]
 fn command(config: &Config) -> Command {
     Command::new(&config.program)
 }
@@ -143,7 +144,7 @@ pub(crate) fn await_ready(
 ) -> Result<(Process, RunRecord), SubstrateError> {
     let id = &workload.id;
     let failed = |source| SubstrateError::io("wait for", directory.path(), source);
-    let started = Instant::now();
+    let deadline = Deadline::after(patience);
     let mut child_fd = child.map(Process::pidfd).transpose().map_err(failed)?;
     loop {
         // In this order: a child that ended before the lock was looked at doesn't hold it.
@@ -168,9 +169,8 @@ pub(crate) fn await_ready(
             }
             Holder::Nobody | Holder::Unknown | Holder::Process(..) => {}
         }
-        let waited = started.elapsed();
-        if waited >= patience {
-            let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        if deadline.has_passed() {
+            let waited_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
             let (id, last_lines) = (id.clone(), last_lines(directory));
             return Err(SubstrateError::NotReady { id, waited_ms, last_lines });
         }
@@ -178,7 +178,7 @@ pub(crate) fn await_ready(
             // An ended process would wake every wait at once.
             child_fd = None;
         }
-        glimpse.wait(child_fd.as_ref(), patience.saturating_sub(waited)).map_err(failed)?;
+        glimpse.wait(child_fd.as_ref(), deadline.left()).map_err(failed)?;
     }
 }
 

@@ -2,6 +2,10 @@
 //!
 //! The program that it runs is this very test executable: started by the driver, its only test is
 //! [`resident_program`], which then behaves as the workload's environment says.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests start programs of their own, which are told how to behave"
+)]
 
 use std::{
     collections::BTreeMap,

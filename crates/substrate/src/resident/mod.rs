@@ -159,7 +159,7 @@ impl Resident {
             ports: BTreeMap::new(),
             sockets: BTreeMap::new(),
             ready: false,
-            fingerprint: std::env::var(FINGERPRINT_VARIABLE).ok(),
+            fingerprint: started_for(),
         };
         let resident = Self { directory, run, _lock: lock };
         resident.remove_stale(layout::EXIT)?;
@@ -297,6 +297,11 @@ fn own_start_time(directory: &Path) -> Result<u64, ResidentError> {
         })
 }
 
+#[expect(clippy::disallowed_methods, reason = "the variable is this module's own")]
+fn started_for() -> Option<String> {
+    std::env::var(FINGERPRINT_VARIABLE).ok()
+}
+
 fn detach() -> io::Result<()> {
     match rustix::process::setsid() {
         // A process that leads its group already can't, and needn't, begin a session again.
@@ -308,7 +313,10 @@ fn detach() -> io::Result<()> {
     Ok(())
 }
 
-/// A synchronous claim, before there is any runtime, waits out a driver's glance.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a claim, before there is any runtime, waits out a driver's glance"
+)]
 fn pause() {
     std::thread::sleep(CLAIM_PAUSE);
 }

@@ -1,0 +1,141 @@
+//! The gateway as a client of nodes: HTTP over their Unix sockets, on connections that are kept.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    client::conn::http1::{SendRequest, handshake},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{net::UnixStream, time::timeout};
+use tokio_util::task::TaskTracker;
+
+/// How long a node's socket may take to accept.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long a node may take to answer: longer than the longest call that waits on purpose.
+const ANSWER: Duration = Duration::from_mins(2);
+
+/// Connections that are kept for the next request, per node.
+const KEPT: usize = 64;
+
+/// For how long a node that could not be reached is tried last.
+const SHUNNED_MS: u64 = 30_000;
+
+/// One node's socket.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    path: PathBuf,
+    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    /// When it was last found unreachable, in the gateway's own milliseconds; zero is never.
+    failed_at_ms: AtomicU64,
+}
+
+/// Why a node gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// It was not reached: another node may be asked.
+    #[error("could not connect to the node")]
+    Connect(#[source] io::Error),
+    /// It has the request, or a part of it, and gave no answer.
+    #[error("the node gave no answer")]
+    Lost(#[source] hyper::Error),
+    /// It has the request and takes too long.
+    #[error("the node did not answer within {} s", ANSWER.as_secs())]
+    Late,
+}
+
+impl Upstream {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, idle: Mutex::default(), failed_at_ms: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it could not be reached a moment ago.
+    pub(crate) fn is_shunned(&self, now_ms: u64) -> bool {
+        let failed_at_ms = self.failed_at_ms.load(Ordering::Relaxed);
+        failed_at_ms != 0 && now_ms.saturating_sub(failed_at_ms) < SHUNNED_MS
+    }
+
+    pub(crate) fn shun(&self, now_ms: u64) {
+        self.failed_at_ms.store(now_ms.max(1), Ordering::Relaxed);
+    }
+
+    /// Sends a request on a kept connection if there is one, otherwise on a new one. A kept connection
+    /// that turns out to be closed gives the request back unsent, and a new one takes it.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        tasks: &TaskTracker,
+    ) -> Result<Response<Incoming>, ClientError> {
+        while let Some(mut sender) = self.take_idle() {
+            match timeout(ANSWER, sender.try_send_request(request)).await {
+                Ok(Ok(response)) => {
+                    self.keep(sender);
+                    return Ok(response);
+                }
+                Ok(Err(mut error)) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(ClientError::Lost(error.into_error())),
+                },
+                Err(_elapsed) => return Err(ClientError::Late),
+            }
+        }
+        let mut sender = self.connect(tasks).await?;
+        match timeout(ANSWER, sender.send_request(request)).await {
+            Ok(Ok(response)) => {
+                if response.status() != hyper::StatusCode::SWITCHING_PROTOCOLS {
+                    self.keep(sender);
+                }
+                Ok(response)
+            }
+            Ok(Err(error)) => Err(ClientError::Lost(error)),
+            Err(_elapsed) => Err(ClientError::Late),
+        }
+    }
+
+    async fn connect(&self, tasks: &TaskTracker) -> Result<SendRequest<Full<Bytes>>, ClientError> {
+        let connecting = timeout(CONNECT, UnixStream::connect(&self.path));
+        let stream = match connecting.await {
+            Ok(stream) => stream.map_err(ClientError::Connect)?,
+            Err(elapsed) => return Err(ClientError::Connect(elapsed.into())),
+        };
+        let (sender, connection) = handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| ClientError::Connect(io::Error::other(error)))?;
+        // Ends when the sender is dropped and its answer is read, or when the node closes. What goes
+        // wrong on it reaches whoever waits for the answer.
+        tasks.spawn(async move { drop(connection.with_upgrades().await) });
+        Ok(sender)
+    }
+
+    /// A kept connection that can take a request now; closed ones are dropped.
+    fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|sender| !sender.is_closed());
+        // One whose answer is still being read is not ready.
+        let ready = idle.iter().rposition(SendRequest::is_ready)?;
+        Some(idle.swap_remove(ready))
+    }
+
+    fn keep(&self, sender: SendRequest<Full<Bytes>>) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.push(sender);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The route table in force: parsed, with the counters and connections of each network.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+use windlass_model::NetworkId;
+
+use crate::{
+    client::Upstream,
+    routes::{RouteState, RouteTable},
+};
+
+/// Why a pushed table was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RefusedTable {
+    /// Another push was later.
+    #[error("generation {pushed} is not newer than {current}")]
+    Stale { pushed: u64, current: u64 },
+    /// It contradicts itself.
+    #[error("the route of {network} is not valid: {reason}")]
+    Invalid { network: NetworkId, reason: &'static str },
+}
+
+/// What the gateway serves now.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) source: RouteTable,
+    networks: HashMap<NetworkId, Arc<Network>>,
+}
+
+/// One network, in force. Survives a new table with its counters and connections.
+#[derive(Debug)]
+pub(crate) struct Network {
+    keys: Vec<[u8; 32]>,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) state: RouteState,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// What happened at one network's URL since the gateway started.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) requests: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) websockets: AtomicU64,
+}
+
+/// [`Counters`] as they are reported.
+#[derive(Debug, Serialize)]
+pub(crate) struct Counts {
+    /// Requests that a node answered.
+    requests: u64,
+    /// Requests with a wrong key or from a refused origin.
+    refused: u64,
+    /// Requests that no node answered.
+    failed: u64,
+    /// Upgrades that a node granted.
+    websockets: u64,
+}
+
+impl Table {
+    /// Parses a table; what continues from the one before keeps its counters and connections.
+    pub(crate) fn next(source: RouteTable, before: &Self) -> Result<Self, RefusedTable> {
+        let mut networks = HashMap::with_capacity(source.routes.len());
+        for route in &source.routes {
+            let id = &route.network_id;
+            let invalid = |reason| RefusedTable::Invalid { network: id.clone(), reason };
+            let keys: Option<Vec<[u8; 32]>> = route
+                .key_hashes
+                .iter()
+                .map(|hash| hex::decode(hash).ok()?.try_into().ok())
+                .collect();
+            let keys = keys.ok_or_else(|| invalid("a key's hash is not 64 hexadecimal digits"))?;
+            let earlier = before.networks.get(id);
+            let upstream = |path: &PathBuf| {
+                let known = earlier.into_iter().flat_map(|network| &network.upstreams);
+                let known = known.into_iter().find(|upstream| upstream.path() == path);
+                known.map_or_else(|| Arc::new(Upstream::new(path.clone())), Arc::clone)
+            };
+            let network = Network {
+                keys,
+                upstreams: route.upstreams.iter().map(upstream).collect(),
+                cors_origins: route.cors_origins.clone(),
+                state: route.state,
+                counters: earlier.map(|network| Arc::clone(&network.counters)).unwrap_or_default(),
+            };
+            if networks.insert(id.clone(), Arc::new(network)).is_some() {
+                return Err(invalid("it stands there twice"));
+            }
+        }
+        Ok(Self { source, networks })
+    }
+
+    pub(crate) fn network(&self, id: &NetworkId) -> Option<Arc<Network>> {
+        self.networks.get(id).map(Arc::clone)
+    }
+
+    pub(crate) fn counts(&self) -> HashMap<NetworkId, Counts> {
+        self.networks.iter().map(|(id, network)| (id.clone(), network.counters.read())).collect()
+    }
+}
+
+impl Network {
+    /// Whether a key opens this network. Takes the same time for every key of one length.
+    pub(crate) fn opens(&self, key: &str) -> bool {
+        let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+        let none = Choice::from(0);
+        self.keys.iter().fold(none, |found, known| found | known.ct_eq(&hash)).into()
+    }
+
+    pub(crate) fn allows_origin(&self, origin: &str) -> bool {
+        self.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+    }
+}
+
+impl Counters {
+    fn read(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            requests: read(&self.requests),
+            refused: read(&self.refused),
+            failed: read(&self.failed),
+            websockets: read(&self.websockets),
+        }
+    }
+}
+
+/// Adds one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The table in force, shared by all connections.
+#[derive(Debug, Default)]
+pub(crate) struct Current(RwLock<Arc<Table>>);
+
+impl Current {
+    pub(crate) fn new(table: Table) -> Self {
+        Self(RwLock::new(Arc::new(table)))
+    }
+
+    pub(crate) fn get(&self) -> Arc<Table> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set(&self, table: Table) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    }
+}

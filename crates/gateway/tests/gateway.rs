@@ -1,0 +1,428 @@
+//! The gateway over real sockets: a client on TCP, nodes on Unix sockets, the control plane's pushes.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    HeaderMap, Request, Response, StatusCode, body::Incoming, client::conn::http1 as client,
+    server::conn::http1 as server, service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpStream, UnixListener, UnixStream},
+    sync::oneshot,
+};
+use tokio_util::task::AbortOnDropHandle;
+use windlass_gateway::{
+    Config,
+    routes::{Route, RouteState, RouteTable, hash_key},
+    run,
+};
+
+const NETWORK: &str = "net-0123456789abcdef";
+const KEY: &str = "k-very-secret";
+
+struct Gateway {
+    directory: PathBuf,
+    address: SocketAddr,
+    end: Option<oneshot::Sender<()>>,
+    running: AbortOnDropHandle<()>,
+}
+
+impl Gateway {
+    async fn start(directory: &Path) -> Self {
+        let config = Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            directory: directory.to_owned(),
+            allowed_hosts: Vec::new(),
+        };
+        let (listening, address) = oneshot::channel();
+        let (end, ended) = oneshot::channel::<()>();
+        let ready = move |at: &windlass_gateway::Listening| {
+            listening.send(at.address).expect("the test waits");
+        };
+        let serve = async move {
+            run(config, ready, async { drop(ended.await) }).await.expect("the gateway runs");
+        };
+        let running = AbortOnDropHandle::new(spawn(serve));
+        let address = address.await.expect("it listens");
+        Self { directory: directory.to_owned(), address, end: Some(end), running }
+    }
+
+    async fn stop(mut self) {
+        self.end.take().expect("it ends once").send(()).expect("it runs");
+        self.running.await.expect("it ends in order");
+    }
+
+    async fn admin(&self, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
+        let stream = UnixStream::connect(self.directory.join("admin.sock")).await.expect("admin");
+        let answer = ask_over(stream, method, path, &[("host", "admin")], body.to_string()).await;
+        (answer.status, answer.json())
+    }
+
+    async fn push(&self, table: &RouteTable) -> StatusCode {
+        self.admin("PUT", "/routes", &serde_json::to_value(table).expect("data")).await.0
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let stream = TcpStream::connect(self.address).await.expect("it listens");
+        let mut all = vec![("host", "localhost")];
+        all.retain(|(name, _)| !headers.iter().any(|(other, _)| other == name));
+        all.extend_from_slice(headers);
+        ask_over(stream, method, path, &all, body.to_owned()).await
+    }
+
+    async fn call(&self, path: &str, body: &Value) -> Answer {
+        self.ask("POST", path, &[("content-type", "application/json")], &body.to_string()).await
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("a JSON answer")
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("text"))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's tasks end with its runtime")]
+fn spawn<F>(task: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(task)
+}
+
+async fn ask_over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Answer {
+    let (mut sender, connection) = client::handshake(TokioIo::new(stream)).await.expect("HTTP");
+    let _connection = AbortOnDropHandle::new(spawn(connection));
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::new(Bytes::from(body))).expect("a request");
+    let response = sender.send_request(request).await.expect("an answer");
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.expect("a whole answer").to_bytes();
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
+/// A node that answers with its name and what it was asked, and echoes over a WebSocket.
+struct Node {
+    socket: PathBuf,
+    _serving: AbortOnDropHandle<()>,
+}
+
+impl Node {
+    fn start(directory: &Path, name: &'static str) -> Self {
+        let socket = directory.join(format!("{name}.sock"));
+        drop(std::fs::remove_file(&socket));
+        let listener = UnixListener::bind(&socket).expect("a socket");
+        let serving = async move {
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.expect("a connection");
+                let service = service_fn(move |request| answer_as(name, request));
+                let connection = server::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades();
+                connections.spawn(async move { drop(connection.await) });
+            }
+        };
+        Self { socket, _serving: AbortOnDropHandle::new(spawn(serving)) }
+    }
+}
+
+async fn answer_as(
+    name: &'static str,
+    mut request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if request.headers().contains_key("upgrade") {
+        let upgrade = hyper::upgrade::on(&mut request);
+        spawn(async move {
+            let mut stream = TokioIo::new(upgrade.await.expect("an upgrade"));
+            let mut buffer = [0u8; 64];
+            while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+                stream.write_all(&buffer[..read]).await.expect("an echo");
+            }
+        });
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert("connection", "upgrade".parse().expect("a value"));
+        headers.insert("upgrade", "websocket".parse().expect("a value"));
+        return Ok(response);
+    }
+    let (parts, body) = request.into_parts();
+    let names: Vec<_> = parts.headers.keys().map(|name| name.as_str().to_owned()).collect();
+    let body = body.collect().await.expect("a whole request").to_bytes();
+    let seen = json!({
+        "node": name, "uri": parts.uri.to_string(), "headers": names,
+        "body": String::from_utf8_lossy(&body),
+    });
+    Ok(Response::new(Full::new(Bytes::from(seen.to_string()))))
+}
+
+fn table(generation: u64, upstreams: &[&Path]) -> RouteTable {
+    let route = Route {
+        network_id: NETWORK.parse().expect("an id"),
+        key_hashes: vec![hash_key("another"), hash_key(KEY)],
+        upstreams: upstreams.iter().map(|path| (*path).to_owned()).collect(),
+        cors_origins: vec!["https://app.example".to_owned()],
+        state: RouteState::Up,
+    };
+    RouteTable { generation, routes: vec![route] }
+}
+
+fn url(rest: &str) -> String {
+    format!("/n/{NETWORK}/{KEY}{rest}")
+}
+
+/// A gateway in front of two nodes.
+async fn world() -> (TempDir, Gateway, Node, Node) {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let (one, two) = (Node::start(root.path(), "one"), Node::start(root.path(), "two"));
+    let gateway = Gateway::start(root.path()).await;
+    let pushed = gateway.push(&table(1, &[&one.socket, &two.socket])).await;
+    assert_eq!(pushed, StatusCode::OK);
+    (root, gateway, one, two)
+}
+
+fn call() -> Value {
+    json!({ "jsonrpc": "2.0", "id": 7, "method": "eth_chainId", "params": [] })
+}
+
+#[tokio::test]
+async fn a_request_reaches_a_node_without_what_is_not_its_business() {
+    let (_root, gateway, _one, _two) = world().await;
+    let headers = [
+        ("cookie", "session=secret"),
+        ("authorization", "Bearer secret"),
+        ("x-trace", "7"),
+        ("connection", "keep-alive, x-hop"),
+        ("x-hop", "1"),
+    ];
+    let answer = gateway.ask("POST", &url("/deep/path?x=1"), &headers, "hello").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let seen = answer.json();
+    assert_eq!(seen["uri"], "/deep/path?x=1");
+    assert_eq!(seen["body"], "hello");
+    let names: Vec<_> = seen["headers"].as_array().expect("names").iter().collect();
+    assert!(names.contains(&&json!("x-trace")), "{names:?}");
+    for hidden in ["cookie", "authorization", "x-hop", "connection"] {
+        assert!(!names.contains(&&json!(hidden)), "{hidden} was passed on: {names:?}");
+    }
+    let seen = gateway.call(&url(""), &call()).await.json();
+    assert_eq!(seen["uri"], "/");
+}
+
+#[tokio::test]
+async fn a_client_stays_with_a_node_until_it_fails() {
+    let (root, gateway, one, two) = world().await;
+    let first = gateway.call(&url(""), &call()).await.json()["node"].clone();
+    for _ in 0..10 {
+        assert_eq!(gateway.call(&url(""), &call()).await.json()["node"], first);
+    }
+    let (failing, other) = if first == "one" { (one, "two") } else { (two, "one") };
+    let name = if first == "one" { "one" } else { "two" };
+    let socket = failing.socket.clone();
+    drop(failing);
+    for _ in 0..10 {
+        let answer = gateway.call(&url(""), &call()).await;
+        assert_eq!((answer.status, &answer.json()["node"]), (StatusCode::OK, &json!(other)));
+    }
+    // Back again, it is not asked at once: it has to catch up first.
+    std::fs::remove_file(&socket).expect("a stale socket");
+    let _back = Node::start(root.path(), name);
+    assert_eq!(gateway.call(&url(""), &call()).await.json()["node"], other);
+}
+
+#[tokio::test]
+async fn refusals_are_errors_that_clients_decode() {
+    let (_root, gateway, one, two) = world().await;
+    let unknown = "/n/net-zzzzzzzzzzzzzzzz/whatever".to_owned();
+    let wrong = format!("/n/{NETWORK}/wrong");
+    let check = async |path: &str, status: StatusCode, code: &str| {
+        let answer = gateway.ask("GET", path, &[], "").await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        assert_eq!(answer.json()["code"], code, "{path}");
+        let answer = gateway.call(path, &call()).await;
+        assert_eq!(answer.status, status, "{path}");
+        let error = answer.json();
+        assert_eq!((&error["jsonrpc"], &error["id"]), (&json!("2.0"), &json!(7)), "{error}");
+        assert_eq!(error["error"]["data"]["code"], code, "{error}");
+        let batch = gateway.call(path, &json!([call(), call()])).await.json();
+        assert_eq!(batch.as_array().map(Vec::len), Some(2), "{batch}");
+        answer
+    };
+    check(&unknown, StatusCode::NOT_FOUND, "network_not_found").await;
+    check("/n/nonsense", StatusCode::NOT_FOUND, "network_not_found").await;
+    check("/", StatusCode::NOT_FOUND, "network_not_found").await;
+    check(&wrong, StatusCode::UNAUTHORIZED, "unauthenticated").await;
+    check(&format!("/n/{NETWORK}"), StatusCode::UNAUTHORIZED, "unauthenticated").await;
+    drop((one, two));
+    let answer = check(&url(""), StatusCode::SERVICE_UNAVAILABLE, "network_unavailable").await;
+    assert!(answer.header("retry-after").is_some());
+    let mut stopped = table(2, &[]);
+    stopped.routes[0].state = RouteState::Stopped;
+    assert_eq!(gateway.push(&stopped).await, StatusCode::OK);
+    let answer = check(&url(""), StatusCode::SERVICE_UNAVAILABLE, "network_stopped").await;
+    assert!(answer.header("retry-after").is_some());
+}
+
+#[tokio::test]
+async fn a_body_is_bounded() {
+    let (_root, gateway, _one, _two) = world().await;
+    let most = "x".repeat(5 * 1024 * 1024);
+    assert_eq!(gateway.ask("POST", &url(""), &[], &most).await.status, StatusCode::OK);
+    let answer = gateway.ask("POST", &url(""), &[], &format!("{most}y")).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.json()["code"], "payload_too_large");
+}
+
+#[tokio::test]
+async fn browsers_are_let_in_by_origin() {
+    let (_root, gateway, _one, _two) = world().await;
+    let ours = ("origin", "https://app.example");
+    let asks = ("access-control-request-method", "POST");
+    let wants = ("access-control-request-headers", "content-type, x-mine");
+    let preflight = gateway.ask("OPTIONS", &url(""), &[ours, asks, wants], "").await;
+    assert_eq!(preflight.status, StatusCode::NO_CONTENT);
+    assert_eq!(preflight.header("access-control-allow-origin"), Some("https://app.example"));
+    assert_eq!(preflight.header("access-control-allow-headers"), Some("content-type, x-mine"));
+    let answer = gateway.ask("POST", &url(""), &[ours], "{}").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
+
+    let theirs = ("origin", "https://evil.example");
+    for (method, extra) in [("OPTIONS", Some(asks)), ("POST", None), ("GET", None)] {
+        let headers: Vec<_> = [theirs].into_iter().chain(extra).collect();
+        let answer = gateway.ask(method, &url(""), &headers, "").await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method}");
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{method}");
+    }
+    let upgrade = [theirs, ("connection", "upgrade"), ("upgrade", "websocket")];
+    let answer = gateway.ask("GET", &url(""), &upgrade, "").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "WebSockets have no preflight");
+}
+
+#[tokio::test]
+async fn only_names_of_this_machine_are_served() {
+    let (_root, gateway, _one, _two) = world().await;
+    for host in ["localhost", "127.0.0.1:99", "[::1]:99", "LOCALHOST:1", "mine.localhost"] {
+        let answer = gateway.ask("POST", &url(""), &[("host", host)], "{}").await;
+        assert_eq!(answer.status, StatusCode::OK, "{host}");
+    }
+    for host in ["evil.example", "127.0.0.1.evil.example", "10.0.0.1", ""] {
+        let answer = gateway.ask("POST", &url(""), &[("host", host)], "{}").await;
+        assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_is_passed_through() {
+    let (_root, gateway, _one, _two) = world().await;
+    let mut stream = TcpStream::connect(gateway.address).await.expect("it listens");
+    let head = format!(
+        "GET {} HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n",
+        url("")
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.expect("a head"));
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+    for message in [b"first", b"again"] {
+        stream.write_all(message).await.expect("sent");
+        let mut echo = [0u8; 5];
+        stream.read_exact(&mut echo).await.expect("an echo");
+        assert_eq!(&echo, message);
+    }
+    let (_, stats) = gateway.admin("GET", "/stats", &Value::Null).await;
+    assert_eq!(stats["networks"][NETWORK]["websockets"], 1);
+    gateway.stop().await;
+    assert_eq!(stream.read(&mut [0]).await.expect("an end"), 0, "the end of the gateway ends it");
+}
+
+#[tokio::test]
+async fn routes_are_stored_before_they_are_answered_and_never_go_back() {
+    let (root, gateway, one, _two) = world().await;
+    let newer = table(5, &[&one.socket]);
+    assert_eq!(gateway.push(&newer).await, StatusCode::OK);
+    assert_eq!(gateway.push(&newer).await, StatusCode::OK, "a push may be repeated");
+    let stored = std::fs::read(root.path().join("routes.json")).expect("it is stored");
+    assert_eq!(serde_json::from_slice::<RouteTable>(&stored).expect("a table"), newer);
+    assert_eq!(gateway.push(&table(4, &[])).await, StatusCode::CONFLICT, "older");
+    assert_eq!(gateway.push(&table(5, &[])).await, StatusCode::CONFLICT, "as old, but different");
+    let mut broken = table(6, &[]);
+    broken.routes[0].key_hashes = vec!["nonsense".to_owned()];
+    assert_eq!(gateway.push(&broken).await, StatusCode::BAD_REQUEST);
+    let twice = RouteTable {
+        routes: [newer.routes.clone(), newer.routes.clone()].concat(),
+        ..table(6, &[])
+    };
+    assert_eq!(gateway.push(&twice).await, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        gateway.admin("PUT", "/routes", &json!({ "generation": 9 })).await.0,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(gateway.call(&url(""), &call()).await.status, StatusCode::OK);
+    gateway.stop().await;
+
+    let again = Gateway::start(root.path()).await;
+    let (_, served) = again.admin("GET", "/routes", &Value::Null).await;
+    assert_eq!(served, serde_json::to_value(&newer).expect("data"), "nobody had to push");
+    assert_eq!(again.call(&url(""), &call()).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_admin_socket_is_for_this_user_and_the_port_does_not_serve_it() {
+    let (root, gateway, _one, _two) = world().await;
+    let socket = std::fs::metadata(root.path().join("admin.sock")).expect("it is there");
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+    assert_eq!(gateway.ask("GET", "/routes", &[], "").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(gateway.ask("GET", "/stats", &[], "").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        gateway.admin("DELETE", "/routes", &Value::Null).await.0,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
+    assert_eq!(gateway.admin("GET", "/other", &Value::Null).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_network_and_outcome() {
+    let (_root, gateway, one, two) = world().await;
+    gateway.call(&url(""), &call()).await;
+    gateway.call(&url(""), &call()).await;
+    gateway.call(&format!("/n/{NETWORK}/wrong"), &call()).await;
+    drop((one, two));
+    gateway.call(&url(""), &call()).await;
+    let (_, stats) = gateway.admin("GET", "/stats", &Value::Null).await;
+    let expected = json!({ "requests": 2, "refused": 1, "failed": 1, "websockets": 0 });
+    assert_eq!(stats, json!({ "generation": 1, "networks": { NETWORK: expected } }));
+}
