@@ -1,0 +1,92 @@
+// Joins the event stream and the query cache, and says to the pages how the link is.
+import { type QueryClient, useQueryClient } from "@tanstack/react-query";
+import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
+import { EVENTS_URL } from "../api/client";
+import { goneNetworks, keepOperation, keys } from "../api/queries";
+import type { Event, Network } from "../api/types";
+import { connect } from "./connection";
+import { applyToNetworks, readEvent } from "./reduce";
+import type { Link, StreamMessage } from "./stream";
+
+export interface LinkState {
+  link: Link;
+  sinceMs: number;
+}
+
+const LinkContext = createContext<LinkState>({ link: "connecting", sinceMs: 0 });
+
+export function useLink(): LinkState {
+  return useContext(LinkContext);
+}
+
+/** At most one fetch of a network's blocks in this time, however fast its tip moves. */
+const BLOCKS_PAUSE_MS = 400;
+
+class Applier {
+  readonly #waiting = new Map<string, number>();
+
+  constructor(private readonly client: QueryClient) {}
+
+  apply(event: Event): void {
+    if (event.kind === "network_gone") goneNetworks.add(event.network);
+    if (event.kind === "operation") keepOperation(this.client, event.operation);
+    this.client.setQueryData<readonly Network[]>(keys.networks, (known) =>
+      known ? applyToNetworks(known, event) : known,
+    );
+    if (event.kind === "tip") this.#renewBlocks(event.network);
+    if (event.kind === "network" && event.network.tip) this.#renewIfBehind(event.network);
+  }
+
+  #renewIfBehind(network: Network): void {
+    const blocks = this.client.getQueryData<readonly { number: number }[]>(keys.blocks(network.id));
+    const shown = blocks?.[0]?.number;
+    if (shown !== undefined && network.tip && network.tip.number > shown) this.#renewBlocks(network.id);
+  }
+
+  #renewBlocks(network: string): void {
+    if (this.#waiting.has(network)) return;
+    void this.client.invalidateQueries({ queryKey: keys.blocks(network) }, { cancelRefetch: false });
+    const timer = window.setTimeout(() => {
+      this.#waiting.delete(network);
+      void this.client.invalidateQueries({ queryKey: keys.blocks(network) }, { cancelRefetch: false });
+    }, BLOCKS_PAUSE_MS);
+    this.#waiting.set(network, timer);
+  }
+
+  stop(): void {
+    for (const timer of this.#waiting.values()) window.clearTimeout(timer);
+    this.#waiting.clear();
+  }
+}
+
+/** Holds the stream while there is a session. */
+export function LiveProvider({ children }: { children: ReactNode }) {
+  const client = useQueryClient();
+  const [state, setState] = useState<LinkState>({ link: "connecting", sinceMs: Date.now() });
+
+  useEffect(() => {
+    const applier = new Applier(client);
+    const receive = (message: StreamMessage) => {
+      if (message.type === "event") {
+        const event = readEvent(message.data);
+        if (event) applier.apply(event);
+        return;
+      }
+      setState({ link: message.link, sinceMs: message.sinceMs });
+      if (message.link === "unauthenticated") client.setQueryData(keys.session, "none");
+      if (message.healed) void client.invalidateQueries();
+    };
+    const connection = connect(EVENTS_URL, receive);
+    const unsubscribe = client.getQueryCache().subscribe((event) => {
+      const ended = event.query.queryKey[0] === keys.session[0] && event.query.state.data === "none";
+      if (ended) connection.close();
+    });
+    return () => {
+      unsubscribe();
+      applier.stop();
+      connection.leave();
+    };
+  }, [client]);
+
+  return <LinkContext value={state}>{children}</LinkContext>;
+}

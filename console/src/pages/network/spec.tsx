@@ -1,0 +1,56 @@
+// What was declared, as a table to read and a file to apply.
+import type { Network } from "../../api/types";
+import { formatBytes, formatDuration, formatNumber, formatWei, plural } from "../../lib/format";
+import { toToml } from "../../lib/manifest";
+import { CliLine, CodeBlock, Hash } from "../../ui/copy";
+
+export function SpecTab({ network }: { network: Network }) {
+  const file = `${network.name}.toml`;
+  return (
+    <>
+      <section className="panel" aria-labelledby="spec-title">
+        <h2 id="spec-title">Declared</h2>
+        <SpecPairs network={network} />
+      </section>
+      <section className="panel" aria-labelledby="file-title">
+        <h2 id="file-title">As a file</h2>
+        <p className="hint">{file} declares this network; applied again, it changes nothing.</p>
+        <CodeBlock code={toToml({ name: network.name, ...network.spec })} what={file} />
+        <CliLine command={`windlass apply -f ${file} --dry-run`} />
+      </section>
+    </>
+  );
+}
+
+function SpecPairs({ network }: { network: Network }) {
+  const { spec } = network;
+  const fees = spec.fees.policy === "free" ? "free" : `EIP-1559, at least ${formatWei(String(spec.fees.floor_wei ?? 1e9))} per gas`;
+  const pairs: readonly (readonly [string, React.ReactNode])[] = [
+    ["Engine", spec.engine],
+    ["Kind", spec.kind],
+    ["Chain id", <span className="number">{spec.chain_id}</span>],
+    ["Genesis", network.genesis_hash ? <Hash value={network.genesis_hash} what="genesis hash" long /> : "not made yet"],
+    ["Members", spec.members.map((member) => `${member.organization} (${plural(member.validators, "validator")})`).join(", ")],
+    ["Gas limit of a block", `${formatNumber(spec.gas_limit)} gas`],
+    ["Gas cap of a transaction", `${formatNumber(spec.transaction_gas_cap)} gas`],
+    ["Contract size limit", `${formatNumber(spec.contract_size_limit)} bytes`],
+    ["Shortest block time", formatDuration(spec.min_block_interval_ms)],
+    ["Epoch", plural(spec.epoch_length, "block")],
+    ["Fees", fees],
+    ["Web origins", spec.cors_origins.length === 0 ? "none" : spec.cors_origins.join(", ")],
+    ["Accounts in block 0", formatNumber(Object.keys(spec.alloc).length)],
+    ["Memory limit of a node", formatBytes((spec.node_limits.memory_mib ?? 0) * 1024 * 1024)],
+    ["Generation", <span className="number">{network.generation}</span>],
+    ["Id", <span className="mono">{network.id}</span>],
+  ];
+  return (
+    <dl className="pairs">
+      {pairs.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,61 @@
+// One operation: its steps live, then what it proved or released. It outlives its network.
+import { useNetworks, useOperation } from "../api/queries";
+import type { Operation } from "../api/types";
+import { capitalise, formatDuration } from "../lib/format";
+import { operationLabel } from "../lib/networks";
+import { Link, networkPath } from "../router";
+import { EvidencePanel } from "../ui/evidence";
+import { Failed, Skeleton } from "../ui/feedback";
+import { PageHead } from "../ui/page";
+import { ReceiptPanel } from "../ui/receipt";
+import { Badge } from "../ui/state";
+import { Steps } from "../ui/steps";
+import { Age } from "../ui/time";
+
+export function OperationPage({ id }: { id: string }) {
+  const operation = useOperation(id);
+  if (operation.data) return <OperationView operation={operation.data} />;
+  return (
+    <>
+      <PageHead title="Operation" />
+      {operation.isPending && <Skeleton rows={4} label="operation" />}
+      {operation.isError && (
+        <Failed error={operation.error} what="The operation could not be read" onRetry={() => void operation.refetch()} />
+      )}
+    </>
+  );
+}
+
+function OperationView({ operation }: { operation: Operation }) {
+  const there = useNetworks().data?.some((network) => network.id === operation.network) ?? false;
+  return (
+    <>
+      <nav className="crumbs" aria-label="Breadcrumb">
+        <Link to="/activity">Activity</Link>
+        <span aria-hidden="true">/</span>
+        <span aria-current="page" className="mono">
+          {operation.id}
+        </span>
+      </nav>
+      <PageHead
+        title={`${capitalise(operation.kind)} ${operation.network_name}`}
+        aside={<Badge label={operationLabel(operation.state)} />}
+        actions={
+          <Link className="button" to={there ? networkPath(operation.network_name) : "/networks"}>
+            {there ? `Open ${operation.network_name}` : "All networks"}
+          </Link>
+        }
+      >
+        <p className="why">
+          Asked for <Age atMs={operation.created_at_ms} />
+          {operation.finished_at_ms != null && `; took ${formatDuration(operation.finished_at_ms - operation.created_at_ms)}`}.
+        </p>
+      </PageHead>
+      <section className="panel" aria-label="Steps">
+        <Steps operation={operation} />
+      </section>
+      {operation.receipt && <ReceiptPanel receipt={operation.receipt} />}
+      {operation.evidence && <EvidencePanel evidence={operation.evidence} />}
+    </>
+  );
+}

@@ -1,0 +1,32 @@
+// Times and numbers that move while one looks.
+import { useEffect, useRef } from "react";
+import { useNow } from "../lib/clock";
+import { formatAbsolute, formatAge, formatNumber } from "../lib/format";
+
+/** A relative time, with the absolute one on hover. */
+export function Age({ atMs }: { atMs: number }) {
+  const now = useNow();
+  return (
+    <time dateTime={new Date(atMs).toISOString()} title={formatAbsolute(atMs)}>
+      {formatAge(atMs, now)}
+    </time>
+  );
+}
+
+/** A number that lights up when it changes. Digits have one width, so that nothing moves. */
+export function Ticking({ value }: { value: number | null | undefined }) {
+  const element = useRef<HTMLSpanElement>(null);
+  const before = useRef(value);
+  useEffect(() => {
+    if (before.current === value) return;
+    before.current = value;
+    const node = element.current;
+    if (!node || window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    node.animate([{ color: "var(--accent-text)" }, { color: "inherit" }], { duration: 900, easing: "ease-out" });
+  }, [value]);
+  return (
+    <span ref={element} className="number">
+      {value === null || value === undefined ? "–" : formatNumber(value)}
+    </span>
+  );
+}
