@@ -6,7 +6,9 @@ import { App } from "./app";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/shell.css";
-import "./styles/components.css";
+import "./styles/controls.css";
+import "./styles/content.css";
+import "./styles/overlays.css";
 import "./styles/pages.css";
 
 const root = document.getElementById("root");

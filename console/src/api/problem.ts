@@ -21,6 +21,18 @@ export function unreachable(): Problem {
   };
 }
 
+/** An answer that is not the API's: something else answers at this address. */
+export function unexpected(status: number): Problem {
+  return {
+    type: "/errors/internal",
+    title: "an internal error",
+    status,
+    code: "internal",
+    detail: `the platform answered ${status} without saying why`,
+    hint: "reload the page; if it stays, look into the platform's log",
+  };
+}
+
 export function isProblem(value: unknown): value is Problem {
   return (
     typeof value === "object" &&

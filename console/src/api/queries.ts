@@ -4,7 +4,7 @@ import { QueryClient, type InfiniteData, useInfiniteQuery, useMutation, useQuery
 import { mergeNetworks, newerOperation, upsertOperation } from "../live/reduce";
 import * as api from "./client";
 import { ApiError, isUnauthenticated } from "./problem";
-import type { Accepted, Manifest, Network, Operation, Page } from "./types";
+import type { Accepted, Manifest, Network, Operation, PageOperation } from "./types";
 
 export const keys = {
   session: ["session"],
@@ -90,7 +90,7 @@ export function useOperations() {
     queryKey: keys.operations,
     queryFn: ({ pageParam }) => api.fetchOperations(pageParam),
     initialPageParam: null as string | null,
-    getNextPageParam: (page: Page<Operation>) => page.next_cursor ?? null,
+    getNextPageParam: (page: PageOperation) => page.next_cursor ?? null,
     select: (data) => {
       const byId = new Map(data.pages.flatMap((page) => page.items).map((operation) => [operation.id, operation]));
       return [...byId.values()].sort((a, b) => b.created_at_ms - a.created_at_ms);
@@ -110,7 +110,7 @@ export function useOperation(id: string | null) {
   });
 }
 
-type OperationPages = InfiniteData<Page<Operation>, string | null>;
+type OperationPages = InfiniteData<PageOperation, string | null>;
 
 /** Keeps an operation that an event or an answer has brought. */
 export function keepOperation(client: QueryClient, operation: Operation): void {

@@ -1,6 +1,6 @@
 // Everything that was done, newest first.
 import { useNetworks, useOperations } from "../api/queries";
-import { CliLine } from "../ui/copy";
+import { CliButton, CliLine } from "../ui/copy";
 import { Empty, Failed, Skeleton } from "../ui/feedback";
 import { OperationsTable } from "../ui/operations-table";
 import { PageHead } from "../ui/page";
@@ -10,7 +10,7 @@ export function ActivityPage() {
   const present = new Set(useNetworks().data?.map((network) => network.id));
   return (
     <>
-      <PageHead title="Activity" />
+      <PageHead title="Activity" actions={<CliButton command="windlass operation ls" />} />
       {operations.isPending && <Skeleton rows={5} label="operations" />}
       {operations.isError && (
         <Failed error={operations.error} what="The operations could not be read" onRetry={() => void operations.refetch()} />

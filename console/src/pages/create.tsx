@@ -139,7 +139,7 @@ interface AdvancedProps {
 
 function Advanced({ form, errors, set }: AdvancedProps) {
   return (
-    <details className="advanced">
+    <details className="disclosure">
       <summary>
         <Icon name="chevron" />
         Advanced

@@ -21,13 +21,13 @@ export function NetworksPage() {
   const { openCreate } = useShell();
   const some = networks.data !== undefined && networks.data.length > 0;
   const actions = some && (
-    <>
-      <CliButton command="windlass network create NAME --validators 4" />
+    <div className="joined">
       <button type="button" className="button primary" onClick={openCreate}>
         <Icon name="plus" />
         New network
       </button>
-    </>
+      <CliButton command="windlass network create NAME --validators 4" />
+    </div>
   );
   return (
     <>

@@ -4,6 +4,7 @@ import type { Operation } from "../api/types";
 import { capitalise, formatDuration } from "../lib/format";
 import { operationLabel } from "../lib/networks";
 import { Link, networkPath } from "../router";
+import { CliButton } from "../ui/copy";
 import { EvidencePanel } from "../ui/evidence";
 import { Failed, Skeleton } from "../ui/feedback";
 import { PageHead } from "../ui/page";
@@ -41,9 +42,12 @@ function OperationView({ operation }: { operation: Operation }) {
         title={`${capitalise(operation.kind)} ${operation.network_name}`}
         aside={<Badge label={operationLabel(operation.state)} />}
         actions={
-          <Link className="button" to={there ? networkPath(operation.network_name) : "/networks"}>
-            {there ? `Open ${operation.network_name}` : "All networks"}
-          </Link>
+          <div className="joined">
+            <Link className="button" to={there ? networkPath(operation.network_name) : "/networks"}>
+              {there ? `Open ${operation.network_name}` : "All networks"}
+            </Link>
+            <CliButton command={`windlass operation show ${operation.id}`} />
+          </div>
         }
       >
         <p className="why">

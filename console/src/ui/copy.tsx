@@ -69,15 +69,16 @@ export function CopyButton({ text, what, icon = "copy", children, className = ""
 /** A hash or address, shortened in the middle, copied in one click. */
 export function Hash({ value, what, long = false }: { value: string; what: string; long?: boolean }) {
   const { copied, copy } = useCopy();
+  const text = long ? shortenHash(value, 14, 12) : shortenHash(value);
   return (
     <button
       type="button"
-      className={`hash mono ${copied ? "copied" : ""}`}
+      className={`hash mono ${long ? "long " : ""}${copied ? "copied" : ""}`}
       title={`${value} — click to copy`}
-      aria-label={`Copy ${what} ${shortenHash(value)}`}
+      aria-label={`Copy ${what} ${text}`}
       onClick={() => copy(value, what)}
     >
-      {long ? shortenHash(value, 14, 12) : shortenHash(value)}
+      {text}
     </button>
   );
 }

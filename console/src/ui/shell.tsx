@@ -55,7 +55,7 @@ export function Shell({ route, children }: { route: Route; children: ReactNode }
 
 function Sidebar({ route, onSearch }: { route: Route; onSearch: () => void }) {
   return (
-    <div className="sidebar">
+    <header className="sidebar">
       <div className="brand">
         <Link to="/networks" className="brand-link" aria-label="Windlass, networks">
           <Mark />
@@ -68,7 +68,7 @@ function Sidebar({ route, onSearch }: { route: Route; onSearch: () => void }) {
       <button type="button" className="search" onClick={onSearch} aria-keyshortcuts="Control+K Meta+K">
         <Icon name="search" />
         <span>Search or run</span>
-        <kbd>{MAC ? "⌘K" : "Ctrl K"}</kbd>
+        <kbd aria-hidden="true">{MAC ? "⌘K" : "Ctrl K"}</kbd>
       </button>
       <nav className="areas" aria-label="Areas">
         {AREAS.map((area) => (
@@ -87,7 +87,7 @@ function Sidebar({ route, onSearch }: { route: Route; onSearch: () => void }) {
         <LinkState />
         <ThemeSwitch compact />
       </div>
-    </div>
+    </header>
   );
 }
 

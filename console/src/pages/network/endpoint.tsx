@@ -3,13 +3,18 @@ import { useState } from "react";
 import type { Network } from "../../api/types";
 import { snippets } from "../../lib/snippets";
 import { CodeBlock, CopyButton } from "../../ui/copy";
+import { Icon } from "../../ui/icons";
 import { Tabs } from "../../ui/tabs";
 
+/** Whoever has just made a network wants to connect; later the chain is what one looks for. */
+const NEW_FOR_MS = 60 * 60 * 1000;
+
 export function EndpointPanel({ network, endpoint }: { network: Network; endpoint: string }) {
+  const [open, setOpen] = useState(() => Date.now() - network.created_at_ms < NEW_FOR_MS);
   return (
     <section className="panel endpoint" aria-labelledby="endpoint-title">
-      <h2 id="endpoint-title">Endpoint</h2>
       <div className="url">
+        <h2 id="endpoint-title">Endpoint</h2>
         <code className="mono" data-testid="endpoint">
           {endpoint}
         </code>
@@ -17,16 +22,18 @@ export function EndpointPanel({ network, endpoint }: { network: Network; endpoin
           Copy
         </CopyButton>
       </div>
-      <p className="hint">
-        JSON-RPC over HTTP. The URL holds its own key: whoever has it can use the network. It stays the same through stop and
-        start.
-      </p>
-      <SnippetTabs network={network} endpoint={endpoint} />
+      <details className="disclosure" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>
+          <Icon name="chevron" />
+          Connect with viem, ethers, Hardhat, Foundry or curl
+        </summary>
+        {open && <Connect network={network} endpoint={endpoint} />}
+      </details>
     </section>
   );
 }
 
-function SnippetTabs({ network, endpoint }: { network: Network; endpoint: string }) {
+function Connect({ network, endpoint }: { network: Network; endpoint: string }) {
   const all = snippets({
     name: network.name,
     chainId: network.spec.chain_id,
@@ -36,13 +43,18 @@ function SnippetTabs({ network, endpoint }: { network: Network; endpoint: string
   const [selected, setSelected] = useState("viem");
   const shown = all.find((snippet) => snippet.id === selected);
   return (
-    <Tabs
-      label="Connect with"
-      tabs={all.map((snippet) => ({ id: snippet.id, name: snippet.client }))}
-      selected={selected}
-      onSelect={setSelected}
-    >
-      {shown && <CodeBlock code={shown.code} what={`${shown.client} snippet`} />}
-    </Tabs>
+    <div className="connect">
+      <Tabs
+        label="Connect with"
+        tabs={all.map((snippet) => ({ id: snippet.id, name: snippet.client }))}
+        selected={selected}
+        onSelect={setSelected}
+      >
+        {shown && <CodeBlock code={shown.code} what={`${shown.client} snippet`} />}
+      </Tabs>
+      <p className="hint">
+        The URL holds its own key: whoever has it can use the network. It stays the same through stop and start.
+      </p>
+    </div>
   );
 }

@@ -81,6 +81,7 @@ function NetworkView({ network, tab, node }: { network: Network; tab: Tab; node:
           {message} {remedy !== undefined && <span className="muted">{remedy}</span>}
         </p>
       </PageHead>
+      {network.endpoint && <EndpointPanel network={network} endpoint={network.endpoint} />}
       <RunningOperation network={network} />
       <nav className="page-tabs" aria-label={`Parts of ${network.name}`}>
         {TAB_NAMES.map((entry) => (
@@ -105,12 +106,7 @@ function NetworkView({ network, tab, node }: { network: Network; tab: Tab; node:
 function TabBody({ network, tab, node }: { network: Network; tab: Tab; node: string | null }) {
   switch (tab) {
     case "overview":
-      return (
-        <>
-          {network.endpoint && <EndpointPanel network={network} endpoint={network.endpoint} />}
-          <OverviewTab network={network} />
-        </>
-      );
+      return <OverviewTab network={network} />;
     case "operations":
       return <OperationsTab network={network} />;
     case "logs":

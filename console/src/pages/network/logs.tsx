@@ -22,7 +22,7 @@ export function LogsTab({ network, node }: { network: Network; node: string | nu
             ))}
           </select>
         </label>
-        <CliLine command={`windlass network logs ${network.name} --node ${Math.max(index, 0)} -f`} />
+        <CliLine command={`windlass network logs ${network.name} --node ${name} -f`} />
       </div>
       {index < 0 ? (
         <Empty title={`${network.name} has no node named ${name}.`} />

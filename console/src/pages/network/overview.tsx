@@ -1,5 +1,5 @@
 // The network at a glance, live: its figures, its nodes, its last blocks and transactions.
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { useBlocks } from "../../api/queries";
 import type { BlockSummary, Network, Node } from "../../api/types";
 import { formatBytes, formatNumber, formatWei } from "../../lib/format";
@@ -135,16 +135,22 @@ function ChainPanels({ network }: { network: Network }) {
     return <Failed error={blocks.error} what="The last blocks could not be read" onRetry={() => void blocks.refetch()} />;
   }
   if (blocks.data === undefined) return <Skeleton rows={4} label="blocks" />;
-  const newest = [...blocks.data].sort((a, b) => b.number - a.number);
+  return <Chain blocks={blocks.data} stale={!answers} endpoint={network.endpoint ?? null} />;
+}
+
+function Chain({ blocks, stale, endpoint }: { blocks: readonly BlockSummary[]; stale: boolean; endpoint: string | null }) {
+  const newest = [...blocks].sort((a, b) => b.number - a.number);
+  // What was there when the page opened does not light up; what arrives does.
+  const [seen] = useState(newest[0]?.number ?? 0);
   return (
     <div className="halves">
-      <BlocksPanel blocks={newest} stale={!answers} />
-      <TransactionsPanel blocks={newest} endpoint={network.endpoint ?? null} />
+      <BlocksPanel blocks={newest} stale={stale} seen={seen} />
+      <TransactionsPanel blocks={newest} endpoint={endpoint} seen={seen} />
     </div>
   );
 }
 
-function BlocksPanel({ blocks, stale }: { blocks: readonly BlockSummary[]; stale: boolean }) {
+function BlocksPanel({ blocks, stale, seen }: { blocks: readonly BlockSummary[]; stale: boolean; seen: number }) {
   return (
     <section className="panel flush" aria-labelledby="blocks-title">
       <div className="panel-head">
@@ -164,7 +170,7 @@ function BlocksPanel({ blocks, stale }: { blocks: readonly BlockSummary[]; stale
         </thead>
         <tbody>
           {blocks.slice(0, 10).map((block) => (
-            <tr key={block.hash} className="arrives">
+            <tr key={block.hash} className={block.number > seen ? "arrives" : undefined}>
               <th scope="row">
                 <span className="number">{formatNumber(block.number)}</span>
               </th>
@@ -188,7 +194,13 @@ function BlocksPanel({ blocks, stale }: { blocks: readonly BlockSummary[]; stale
   );
 }
 
-function TransactionsPanel({ blocks, endpoint }: { blocks: readonly BlockSummary[]; endpoint: string | null }) {
+interface TransactionsProps {
+  blocks: readonly BlockSummary[];
+  endpoint: string | null;
+  seen: number;
+}
+
+function TransactionsPanel({ blocks, endpoint, seen }: TransactionsProps) {
   const transactions = blocks
     .flatMap((block) => [...block.transactions].reverse().map((transaction) => ({ block, transaction })))
     .slice(0, 10);
@@ -215,7 +227,7 @@ function TransactionsPanel({ blocks, endpoint }: { blocks: readonly BlockSummary
           </thead>
           <tbody>
             {transactions.map(({ block, transaction }) => (
-              <tr key={transaction.hash} className="arrives" data-transaction={transaction.hash}>
+              <tr key={transaction.hash} className={block.number > seen ? "arrives" : undefined} data-transaction={transaction.hash}>
                 <th scope="row">
                   <Hash value={transaction.hash} what="transaction hash" />
                 </th>

@@ -1,6 +1,6 @@
 // What was declared, as a table to read and a file to apply.
 import type { Network } from "../../api/types";
-import { formatBytes, formatDuration, formatNumber, formatWei, plural } from "../../lib/format";
+import { formatDuration, formatNumber, formatWei, plural } from "../../lib/format";
 import { toToml } from "../../lib/manifest";
 import { CliLine, CodeBlock, Hash } from "../../ui/copy";
 
@@ -39,7 +39,7 @@ function SpecPairs({ network }: { network: Network }) {
     ["Fees", fees],
     ["Web origins", spec.cors_origins.length === 0 ? "none" : spec.cors_origins.join(", ")],
     ["Accounts in block 0", formatNumber(Object.keys(spec.alloc).length)],
-    ["Memory limit of a node", formatBytes((spec.node_limits.memory_mib ?? 0) * 1024 * 1024)],
+    ["Memory limit of a node", spec.node_limits.memory_mib == null ? "512 MiB" : `${formatNumber(spec.node_limits.memory_mib)} MiB`],
     ["Generation", <span className="number">{network.generation}</span>],
     ["Id", <span className="mono">{network.id}</span>],
   ];
