@@ -1,0 +1,160 @@
+//! The only SQL of the platform: a SQLite database in the data directory.
+//!
+//! - One writer, with `BEGIN IMMEDIATE`; readers beside it (WAL). `synchronous = FULL`: what was
+//!   answered survives a power cut.
+//! - One transaction a mutation: rows, audit row, outbox entries. A [`Change`] that isn't committed
+//!   is undone.
+//! - A record is saved against the resource version that it was loaded with; if somebody was
+//!   faster, nothing is written and the answer is [`StoreError::Stale`].
+//! - Every query names the organization, but for the installation's own rows and the two that
+//!   reconcilers begin from ([`Store::network_ids`], [`Store::known`]).
+//!
+//! Deliberately absent: what nodes report (a write a block), and any decision.
+
+mod accounts;
+pub(crate) mod error;
+mod events;
+mod networks;
+mod operations;
+pub(crate) mod rows;
+mod schema;
+mod values;
+
+use std::{
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use sqlx::{
+    Sqlite, SqliteConnection, SqlitePool, Transaction,
+    pool::PoolConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::watch;
+
+pub(crate) use crate::store::{
+    error::StoreError,
+    events::OutboxEntry,
+    networks::{Find, Known},
+    operations::{AuditEntry, Remembered},
+};
+use crate::world::{Points, pass};
+
+/// How long a statement waits for another writer, such as a backup.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+/// The database.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    /// The number of commits that wrote to the outbox; whoever waits for a change watches it.
+    moved: Arc<watch::Sender<u64>>,
+    points: Arc<dyn Points>,
+}
+
+/// A transaction that writes. Dropped without a commit it has changed nothing.
+#[derive(Debug)]
+pub(crate) struct Change {
+    transaction: Transaction<'static, Sqlite>,
+    announced: bool,
+    moved: Arc<watch::Sender<u64>>,
+    points: Arc<dyn Points>,
+}
+
+impl Store {
+    /// Opens the database, makes it if it is absent, and brings its schema up to date.
+    pub(crate) async fn open(path: &Path, points: Arc<dyn Points>) -> Result<Self, StoreError> {
+        private_file(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let failed = |source| StoreError::Open { path: path.to_owned(), source };
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
+        let mut connection = writer.acquire().await.map_err(failed)?;
+        schema::migrate(&mut connection).await?;
+        drop(connection);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.create_if_missing(false))
+            .await
+            .map_err(failed)?;
+        let (moved, _) = watch::channel(0);
+        Ok(Self { writer, readers, moved: Arc::new(moved), points })
+    }
+
+    /// Begins a transaction that writes; waits for the one before.
+    pub(crate) async fn begin(&self) -> Result<Change, StoreError> {
+        let failed = StoreError::statement("begin a transaction");
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        Ok(Change {
+            transaction,
+            announced: false,
+            moved: Arc::clone(&self.moved),
+            points: Arc::clone(&self.points),
+        })
+    }
+
+    /// A connection to read with.
+    async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        self.readers.acquire().await.map_err(StoreError::statement("begin to read"))
+    }
+
+    /// Wakes whoever waits for a change of any object.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+}
+
+impl Change {
+    /// Makes it so. `name` is the point's name in a crash enumeration.
+    pub(crate) async fn commit(self, name: &'static str) -> Result<(), StoreError> {
+        pass(&*self.points, "before commit", name).await;
+        let failed = StoreError::statement("commit");
+        self.transaction.commit().await.map_err(failed)?;
+        if self.announced {
+            self.moved.send_modify(|count| *count += 1);
+        }
+        pass(&*self.points, "after commit", name).await;
+        Ok(())
+    }
+
+    fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.transaction
+    }
+}
+
+/// Makes the file, readable by its owner only; SQLite gives its companions the same mode.
+fn private_file(path: &Path) -> Result<(), StoreError> {
+    let failed =
+        |action| move |source| StoreError::File { action, path: path.to_owned(), source };
+    if path.exists() {
+        let mode = std::fs::Permissions::from_mode(0o600);
+        return std::fs::set_permissions(path, mode).map_err(failed("make private"));
+    }
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .map_err(failed("create"))
+}
+
+#[cfg(test)]
+mod tests;

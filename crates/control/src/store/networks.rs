@@ -1,0 +1,539 @@
+//! Rows of networks and of what they own.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use windlass_model::{KeyId, NetworkId, NodeId, OrganizationId, WorkloadId, network::Operation};
+
+use crate::store::{
+    Change, Store,
+    error::StoreError,
+    rows::{KeyRow, NetworkRow, NodeRow, Record},
+    values::{Columns as _, json, signed, word},
+};
+
+/// How a user names a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Find {
+    Id(NetworkId),
+    Name(String),
+}
+
+impl Find {
+    /// An id if it reads like one, otherwise a name.
+    pub(crate) fn parse(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Id)
+    }
+}
+
+/// Everything that the installation's rows name on the substrate and in the vault.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) workloads: std::collections::BTreeSet<WorkloadId>,
+    pub(crate) keys: std::collections::BTreeSet<KeyId>,
+    pub(crate) ports: std::collections::BTreeSet<u16>,
+}
+
+/// The six queries that read some networks whole. $1 organization, $2 what is sought, $3 how many.
+struct Queries {
+    networks: &'static str,
+    nodes: &'static str,
+    keys: &'static str,
+    ports: &'static str,
+    endpoints: &'static str,
+    operations: &'static str,
+}
+
+macro_rules! queries {
+    ($clause:literal) => {
+        Queries {
+            networks: concat!("SELECT * FROM networks WHERE organization_id = $1 AND ", $clause),
+            nodes: owned!("nodes", $clause, " ORDER BY ordinal"),
+            keys: owned!("keys", $clause, ""),
+            ports: owned!("ports", $clause, ""),
+            endpoints: owned!("endpoint_keys", $clause, ""),
+            operations: concat!(
+                "SELECT body FROM operations WHERE organization_id = $1 AND id IN \
+                 (SELECT operation_id FROM networks WHERE organization_id = $1 AND ",
+                $clause,
+                ")"
+            ),
+        }
+    };
+}
+
+macro_rules! owned {
+    ($table:literal, $clause:literal, $order:literal) => {
+        concat!(
+            "SELECT * FROM ",
+            $table,
+            " WHERE organization_id = $1 AND network_id IN \
+             (SELECT id FROM networks WHERE organization_id = $1 AND ",
+            $clause,
+            ")",
+            $order
+        )
+    };
+}
+
+const BY_ID: Queries = queries!("id = $2 LIMIT $3");
+const BY_NAME: Queries = queries!("name = $2 LIMIT $3");
+const PAGE: Queries = queries!("name > $2 ORDER BY name LIMIT $3");
+
+impl Store {
+    /// One network, whole.
+    pub(crate) async fn network(
+        &self,
+        organization: &OrganizationId,
+        find: &Find,
+    ) -> Result<Option<Record>, StoreError> {
+        load(&mut *self.read().await?, organization, find).await
+    }
+
+    /// The networks after a name, in the order of their names.
+    pub(crate) async fn networks(
+        &self,
+        organization: &OrganizationId,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        read(&mut *self.read().await?, &PAGE, organization, after, limit).await
+    }
+
+    /// Every network of the installation, for the reconcilers.
+    pub(crate) async fn network_ids(
+        &self,
+    ) -> Result<Vec<(OrganizationId, NetworkId)>, StoreError> {
+        let failed = StoreError::statement("list the networks");
+        let rows = sqlx::query("SELECT organization_id, id FROM networks ORDER BY id")
+            .fetch_all(&mut *self.read().await?)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(|row| Ok((row.parsed("organization_id")?, row.parsed("id")?))).collect()
+    }
+
+    /// Everything that the installation's rows name, for the sweeper and the choice of ports.
+    pub(crate) async fn known(&self) -> Result<Known, StoreError> {
+        let failed = StoreError::statement("list what is known");
+        let mut connection = self.read().await?;
+        let mut known = Known::default();
+        for row in sqlx::query("SELECT id FROM nodes")
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(&failed)?
+        {
+            known.workloads.insert(WorkloadId::of_node(&row.parsed::<NodeId>("id")?));
+        }
+        for row in sqlx::query("SELECT id FROM keys")
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(&failed)?
+        {
+            known.keys.insert(row.parsed("id")?);
+        }
+        for row in sqlx::query("SELECT port FROM ports")
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(&failed)?
+        {
+            known.ports.insert(port(&row)?);
+        }
+        Ok(known)
+    }
+}
+
+impl Change {
+    /// One network, whole, as this transaction sees it.
+    pub(crate) async fn network(
+        &mut self,
+        organization: &OrganizationId,
+        find: &Find,
+    ) -> Result<Option<Record>, StoreError> {
+        load(self.connection(), organization, find).await
+    }
+
+    /// The specs of the networks whose owner wants them to run: what a new one shares memory with.
+    pub(crate) async fn running_specs(
+        &mut self,
+    ) -> Result<Vec<windlass_model::spec::NetworkSpec>, StoreError> {
+        let failed = StoreError::statement("sum the memory of the networks");
+        let rows = sqlx::query("SELECT spec FROM networks WHERE intent = 'running'")
+            .fetch_all(self.connection())
+            .await
+            .map_err(failed)?;
+        rows.iter().map(|row| row.json("spec")).collect()
+    }
+
+    /// Whether a network of this installation has the chain id.
+    pub(crate) async fn chain_id_taken(&mut self, chain_id: u64) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) AS found FROM networks WHERE chain_id = $1")
+            .bind(signed(chain_id))
+            .fetch_one(self.connection())
+            .await
+            .map_err(StoreError::statement("look for a chain id"))?;
+        Ok(row.number("found")? > 0)
+    }
+
+    /// Writes a new network with everything that it owns.
+    pub(crate) async fn insert(&mut self, record: &Record, at_ms: u64) -> Result<(), StoreError> {
+        let failed = StoreError::statement("write a network");
+        let network = &record.network;
+        sqlx::query(
+            "INSERT INTO networks (id, organization_id, name, engine, chain_id, intent, state, \
+             generation, resource_version, operation_id, spec, status, genesis, created_at_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        )
+        .bind(network.id.as_str())
+        .bind(network.organization.as_str())
+        .bind(network.name.as_str())
+        .bind(word(&network.spec.engine))
+        .bind(signed(network.spec.chain_id))
+        .bind(word(&network.intent))
+        .bind(word(&network.state))
+        .bind(signed(network.generation))
+        .bind(signed(network.resource_version))
+        .bind(network.operation.as_ref().map(|id| id.as_str()))
+        .bind(json(&network.spec))
+        .bind(json(&network.status))
+        .bind(network.genesis.as_deref())
+        .bind(signed(network.created_at_ms))
+        .execute(self.connection())
+        .await
+        .map_err(&failed)?;
+        sqlx::query(
+            "INSERT INTO endpoint_keys (secret, organization_id, network_id, created_at_ms) \
+             VALUES ($1, $2, $3, $4)",
+        )
+        .bind(network.endpoint_key.as_str())
+        .bind(network.organization.as_str())
+        .bind(network.id.as_str())
+        .bind(signed(network.created_at_ms))
+        .execute(self.connection())
+        .await
+        .map_err(&failed)?;
+        for (ordinal, node) in (0u32..).zip(&record.nodes) {
+            self.insert_node(network, ordinal, node).await?;
+        }
+        self.after_write(record, at_ms).await
+    }
+
+    async fn insert_node(
+        &mut self,
+        network: &NetworkRow,
+        ordinal: u32,
+        node: &NodeRow,
+    ) -> Result<(), StoreError> {
+        let failed = StoreError::statement("write a node");
+        sqlx::query(
+            "INSERT INTO nodes (id, organization_id, network_id, ordinal, name, member, status) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(node.id.as_str())
+        .bind(network.organization.as_str())
+        .bind(network.id.as_str())
+        .bind(i64::from(ordinal))
+        .bind(node.name.as_str())
+        .bind(node.member.as_str())
+        .bind(json(&node.status))
+        .execute(self.connection())
+        .await
+        .map_err(&failed)?;
+        for (purpose, key) in [("node", &node.node_key), ("consensus", &node.consensus_key)] {
+            sqlx::query(
+                "INSERT INTO keys (id, organization_id, network_id, node_id, purpose, public_key) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(key.id.as_str())
+            .bind(network.organization.as_str())
+            .bind(network.id.as_str())
+            .bind(node.id.as_str())
+            .bind(purpose)
+            .bind(key.public.map(hex::encode))
+            .execute(self.connection())
+            .await
+            .map_err(&failed)?;
+        }
+        Ok(())
+    }
+
+    /// Saves a record as it has become. [`StoreError::Stale`] if somebody saved it in between.
+    /// The resource version of `after` is set to the new one.
+    pub(crate) async fn save(
+        &mut self,
+        before: &Record,
+        after: &mut Record,
+        at_ms: u64,
+    ) -> Result<(), StoreError> {
+        after.network.resource_version = before.network.resource_version + 1;
+        let network = &after.network;
+        let saved = sqlx::query(
+            "UPDATE networks SET intent = $1, state = $2, generation = $3, resource_version = $4, \
+             operation_id = $5, spec = $6, status = $7, genesis = $8 \
+             WHERE organization_id = $9 AND id = $10 AND resource_version = $11",
+        )
+        .bind(word(&network.intent))
+        .bind(word(&network.state))
+        .bind(signed(network.generation))
+        .bind(signed(network.resource_version))
+        .bind(network.operation.as_ref().map(|id| id.as_str()))
+        .bind(json(&network.spec))
+        .bind(json(&network.status))
+        .bind(network.genesis.as_deref())
+        .bind(network.organization.as_str())
+        .bind(network.id.as_str())
+        .bind(signed(before.network.resource_version))
+        .execute(self.connection())
+        .await
+        .map_err(StoreError::statement("save a network"))?;
+        if saved.rows_affected() != 1 {
+            return Err(StoreError::Stale);
+        }
+        for (old, new) in before.nodes.iter().zip(&after.nodes) {
+            if old != new {
+                self.save_node(network, old, new).await?;
+            }
+        }
+        self.after_write(after, at_ms).await
+    }
+
+    async fn save_node(
+        &mut self,
+        network: &NetworkRow,
+        old: &NodeRow,
+        new: &NodeRow,
+    ) -> Result<(), StoreError> {
+        let failed = StoreError::statement("save a node");
+        let organization = network.organization.as_str();
+        sqlx::query("UPDATE nodes SET status = $1 WHERE organization_id = $2 AND id = $3")
+            .bind(json(&new.status))
+            .bind(organization)
+            .bind(new.id.as_str())
+            .execute(self.connection())
+            .await
+            .map_err(&failed)?;
+        for key in [&new.node_key, &new.consensus_key] {
+            sqlx::query("UPDATE keys SET public_key = $1 WHERE organization_id = $2 AND id = $3")
+                .bind(key.public.map(hex::encode))
+                .bind(organization)
+                .bind(key.id.as_str())
+                .execute(self.connection())
+                .await
+                .map_err(&failed)?;
+        }
+        if old.port == new.port {
+            return Ok(());
+        }
+        sqlx::query("DELETE FROM ports WHERE organization_id = $1 AND node_id = $2")
+            .bind(organization)
+            .bind(new.id.as_str())
+            .execute(self.connection())
+            .await
+            .map_err(&failed)?;
+        let Some(port) = new.port else { return Ok(()) };
+        sqlx::query(
+            "INSERT INTO ports (port, organization_id, network_id, node_id, name) \
+             VALUES ($1, $2, $3, $4, 'p2p')",
+        )
+        .bind(i64::from(port))
+        .bind(organization)
+        .bind(network.id.as_str())
+        .bind(new.id.as_str())
+        .execute(self.connection())
+        .await
+        .map_err(&failed)?;
+        Ok(())
+    }
+
+    /// Removes every row of a network but its operations; the record goes last of all it named.
+    pub(crate) async fn remove(&mut self, record: &Record, at_ms: u64) -> Result<(), StoreError> {
+        let failed = StoreError::statement("remove a network");
+        let network = &record.network;
+        for statement in [
+            "DELETE FROM ports WHERE organization_id = $1 AND network_id = $2",
+            "DELETE FROM keys WHERE organization_id = $1 AND network_id = $2",
+            "DELETE FROM endpoint_keys WHERE organization_id = $1 AND network_id = $2",
+            "DELETE FROM nodes WHERE organization_id = $1 AND network_id = $2",
+        ] {
+            sqlx::query(statement)
+                .bind(network.organization.as_str())
+                .bind(network.id.as_str())
+                .execute(self.connection())
+                .await
+                .map_err(&failed)?;
+        }
+        let removed = sqlx::query(
+            "DELETE FROM networks WHERE organization_id = $1 AND id = $2 AND resource_version = $3",
+        )
+        .bind(network.organization.as_str())
+        .bind(network.id.as_str())
+        .bind(signed(network.resource_version))
+        .execute(self.connection())
+        .await
+        .map_err(&failed)?;
+        if removed.rows_affected() != 1 {
+            return Err(StoreError::Stale);
+        }
+        if let Some(operation) = &record.operation {
+            self.put_operation(operation).await?;
+            self.announce(&network.organization, "operation", operation.id.as_str(), at_ms).await?;
+        }
+        self.announce(&network.organization, "network_gone", network.id.as_str(), at_ms).await
+    }
+
+    async fn after_write(&mut self, record: &Record, at_ms: u64) -> Result<(), StoreError> {
+        let network = &record.network;
+        if let Some(operation) = &record.operation {
+            self.put_operation(operation).await?;
+            self.announce(&network.organization, "operation", operation.id.as_str(), at_ms).await?;
+        }
+        self.announce(&network.organization, "network", network.id.as_str(), at_ms).await
+    }
+}
+
+async fn load(
+    connection: &mut SqliteConnection,
+    organization: &OrganizationId,
+    find: &Find,
+) -> Result<Option<Record>, StoreError> {
+    let records = match find {
+        Find::Id(id) => read(connection, &BY_ID, organization, id.as_str(), 1).await?,
+        Find::Name(name) => read(connection, &BY_NAME, organization, name, 1).await?,
+    };
+    Ok(records.into_iter().next())
+}
+
+async fn read(
+    connection: &mut SqliteConnection,
+    queries: &Queries,
+    organization: &OrganizationId,
+    sought: &str,
+    limit: u32,
+) -> Result<Vec<Record>, StoreError> {
+    let failed = StoreError::statement("read networks");
+    let mut results = Vec::new();
+    for query in [
+        queries.networks,
+        queries.nodes,
+        queries.keys,
+        queries.ports,
+        queries.endpoints,
+        queries.operations,
+    ] {
+        let rows = sqlx::query(query)
+            .bind(organization.as_str())
+            .bind(sought)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(&failed)?;
+        results.push(rows);
+    }
+    let [networks, nodes, keys, ports, endpoints, operations] =
+        <[Vec<SqliteRow>; 6]>::try_from(results).expect("one result a query");
+    let mut parts = Parts::read(&keys, &ports, &endpoints, &operations)?;
+    for row in &nodes {
+        parts.node(row)?;
+    }
+    networks.iter().map(|row| parts.network(row)).collect()
+}
+
+/// What networks are put together from.
+#[derive(Default)]
+struct Parts {
+    keys: BTreeMap<(String, String), KeyRow>,
+    ports: BTreeMap<String, u16>,
+    endpoints: BTreeMap<String, String>,
+    operations: BTreeMap<String, Operation>,
+    nodes: BTreeMap<String, Vec<NodeRow>>,
+}
+
+impl Parts {
+    fn read(
+        keys: &[SqliteRow],
+        ports: &[SqliteRow],
+        endpoints: &[SqliteRow],
+        operations: &[SqliteRow],
+    ) -> Result<Self, StoreError> {
+        let mut parts = Self::default();
+        for row in keys {
+            let key = KeyRow { id: row.parsed("id")?, public: public_key(row)? };
+            parts.keys.insert((row.text("node_id")?, row.text("purpose")?), key);
+        }
+        for row in ports {
+            parts.ports.insert(row.text("node_id")?, port(row)?);
+        }
+        for row in endpoints {
+            parts.endpoints.insert(row.text("network_id")?, row.text("secret")?);
+        }
+        for row in operations {
+            let operation: Operation = row.json("body")?;
+            parts.operations.insert(operation.id.to_string(), operation);
+        }
+        Ok(parts)
+    }
+
+    fn node(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
+        let id: NodeId = row.parsed("id")?;
+        let mut key = |purpose: &str| {
+            self.keys.remove(&(id.to_string(), purpose.to_owned())).ok_or(StoreError::Damaged {
+                what: "node",
+                reason: format!("{id} has no {purpose} key"),
+            })
+        };
+        let node = NodeRow {
+            node_key: key("node")?,
+            consensus_key: key("consensus")?,
+            name: row.text("name")?,
+            member: row.parsed("member")?,
+            port: self.ports.remove(id.as_str()),
+            status: row.json("status")?,
+            id,
+        };
+        self.nodes.entry(row.text("network_id")?).or_default().push(node);
+        Ok(())
+    }
+
+    fn network(&mut self, row: &SqliteRow) -> Result<Record, StoreError> {
+        let id: NetworkId = row.parsed("id")?;
+        let operation = row.optional_text("operation_id")?;
+        let missing = |what| StoreError::Damaged { what, reason: format!("{id} has none") };
+        let network = NetworkRow {
+            organization: row.parsed("organization_id")?,
+            name: row.parsed("name")?,
+            intent: row.word("intent")?,
+            state: row.word("state")?,
+            generation: row.number("generation")?,
+            resource_version: row.number("resource_version")?,
+            operation: match &operation {
+                Some(_) => Some(row.parsed("operation_id")?),
+                None => None,
+            },
+            spec: row.json("spec")?,
+            status: row.json("status")?,
+            genesis: row.optional_text("genesis")?,
+            endpoint_key: self
+                .endpoints
+                .remove(id.as_str())
+                .ok_or_else(|| missing("endpoint key"))?,
+            created_at_ms: row.number("created_at_ms")?,
+            id: id.clone(),
+        };
+        let operation = operation.and_then(|id| self.operations.remove(&id));
+        let nodes = self.nodes.remove(id.as_str()).unwrap_or_default();
+        Ok(Record { network, nodes, operation })
+    }
+}
+
+fn port(row: &SqliteRow) -> Result<u16, StoreError> {
+    let number: i64 = row.try_get("port").map_err(StoreError::statement("read a port"))?;
+    u16::try_from(number)
+        .map_err(|error| StoreError::Damaged { what: "port", reason: error.to_string() })
+}
+
+fn public_key(row: &SqliteRow) -> Result<Option<[u8; 32]>, StoreError> {
+    let Some(text) = row.optional_text("public_key")? else { return Ok(None) };
+    let mut key = [0; 32];
+    hex::decode_to_slice(&text, &mut key)
+        .map_err(|error| StoreError::Damaged { what: "public_key", reason: error.to_string() })?;
+    Ok(Some(key))
+}

@@ -1,0 +1,176 @@
+//! Operations, the audit log and remembered answers: what stays of a mutation.
+
+use sqlx::SqliteConnection;
+use windlass_model::{OperationId, OrganizationId, network::Operation};
+
+use crate::store::{
+    Change, Store,
+    error::StoreError,
+    values::{Columns as _, json, signed, word},
+};
+
+/// One line of the audit log.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditEntry<'a> {
+    pub(crate) organization: &'a OrganizationId,
+    pub(crate) at_ms: u64,
+    /// `token:cli`, `session:…`, or `platform` for what reconcilers carried out.
+    pub(crate) actor: &'a str,
+    /// `network.create`, …
+    pub(crate) action: String,
+    /// The object's id.
+    pub(crate) object: &'a str,
+    /// Of the request that asked for it.
+    pub(crate) request_hash: &'a [u8; 32],
+    /// `accepted`, `succeeded`, `failed`.
+    pub(crate) outcome: &'a str,
+}
+
+/// What an idempotency key was used for.
+#[derive(Clone, Debug)]
+pub(crate) struct Remembered {
+    pub(crate) request_hash: String,
+    pub(crate) response: String,
+}
+
+impl Store {
+    /// One operation.
+    pub(crate) async fn operation(
+        &self,
+        organization: &OrganizationId,
+        id: &OperationId,
+    ) -> Result<Option<Operation>, StoreError> {
+        let row = sqlx::query("SELECT body FROM operations WHERE organization_id = $1 AND id = $2")
+            .bind(organization.as_str())
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.read().await?)
+            .await
+            .map_err(StoreError::statement("read an operation"))?;
+        row.map(|row| row.json("body")).transpose()
+    }
+
+    /// Operations before a time and id, newest first.
+    pub(crate) async fn operations(
+        &self,
+        organization: &OrganizationId,
+        before: (u64, &str),
+        limit: u32,
+    ) -> Result<Vec<Operation>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT body FROM operations WHERE organization_id = $1 \
+             AND (created_at_ms < $2 OR (created_at_ms = $2 AND id < $3)) \
+             ORDER BY created_at_ms DESC, id DESC LIMIT $4",
+        )
+        .bind(organization.as_str())
+        .bind(signed(before.0))
+        .bind(before.1)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.read().await?)
+        .await
+        .map_err(StoreError::statement("list the operations"))?;
+        rows.iter().map(|row| row.json("body")).collect()
+    }
+}
+
+impl Change {
+    /// Writes an operation as it is now.
+    pub(crate) async fn put_operation(&mut self, operation: &Operation) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO operations \
+             (id, organization_id, network_id, kind, state, body, created_at_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body",
+        )
+        .bind(operation.id.as_str())
+        .bind(operation.organization.as_str())
+        .bind(operation.network.as_str())
+        .bind(word(&operation.kind))
+        .bind(word(&operation.state))
+        .bind(json(operation))
+        .bind(signed(operation.created_at_ms))
+        .execute(self.connection())
+        .await
+        .map(drop)
+        .map_err(StoreError::statement("write an operation"))
+    }
+
+    /// Adds a line to the audit log. If it can't, the whole change must not be.
+    pub(crate) async fn audit(&mut self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
+        let id = next(self.connection(), "audit").await.map_err(StoreError::Audit)?;
+        sqlx::query(
+            "INSERT INTO audit \
+             (id, organization_id, at_ms, actor, action, object, request_hash, outcome) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(id)
+        .bind(entry.organization.as_str())
+        .bind(signed(entry.at_ms))
+        .bind(entry.actor)
+        .bind(entry.action.as_str())
+        .bind(entry.object)
+        .bind(hex::encode(entry.request_hash))
+        .bind(entry.outcome)
+        .execute(self.connection())
+        .await
+        .map(drop)
+        .map_err(StoreError::Audit)
+    }
+
+    /// What an idempotency key was used for before.
+    pub(crate) async fn recall(
+        &mut self,
+        organization: &OrganizationId,
+        key: &str,
+    ) -> Result<Option<Remembered>, StoreError> {
+        let row = sqlx::query(
+            "SELECT request_hash, response FROM idempotency \
+             WHERE organization_id = $1 AND key = $2",
+        )
+        .bind(organization.as_str())
+        .bind(key)
+        .fetch_optional(self.connection())
+        .await
+        .map_err(StoreError::statement("look up an idempotency key"))?;
+        row.map(|row| {
+            Ok(Remembered {
+                request_hash: row.text("request_hash")?,
+                response: row.text("response")?,
+            })
+        })
+        .transpose()
+    }
+
+    /// Remembers what a request with this key was answered.
+    pub(crate) async fn remember(
+        &mut self,
+        organization: &OrganizationId,
+        key: &str,
+        remembered: &Remembered,
+        at_ms: u64,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO idempotency (organization_id, key, request_hash, response, created_at_ms) \
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(organization.as_str())
+        .bind(key)
+        .bind(remembered.request_hash.as_str())
+        .bind(remembered.response.as_str())
+        .bind(signed(at_ms))
+        .execute(self.connection())
+        .await
+        .map(drop)
+        .map_err(StoreError::statement("remember an idempotency key"))
+    }
+}
+
+/// The next number of a counter. The row's lock orders the numbers like the commits.
+pub(crate) async fn next(
+    connection: &mut SqliteConnection,
+    counter: &'static str,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("UPDATE counters SET value = value + 1 WHERE name = $1 RETURNING value")
+        .bind(counter)
+        .fetch_one(connection)
+        .await
+}

@@ -1,0 +1,148 @@
+//! What the store keeps of a network: the whole noun as one value.
+//!
+//! A [`Record`] is loaded whole, changed in memory by pure code, and saved whole against the
+//! resource version that it was loaded with. What nodes report is not here: it would be a write a
+//! block.
+
+use serde::{Deserialize, Serialize};
+use windlass_model::{
+    KeyId, Name, NetworkId, NodeId, OperationId, OrganizationId,
+    network::{Evidence, Intent, NetworkState, Operation, Reason},
+    receipt::{Released, ReleasedKind},
+    spec::NetworkSpec,
+};
+
+/// A network with everything that it owns.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) network: NetworkRow,
+    /// In the order of the genesis.
+    pub(crate) nodes: Vec<NodeRow>,
+    /// The operation under way, or else the last one.
+    pub(crate) operation: Option<Operation>,
+}
+
+/// The network's own row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NetworkRow {
+    pub(crate) id: NetworkId,
+    pub(crate) organization: OrganizationId,
+    pub(crate) name: Name,
+    pub(crate) intent: Intent,
+    pub(crate) state: NetworkState,
+    /// Rises with every change of spec or intent.
+    pub(crate) generation: u64,
+    /// Rises with every save.
+    pub(crate) resource_version: u64,
+    /// The operation under way.
+    pub(crate) operation: Option<OperationId>,
+    pub(crate) spec: NetworkSpec,
+    pub(crate) status: NetworkStatus,
+    /// The genesis document, once it is made.
+    pub(crate) genesis: Option<String>,
+    /// The secret part of the endpoint's URL.
+    pub(crate) endpoint_key: String,
+    pub(crate) created_at_ms: u64,
+}
+
+/// What reconcilers wrote down about a network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct NetworkStatus {
+    pub(crate) genesis_hash: Option<String>,
+    /// Signed when the genesis is made, so that a crash doesn't make a second one; the key is gone.
+    pub(crate) test_transaction: Option<StoredTest>,
+    pub(crate) evidence: Option<Evidence>,
+    pub(crate) reason: Option<Reason>,
+    /// How often in a row the next step failed, and when it is tried again.
+    pub(crate) failures: u32,
+    pub(crate) retry_at_ms: u64,
+    pub(crate) teardown: Option<TeardownRecord>,
+}
+
+/// The test transaction, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredTest {
+    pub(crate) method: String,
+    pub(crate) params: serde_json::Value,
+    pub(crate) hash: String,
+}
+
+/// How far a teardown is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TeardownRecord {
+    /// Everything that was there when it began.
+    pub(crate) inventory: Vec<Thing>,
+    /// What is verified gone.
+    pub(crate) released: Vec<Released>,
+}
+
+/// Something that a network has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Thing {
+    pub(crate) kind: ReleasedKind,
+    pub(crate) name: String,
+    pub(crate) owner: String,
+}
+
+/// A node with its keys and port.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NodeRow {
+    pub(crate) id: NodeId,
+    pub(crate) name: String,
+    pub(crate) member: Name,
+    pub(crate) node_key: KeyRow,
+    pub(crate) consensus_key: KeyRow,
+    /// The p2p port, once one is chosen.
+    pub(crate) port: Option<u16>,
+    pub(crate) status: NodeStatus,
+}
+
+/// A key version: the id is chosen at the declaration, the public half is known once it is made.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KeyRow {
+    pub(crate) id: KeyId,
+    pub(crate) public: Option<[u8; 32]>,
+}
+
+/// What reconcilers wrote down about a node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct NodeStatus {
+    /// The process that was last seen running and not yet seen ended.
+    pub(crate) process: Option<ProcessRef>,
+    /// How often it was started again after it had ended by itself.
+    pub(crate) restarts: u32,
+    /// How often in a row it ended or did not start.
+    pub(crate) failures: u32,
+    /// When it is started again.
+    pub(crate) retry_at_ms: u64,
+    pub(crate) reason: Option<Reason>,
+    /// Its port is another's: a new one is to be chosen.
+    pub(crate) port_taken: bool,
+}
+
+/// A process, named for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessRef {
+    pub(crate) pid: u32,
+    pub(crate) start_time_ticks: u64,
+}
+
+impl Record {
+    /// The operation under way, to be changed.
+    pub(crate) fn current_operation(&mut self) -> Option<&mut Operation> {
+        let id = self.network.operation.as_ref()?;
+        self.operation.as_mut().filter(|operation| operation.id == *id)
+    }
+
+    /// The node of this id.
+    pub(crate) fn node(&self, id: &NodeId) -> Option<&NodeRow> {
+        self.nodes.iter().find(|node| node.id == *id)
+    }
+
+    /// The node of this id, to be changed.
+    pub(crate) fn node_mut(&mut self, id: &NodeId) -> Option<&mut NodeRow> {
+        self.nodes.iter_mut().find(|node| node.id == *id)
+    }
+}
