@@ -13,11 +13,22 @@
 //! | `network` | the noun: declare, observe, plan, execute, teardown |
 //! | `monitor` | what nodes report, in memory; ticks for live subscribers |
 //! | `gateway` | the process with the stable URLs, and its route table |
-//! | `world` | everything outside: substrate, keys, wire, clock, entropy |
+//! | `sweep` | removes what carries our label and no row names |
+//! | [`world`] | everything outside: substrate, keys, wire, clock, entropy |
 //!
 //! Deliberately absent: any knowledge of a concrete substrate or engine (`cli` wires them), any
 //! polling that writes, and any state that isn't in the store or in the world.
 
 pub mod authorize;
 pub mod http;
+mod gateway;
+mod monitor;
+mod network;
+mod operation;
 pub mod service;
+mod store;
+mod sweep;
+pub mod world;
+
+pub use network::Backoff;
+pub use service::{Control, Settings};

@@ -6,7 +6,7 @@ use windlass_model::{ErrorCode, Problem};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// The database file can't be opened or made.
     #[error("the database {} cannot be opened", path.display())]
     Open {
@@ -138,10 +138,9 @@ impl From<StoreError> for Box<Problem> {
                 ErrorCode::StoreUnavailable,
                 "the database is damaged: stop the platform and restore windlass.db from a backup",
             ),
-            StoreError::Stale => (
-                ErrorCode::VersionConflict,
-                "look at the object as it is now and decide again",
-            ),
+            StoreError::Stale => {
+                (ErrorCode::VersionConflict, "look at the object as it is now and decide again")
+            }
             StoreError::Statement { .. } => (
                 ErrorCode::StoreUnavailable,
                 "try again; if it stays, check the disk of the data directory and \

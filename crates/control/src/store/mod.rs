@@ -35,9 +35,10 @@ use sqlx::{
 use tokio::sync::watch;
 
 pub(crate) use crate::store::{
+    accounts::SessionRow,
     error::StoreError,
     events::OutboxEntry,
-    networks::{Find, Known},
+    networks::Find,
     operations::{AuditEntry, Remembered},
 };
 use crate::world::{Points, pass};
@@ -141,8 +142,7 @@ impl Change {
 
 /// Makes the file, readable by its owner only; SQLite gives its companions the same mode.
 fn private_file(path: &Path) -> Result<(), StoreError> {
-    let failed =
-        |action| move |source| StoreError::File { action, path: path.to_owned(), source };
+    let failed = |action| move |source| StoreError::File { action, path: path.to_owned(), source };
     if path.exists() {
         let mode = std::fs::Permissions::from_mode(0o600);
         return std::fs::set_permissions(path, mode).map_err(failed("make private"));
@@ -155,6 +155,3 @@ fn private_file(path: &Path) -> Result<(), StoreError> {
         .map(drop)
         .map_err(failed("create"))
 }
-
-#[cfg(test)]
-mod tests;

@@ -101,9 +101,7 @@ impl Store {
     }
 
     /// Every network of the installation, for the reconcilers.
-    pub(crate) async fn network_ids(
-        &self,
-    ) -> Result<Vec<(OrganizationId, NetworkId)>, StoreError> {
+    pub(crate) async fn network_ids(&self) -> Result<Vec<(OrganizationId, NetworkId)>, StoreError> {
         let failed = StoreError::statement("list the networks");
         let rows = sqlx::query("SELECT organization_id, id FROM networks ORDER BY id")
             .fetch_all(&mut *self.read().await?)
@@ -124,10 +122,8 @@ impl Store {
         {
             known.workloads.insert(WorkloadId::of_node(&row.parsed::<NodeId>("id")?));
         }
-        for row in sqlx::query("SELECT id FROM keys")
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(&failed)?
+        for row in
+            sqlx::query("SELECT id FROM keys").fetch_all(&mut *connection).await.map_err(&failed)?
         {
             known.keys.insert(row.parsed("id")?);
         }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use windlass_model::{
-    KeyId, Name, NetworkId, NodeId, OperationId, OrganizationId,
+    KeyId, Name, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId,
     network::{Evidence, Intent, NetworkState, Operation, Reason},
     receipt::{Released, ReleasedKind},
     spec::NetworkSpec,
@@ -75,6 +75,8 @@ pub(crate) struct TeardownRecord {
     pub(crate) inventory: Vec<Thing>,
     /// What is verified gone.
     pub(crate) released: Vec<Released>,
+    /// The workloads whose removal succeeded.
+    pub(crate) removed: Vec<WorkloadId>,
 }
 
 /// Something that a network has.

@@ -78,8 +78,6 @@ impl KeyHolder for VaultKeys {
 
     fn destroy<'a>(&'a self, id: &'a KeyId) -> Pending<'a, Result<Vec<PathBuf>, KeyError>> {
         let id = id.clone();
-        Box::pin(
-            self.blocking(move |vault| vault.destroy(&id).map(|destroyed| destroyed.removed)),
-        )
+        Box::pin(self.blocking(move |vault| vault.destroy(&id).map(|destroyed| destroyed.removed)))
     }
 }

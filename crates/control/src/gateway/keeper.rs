@@ -1,0 +1,270 @@
+//! The one task that keeps the gateway.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+use windlass_model::{
+    WorkloadId,
+    workload::{Desired, Limits, Program, Workload},
+};
+use windlass_substrate::{Instance, LabelSelector, Running, SubstrateError, fingerprint};
+
+use crate::{
+    gateway::{
+        GATEWAY, GatewayError, Inbox, Need, Request,
+        routes::{RouteTable, route},
+    },
+    network::Backoff,
+    store::{Store, error::causes},
+    world::{Message, Target, World},
+};
+
+const PORT: &str = "http";
+const ADMIN: &str = "admin";
+/// The gateway's port in the platform's rows.
+const KEPT_PORT: &str = "gateway_port";
+/// Whether somebody may know a URL with that port.
+const PORT_KNOWN: &str = "gateway_port_known";
+/// How often the gateway is looked at when nothing happens.
+const SLOW_BEAT: Duration = Duration::from_secs(30);
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(5);
+const PAGE: u32 = 256;
+
+/// Keeps the gateway's process and its routes.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) store: Store,
+    pub(crate) world: World,
+    pub(crate) installation: String,
+    /// The port that the operator named.
+    pub(crate) port: Option<u16>,
+    pub(crate) backoff: Backoff,
+    pub(crate) inbox: Inbox,
+}
+
+/// What the gateway was sent last.
+#[derive(Debug, Default)]
+struct Sent {
+    process: Option<Running>,
+    table: RouteTable,
+}
+
+impl Keeper {
+    /// Keeps it for as long as the platform runs. The process goes on afterwards.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let mut sent = Sent::default();
+        let mut failures = 0;
+        let mut pause = Duration::ZERO;
+        loop {
+            // Cancel safety: a request that is not taken stays in the queue; the rest is repeated.
+            let first = tokio::select! {
+                request = self.inbox.requests.recv() => match request {
+                    Some(request) => Some(request),
+                    None => return,
+                },
+                () = self.inbox.woken.notified() => None,
+                () = tokio::time::sleep(pause) => None,
+                () = shutdown.cancelled() => return,
+            };
+            let mut requests: VecDeque<Request> = first.into_iter().collect();
+            while let Ok(request) = self.inbox.requests.try_recv() {
+                requests.push_back(request);
+            }
+            let settled = self.settle(&mut sent).await.map_err(Arc::new);
+            pause = match &settled {
+                Ok(_) => {
+                    failures = 0;
+                    SLOW_BEAT
+                }
+                Err(error) => {
+                    tracing::warn!("{error}{}", causes(&**error));
+                    failures += 1;
+                    Duration::from_millis(self.backoff.retry_at_ms(0, failures))
+                }
+            };
+            for request in requests {
+                let answer = match (&settled, request.need) {
+                    (Err(_), Need::NotServed) if self.is_down().await => Ok(None),
+                    (Ok(url), _) => Ok(Some(url.clone())),
+                    (Err(error), _) => Err(Arc::clone(error)),
+                };
+                // Who has stopped waiting asks again.
+                drop(request.answer.send(answer));
+            }
+        }
+    }
+
+    /// Brings process and routes to what they should be, and answers the URL.
+    async fn settle(&self, sent: &mut Sent) -> Result<String, GatewayError> {
+        let instances = self.instances().await?;
+        let (gateway, port) = self.ensure(instances.get(&id())).await?;
+        self.note(port, gateway.pid());
+        let mut table = self.table(&instances).await?;
+        let running = gateway.running().cloned();
+        let same = sent.process == running && sent.table.routes == table.routes;
+        if !same {
+            table.generation = self.world.now_ms().max(sent.table.generation + 1);
+            if !table.routes.is_empty() {
+                self.remember(PORT_KNOWN, "true").await?;
+            }
+            self.send(&gateway, &table).await?;
+            *sent = Sent { process: running, table };
+        }
+        Ok(url(port))
+    }
+
+    async fn instances(&self) -> Result<BTreeMap<WorkloadId, Instance>, SubstrateError> {
+        let ours = LabelSelector::all().with("installation", self.installation.as_str());
+        let listed = self.world.substrate.list(&ours).await?;
+        Ok(listed.into_iter().map(|instance| (instance.id.clone(), instance)).collect())
+    }
+
+    /// The gateway's process, on its kept port. As long as nobody can know a URL with it, a port
+    /// that is taken is given up for another.
+    async fn ensure(&self, found: Option<&Instance>) -> Result<(Instance, u16), GatewayError> {
+        let mut port = self.kept_port().await?;
+        if let Some(found) = found
+            && found.running().is_some()
+            && found.fingerprint == fingerprint(&self.workload(port))
+        {
+            return Ok((found.clone(), port));
+        }
+        let mut attempts = 0;
+        loop {
+            match self.world.substrate.ensure(&self.workload(port)).await {
+                Ok(instance) => return Ok((instance, port)),
+                Err(error) if port_taken(&error) && attempts < 5 && self.movable().await? => {
+                    attempts += 1;
+                    port = self.new_port().await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn movable(&self) -> Result<bool, GatewayError> {
+        Ok(self.port.is_none() && self.store.platform(PORT_KNOWN).await?.is_none())
+    }
+
+    async fn kept_port(&self) -> Result<u16, GatewayError> {
+        if let Some(port) = self.port {
+            return Ok(port);
+        }
+        let kept = self.store.platform(KEPT_PORT).await?;
+        match kept.and_then(|text| text.parse().ok()) {
+            Some(port) => Ok(port),
+            None => self.new_port().await,
+        }
+    }
+
+    async fn new_port(&self) -> Result<u16, GatewayError> {
+        let known = self.store.known().await?;
+        let offered = self.world.ports.offer(1 + known.ports.len().min(64));
+        let free = offered.into_iter().find(|port| !known.ports.contains(port));
+        let port = free.ok_or(GatewayError::NoPort)?;
+        self.remember(KEPT_PORT, &port.to_string()).await?;
+        Ok(port)
+    }
+
+    async fn remember(&self, name: &'static str, value: &str) -> Result<(), GatewayError> {
+        if self.store.platform(name).await?.as_deref() == Some(value) {
+            return Ok(());
+        }
+        let mut change = self.store.begin().await?;
+        change.put_platform(name, value).await?;
+        change.commit("gateway").await?;
+        Ok(())
+    }
+
+    fn workload(&self, port: u16) -> Workload {
+        let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Workload {
+            id: id(),
+            program: Program::Gateway,
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            files: BTreeMap::new(),
+            ports: BTreeMap::from([(PORT.to_owned(), port)]),
+            sockets: BTreeMap::from([(ADMIN.to_owned(), "admin.sock".to_owned())]),
+            limits: Limits::default(),
+            labels: BTreeMap::from([
+                label("installation", &self.installation),
+                label("role", GATEWAY),
+            ]),
+            desired: Desired::Running,
+        }
+    }
+
+    async fn table(
+        &self,
+        instances: &BTreeMap<WorkloadId, Instance>,
+    ) -> Result<RouteTable, GatewayError> {
+        let mut table = RouteTable::default();
+        for organization in self.store.organizations().await? {
+            let mut after = String::new();
+            loop {
+                let page = self.store.networks(&organization.id, &after, PAGE).await?;
+                let routes =
+                    page.iter().filter_map(|record| route(record, instances, &self.world.engines));
+                table.routes.extend(routes);
+                match page.last() {
+                    Some(last) => after = last.network.name.to_string(),
+                    None => break,
+                }
+            }
+        }
+        Ok(table)
+    }
+
+    async fn send(&self, gateway: &Instance, table: &RouteTable) -> Result<(), GatewayError> {
+        let socket: PathBuf = gateway.sockets.get(ADMIN).cloned().unwrap_or_default();
+        let message = Message {
+            target: Target::Socket(socket),
+            method: "PUT",
+            path: "/routes".to_owned(),
+            body: serde_json::to_vec(table).expect("a route table is plain data"),
+            timeout: ADMIN_TIMEOUT,
+        };
+        let reply = self.world.wire.exchange(message).await?;
+        if (200..300).contains(&reply.status) {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&reply.body).chars().take(200).collect();
+        Err(GatewayError::Refused { status: reply.status, text })
+    }
+
+    /// Whether no gateway runs that could serve an old table.
+    async fn is_down(&self) -> bool {
+        match self.instances().await {
+            Ok(instances) => instances.get(&id()).is_none_or(|gateway| gateway.running().is_none()),
+            Err(_) => false,
+        }
+    }
+
+    fn note(&self, port: u16, pid: Option<u32>) {
+        let mut facts = self.inbox.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.url = Some(url(port));
+        facts.pid = pid;
+    }
+}
+
+fn id() -> WorkloadId {
+    GATEWAY.parse().expect("the gateway's name is a workload's id")
+}
+
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+fn port_taken(error: &SubstrateError) -> bool {
+    match error {
+        SubstrateError::PortInUse { .. } => true,
+        SubstrateError::ExitedEarly { exit: Some(exit), .. } => exit.reason.contains("port_in_use"),
+        _ => false,
+    }
+}

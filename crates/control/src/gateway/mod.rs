@@ -1,0 +1,128 @@
+//! The process with the stable URLs, as the control plane keeps it: one workload of the platform,
+//! one port that is kept, and the route table that it is sent.
+//!
+//! The gateway serves on when the platform is dead, so it is adopted like a node and never told
+//! less than the truth: the whole table goes over its admin socket whenever a network's endpoint
+//! changes or its process is a new one. One task does all of it, so that tables are sent in order.
+
+mod keeper;
+mod routes;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use windlass_substrate::SubstrateError;
+
+use crate::{
+    store::{StoreError, rows::NetworkRow},
+    world::WireError,
+};
+
+pub(crate) use keeper::Keeper;
+
+/// The gateway's workload.
+pub(crate) const GATEWAY: &str = "gateway";
+
+/// How many requests may wait for the one task.
+const QUEUE: usize = 1024;
+/// How long a publication may take, with a start of the gateway in it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a network needs of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// It serves the table as it is now.
+    Served,
+    /// It doesn't serve an older one; a gateway that isn't there doesn't.
+    NotServed,
+}
+
+/// Why the gateway doesn't serve.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GatewayError {
+    #[error("the gateway does not start")]
+    Substrate(#[from] SubstrateError),
+    #[error("the routes cannot be read")]
+    Store(#[from] StoreError),
+    #[error("the gateway does not take its routes")]
+    Wire(#[from] WireError),
+    #[error("the gateway refused its routes with status {status}: {text}")]
+    Refused { status: u16, text: String },
+    #[error("the machine has no free loopback port for the gateway")]
+    NoPort,
+    #[error("the gateway is not kept at the moment")]
+    NotRunning,
+}
+
+/// What is known of the gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GatewayFacts {
+    pub(crate) url: Option<String>,
+    pub(crate) pid: Option<u32>,
+}
+
+type Answer = Result<Option<String>, Arc<GatewayError>>;
+
+struct Request {
+    need: Need,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// A handle onto the gateway's task.
+#[derive(Clone, Debug)]
+pub(crate) struct Gateway {
+    requests: mpsc::Sender<Request>,
+    woken: Arc<Notify>,
+    facts: Arc<Mutex<GatewayFacts>>,
+}
+
+/// The task's side of the handle.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    requests: mpsc::Receiver<Request>,
+    woken: Arc<Notify>,
+    facts: Arc<Mutex<GatewayFacts>>,
+}
+
+impl Gateway {
+    /// A handle and the inbox for [`Keeper`].
+    pub(crate) fn new() -> (Self, Inbox) {
+        let (sender, requests) = mpsc::channel(QUEUE);
+        let woken = Arc::new(Notify::new());
+        let facts = Arc::new(Mutex::new(GatewayFacts::default()));
+        let handle =
+            Self { requests: sender, woken: Arc::clone(&woken), facts: Arc::clone(&facts) };
+        (handle, Inbox { requests, woken, facts })
+    }
+
+    /// Sends the route table as it is now, and answers the gateway's URL when it is served.
+    pub(crate) async fn publish(&self, need: Need) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let published = async {
+            self.requests.send(Request { need, answer }).await.ok()?;
+            answered.await.ok()
+        };
+        match tokio::time::timeout(PATIENCE, published).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) | Err(_) => Err(Arc::new(GatewayError::NotRunning)),
+        }
+    }
+
+    /// Something about its process has changed.
+    pub(crate) fn wake(&self) {
+        self.woken.notify_one();
+    }
+
+    /// What is known of it.
+    pub(crate) fn facts(&self) -> GatewayFacts {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A network's stable URL at a gateway.
+pub(crate) fn endpoint(base: &str, network: &NetworkRow) -> String {
+    format!("{base}/n/{}/{}", network.id, network.endpoint_key)
+}

@@ -1,0 +1,333 @@
+//! What nodes say of themselves, in memory: one long poll a running node.
+//!
+//! A poll is answered when something has changed, so nothing is asked twice and an idle network
+//! costs one exchange in 25 seconds a node. What is heard goes to three places: to the reconciler,
+//! woken while an operation waits for it; to live subscribers, as ticks that are not stored; and
+//! into what the API shows. Nothing is written: a block is not a database write.
+
+mod beat;
+mod health;
+mod poll;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use tokio::sync::broadcast;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use windlass_engine::NodeReport;
+use windlass_model::{
+    NetworkId, NodeId, OrganizationId, WorkloadId,
+    network::{BlockRef, Health, Intent, NetworkState, Reason},
+};
+use windlass_substrate::{Instance, Running};
+
+use crate::{
+    network::{Observation, Wakes},
+    store::rows::NetworkRow,
+    world::{Target, World},
+};
+
+/// How many ticks a slow subscriber may miss before it is told so.
+const TICKS: usize = 1024;
+
+/// What one node says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct LiveNode {
+    /// Its process, as the substrate reported it last.
+    pub(crate) process: Option<Running>,
+    pub(crate) report: Option<NodeReport>,
+    pub(crate) answered_at_ms: Option<u64>,
+    /// Why it doesn't answer although it runs.
+    pub(crate) silence: Option<String>,
+    pub(crate) resident_bytes: Option<u64>,
+}
+
+impl LiveNode {
+    /// What this process has said last, if it answers.
+    pub(crate) fn report_of(&self, running: &Running) -> Option<&NodeReport> {
+        let same = self.process.as_ref().is_some_and(|process| {
+            (process.pid, process.start_time_ticks) == (running.pid, running.start_time_ticks)
+        });
+        self.report.as_ref().filter(|_| same && self.silence.is_none())
+    }
+
+    /// What it says, if it answers.
+    pub(crate) fn answer(&self) -> Option<&NodeReport> {
+        self.process.as_ref().and_then(|running| self.report_of(running))
+    }
+}
+
+/// How a network does, by what its nodes say.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LiveNetwork {
+    pub(crate) health: Health,
+    pub(crate) reason: Option<Reason>,
+    /// The newest block that a quorum reported.
+    pub(crate) tip: Option<BlockRef>,
+    pub(crate) answered_at_ms: Option<u64>,
+    pub(crate) nodes: BTreeMap<NodeId, LiveNode>,
+}
+
+/// Something that subscribers see and nobody stores.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tick {
+    pub(crate) organization: OrganizationId,
+    pub(crate) network: NetworkId,
+    /// The new tip; `None` if something else about the network is new.
+    pub(crate) tip: Option<BlockRef>,
+    pub(crate) at_ms: u64,
+}
+
+/// Listens to nodes. Clones share what was heard.
+#[derive(Clone, Debug)]
+pub(crate) struct Monitor {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    watched: Mutex<BTreeMap<NetworkId, Watched>>,
+    ticks: broadcast::Sender<Tick>,
+    tasks: OnceLock<(TaskTracker, CancellationToken)>,
+    world: World,
+    wakes: Arc<Wakes>,
+}
+
+/// A network that is listened to.
+#[derive(Debug)]
+struct Watched {
+    organization: OrganizationId,
+    intent: Intent,
+    state: NetworkState,
+    /// An operation waits for what nodes say.
+    busy: bool,
+    names: BTreeMap<NodeId, String>,
+    polls: BTreeMap<NodeId, (Target, CancellationToken)>,
+    live: LiveNetwork,
+}
+
+impl Monitor {
+    /// Listens to nobody yet.
+    pub(crate) fn new(world: World, wakes: Arc<Wakes>) -> Self {
+        let (ticks, _) = broadcast::channel(TICKS);
+        let watched = Mutex::new(BTreeMap::new());
+        Self { shared: Arc::new(Shared { watched, ticks, tasks: OnceLock::new(), world, wakes }) }
+    }
+
+    /// Ticks from now on.
+    pub(crate) fn ticks(&self) -> broadcast::Receiver<Tick> {
+        self.shared.ticks.subscribe()
+    }
+
+    /// What the nodes of a network say.
+    pub(crate) fn nodes(&self, network: &NetworkId) -> BTreeMap<NodeId, LiveNode> {
+        self.shared.lock().get(network).map(|one| one.live.nodes.clone()).unwrap_or_default()
+    }
+
+    /// How a network does.
+    pub(crate) fn network(&self, network: &NetworkId) -> Option<LiveNetwork> {
+        self.shared.lock().get(network).map(|watched| watched.live.clone())
+    }
+
+    /// Where the node with the newest tip answers, and the height of that tip.
+    pub(crate) fn best_node(&self, network: &NetworkId) -> Option<(Target, u64)> {
+        let networks = self.shared.lock();
+        let watched = networks.get(network)?;
+        let answering = watched.live.nodes.iter().filter_map(|(id, node)| {
+            let height = node.answer()?.tip.number;
+            let (target, _) = watched.polls.get(id)?;
+            Some((height, target.clone()))
+        });
+        let best = answering.max_by_key(|(height, _)| *height);
+        best.map(|(height, target)| (target, height))
+    }
+
+    /// How many node processes run.
+    pub(crate) fn running_nodes(&self) -> u64 {
+        let watched = self.shared.lock();
+        let nodes = watched.values().flat_map(|one| one.live.nodes.values());
+        u64::try_from(nodes.filter(|node| node.process.is_some()).count()).unwrap_or(u64::MAX)
+    }
+
+    /// Listens to what was observed to run, and no more to what was not.
+    pub(crate) fn attend(&self, observed: &Observation) {
+        let network = &observed.record.network;
+        for node in &observed.record.nodes {
+            match observed.instance(node) {
+                Some(instance) if instance.running().is_some() => {
+                    self.attend_node(network, &node.id, instance);
+                }
+                Some(_) | None => self.shared.silence(network, &node.id),
+            }
+        }
+        let names = observed.record.nodes.iter().map(|node| (node.id.clone(), node.name.clone()));
+        self.shared.update(&network.id, self.shared.world.now_ms(), |watched| {
+            watched.names = names.collect();
+            watched.intent = network.intent;
+            watched.state = network.state;
+            watched.busy = network.operation.is_some();
+        });
+    }
+
+    /// Listens to one node's process.
+    pub(crate) fn attend_node(&self, network: &NetworkRow, node: &NodeId, instance: &Instance) {
+        let Some((tracker, shutdown)) = self.shared.tasks.get() else { return };
+        let Some(engine) = self.shared.world.engines.get(network.spec.engine).cloned() else {
+            return;
+        };
+        let (Some(running), Some(socket)) =
+            (instance.running(), instance.sockets.get(engine.rpc_socket()))
+        else {
+            return;
+        };
+        let target = Target::Socket(socket.clone());
+        let taken = self.shared.take_up(network, node, (running, &target), shutdown);
+        let Some(cancel) = taken else { return };
+        let poll = poll::Poll {
+            network: network.id.clone(),
+            node: node.clone(),
+            process: running.clone(),
+            target,
+            engine,
+        };
+        let shared = Arc::clone(&self.shared);
+        tracker.spawn(async move {
+            // Cancel safety: a poll that is dropped has changed nothing but its own connection.
+            tokio::select! {
+                () = poll.run(&shared) => {}
+                () = cancel.cancelled() => {}
+            }
+        });
+    }
+
+    /// A workload is gone: whoever it was, nobody listens to it any more.
+    pub(crate) fn forget_workload(&self, id: &WorkloadId) {
+        let Ok(node) = id.as_str().parse::<NodeId>() else { return };
+        for watched in self.shared.lock().values_mut() {
+            if let Some(poll) = watched.polls.remove(&node) {
+                poll.1.cancel();
+            }
+        }
+    }
+
+    /// The network is gone.
+    pub(crate) fn forget(&self, network: &NetworkId) {
+        let forgotten = self.shared.lock().remove(network);
+        for (_, poll) in forgotten.into_iter().flat_map(|watched| watched.polls.into_values()) {
+            poll.cancel();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NetworkId, Watched>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the process; `None` if it is listened to already.
+    fn take_up(
+        &self,
+        network: &NetworkRow,
+        node: &NodeId,
+        (running, target): (&Running, &Target),
+        shutdown: &CancellationToken,
+    ) -> Option<CancellationToken> {
+        let mut networks = self.lock();
+        let watched = networks.entry(network.id.clone()).or_insert_with(|| Watched::new(network));
+        let live = watched.live.nodes.entry(node.clone()).or_default();
+        if live.process.as_ref() == Some(running) && watched.polls.contains_key(node) {
+            return None;
+        }
+        *live = LiveNode { process: Some(running.clone()), ..LiveNode::default() };
+        let cancel = shutdown.child_token();
+        if let Some(earlier) = watched.polls.insert(node.clone(), (target.clone(), cancel.clone()))
+        {
+            earlier.1.cancel();
+        }
+        Some(cancel)
+    }
+
+    /// The node has no process.
+    fn silence(&self, network: &NetworkRow, node: &NodeId) {
+        let mut networks = self.lock();
+        let watched = networks.entry(network.id.clone()).or_insert_with(|| Watched::new(network));
+        if let Some(poll) = watched.polls.remove(node) {
+            poll.1.cancel();
+        }
+        let live = watched.live.nodes.entry(node.clone()).or_default();
+        let tip = live.report.take();
+        *live = LiveNode { report: tip, ..LiveNode::default() };
+    }
+
+    /// Changes what is known of a network, draws the conclusions and tells who listens.
+    fn update(&self, network: &NetworkId, now_ms: u64, change: impl FnOnce(&mut Watched)) {
+        let mut networks = self.lock();
+        let Some(watched) = networks.get_mut(network) else { return };
+        let before = watched.live.clone();
+        change(watched);
+        watched.conclude(now_ms);
+        let organization = watched.organization.clone();
+        let after = &watched.live;
+        let tip = (before.tip != after.tip).then(|| after.tip.clone()).flatten();
+        let other = health::shape(&before) != health::shape(after);
+        drop(networks);
+        let tick = |tip| Tick {
+            organization: organization.clone(),
+            network: network.clone(),
+            tip,
+            at_ms: now_ms,
+        };
+        // Nobody needs to listen.
+        if other {
+            drop(self.ticks.send(tick(None)));
+        }
+        if tip.is_some() {
+            drop(self.ticks.send(tick(tip)));
+        }
+    }
+}
+
+impl Watched {
+    fn new(network: &NetworkRow) -> Self {
+        Self {
+            organization: network.organization.clone(),
+            intent: network.intent,
+            state: network.state,
+            busy: network.operation.is_some(),
+            names: BTreeMap::new(),
+            polls: BTreeMap::new(),
+            live: LiveNetwork {
+                health: Health::Unknown,
+                reason: None,
+                tip: None,
+                answered_at_ms: None,
+                nodes: BTreeMap::new(),
+            },
+        }
+    }
+
+    fn conclude(&mut self, now_ms: u64) {
+        let live = &mut self.live;
+        live.answered_at_ms = live.nodes.values().filter_map(|node| node.answered_at_ms).max();
+        if let Some(tip) = health::tip(&live.nodes)
+            && live.tip.as_ref().is_none_or(|known| known.number <= tip.number)
+        {
+            live.tip = Some(tip);
+        }
+        let (health, reason) =
+            if self.intent == Intent::Running && self.state == NetworkState::Usable {
+                health::judge(&live.nodes, &self.names, now_ms)
+            } else {
+                (Health::Unknown, None)
+            };
+        live.health = health;
+        live.reason = match (reason, live.reason.take()) {
+            (Some(new), Some(old)) if new.code == old.code && new.message == old.message => {
+                Some(old)
+            }
+            (new, _) => new,
+        };
+    }
+}

@@ -1,0 +1,112 @@
+//! The long poll of one node's process.
+
+use std::{sync::Arc, time::Duration};
+
+use windlass_engine::{Engine, NodeReport};
+use windlass_model::{NetworkId, NodeId, WorkloadId};
+use windlass_substrate::Running;
+
+use crate::{
+    monitor::Shared,
+    store::error::causes,
+    world::{Target, rpc},
+};
+
+/// How long a node may hold a poll that has nothing to say.
+const HOLD_MS: u64 = 25_000;
+/// How long the first answer may take, and how much longer than it was asked to a later one may.
+const GRACE: Duration = Duration::from_secs(5);
+/// Between two polls of a network that nobody waits for: a bound on ticks under load.
+const BREATH: Duration = Duration::from_millis(50);
+/// After a poll that was not answered.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+
+/// One process that is listened to.
+pub(super) struct Poll {
+    pub(super) network: NetworkId,
+    pub(super) node: NodeId,
+    pub(super) process: Running,
+    pub(super) target: Target,
+    pub(super) engine: Arc<dyn Engine>,
+}
+
+impl Poll {
+    /// Listens until it is dropped.
+    pub(super) async fn run(&self, shared: &Shared) {
+        let mut revision = None;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.ask(shared, revision).await {
+                Ok(report) => {
+                    if revision.is_none() {
+                        self.measure(shared).await;
+                    }
+                    revision = Some(report.revision);
+                    pause = FIRST_PAUSE;
+                    if !self.heard(shared, report) {
+                        tokio::time::sleep(BREATH).await;
+                    }
+                }
+                Err(why) => {
+                    revision = None;
+                    self.silent(shared, why);
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LAST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn ask(&self, shared: &Shared, revision: Option<u64>) -> Result<NodeReport, String> {
+        let (request, timeout) = match revision {
+            None => (self.engine.status_request(), GRACE),
+            Some(revision) => (
+                self.engine.await_status_request(revision, HOLD_MS),
+                Duration::from_millis(HOLD_MS) + GRACE,
+            ),
+        };
+        let question = (request.method, &request.params);
+        let answer = rpc(&*shared.world.wire, &self.target, "/", question, timeout)
+            .await
+            .map_err(|error| format!("{error}{}", causes(&error)))?;
+        self.engine.read_status(&answer).map_err(|error| error.to_string())
+    }
+
+    /// Notes a report. True if an operation waits for more.
+    fn heard(&self, shared: &Shared, report: NodeReport) -> bool {
+        let now_ms = shared.world.now_ms();
+        let mut busy = false;
+        shared.update(&self.network, now_ms, |watched| {
+            busy = watched.busy;
+            let Some(live) = watched.live.nodes.get_mut(&self.node) else { return };
+            if live.process.as_ref() != Some(&self.process) {
+                return;
+            }
+            live.report = Some(report);
+            live.answered_at_ms = Some(now_ms);
+            live.silence = None;
+        });
+        if busy {
+            shared.wakes.wake_known(&self.network);
+        }
+        busy
+    }
+
+    fn silent(&self, shared: &Shared, why: String) {
+        let now_ms = shared.world.now_ms();
+        shared.update(&self.network, now_ms, |watched| {
+            if let Some(live) = watched.live.nodes.get_mut(&self.node) {
+                live.silence = Some(why);
+            }
+        });
+    }
+
+    /// The first look at its memory; later ones come with the beat.
+    async fn measure(&self, shared: &Shared) {
+        let id = WorkloadId::of_node(&self.node);
+        if let Ok(usage) = shared.world.substrate.usage(&id).await {
+            shared.note_usage(&self.network, &self.node, usage);
+        }
+    }
+}

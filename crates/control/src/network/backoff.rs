@@ -1,0 +1,39 @@
+//! When something that failed is tried again.
+
+/// Doubling pauses between two bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first pause.
+    pub least_ms: u64,
+    /// The longest pause.
+    pub most_ms: u64,
+    /// A process that has been running for so long begins anew with the first pause.
+    pub healthy_after_ms: u64,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { least_ms: 250, most_ms: 30_000, healthy_after_ms: 30_000 }
+    }
+}
+
+impl Backoff {
+    /// When something is tried again that has failed so often before.
+    pub(crate) fn retry_at_ms(self, now_ms: u64, failures: u32) -> u64 {
+        let factor = 1u64.checked_shl(failures).unwrap_or(u64::MAX);
+        now_ms.saturating_add(self.least_ms.saturating_mul(factor).min(self.most_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let backoff = Backoff::default();
+        let pauses: Vec<u64> = (0..9).map(|failures| backoff.retry_at_ms(0, failures)).collect();
+        assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+        assert_eq!(backoff.retry_at_ms(7, 4_000_000), 30_007);
+    }
+}

@@ -1,0 +1,219 @@
+//! Intent in: a manifest becomes rows, or a problem that says what to do.
+
+use std::collections::BTreeSet;
+
+use windlass_keys::Purpose;
+use windlass_model::{
+    ErrorCode, KeyId, Name, NetworkId, NodeId, OperationId, Problem,
+    api::Organization,
+    error::Location,
+    network::{Intent, NetworkState, OperationKind},
+    spec::{Defaults, MAX_CHAIN_ID, Manifest, NetworkSpec},
+};
+
+use crate::{
+    operation,
+    store::rows::{KeyRow, NetworkRow, NetworkStatus, NodeRow, NodeStatus, Record},
+    world::{Engines, World},
+};
+
+/// What is declared: the record to be written, and what the user should know.
+#[derive(Debug)]
+pub(crate) struct Declaration {
+    pub(crate) record: Record,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A chain id that JavaScript reads exactly, at random so that networks of different
+/// installations differ too.
+pub(crate) fn random_chain_id(world: &World) -> u64 {
+    // Small ids belong to public chains.
+    const LEAST: u64 = 1 << 20;
+    let drawn = u64::from_be_bytes(world.random()) & MAX_CHAIN_ID;
+    drawn.max(LEAST)
+}
+
+/// Makes the record of a new network: every id is chosen here, before anything exists.
+pub(crate) fn declare(
+    world: &World,
+    organization: &Organization,
+    manifest: &Manifest,
+    chain_id: u64,
+    now_ms: u64,
+) -> Result<Declaration, Box<Problem>> {
+    let name = manifest.name.clone().ok_or_else(nameless)?;
+    let defaults = Defaults { chain_id, organization: organization.name.clone() };
+    let spec = manifest.resolve(&defaults)?;
+    let id = NetworkId::from_entropy(world.random());
+    let operation_id = OperationId::from_entropy(world.random());
+    let operation = operation::begin(
+        operation_id.clone(),
+        (&organization.id, &id, &name),
+        OperationKind::Create,
+        now_ms,
+    );
+    let warnings = warnings(&spec);
+    let nodes = nodes(world, &spec);
+    let network = NetworkRow {
+        id,
+        organization: organization.id.clone(),
+        name,
+        intent: Intent::Running,
+        state: NetworkState::Declared,
+        generation: 1,
+        resource_version: 1,
+        operation: Some(operation_id),
+        spec,
+        status: NetworkStatus::default(),
+        genesis: None,
+        endpoint_key: endpoint_key(world),
+        created_at_ms: now_ms,
+    };
+    Ok(Declaration { record: Record { network, nodes, operation: Some(operation) }, warnings })
+}
+
+fn nodes(world: &World, spec: &NetworkSpec) -> Vec<NodeRow> {
+    let members = spec
+        .members
+        .iter()
+        .flat_map(|member| (0..member.validators).map(|_| member.organization.clone()));
+    let key = |_purpose: Purpose| KeyRow { id: KeyId::from_entropy(world.random()), public: None };
+    members
+        .enumerate()
+        .map(|(index, member)| NodeRow {
+            id: NodeId::from_entropy(world.random()),
+            name: format!("validator-{index}"),
+            member,
+            node_key: key(Purpose::Node),
+            consensus_key: key(Purpose::Consensus),
+            port: None,
+            status: NodeStatus::default(),
+        })
+        .collect()
+}
+
+/// 256 random bits in base 32, lower case, without letters that look alike.
+fn endpoint_key(world: &World) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let bytes: [u8; 32] = world.random();
+    let mut text = String::with_capacity(52);
+    let (mut bits, mut held) = (0u32, 0u32);
+    for byte in bytes {
+        bits = (bits << 8) | u32::from(byte);
+        held += 8;
+        while held >= 5 {
+            held -= 5;
+            let index = usize::try_from((bits >> held) & 31).expect("masked to five bits");
+            text.push(char::from(ALPHABET[index]));
+        }
+        bits &= (1 << held) - 1;
+    }
+    let index = usize::try_from((bits << (5 - held)) & 31).expect("masked to five bits");
+    text.push(char::from(ALPHABET[index]));
+    text
+}
+
+/// What the user should know of a spec that is valid.
+pub(crate) fn warnings(spec: &NetworkSpec) -> Vec<String> {
+    let validators = spec.validators();
+    if spec.tolerated_faults() > 0 {
+        return Vec::new();
+    }
+    let (what, verb) = if validators == 1 {
+        ("1 validator".to_owned(), "tolerates")
+    } else {
+        (format!("{validators} validators"), "tolerate")
+    };
+    vec![format!(
+        "{what} {verb} no fault: the network makes no block while one is down; 4 go on when one \
+         fails, 7 when two fail"
+    )]
+}
+
+/// Refuses what doesn't fit the machine, with the sum.
+pub(crate) fn check_memory(
+    engines: &Engines,
+    spec: &NetworkSpec,
+    running: &[NetworkSpec],
+    machine_bytes: u64,
+) -> Result<(), Box<Problem>> {
+    let need = |spec: &NetworkSpec| {
+        let node = engines.get(spec.engine).map_or(0, |engine| engine.memory_per_node_mib());
+        (u64::from(spec.validators()), u64::from(node))
+    };
+    let (nodes, each) = need(spec);
+    let others: u64 = running.iter().map(need).map(|(nodes, each)| nodes * each).sum();
+    let machine = machine_bytes >> 20;
+    if nodes * each + others <= machine {
+        return Ok(());
+    }
+    let location = Location { field: Some("validators".to_owned()), ..Location::default() };
+    let problem = Problem::new(
+        ErrorCode::InsufficientMemory,
+        format!(
+            "{nodes} nodes × {each} MiB = {} MiB, and {others} MiB for the networks that run: {} \
+             MiB of the machine's {machine} MiB",
+            nodes * each,
+            nodes * each + others
+        ),
+        "ask for fewer validators, or stop or destroy networks that are not needed",
+    );
+    Err(Box::new(problem.at(location)))
+}
+
+/// The name is taken by another network of the organization.
+pub(crate) fn name_taken(name: &Name) -> Box<Problem> {
+    let location = Location { field: Some("name".to_owned()), ..Location::default() };
+    let problem = Problem::new(
+        ErrorCode::NameTaken,
+        format!("there is a network `{name}` already"),
+        format!(
+            "choose another name, `windlass apply` to change it, or `windlass network destroy \
+             {name}` first"
+        ),
+    );
+    Box::new(problem.at(location))
+}
+
+/// The chain id is another network's.
+pub(crate) fn chain_id_taken(chain_id: u64) -> Box<Problem> {
+    let location = Location { field: Some("chain_id".to_owned()), ..Location::default() };
+    let problem = Problem::new(
+        ErrorCode::ChainIdTaken,
+        format!("another network of this installation has the chain id {chain_id}"),
+        "leave `chain_id` out to have one chosen, or give another",
+    );
+    Box::new(problem.at(location))
+}
+
+fn nameless() -> Box<Problem> {
+    let location = Location { field: Some("name".to_owned()), ..Location::default() };
+    let problem = Problem::new(
+        ErrorCode::InvalidName,
+        "the network has no name",
+        "give `name`: 1 to 40 of a-z, 0-9 and `-`, beginning with a letter",
+    );
+    Box::new(problem.at(location))
+}
+
+/// The differences between two specs, by field, as JSON.
+pub(crate) fn differences(
+    from: &NetworkSpec,
+    to: &NetworkSpec,
+) -> Vec<windlass_model::api::SpecChange> {
+    let object = |spec: &NetworkSpec| match serde_json::to_value(spec) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        Ok(_) | Err(_) => unreachable!("a spec is a JSON object"),
+    };
+    let (from, to) = (object(from), object(to));
+    let fields: BTreeSet<&String> = from.keys().chain(to.keys()).collect();
+    fields
+        .into_iter()
+        .filter(|field| from.get(*field) != to.get(*field))
+        .map(|field| windlass_model::api::SpecChange {
+            field: field.clone(),
+            from: from.get(field).cloned().unwrap_or_default(),
+            to: to.get(field).cloned().unwrap_or_default(),
+        })
+        .collect()
+}

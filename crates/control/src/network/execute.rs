@@ -1,0 +1,440 @@
+//! Carries a plan out. It chooses nothing.
+//!
+//! The only caller of `Substrate::ensure` for networks. Neighbouring actions of one kind run at the
+//! same time. What happened is written into a copy of the record, and the copy is saved in one
+//! transaction at the end; a crash before that is repaired by the next observation, because every
+//! action may be repeated. A save against a record that somebody changed meanwhile is dropped: the
+//! next pass sees what was done, and why.
+
+use futures::future::join_all;
+use windlass_engine::Engine;
+use windlass_keys::{KeyError, Purpose};
+use windlass_model::{
+    ErrorCode, KeyId, NodeId,
+    network::{Evidence, Intent, NetworkState, Operation, OperationState, Reason},
+    workload::{Desired, Workload},
+};
+
+use crate::{
+    gateway::{Need, endpoint},
+    network::{
+        Reconciler,
+        describe::{engine_reason, genesis_input},
+        observe::Observation,
+        plan::{Action, Plan},
+        probe, reasons, teardown,
+    },
+    operation::{self, Ending},
+    store::{
+        AuditEntry, StoreError,
+        rows::{ProcessRef, Record, StoredTest, TeardownRecord},
+    },
+};
+
+/// What a pass has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Something was done or written: look again at once.
+    Moved,
+    /// There is nothing to do until something happens, or until this time.
+    Waiting { wake_at_ms: Option<u64> },
+    /// The network is gone.
+    Gone,
+}
+
+/// A plan under way.
+pub(crate) struct Execution<'a> {
+    pub(crate) reconciler: &'a Reconciler,
+    pub(crate) observed: &'a Observation,
+    pub(crate) engine: &'a dyn Engine,
+    /// The record as it becomes.
+    pub(crate) after: Record,
+    /// What was proved in this plan.
+    proof: Option<probe::Proof>,
+    endpoint: Option<probe::EndpointProof>,
+    url: Option<String>,
+    released: bool,
+    /// Whether the world was acted upon.
+    acted: bool,
+}
+
+/// An action of the network itself failed; the rest of the plan is for later.
+pub(crate) struct Failure(pub(crate) Reason);
+
+/// Carries the plan out and saves what came of it.
+pub(crate) async fn execute(
+    reconciler: &Reconciler,
+    observed: &Observation,
+    engine: &dyn Engine,
+    plan: Plan,
+) -> Result<Progress, StoreError> {
+    if plan.generation != observed.record.network.generation {
+        return Ok(Progress::Moved);
+    }
+    if plan.actions.is_empty() {
+        return Ok(Progress::Waiting { wake_at_ms: plan.wake_at_ms });
+    }
+    let mut execution = Execution {
+        reconciler,
+        observed,
+        engine,
+        after: observed.record.clone(),
+        proof: None,
+        endpoint: None,
+        url: None,
+        released: false,
+        acted: false,
+    };
+    let mut wake_at_ms = plan.wake_at_ms;
+    match execution.run(plan.actions).await {
+        Ok(()) => execution.forget_failures(),
+        Err(Failure(reason)) => {
+            let retry_at_ms = execution.note_failure(reason);
+            wake_at_ms = Some(wake_at_ms.map_or(retry_at_ms, |at_ms| at_ms.min(retry_at_ms)));
+        }
+    }
+    execution.save(wake_at_ms).await
+}
+
+impl Execution<'_> {
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.reconciler.world.now_ms()
+    }
+
+    async fn run(&mut self, actions: Vec<Action>) -> Result<(), Failure> {
+        let mut actions = actions.into_iter().peekable();
+        while let Some(action) = actions.next() {
+            let mut batch = vec![action];
+            while let Some(next) = actions.next_if(|next| alongside(&batch[0], next)) {
+                batch.push(next);
+            }
+            self.batch(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn batch(&mut self, batch: Vec<Action>) -> Result<(), Failure> {
+        let mut keys = Vec::new();
+        let mut workloads = Vec::new();
+        let mut removals = Vec::new();
+        let mut destructions = Vec::new();
+        for action in batch {
+            match action {
+                Action::CreateKey { node, key, purpose } => keys.push((node, key, purpose)),
+                Action::Ensure { node, workload } => workloads.push((node, workload)),
+                Action::Remove(id) => removals.push(id),
+                Action::DestroyKey(id) => destructions.push(id),
+                other => self.one(other).await?,
+            }
+        }
+        self.create_keys(keys).await?;
+        self.ensure(workloads).await?;
+        teardown::remove(self, removals).await?;
+        teardown::destroy_keys(self, destructions).await
+    }
+
+    /// One action that has no company.
+    async fn one(&mut self, action: Action) -> Result<(), Failure> {
+        let now_ms = self.now_ms();
+        match action {
+            Action::SetState(state) => self.after.network.state = state,
+            Action::Reach(step) => self.with_operation(|one| operation::reach(one, step, now_ms)),
+            Action::Detail(text) => self.with_operation(|one| operation::detail(one, Some(text))),
+            Action::Explain(reason) => self.explain(reason),
+            Action::NoteStarted { node, process } => self.note_started(&node, process),
+            Action::NoteEnded { node, reason, retry_at_ms } => {
+                self.note_ended(&node, reason, retry_at_ms);
+            }
+            Action::NoteHealthy(node) => {
+                if let Some(node) = self.after.node_mut(&node) {
+                    node.status.failures = 0;
+                }
+            }
+            Action::NoteStopped(node) => self.note_stopped(&node),
+            Action::ChoosePort { node, port } => {
+                if let Some(node) = self.after.node_mut(&node) {
+                    node.port = Some(port);
+                    node.status.port_taken = false;
+                }
+            }
+            Action::Inventory(inventory) => {
+                self.after.network.status.teardown =
+                    Some(TeardownRecord { inventory, ..TeardownRecord::default() });
+            }
+            Action::MakeGenesis => self.make_genesis(now_ms)?,
+            Action::SendTest => self.send_test().await,
+            Action::CollectEvidence => self.collect_evidence().await?,
+            Action::Publish => self.publish().await?,
+            Action::ProbeEndpoint => self.probe_endpoint().await?,
+            Action::Conclude(state) => self.conclude(state),
+            Action::Release => {
+                teardown::release(self).await?;
+                self.released = true;
+            }
+            Action::CreateKey { .. }
+            | Action::Ensure { .. }
+            | Action::Remove(_)
+            | Action::DestroyKey(_) => unreachable!("these are carried out in batches"),
+        }
+        Ok(())
+    }
+
+    fn with_operation(&mut self, change: impl FnOnce(&mut Operation)) {
+        if let Some(operation) = self.after.current_operation() {
+            change(operation);
+        }
+    }
+
+    fn explain(&mut self, reason: Option<Reason>) {
+        self.after.network.status.reason.clone_from(&reason);
+        self.with_operation(|operation| operation.reason = reason);
+    }
+
+    fn note_started(&mut self, node: &NodeId, process: ProcessRef) {
+        if let Some(node) = self.after.node_mut(node) {
+            if node.status.failures > 0 {
+                node.status.restarts += 1;
+            }
+            node.status.process = Some(process);
+            node.status.reason = None;
+        }
+    }
+
+    fn note_ended(&mut self, node: &NodeId, reason: Reason, retry_at_ms: u64) {
+        let Some(row) = self.after.node_mut(node) else { return };
+        row.status.process = None;
+        row.status.failures = row.status.failures.saturating_add(1);
+        row.status.retry_at_ms = retry_at_ms;
+        row.status.port_taken = reason.code == ErrorCode::PortInUse;
+        row.status.reason = Some(reason.clone());
+        if self.after.network.operation.is_some() {
+            self.explain(Some(reason));
+        }
+    }
+
+    fn note_stopped(&mut self, node: &NodeId) {
+        if let Some(node) = self.after.node_mut(node) {
+            node.status.process = None;
+            node.status.failures = 0;
+            node.status.retry_at_ms = 0;
+            node.status.reason = None;
+        }
+    }
+
+    async fn create_keys(&mut self, keys: Vec<(NodeId, KeyId, Purpose)>) -> Result<(), Failure> {
+        let holder = &self.reconciler.world.keys;
+        let made =
+            join_all(keys.iter().map(|(_, key, purpose)| holder.create(key, *purpose))).await;
+        for ((node, id, purpose), made) in keys.into_iter().zip(made) {
+            let public = made.and_then(|public| public.ed25519().ok_or(KeyError::Signing));
+            let public =
+                public.map_err(|error| Failure(reasons::of_keys(&error, self.now_ms())))?;
+            let Some(node) = self.after.node_mut(&node) else { continue };
+            let row = match purpose {
+                Purpose::Node => &mut node.node_key,
+                Purpose::Consensus | Purpose::Account => &mut node.consensus_key,
+            };
+            if row.id == id {
+                row.public = Some(public);
+            }
+        }
+        Ok(())
+    }
+
+    fn make_genesis(&mut self, now_ms: u64) -> Result<(), Failure> {
+        let account = windlass_keys::throwaway_account()
+            .map_err(|error| Failure(reasons::of_keys(&error, now_ms)))?;
+        let address = windlass_keys::Secp256k1Signer::address(&account);
+        let refused = |error| Failure(engine_reason(&error, now_ms));
+        let Some(input) = genesis_input(&self.after, address) else { return Ok(()) };
+        let genesis = self.engine.genesis(&input).map_err(refused)?;
+        let sign = |hash: [u8; 32]| {
+            windlass_keys::Secp256k1Signer::sign_hash(&account, &hash)
+                .expect("a key in memory signs any hash")
+        };
+        let spec = &self.after.network.spec;
+        let test = self.engine.test_transaction(spec, address, 0, &sign).map_err(refused)?;
+        self.after.network.status.genesis_hash = Some(genesis.hash);
+        self.after.network.genesis = Some(genesis.content);
+        self.after.network.status.test_transaction = Some(StoredTest {
+            method: test.send.method.to_owned(),
+            params: test.send.params,
+            hash: test.hash,
+        });
+        Ok(())
+    }
+
+    /// Each node by itself: one that doesn't start is noted on the node, and the others go on.
+    async fn ensure(&mut self, workloads: Vec<(NodeId, Box<Workload>)>) -> Result<(), Failure> {
+        if workloads.is_empty() {
+            return Ok(());
+        }
+        self.acted = true;
+        let mut unstopped = None;
+        let substrate = &self.reconciler.world.substrate;
+        let ensured =
+            join_all(workloads.iter().map(|(_, workload)| substrate.ensure(workload))).await;
+        for ((node, workload), ensured) in workloads.into_iter().zip(ensured) {
+            let now_ms = self.now_ms();
+            match (ensured, workload.desired) {
+                (Ok(_), Desired::Stopped) => self.note_stopped(&node),
+                (Ok(instance), Desired::Running) => {
+                    if let Some(running) = instance.running() {
+                        self.note_started(&node, running.into());
+                        self.reconciler.monitor.attend_node(&self.after.network, &node, &instance);
+                    }
+                }
+                (Err(error), Desired::Running) => {
+                    let failures = self.after.node(&node).map_or(0, |node| node.status.failures);
+                    let retry_at_ms = self.reconciler.backoff.retry_at_ms(now_ms, failures);
+                    self.note_ended(&node, reasons::of_substrate(&error, now_ms), retry_at_ms);
+                }
+                (Err(error), Desired::Stopped) => {
+                    unstopped = Some(reasons::of_substrate(&error, now_ms));
+                }
+            }
+        }
+        unstopped.map_or(Ok(()), |reason| Err(Failure(reason)))
+    }
+
+    async fn send_test(&mut self) {
+        let Some(test) = &self.after.network.status.test_transaction else { return };
+        probe::send_test(self.reconciler, self.observed, self.engine, test).await;
+    }
+
+    async fn collect_evidence(&mut self) -> Result<(), Failure> {
+        let proof = probe::collect(self.reconciler, self.observed, self.engine).await;
+        let proof = proof.map_err(|error| Failure(reasons::of_answer(&error, self.now_ms())))?;
+        self.proof = Some(proof);
+        Ok(())
+    }
+
+    async fn publish(&mut self) -> Result<(), Failure> {
+        let need = match self.after.network.intent {
+            Intent::Running => Need::Served,
+            Intent::Stopped | Intent::Destroyed => Need::NotServed,
+        };
+        let published = self.reconciler.gateway.publish(need).await;
+        let url = published.map_err(|error| Failure(reasons::of_gateway(&error, self.now_ms())))?;
+        self.url = url;
+        teardown::note_endpoint(self);
+        Ok(())
+    }
+
+    async fn probe_endpoint(&mut self) -> Result<(), Failure> {
+        let Some(base) = &self.url else { return Ok(()) };
+        let url = endpoint(base, &self.after.network);
+        let proof = probe::endpoint(self.reconciler, self.engine, &url).await;
+        let proof = proof.map_err(|error| Failure(reasons::of_answer(&error, self.now_ms())))?;
+        self.endpoint = Some(proof);
+        Ok(())
+    }
+
+    fn conclude(&mut self, state: NetworkState) {
+        let now_ms = self.now_ms();
+        self.after.network.state = state;
+        let evidence = self.evidence(now_ms);
+        if let Some(evidence) = &evidence {
+            self.after.network.status.evidence = Some(evidence.clone());
+        }
+        let ending = evidence.map_or(Ending::Succeeded, |one| Ending::Proved(Box::new(one)));
+        self.with_operation(|operation| operation::end(operation, ending, now_ms));
+        self.after.network.operation = None;
+    }
+
+    /// The proof of a create, if this plan made one.
+    fn evidence(&mut self, now_ms: u64) -> Option<Evidence> {
+        let (proof, endpoint) = (self.proof.take()?, self.endpoint.take()?);
+        let mut steps = Vec::new();
+        self.with_operation(|operation| steps = operation::timings(operation, now_ms));
+        Some(Evidence {
+            chain_id: endpoint.chain_id,
+            genesis_hash: self.after.network.status.genesis_hash.clone()?,
+            nodes: proof.nodes,
+            test_transaction: proof.test_transaction,
+            test_block: proof.test_block,
+            endpoint: endpoint.url,
+            endpoint_block: endpoint.block,
+            steps,
+        })
+    }
+
+    fn forget_failures(&mut self) {
+        self.after.network.status.failures = 0;
+        self.after.network.status.retry_at_ms = 0;
+    }
+
+    fn note_failure(&mut self, reason: Reason) -> u64 {
+        let status = &mut self.after.network.status;
+        let retry_at_ms =
+            self.reconciler.backoff.retry_at_ms(self.reconciler.world.now_ms(), status.failures);
+        status.failures = status.failures.saturating_add(1);
+        status.retry_at_ms = retry_at_ms;
+        tracing::warn!(network = %self.after.network.id, code = %reason.code, "{}", reason.message);
+        self.explain(Some(reason));
+        retry_at_ms
+    }
+
+    async fn save(mut self, wake_at_ms: Option<u64>) -> Result<Progress, StoreError> {
+        let before = &self.observed.record;
+        if self.after == *before && !self.released {
+            return Ok(if self.acted { Progress::Moved } else { Progress::Waiting { wake_at_ms } });
+        }
+        let now_ms = self.now_ms();
+        let mut change = self.reconciler.store.begin().await?;
+        let written = if self.released {
+            change.remove(&self.after, now_ms).await
+        } else {
+            change.save(before, &mut self.after, now_ms).await
+        };
+        match written {
+            Err(StoreError::Stale) => return Ok(Progress::Moved),
+            other => other?,
+        }
+        if let Some(outcome) = outcome(before, &self.after) {
+            change.audit(&outcome_entry(&self.after, outcome, now_ms)).await?;
+        }
+        change.commit(if self.released { "release" } else { "save" }).await?;
+        Ok(if self.released { Progress::Gone } else { Progress::Moved })
+    }
+}
+
+impl From<&windlass_substrate::Running> for ProcessRef {
+    fn from(running: &windlass_substrate::Running) -> Self {
+        Self { pid: running.pid, start_time_ticks: running.start_time_ticks }
+    }
+}
+
+/// Whether two neighbours may run at the same time.
+fn alongside(one: &Action, other: &Action) -> bool {
+    matches!(
+        (one, other),
+        (Action::CreateKey { .. }, Action::CreateKey { .. })
+            | (Action::Ensure { .. }, Action::Ensure { .. })
+            | (Action::Remove(_), Action::Remove(_))
+            | (Action::DestroyKey(_), Action::DestroyKey(_))
+    )
+}
+
+/// How the operation that was under way has ended, if it has.
+fn outcome(before: &Record, after: &Record) -> Option<&'static str> {
+    before.network.operation.as_ref()?;
+    match after.operation.as_ref()?.state {
+        OperationState::Running | OperationState::Superseded => None,
+        OperationState::Succeeded => Some("succeeded"),
+        OperationState::Failed => Some("failed"),
+    }
+}
+
+fn outcome_entry<'a>(after: &'a Record, outcome: &'a str, at_ms: u64) -> AuditEntry<'a> {
+    let kind = after.operation.as_ref().map(|operation| operation.kind);
+    AuditEntry {
+        organization: &after.network.organization,
+        at_ms,
+        actor: "platform",
+        action: kind.map_or("network", operation::action_of).to_owned(),
+        object: after.network.id.as_str(),
+        request_hash: &[0; 32],
+        outcome,
+    }
+}

@@ -1,0 +1,89 @@
+//! The network: the noun that every later noun is modelled on.
+//!
+//! | file | what |
+//! |---|---|
+//! | `declare` | intent in: checks a manifest and writes the rows |
+//! | `change` | intent changed: stop, start, destroy, apply |
+//! | `observe` | what is there: rows and world |
+//! | `plan`, `running` | what is to be done: pure, makes every choice |
+//! | `execute` | does it: the only caller of `Substrate::ensure` |
+//! | `teardown` | the end: the only caller of `Substrate::remove` and of key destruction |
+//! | `probe` | questions by which a network shows that it works |
+//! | `view` | the network as the API shows it |
+//! | `schedule` | one worker a network; woken by signals and a timer |
+//!
+//! A *pass* is observe, plan, execute. It takes no input but the store and the world: it is never
+//! told what changed. The same pass creates, repairs, adopts after a restart and destroys. Passes of
+//! different networks run at the same time, those of one network never.
+
+mod backoff;
+pub(crate) mod change;
+pub(crate) mod declare;
+mod describe;
+mod execute;
+mod observe;
+mod plan;
+pub(crate) mod probe;
+mod reasons;
+mod running;
+mod schedule;
+mod teardown;
+pub(crate) mod view;
+
+use std::sync::Arc;
+
+use windlass_model::{NetworkId, OrganizationId};
+
+pub use backoff::Backoff;
+pub(crate) use execute::Progress;
+pub(crate) use observe::{Observation, ObserveError};
+pub(crate) use schedule::Wakes;
+
+use crate::{
+    gateway::Gateway,
+    monitor::Monitor,
+    store::{Store, StoreError},
+    world::World,
+};
+
+/// What a pass works with.
+#[derive(Clone, Debug)]
+pub(crate) struct Reconciler {
+    pub(crate) store: Store,
+    pub(crate) world: World,
+    pub(crate) installation: String,
+    pub(crate) backoff: Backoff,
+    pub(crate) monitor: Monitor,
+    pub(crate) gateway: Gateway,
+    pub(crate) wakes: Arc<Wakes>,
+}
+
+/// Why a pass came to nothing; the next one tries again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PassError {
+    #[error("the network cannot be observed")]
+    Observe(#[from] ObserveError),
+    #[error("what was done cannot be written down")]
+    Save(#[from] StoreError),
+    #[error("this platform does not have the network's engine")]
+    Engine,
+}
+
+impl Reconciler {
+    /// One pass.
+    pub(crate) async fn pass(
+        &self,
+        organization: &OrganizationId,
+        id: &NetworkId,
+    ) -> Result<Progress, PassError> {
+        let Some(observed) = observe::observe(self, organization, id).await? else {
+            self.monitor.forget(id);
+            return Ok(Progress::Gone);
+        };
+        let engines = &self.world.engines;
+        let engine = engines.get(observed.record.network.spec.engine).ok_or(PassError::Engine)?;
+        let plan = plan::plan(&observed, &**engine);
+        tracing::debug!(network = %id, actions = plan.actions.len(), "plan");
+        Ok(execute::execute(self, &observed, &**engine, plan).await?)
+    }
+}

@@ -1,0 +1,131 @@
+//! What is there: the rows, and the world as far as the plan asks for it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use windlass_engine::NodeReport;
+use windlass_keys::KeyError;
+use windlass_model::{
+    KeyId, NetworkId, NodeId, OrganizationId, WorkloadId,
+    network::{Intent, StepState},
+};
+use windlass_substrate::{Instance, LabelSelector, SubstrateError};
+
+use crate::{
+    monitor::LiveNode,
+    network::{Reconciler, backoff::Backoff},
+    store::{
+        Find, StoreError,
+        rows::{NodeRow, Record},
+    },
+};
+
+/// Everything that a plan is made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Observation {
+    pub(crate) now_ms: u64,
+    pub(crate) installation: String,
+    /// Where the vault is.
+    pub(crate) vault: PathBuf,
+    pub(crate) backoff: Backoff,
+    pub(crate) record: Record,
+    /// What the substrate has with the network's label, ours or not.
+    pub(crate) instances: BTreeMap<WorkloadId, Instance>,
+    /// What the nodes say.
+    pub(crate) live: BTreeMap<NodeId, LiveNode>,
+    /// Free ports, as many as nodes need one.
+    pub(crate) offered_ports: Vec<u16>,
+    /// Which keys are held; looked up for a teardown only.
+    pub(crate) held_keys: BTreeSet<KeyId>,
+}
+
+/// Why the world can't be seen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ObserveError {
+    #[error("the rows of the network cannot be read")]
+    Store(#[from] StoreError),
+    #[error("the substrate does not tell what runs")]
+    Substrate(#[from] SubstrateError),
+    #[error("the key holder does not tell what it holds")]
+    Keys(#[from] KeyError),
+}
+
+impl Observation {
+    /// The node's workload on the substrate.
+    pub(crate) fn instance(&self, node: &NodeRow) -> Option<&Instance> {
+        self.instances.get(&WorkloadId::of_node(&node.id))
+    }
+
+    /// What the process that runs now has said last, if it answers.
+    pub(crate) fn report(&self, node: &NodeRow) -> Option<&NodeReport> {
+        let running = self.instance(node)?.running()?;
+        self.live.get(&node.id)?.report_of(running)
+    }
+
+    /// Since when this step is the one under way, if it is.
+    pub(crate) fn step_since(&self, name: &str) -> Option<u64> {
+        let mut steps = self.record.operation.iter().flat_map(|operation| &operation.steps);
+        let step = steps.find(|step| step.name == name && step.state == StepState::Running)?;
+        step.started_at_ms
+    }
+
+    /// Since when the step under way is under way.
+    pub(crate) fn step_since_ms(&self) -> u64 {
+        let steps = self.record.operation.iter().flat_map(|operation| &operation.steps);
+        let running = steps.filter(|step| step.state == StepState::Running);
+        running.filter_map(|step| step.started_at_ms).max().unwrap_or(self.now_ms)
+    }
+}
+
+/// Looks. `None` when there is no such network any more.
+pub(crate) async fn observe(
+    reconciler: &Reconciler,
+    organization: &OrganizationId,
+    id: &NetworkId,
+) -> Result<Option<Observation>, ObserveError> {
+    let Some(record) = reconciler.store.network(organization, &Find::Id(id.clone())).await? else {
+        return Ok(None);
+    };
+    let world = &reconciler.world;
+    let selector = LabelSelector::all()
+        .with("installation", reconciler.installation.as_str())
+        .with("network", id.as_str());
+    let listed = world.substrate.list(&selector).await?;
+    let instances = listed.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
+    let held_keys = if record.network.intent == Intent::Destroyed {
+        world.keys.list().await?.into_iter().collect()
+    } else {
+        BTreeSet::new()
+    };
+    let offered_ports = offer_ports(reconciler, &record).await?;
+    let observed = Observation {
+        now_ms: world.now_ms(),
+        installation: reconciler.installation.clone(),
+        vault: world.keys.directory().to_owned(),
+        backoff: reconciler.backoff,
+        live: reconciler.monitor.nodes(id),
+        record,
+        instances,
+        offered_ports,
+        held_keys,
+    };
+    reconciler.monitor.attend(&observed);
+    Ok(Some(observed))
+}
+
+/// Free ports that no row names: a stopped node's port is kept although nobody listens on it.
+async fn offer_ports(reconciler: &Reconciler, record: &Record) -> Result<Vec<u16>, StoreError> {
+    let wanted = record.network.intent == Intent::Running;
+    let without = |node: &&NodeRow| node.port.is_none() || node.status.port_taken;
+    let missing = record.nodes.iter().filter(without).count();
+    if !wanted || missing == 0 {
+        return Ok(Vec::new());
+    }
+    let known = reconciler.store.known().await?;
+    let mut ports = reconciler.world.ports.offer(missing + known.ports.len().min(64));
+    ports.retain(|port| !known.ports.contains(port));
+    ports.truncate(missing);
+    Ok(ports)
+}

@@ -1,0 +1,66 @@
+//! Failures of the world as reasons on an object: the code, what happened, what to do.
+
+use windlass_keys::KeyError;
+use windlass_model::{ErrorCode, network::Reason};
+use windlass_substrate::SubstrateError;
+
+use crate::{gateway::GatewayError, store::error::causes};
+
+fn reason(
+    code: ErrorCode,
+    error: &dyn std::error::Error,
+    remedy: impl Into<String>,
+    now_ms: u64,
+) -> Reason {
+    let message = format!("{error}{}", causes(error));
+    Reason { code, message, remedy: remedy.into(), since_ms: now_ms }
+}
+
+/// A verb of the substrate failed.
+pub(crate) fn of_substrate(error: &SubstrateError, now_ms: u64) -> Reason {
+    let code = match error {
+        SubstrateError::PortInUse { .. } => ErrorCode::PortInUse,
+        SubstrateError::DiskFull { .. } => ErrorCode::DiskFull,
+        SubstrateError::NotWritable { .. } | SubstrateError::Foreign { .. } => {
+            ErrorCode::DataDirectoryUnusable
+        }
+        SubstrateError::ExitedEarly { exit: Some(exit), .. }
+            if exit.reason.contains("port_in_use") =>
+        {
+            ErrorCode::PortInUse
+        }
+        _ => ErrorCode::WorkloadFailed,
+    };
+    reason(code, error, error.hint(), now_ms)
+}
+
+/// The key holder failed.
+pub(crate) fn of_keys(error: &KeyError, now_ms: u64) -> Reason {
+    let text = causes(error);
+    let full = text.contains("No space left") || text.contains("os error 28");
+    let code = if full { ErrorCode::DiskFull } else { ErrorCode::DataDirectoryUnusable };
+    reason(code, error, error.hint(), now_ms)
+}
+
+/// The gateway can't serve.
+pub(crate) fn of_gateway(error: &GatewayError, now_ms: u64) -> Reason {
+    match error {
+        GatewayError::Substrate(error) => of_substrate(error, now_ms),
+        GatewayError::Store(_)
+        | GatewayError::Wire(_)
+        | GatewayError::Refused { .. }
+        | GatewayError::NoPort
+        | GatewayError::NotRunning => reason(
+            ErrorCode::NetworkUnavailable,
+            error,
+            "the gateway is started again by itself; the platform's log says more",
+            now_ms,
+        ),
+    }
+}
+
+/// A node, or the endpoint, did not answer as it should.
+pub(crate) fn of_answer(error: &dyn std::error::Error, now_ms: u64) -> Reason {
+    let remedy = "it is asked again by itself; `windlass network logs` shows what the nodes do";
+    reason(ErrorCode::NetworkUnavailable, error, remedy, now_ms)
+}

@@ -1,0 +1,239 @@
+//! The plan for a network that is to run: from a declaration to usable, and back to usable after
+//! any accident.
+
+use windlass_engine::{Engine, NodeReport};
+use windlass_keys::Purpose;
+use windlass_model::{
+    ErrorCode,
+    network::{NetworkState, Reason},
+    workload::{Desired, Workload},
+};
+
+use crate::{
+    network::{
+        describe::workload,
+        observe::Observation,
+        plan::{Action, Plan, Start, note_process, to_be_proved, up_to_date},
+    },
+    operation::step,
+    store::rows::NodeRow,
+};
+
+/// How long the test transaction is waited for before it is sent again.
+const TEST_RETRY_MS: u64 = 500;
+/// How long a step may wait for the world before the object says what it waits for.
+const PATIENCE_MS: u64 = 3_000;
+
+pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) {
+    if found(observed, plan) {
+        return;
+    }
+    let operation = observed.record.network.operation.is_some();
+    if operation {
+        plan.push(Action::SetState(on_the_way(observed.record.network.state)));
+    }
+    if !start(observed, engine, plan) {
+        if operation {
+            plan.push(Action::Reach(step::PROCESSES));
+        }
+        return;
+    }
+    if !operation {
+        return plan.explain(observed, None);
+    }
+    if let Err(waiting) = met(observed) {
+        plan.push(Action::Reach(step::PEERS));
+        plan.push(Action::Detail(waiting.clone()));
+        return wait(observed, plan, waiting);
+    }
+    if to_be_proved(observed) && !prove(observed, plan) {
+        return;
+    }
+    plan.explain(observed, None);
+    plan.push(Action::Reach(step::ENDPOINT));
+    plan.push(Action::Publish);
+    plan.push(Action::ProbeEndpoint);
+    plan.push(Action::Conclude(NetworkState::Usable));
+}
+
+/// Keys, ports and genesis. True if the plan has to be carried out before there can be more.
+fn found(observed: &Observation, plan: &mut Plan) -> bool {
+    let record = &observed.record;
+    let before = plan.actions.len();
+    for node in &record.nodes {
+        for (key, purpose) in
+            [(&node.node_key, Purpose::Node), (&node.consensus_key, Purpose::Consensus)]
+        {
+            if key.public.is_none() {
+                let (node, key) = (node.id.clone(), key.id.clone());
+                plan.push(Action::CreateKey { node, key, purpose });
+            }
+        }
+    }
+    if plan.actions.len() > before {
+        plan.actions.insert(before, Action::SetState(NetworkState::Creating));
+        plan.actions.insert(before + 1, Action::Reach(step::KEYS));
+        plan.push(Action::Reach(step::GENESIS));
+    }
+    let without = |node: &&NodeRow| node.port.is_none() || node.status.port_taken;
+    let mut offered = observed.offered_ports.iter();
+    for node in record.nodes.iter().filter(without) {
+        match offered.next() {
+            Some(port) => plan.push(Action::ChoosePort { node: node.id.clone(), port: *port }),
+            None => {
+                plan.explain(observed, Some(no_port(observed.now_ms)));
+                plan.wake_at(observed.now_ms + PATIENCE_MS);
+                return true;
+            }
+        }
+    }
+    if record.network.genesis.is_none() {
+        plan.push(Action::MakeGenesis);
+    }
+    if plan.actions.len() > before {
+        plan.push(Action::Reach(step::PROCESSES));
+        return true;
+    }
+    false
+}
+
+fn on_the_way(state: NetworkState) -> NetworkState {
+    match state {
+        NetworkState::Declared | NetworkState::Creating => NetworkState::Creating,
+        NetworkState::Usable => NetworkState::Usable,
+        NetworkState::Stopping
+        | NetworkState::Stopped
+        | NetworkState::Starting
+        | NetworkState::Destroying
+        | NetworkState::Gone => NetworkState::Starting,
+    }
+}
+
+/// Processes. True if every one runs as it should.
+fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
+    let mut due = Vec::new();
+    let mut outdated = Vec::new();
+    let mut waiting = Vec::new();
+    for node in &observed.record.nodes {
+        let wanted = match workload(observed, engine, node, Desired::Running) {
+            Ok(wanted) => wanted,
+            Err(reason) => {
+                plan.explain(observed, Some(reason));
+                return false;
+            }
+        };
+        match note_process(observed, node, plan) {
+            Start::Now => due.push((node, wanted)),
+            Start::Later => waiting.push(node),
+            Start::Runs if up_to_date(observed.instance(node), &wanted) => {}
+            Start::Runs => outdated.push((node, wanted)),
+        }
+    }
+    let settled = due.is_empty() && outdated.is_empty() && waiting.is_empty();
+    if let Some(node) = waiting.first() {
+        plan.explain(observed, node.status.reason.clone());
+    }
+    let at_once = observed.record.network.state != NetworkState::Usable;
+    let restarted = if at_once { outdated.len() } else { one_at_a_time(observed, &outdated) };
+    let ensure = |(node, wanted): (&NodeRow, Workload)| Action::Ensure {
+        node: node.id.clone(),
+        workload: Box::new(wanted),
+    };
+    plan.actions.extend(due.into_iter().map(ensure));
+    plan.actions.extend(outdated.into_iter().take(restarted).map(ensure));
+    settled
+}
+
+/// A network in use is changed one node at a time, and only while all the others answer.
+fn one_at_a_time(observed: &Observation, outdated: &[(&NodeRow, Workload)]) -> usize {
+    let Some((next, _)) = outdated.first() else { return 0 };
+    let others = observed.record.nodes.iter().filter(|node| node.id != next.id);
+    usize::from(others.map(|node| observed.report(node)).all(|report| report.is_some()))
+}
+
+/// Whether the nodes have found each other; otherwise what is waited for.
+fn met(observed: &Observation) -> Result<(), String> {
+    let nodes = &observed.record.nodes;
+    let all = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+    let hash = observed.record.network.status.genesis_hash.as_deref();
+    let reports: Vec<(&NodeRow, Option<&NodeReport>)> =
+        nodes.iter().map(|node| (node, observed.report(node))).collect();
+    let answering = reports.iter().filter(|(_, report)| report.is_some()).count();
+    if answering < nodes.len() {
+        return Err(format!("{answering} of {all} nodes answer"));
+    }
+    let proving = to_be_proved(observed);
+    for (node, report) in &reports {
+        let Some(report) = report else { continue };
+        if Some(report.genesis_hash.as_str()) != hash {
+            return Err(format!("{} has the genesis {}", node.name, report.genesis_hash));
+        }
+        let connected = report.connected_validators;
+        if !report.quorum_connected || (proving && connected < all) {
+            return Err(format!("{} is connected with {connected} of {all} nodes", node.name));
+        }
+        if report.syncing {
+            return Err(format!("{} is catching up", node.name));
+        }
+    }
+    let mut tips = reports.iter().filter_map(|(_, report)| report.map(|report| &report.tip));
+    let first = tips.next();
+    if proving || tips.all(|tip| Some(tip) == first) {
+        Ok(())
+    } else {
+        Err("the nodes do not report one tip yet".to_owned())
+    }
+}
+
+/// The test transaction. True if it is in a block that every node has, and the proof can be
+/// collected in this plan.
+fn prove(observed: &Observation, plan: &mut Plan) -> bool {
+    plan.push(Action::Reach(step::TEST));
+    let heights: Vec<u64> = observed
+        .record
+        .nodes
+        .iter()
+        .filter_map(|node| observed.report(node))
+        .map(|report| report.tip.number)
+        .collect();
+    if heights.iter().all(|height| *height > 0) {
+        plan.push(Action::CollectEvidence);
+        return true;
+    }
+    let since_ms = observed.step_since(step::TEST);
+    let again = since_ms.is_none_or(|ms| observed.now_ms.saturating_sub(ms) >= TEST_RETRY_MS);
+    if again && heights.iter().all(|height| *height == 0) {
+        plan.push(Action::SendTest);
+    }
+    let have = heights.iter().filter(|height| **height > 0).count();
+    let waiting = format!("{have} of {} nodes have the first block", heights.len());
+    plan.push(Action::Detail(waiting.clone()));
+    plan.wake_at(observed.now_ms + TEST_RETRY_MS);
+    wait(observed, plan, waiting);
+    false
+}
+
+/// Waits for the world; after some patience the object says what for.
+fn wait(observed: &Observation, plan: &mut Plan, waiting: String) {
+    let since_ms = observed.step_since_ms();
+    if observed.now_ms.saturating_sub(since_ms) < PATIENCE_MS {
+        plan.wake_at(since_ms.saturating_add(PATIENCE_MS));
+        return;
+    }
+    let reason = Reason {
+        code: ErrorCode::NetworkUnavailable,
+        message: waiting,
+        remedy: "it goes on by itself; `windlass network logs` shows what the nodes do".to_owned(),
+        since_ms,
+    };
+    plan.explain(observed, Some(reason));
+}
+
+fn no_port(now_ms: u64) -> Reason {
+    Reason {
+        code: ErrorCode::PortInUse,
+        message: "the machine has no free loopback port".to_owned(),
+        remedy: "end programs that hold ports; it is tried again by itself".to_owned(),
+        since_ms: now_ms,
+    }
+}

@@ -1,0 +1,109 @@
+//! The network as the API shows it: its rows, and over them what its nodes say now.
+
+use windlass_model::{
+    ErrorCode, NodeId,
+    network::{Health, Intent, Network, NetworkState, Node, NodeRole, NodeState, Reason},
+};
+
+use crate::{
+    gateway::endpoint,
+    monitor::{LiveNetwork, LiveNode},
+    store::rows::{NodeRow, Record},
+};
+
+/// Puts the two together. `gateway` is the gateway's URL.
+pub(crate) fn network(
+    record: &Record,
+    live: Option<&LiveNetwork>,
+    gateway: Option<&str>,
+) -> Network {
+    let row = &record.network;
+    let nodes = record
+        .nodes
+        .iter()
+        .map(|one| node(record, one, live.and_then(|live| live.nodes.get(&one.id))))
+        .collect();
+    let proved = row.status.evidence.is_some();
+    let running = row.state == NetworkState::Usable;
+    let health = live.filter(|_| running).map_or(Health::Unknown, |live| live.health);
+    let said = live.filter(|_| running).and_then(|live| live.reason.clone());
+    Network {
+        id: row.id.clone(),
+        organization: row.organization.clone(),
+        name: row.name.clone(),
+        state: row.state,
+        intent: row.intent,
+        health,
+        reason: row.status.reason.clone().or(said),
+        spec: row.spec.clone(),
+        generation: row.generation,
+        resource_version: row.resource_version,
+        genesis_hash: row.status.genesis_hash.clone(),
+        endpoint: gateway.filter(|_| proved).map(|base| endpoint(base, row)),
+        tip: live.and_then(|live| live.tip.clone()),
+        nodes,
+        evidence: row.status.evidence.clone(),
+        operation: row.operation.clone(),
+        created_at_ms: row.created_at_ms,
+        answered_at_ms: live.and_then(|live| live.answered_at_ms),
+    }
+}
+
+fn node(record: &Record, row: &NodeRow, live: Option<&LiveNode>) -> Node {
+    let process = live.and_then(|live| live.process.as_ref());
+    let answer = live.and_then(LiveNode::answer);
+    let silence = live.and_then(|live| live.silence.as_deref());
+    let state = state(record, row, (process.is_some(), answer.is_some()));
+    Node {
+        id: row.id.clone(),
+        name: row.name.clone(),
+        member: row.member.clone(),
+        role: NodeRole::Validator,
+        state,
+        pid: process.map(|process| process.pid),
+        started_at_ms: process.map(|process| process.started_at_ms),
+        tip: live.and_then(|live| live.report.as_ref()).map(|report| report.tip.clone()),
+        resident_bytes: live.and_then(|live| live.resident_bytes),
+        connected_validators: answer.map(|report| report.connected_validators),
+        restarts: row.status.restarts,
+        answered_at_ms: live.and_then(|live| live.answered_at_ms),
+        node_key: row.node_key.public.map(hex::encode),
+        consensus_key: row.consensus_key.public.map(hex::encode),
+        address: row.port.map(|port| format!("127.0.0.1:{port}")),
+        reason: reason(row, silence, live),
+    }
+}
+
+fn state(record: &Record, row: &NodeRow, (runs, answers): (bool, bool)) -> NodeState {
+    match (runs, answers, record.network.intent) {
+        (true, true, _) => NodeState::Running,
+        (true, false, _) => NodeState::Starting,
+        (false, _, Intent::Stopped | Intent::Destroyed) => NodeState::Stopped,
+        (false, _, Intent::Running) if row.status.failures > 0 => NodeState::Failed,
+        (false, _, Intent::Running) if row.status.process.is_some() => NodeState::Failed,
+        (false, _, Intent::Running) if record.network.genesis.is_some() => NodeState::Starting,
+        (false, _, Intent::Running) => NodeState::Declared,
+    }
+}
+
+fn reason(row: &NodeRow, silence: Option<&str>, live: Option<&LiveNode>) -> Option<Reason> {
+    if let Some(reason) = &row.status.reason {
+        return Some(reason.clone());
+    }
+    let silence = silence?;
+    Some(Reason {
+        code: ErrorCode::NetworkUnavailable,
+        message: format!("{} runs and does not answer: {silence}", row.name),
+        remedy: "it is asked again by itself; `windlass network logs` shows what it does"
+            .to_owned(),
+        since_ms: live.and_then(|live| live.answered_at_ms).unwrap_or_default(),
+    })
+}
+
+/// A node by its name, its id or its index.
+pub(crate) fn find_node<'a>(record: &'a Record, named: &str) -> Option<&'a NodeRow> {
+    let by_index = named.parse::<usize>().ok().and_then(|index| record.nodes.get(index));
+    let id = named.parse::<NodeId>().ok();
+    let same = |node: &&NodeRow| node.name == named || Some(&node.id) == id.as_ref();
+    record.nodes.iter().find(same).or(by_index)
+}

@@ -1,0 +1,327 @@
+//! What the service changes: intent, operation, audit row, events and the remembered answer, in one
+//! transaction. Nothing else happens here; the reconciler is woken and does the rest.
+
+use windlass_model::{
+    ErrorCode, Name, OperationId, OrganizationId, Problem,
+    api::{Accepted, ApplyPlan, Organization},
+    network::{Operation, OperationKind},
+    spec::{Defaults, Manifest},
+};
+
+use crate::{
+    network::{
+        change::{self, Decision},
+        declare,
+    },
+    operation::action_of,
+    service::{Action, Answer, Control, Granted, RequestMeta, network_not_found},
+    store::{AuditEntry, Change, Find, Remembered, StoreError, rows::Record},
+};
+
+/// How often a random chain id is drawn before it is a defect.
+const DRAWS: usize = 16;
+
+/// What a change came to, before it is answered.
+struct Outcome {
+    record: Record,
+    operation: Option<Operation>,
+    warnings: Vec<String>,
+}
+
+impl Control {
+    /// Declares a network.
+    pub async fn declare(
+        &self,
+        granted: &Granted,
+        manifest: Manifest,
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        let organization = self.owner(granted.allows(Action::Create)?).await?;
+        let mut change = self.inner.store.begin().await?;
+        if let Some(answer) = recall(&mut change, &organization.id, &meta).await? {
+            return Ok(answer);
+        }
+        let outcome = self.declare_in(&mut change, &organization, &manifest, &meta).await?;
+        self.finish(change, granted, OperationKind::Create, outcome, &meta).await
+    }
+
+    /// Declares the network if it is absent, and changes it to the manifest if it differs.
+    pub async fn apply(
+        &self,
+        granted: &Granted,
+        name_or_id: &str,
+        manifest: Manifest,
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        let organization = self.owner(granted.allows(Action::Change)?).await?;
+        let mut change = self.inner.store.begin().await?;
+        if let Some(answer) = recall(&mut change, &organization.id, &meta).await? {
+            return Ok(answer);
+        }
+        let found = change.network(&organization.id, &Find::parse(name_or_id)).await?;
+        let Some(record) = found else {
+            let manifest = named(manifest, name_or_id)?;
+            let outcome = self.declare_in(&mut change, &organization, &manifest, &meta).await?;
+            return self.finish(change, granted, OperationKind::Create, outcome, &meta).await;
+        };
+        let manifest = named(manifest, record.network.name.as_str())?;
+        let spec = manifest.resolve(&defaults(&organization, &record))?;
+        let (decision, _) = change::update(&record, &spec)?;
+        let mut after = record.clone();
+        after.network.spec = spec;
+        let outcome = self.decided(&mut change, (record, after), decision, &meta).await?;
+        self.finish(change, granted, OperationKind::Update, outcome, &meta).await
+    }
+
+    /// What [`Control::apply`] would do.
+    pub async fn plan_apply(
+        &self,
+        granted: &Granted,
+        name_or_id: &str,
+        manifest: &Manifest,
+    ) -> Answer<ApplyPlan> {
+        let organization = self.owner(granted.allows(Action::Read)?).await?;
+        let found = self.inner.store.network(&organization.id, &Find::parse(name_or_id)).await?;
+        let Some(record) = found else {
+            let manifest = named(manifest.clone(), name_or_id)?;
+            let chain_id = declare::random_chain_id(&self.inner.world);
+            manifest.resolve(&Defaults { chain_id, organization: organization.name })?;
+            return Ok(ApplyPlan::Create);
+        };
+        let manifest = named(manifest.clone(), record.network.name.as_str())?;
+        let spec = manifest.resolve(&defaults(&organization, &record))?;
+        let (_, changes) = change::update(&record, &spec)?;
+        Ok(if changes.is_empty() { ApplyPlan::Nothing } else { ApplyPlan::Update { changes } })
+    }
+
+    /// Ends a network's processes and keeps everything else.
+    pub async fn stop(
+        &self,
+        granted: &Granted,
+        name_or_id: &str,
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        self.intend(granted, (Action::Change, OperationKind::Stop), name_or_id, meta, change::stop)
+            .await
+    }
+
+    /// Brings a stopped network back.
+    pub async fn start(
+        &self,
+        granted: &Granted,
+        name_or_id: &str,
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        let what = (Action::Change, OperationKind::Start);
+        self.intend(granted, what, name_or_id, meta, change::start).await
+    }
+
+    /// Leaves nothing of a network. A second destroy of one under way answers the same operation.
+    pub async fn destroy(
+        &self,
+        granted: &Granted,
+        name_or_id: &str,
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        let what = (Action::Destroy, OperationKind::Destroy);
+        let decide = |record: &Record| Ok(change::destroy(record));
+        self.intend(granted, what, name_or_id, meta, decide).await
+    }
+
+    async fn intend(
+        &self,
+        granted: &Granted,
+        (action, kind): (Action, OperationKind),
+        name_or_id: &str,
+        meta: RequestMeta,
+        decide: impl FnOnce(&Record) -> Result<Decision, Box<Problem>>,
+    ) -> Answer<Accepted> {
+        let organization = granted.allows(action)?.clone();
+        let mut change = self.inner.store.begin().await?;
+        if let Some(answer) = recall(&mut change, &organization, &meta).await? {
+            return Ok(answer);
+        }
+        let found = change.network(&organization, &Find::parse(name_or_id)).await?;
+        let record = found.ok_or_else(|| network_not_found(name_or_id))?;
+        let decision = decide(&record)?;
+        let after = record.clone();
+        let outcome = self.decided(&mut change, (record, after), decision, &meta).await?;
+        self.finish(change, granted, kind, outcome, &meta).await
+    }
+
+    async fn declare_in(
+        &self,
+        change: &mut Change,
+        organization: &Organization,
+        manifest: &Manifest,
+        meta: &RequestMeta,
+    ) -> Answer<Outcome> {
+        let world = &self.inner.world;
+        let chain_id = free_chain_id(change, || declare::random_chain_id(world)).await?;
+        let declared = declare::declare(world, organization, manifest, chain_id, world.now_ms())?;
+        let network = &declared.record.network;
+        let taken = change.network(&organization.id, &Find::Name(network.name.to_string())).await?;
+        if taken.is_some() {
+            return Err(declare::name_taken(&network.name));
+        }
+        if change.chain_id_taken(network.spec.chain_id).await? {
+            return Err(declare::chain_id_taken(network.spec.chain_id));
+        }
+        let running = change.running_specs().await?;
+        let machine = self.inner.settings.machine_memory_bytes;
+        declare::check_memory(&world.engines, &network.spec, &running, machine)?;
+        match change.insert(&declared.record, meta.now_ms).await {
+            Err(error) if error.taken().is_some() => Err(declare::name_taken(&network.name)),
+            Err(error) => Err(error.into()),
+            Ok(()) => Ok(Outcome {
+                operation: declared.record.operation.clone(),
+                record: declared.record,
+                warnings: declared.warnings,
+            }),
+        }
+    }
+
+    /// Writes what was decided about a network that is there.
+    async fn decided(
+        &self,
+        change: &mut Change,
+        (before, mut after): (Record, Record),
+        decision: Decision,
+        meta: &RequestMeta,
+    ) -> Answer<Outcome> {
+        check_version(&before, meta)?;
+        match decision {
+            Decision::Nothing => {
+                Ok(Outcome { record: before, operation: None, warnings: Vec::new() })
+            }
+            Decision::UnderWay => {
+                let operation = before.operation.clone();
+                Ok(Outcome { record: before, operation, warnings: Vec::new() })
+            }
+            Decision::Begin(kind) => {
+                let id = OperationId::from_entropy(self.inner.world.random());
+                let now_ms = self.inner.world.now_ms();
+                if let Some(superseded) = change::begin(&mut after, kind, id, now_ms) {
+                    change.put_operation(&superseded).await?;
+                    let object = superseded.id.as_str();
+                    let organization = &superseded.organization;
+                    change.announce(organization, "operation", object, now_ms).await?;
+                }
+                change.save(&before, &mut after, meta.now_ms).await?;
+                let operation = after.operation.clone();
+                Ok(Outcome { record: after, operation, warnings: Vec::new() })
+            }
+        }
+    }
+
+    /// Audits, remembers, commits and wakes.
+    async fn finish(
+        &self,
+        mut change: Change,
+        granted: &Granted,
+        kind: OperationKind,
+        outcome: Outcome,
+        meta: &RequestMeta,
+    ) -> Answer<Accepted> {
+        let Outcome { record, operation, warnings } = outcome;
+        let network = &record.network;
+        let entry = AuditEntry {
+            organization: &network.organization,
+            at_ms: meta.now_ms,
+            actor: granted.actor(),
+            action: action_of(kind).to_owned(),
+            object: network.id.as_str(),
+            request_hash: &meta.request_hash,
+            outcome: "accepted",
+        };
+        change.audit(&entry).await?;
+        let accepted = Accepted { network: self.view(&record), operation, warnings };
+        if let Some(key) = &meta.idempotency_key {
+            let response = serde_json::to_string(&accepted).expect("an answer is plain data");
+            let request_hash = hex::encode(meta.request_hash);
+            let remembered = Remembered { request_hash, response };
+            change.remember(&network.organization, key, &remembered, meta.now_ms).await?;
+        }
+        change.commit("mutation").await?;
+        self.inner.wakes.wake(&network.organization, &network.id);
+        Ok(accepted)
+    }
+
+    async fn owner(&self, id: &OrganizationId) -> Answer<Organization> {
+        let all = self.inner.store.organizations().await?;
+        let found = all.into_iter().find(|organization| organization.id == *id);
+        found.ok_or_else(|| crate::authorize::unknown_organization(id.as_str()))
+    }
+}
+
+/// What the same request was answered before, if it comes again.
+async fn recall(
+    change: &mut Change,
+    organization: &OrganizationId,
+    meta: &RequestMeta,
+) -> Answer<Option<Accepted>> {
+    let Some(key) = &meta.idempotency_key else { return Ok(None) };
+    let Some(remembered) = change.recall(organization, key).await? else { return Ok(None) };
+    if remembered.request_hash != hex::encode(meta.request_hash) {
+        return Err(Box::new(Problem::new(
+            ErrorCode::IdempotencyKeyReused,
+            format!("the idempotency key `{key}` was used for another request"),
+            "use a new key for every request; the same one only to repeat a request",
+        )));
+    }
+    let answer = serde_json::from_str(&remembered.response).map_err(|error| {
+        StoreError::Damaged { what: "remembered answer", reason: error.to_string() }
+    })?;
+    Ok(Some(answer))
+}
+
+async fn free_chain_id(change: &mut Change, draw: impl Fn() -> u64) -> Answer<u64> {
+    for _ in 0..DRAWS {
+        let chain_id = draw();
+        if !change.chain_id_taken(chain_id).await? {
+            return Ok(chain_id);
+        }
+    }
+    Err(Box::new(Problem::new(
+        ErrorCode::Internal,
+        "no free chain id was drawn",
+        "give `chain_id` in the spec",
+    )))
+}
+
+fn check_version(record: &Record, meta: &RequestMeta) -> Answer<()> {
+    let found = record.network.resource_version;
+    match meta.if_version {
+        Some(seen) if seen != found => Err(Box::new(Problem::new(
+            ErrorCode::VersionConflict,
+            format!("`{}` has the resource version {found}, not {seen}", record.network.name),
+            "look at it as it is now and decide again",
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// An omitted chain id is the one that the network has.
+fn defaults(organization: &Organization, record: &Record) -> Defaults {
+    Defaults { chain_id: record.network.spec.chain_id, organization: organization.name.clone() }
+}
+
+/// The manifest with the name that the path gives; two different names are a mistake.
+fn named(manifest: Manifest, name: &str) -> Answer<Manifest> {
+    let name: Name = name.parse().map_err(|error: windlass_model::name::InvalidName| {
+        Box::new(Problem::new(
+            ErrorCode::InvalidName,
+            error.to_string(),
+            "a name has 1 to 40 of a-z, 0-9 and `-`, and begins with a letter",
+        ))
+    })?;
+    match &manifest.name {
+        Some(other) if *other != name => Err(Box::new(Problem::new(
+            ErrorCode::InvalidName,
+            format!("the manifest is for `{other}`, and the request for `{name}`"),
+            "a network keeps its name; apply the manifest under its own",
+        ))),
+        Some(_) => Ok(manifest),
+        None => Ok(Manifest { name: Some(name), ..manifest }),
+    }
+}
