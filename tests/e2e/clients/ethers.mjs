@@ -1,0 +1,107 @@
+// ethers against a network, with its endpoint and no other setting, from an account without balance.
+import assert from "node:assert/strict";
+import { ContractFactory, JsonRpcProvider, NonceManager, Wallet, isCallException, isError } from "ethers";
+import { endpoint, step, token } from "./common.mjs";
+
+const provider = new JsonRpcProvider(endpoint, undefined, { pollingInterval: 50 });
+const wallet = Wallet.createRandom().connect(provider);
+// ethers keeps an account's nonce for 250 ms; finality is faster, so the signer counts by itself.
+const signer = new NonceManager(wallet);
+const friend = Wallet.createRandom().connect(provider);
+const supply = 10n ** 24n;
+
+await step("network", async () => {
+  const network = await provider.getNetwork();
+  assert.ok(network.chainId > 0n);
+  assert.equal(await provider.getBalance(wallet.address), 0n);
+  const fees = await provider.getFeeData();
+  assert.ok(fees.gasPrice !== null);
+});
+
+const contract = await step("deploy", async () => {
+  const factory = new ContractFactory(token.abi, token.bytecode, signer);
+  const deployed = await factory.deploy("Windlass", "WND", supply);
+  await deployed.waitForDeployment();
+  assert.notEqual(await provider.getCode(await deployed.getAddress()), "0x");
+  return deployed;
+});
+
+await step("read", async () => {
+  assert.equal(await contract.name(), "Windlass");
+  assert.equal(await contract.totalSupply(), supply);
+  assert.equal(await contract.balanceOf(wallet.address), supply);
+});
+
+const receipt = await step("transfer", async () => {
+  const gas = await contract.transfer.estimateGas(friend.address, 777n);
+  assert.ok(gas > 21_000n && gas < 100_000n, `the estimate is ${gas}`);
+  const sent = await contract.transfer(friend.address, 777n);
+  const mined = await sent.wait();
+  assert.equal(mined.status, 1);
+  assert.equal(mined.hash, sent.hash);
+  assert.equal(await contract.balanceOf(friend.address), 777n);
+  const found = await provider.getTransaction(sent.hash);
+  assert.equal(found.blockNumber, mined.blockNumber);
+  return mined;
+});
+
+await step("logs", async () => {
+  const events = await contract.queryFilter(contract.filters.Transfer(wallet.address, friend.address), 0);
+  assert.equal(events.length, 1);
+  assert.equal(events[0].args.value, 777n);
+  const parsed = receipt.logs.map((log) => contract.interface.parseLog(log));
+  assert.deepEqual(parsed.map((log) => log.name), ["Transfer"]);
+});
+
+await step("blocks", async () => {
+  const block = await provider.getBlock(receipt.blockNumber, true);
+  assert.equal(block.hash, receipt.blockHash);
+  assert.ok(block.prefetchedTransactions.some((tx) => tx.hash === receipt.hash));
+  assert.equal((await provider.getBlock(block.hash)).number, block.number);
+  assert.ok((await provider.getBlockNumber()) >= receipt.blockNumber);
+});
+
+await step("a custom error is decoded", async () => {
+  await assert.rejects(contract.connect(friend).transfer.staticCall(wallet.address, 1_000n), (error) => {
+    assert.ok(isCallException(error));
+    assert.equal(error.revert.name, "ERC20InsufficientBalance");
+    assert.deepEqual([...error.revert.args], [friend.address, 777n, 1_000n]);
+    return true;
+  });
+});
+
+await step("a revert's text is decoded", async () => {
+  await assert.rejects(contract.distribute.estimateGas([], 1n), (error) => {
+    assert.ok(isCallException(error));
+    assert.equal(error.reason, "no receivers");
+    return true;
+  });
+});
+
+await step("a transaction that reverts says so", async () => {
+  const sent = await contract.distribute([], 1n, { gasLimit: 100_000n });
+  await assert.rejects(sent.wait(), (error) => isCallException(error) && error.receipt.status === 0);
+});
+
+await step("many at once", async () => {
+  const accounts = Array.from({ length: 10 }, () => Wallet.createRandom().connect(provider));
+  const given = await contract.distribute(accounts.map((one) => one.address), 5n);
+  assert.equal((await given.wait()).logs.length, 10);
+  const all = await Promise.all(
+    accounts.map(async (one) => (await contract.connect(one).transfer(friend.address, 5n)).wait()),
+  );
+  assert.ok(all.every((one) => one.status === 1));
+  assert.equal(await contract.balanceOf(friend.address), 827n);
+});
+
+await step("refusals that ethers understands", async () => {
+  await assert.rejects(wallet.sendTransaction({ to: friend.address, nonce: 0, gasLimit: 21_000n }), (error) =>
+    isError(error, "NONCE_EXPIRED"),
+  );
+  await assert.rejects(wallet.sendTransaction({ to: friend.address, value: 1n, gasLimit: 21_000n }), (error) =>
+    isError(error, "INSUFFICIENT_FUNDS"),
+  );
+});
+
+provider.destroy();
+console.log("ethers: all steps passed");
