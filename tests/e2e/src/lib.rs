@@ -1,1 +1,17 @@
-//! windlass-e2e
+//! The whole system from outside: a platform in a directory of its own, its command line, its API
+//! and the endpoints of its networks.
+//!
+//! Nothing here knows how Windlass is made. It starts `target/debug/windlass`, reads what it prints,
+//! speaks HTTP to what listens, and looks at `/proc`. Whatever a test does, its processes end with
+//! it: [`Platform`]'s drop ends every process that names its directory.
+
+mod account;
+mod platform;
+mod rpc;
+mod tool;
+pub mod world;
+
+pub use account::{Account, Call};
+pub use platform::{Answer, Platform};
+pub use rpc::{Endpoint, RpcError, call_node, node_socket};
+pub use tool::{Finished, run_tool};

@@ -1,0 +1,8 @@
+//! The whole system: life, faults, bad input and safety of real networks of real processes.
+
+mod crashes;
+mod faults;
+mod input;
+mod life;
+mod safety;
+mod support;

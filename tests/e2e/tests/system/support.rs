@@ -1,0 +1,92 @@
+//! What several of these tests ask of a network.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use windlass_e2e::{Endpoint, Platform, call_node, node_socket, run_tool, world};
+use windlass_model::network::{BlockRef, Health, Network, NetworkState, NodeState};
+
+/// How long a node may take to be what it should be.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The hash of a block, as one node itself knows it.
+pub(crate) async fn block_at(platform: &Platform, node: &str, number: u64) -> Option<String> {
+    let socket = node_socket(&platform.data_dir, node);
+    let number = format!("0x{number:x}");
+    let block = call_node(&socket, "eth_getBlockByNumber", json!([number, false])).await?.ok()?;
+    Some(block.get("hash")?.as_str()?.to_owned())
+}
+
+/// What a node says of itself.
+pub(crate) async fn status_of(platform: &Platform, node: &str) -> Option<Value> {
+    let socket = node_socket(&platform.data_dir, node);
+    call_node(&socket, "windlass_status", json!([])).await?.ok()
+}
+
+/// The final tip that a node itself reports.
+pub(crate) async fn tip_of(platform: &Platform, node: &str) -> Option<BlockRef> {
+    let status = status_of(platform, node).await?;
+    let tip = status.get("tip")?;
+    Some(BlockRef {
+        number: tip.get("number").and_then(quantity)?,
+        hash: tip.get("hash")?.as_str()?.to_owned(),
+    })
+}
+
+/// Reads a number, as a JSON number or as `0x` hex.
+pub(crate) fn quantity(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok())
+}
+
+/// Waits until every node reports one and the same tip, at or above a height.
+pub(crate) async fn one_tip(platform: &Platform, network: &Network, least: u64) -> BlockRef {
+    let what = format!("one tip at all nodes, at least {least}");
+    world::eventually(&what, PATIENCE, async || {
+        let mut tips = Vec::new();
+        for node in &network.nodes {
+            tips.push(tip_of(platform, node.id.as_str()).await?);
+        }
+        let first = tips.first()?.clone();
+        (first.number >= least && tips.iter().all(|tip| *tip == first)).then_some(first)
+    })
+    .await
+}
+
+/// Every node holds the same blocks, from block 0 to the height.
+pub(crate) async fn no_fork(platform: &Platform, network: &Network, height: u64) -> Vec<String> {
+    let mut chain = Vec::new();
+    for number in 0..=height {
+        let mut hashes = Vec::new();
+        for node in &network.nodes {
+            let hash = block_at(platform, node.id.as_str(), number).await;
+            hashes.push(hash.unwrap_or_else(|| panic!("{} has no block {number}", node.name)));
+        }
+        let first = hashes.first().expect("a network has nodes").clone();
+        assert!(hashes.iter().all(|hash| *hash == first), "a fork at {number}: {hashes:?}");
+        chain.push(first);
+    }
+    chain
+}
+
+/// Waits until the platform says that every node is there.
+pub(crate) async fn healthy(platform: &Platform, name: &str) -> Network {
+    platform
+        .until(name, "healthy with every node running", |network| {
+            network.state == NetworkState::Usable
+                && network.health == Health::Healthy
+                && network.nodes.iter().all(|node| node.state == NodeState::Running)
+        })
+        .await
+}
+
+/// The chain id that an endpoint answers.
+pub(crate) async fn chain_id(endpoint: &Endpoint) -> u64 {
+    endpoint.number("eth_chainId", json!([])).await
+}
+
+/// Asks the independent check for anything left; it exits with 0 if there is nothing.
+pub(crate) async fn no_leaks(platform: &Platform) {
+    let folder = platform.data_dir.to_string_lossy().into_owned();
+    let leaks = run_tool("target/debug/xtask", &["leaks", "--data-dir", &folder], &[]).await;
+    assert_eq!(leaks.code, Some(0), "something was left: {}{}", leaks.stdout, leaks.stderr);
+}
