@@ -127,14 +127,25 @@ where
             let met = self.heard.connections() > connections;
             connections = self.heard.connections();
             let all = met || due.is_some_and(|due| due <= self.context.current());
-            let (next, pending) = self.ledger.pending_for_gossip(if all { 0 } else { sequence });
-            sequence = next;
-            let fresh: Vec<Bytes> = pending
-                .into_iter()
-                .filter(|bytes| all || !from_peers.known.contains(&keccak256(bytes)))
-                .collect();
-            let any = !fresh.is_empty();
-            self.send(fresh);
+            if all {
+                sequence = 0;
+            }
+            let mut any = false;
+            // The ledger hands out a bounded piece at a time.
+            loop {
+                let (next, pending) = self.ledger.pending_for_gossip(sequence);
+                if next == sequence || pending.is_empty() {
+                    sequence = next;
+                    break;
+                }
+                sequence = next;
+                let fresh: Vec<Bytes> = pending
+                    .into_iter()
+                    .filter(|bytes| all || !from_peers.known.contains(&keccak256(bytes)))
+                    .collect();
+                any |= !fresh.is_empty();
+                self.send(fresh);
+            }
             repeat = if all {
                 pause = if met { FIRST_REPEAT } else { (pause * 2).min(LAST_REPEAT) };
                 any.then(|| self.context.current() + pause)

@@ -354,6 +354,11 @@ where
         let mine = self.ledger.tip().number;
         let mut proven = announcement.height.min(mine);
         if announcement.height > mine {
+            let known = self.ledger.block_by_hash(announcement.digest.into());
+            if matches!(known, Ok(Some(_))) {
+                commonware_p2p::block!(self.blocker, peer, "announced height is not the block's");
+                return;
+            }
             match self.check(&announcement) {
                 Proof::Holds => {
                     proven = announcement.height;

@@ -54,11 +54,11 @@ const COOLDOWN: Duration = Duration::from_millis(1_000);
 /// How far peers' clocks may differ, and how old a handshake may be.
 const HANDSHAKE_BOUND: Duration = Duration::from_secs(30);
 /// Votes and certificates: two of each a block, at hundreds of blocks a second.
-const VOTE_QUOTA: Quota = Quota::per_second(NZU32!(1_024));
-/// Everything else.
-const QUOTA: Quota = Quota::per_second(NZU32!(256));
+const VOTE_QUOTA: Quota = Quota::per_second(NZU32!(512));
+/// Everything else. Each channel's queue is made for its quota times the peers, so quotas are memory.
+const QUOTA: Quota = Quota::per_second(NZU32!(128));
 /// The presence channel carries nothing.
-const PRESENCE_QUOTA: Quota = Quota::per_second(NZU32!(1_024));
+const PRESENCE_QUOTA: Quota = Quota::per_second(NZU32!(64));
 /// How long a cold start waits for the peers before this one to listen.
 const LISTEN_PATIENCE: Duration = Duration::from_millis(1_500);
 

@@ -1,0 +1,325 @@
+//! A validator, from its directory to its end.
+//!
+//! The directory holds `files/genesis.json` and `files/node.toml` (written by the engine), `data/`
+//! (the ledger and consensus' journals), `voted` (the newest epoch voted in, kept apart from the
+//! journals) and, while the node runs, `rpc.sock`. Whoever calls [`run`] holds the directory's lock
+//! already, so nobody else uses the keys.
+//!
+//! Threads: one for consensus and p2p, two for the ledger's calls, those of the RPC server, and the
+//! runtime's few for files.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use alloy_primitives::B256;
+use commonware_cryptography::{Signer as _, ed25519::PublicKey};
+use commonware_macros::select;
+use commonware_runtime::{Runner, Spawner, Supervisor, tokio as runtime};
+use commonware_utils::ordered::BiMap;
+use windlass_chain::genesis::{Genesis, GenesisError};
+use windlass_keys::{KeyError, vault::Vault};
+use windlass_model::KeyId;
+
+use crate::{
+    config::{ConfigError, NodeConfig},
+    consensus::{
+        Consensus, Parts, Settings, StartError,
+        committees::Committees,
+        epochs::EpochError,
+        exchange::key_bytes,
+        marker::FileMarker,
+        signer::{HandleSigner, public_key},
+        start,
+        work::Work,
+    },
+    ledger::{self, NodeLedger},
+    p2p::{self, ColdStart, P2pError},
+    rpc,
+    seam::Ledger as _,
+    status::{Identity, StatusBoard, StatusTip},
+};
+
+/// How many threads make the ledger's calls: one executes, one reads meanwhile.
+const WORK_THREADS: usize = 2;
+/// How many threads the runtime may use for files.
+const FILE_THREADS: usize = 4;
+/// The stack of a thread.
+const STACK_BYTES: usize = 2 * 1_024 * 1_024;
+/// How long an orderly end may take.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the caller is told, and tells.
+pub struct Hooks {
+    /// Called once, when peers and clients can reach the node.
+    pub ready: Box<dyn FnOnce(Ports) + Send>,
+    /// The node ends in order when this resolves. It is polled within a tokio runtime, so it may
+    /// use tokio's signals.
+    pub shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}
+
+/// Where the node is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// By other validators.
+    pub p2p: SocketAddr,
+    /// By clients.
+    pub rpc: PathBuf,
+}
+
+/// How the node ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was told to.
+    Shutdown,
+}
+
+/// Why the node didn't start, or didn't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// `node.toml` can't be used.
+    #[error("the node's configuration cannot be used")]
+    Config(#[source] ConfigError),
+    /// A file can't be read, or a directory made.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The genesis document isn't one.
+    #[error("the genesis document cannot be used")]
+    Genesis(#[source] GenesisError),
+    /// `node.toml` and genesis name other validators.
+    #[error("node.toml lists {peers} peers that are not the genesis' {validators} validators in order")]
+    Peers {
+        /// In `node.toml`.
+        peers: usize,
+        /// In the genesis.
+        validators: usize,
+    },
+    /// Keys in the genesis are no keys, or not different ones.
+    #[error("the genesis' validator keys are not different Ed25519 public keys")]
+    ValidatorKeys,
+    /// A key's id isn't one.
+    #[error("{0:?} is not a key id")]
+    KeyId(String),
+    /// The vault doesn't give a key.
+    #[error("the key {id} cannot be used")]
+    Key {
+        /// Which.
+        id: String,
+        /// Why.
+        #[source]
+        source: KeyError,
+    },
+    /// The vault's key isn't the one in the genesis.
+    #[error("the key {id} is {actual}, the genesis has {expected}")]
+    OtherKey {
+        /// Which.
+        id: String,
+        /// In the vault.
+        actual: B256,
+        /// In the genesis.
+        expected: B256,
+    },
+    /// The ledger doesn't open.
+    #[error("the ledger cannot be opened")]
+    Ledger(#[source] ledger::OpenError),
+    /// The RPC socket can't be served.
+    #[error("the RPC socket cannot be served")]
+    Rpc(#[source] rpc::ServeError),
+    /// The p2p network can't be opened.
+    #[error("the p2p network cannot be opened")]
+    P2p(#[source] P2pError),
+    /// The listening address is taken or not ours.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Consensus doesn't start.
+    #[error("consensus cannot start")]
+    Start(#[source] StartError),
+    /// Consensus ended by itself.
+    #[error("consensus has ended")]
+    Epochs(#[source] EpochError),
+    /// A task of the node ended by itself.
+    #[error("{0} has ended by itself")]
+    Ended(&'static str),
+}
+
+/// Everything that is opened before the runtime starts.
+struct Opened {
+    config: NodeConfig,
+    genesis: Genesis,
+    genesis_hash: B256,
+    node_signer: HandleSigner,
+    vote_signer: HandleSigner,
+    committee: BiMap<PublicKey, PublicKey>,
+    ledger: NodeLedger,
+    status: StatusBoard,
+}
+
+/// Runs the validator in a directory until it is told to end, or fails.
+pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
+    let opened = open(directory)?;
+    let settings = runtime::Config::new()
+        .with_worker_threads(1)
+        .with_max_blocking_threads(FILE_THREADS)
+        .with_thread_stack_size(STACK_BYTES)
+        .with_tcp_nodelay(Some(true))
+        .with_storage_directory(directory.join("data").join("consensus"));
+    let directory = directory.to_owned();
+    runtime::Runner::new(settings)
+        .start(|context| async move { Box::pin(live(context, directory, opened, hooks)).await })
+}
+
+async fn live(
+    context: runtime::Context,
+    directory: PathBuf,
+    opened: Opened,
+    hooks: Hooks,
+) -> Result<Outcome, NodeError> {
+    let Opened { config, genesis, genesis_hash, .. } = &opened;
+    let cold = if opened.ledger.tip().number == 0 { ColdStart::Yes } else { ColdStart::No };
+    // The network's own listener only says that it ended; find out why beforehand.
+    std::net::TcpListener::bind(config.listen)
+        .map_err(|source| NodeError::Listen { address: config.listen, source })?;
+    let work = Work::threads(WORK_THREADS)
+        .map_err(|source| NodeError::File { path: directory.clone(), source })?;
+    let network = p2p::open(&context, config, opened.node_signer.clone(), *genesis_hash, cold)
+        .await
+        .map_err(NodeError::P2p)?;
+    let epoch_length = NonZeroU64::new(genesis.epoch_length)
+        .ok_or(NodeError::Start(StartError::EpochLength(0)))?;
+    let parts = Parts {
+        ledger: opened.ledger.clone(),
+        work,
+        partitions: String::new(),
+        committees: Committees::new(
+            *genesis_hash,
+            opened.committee.clone(),
+            opened.node_signer.public_key(),
+            opened.vote_signer.clone(),
+        ),
+        settings: Settings {
+            epoch_length,
+            block_interval: Duration::from_millis(genesis.min_block_interval_ms),
+        },
+        blocker: network.oracle.clone(),
+        peers: network.oracle,
+        track: network.track,
+        connected: network.connected,
+        marker: Arc::new(FileMarker::new(directory.join("voted"))),
+        status: opened.status.clone(),
+    };
+    let mut consensus = start(context.child("consensus"), parts, network.channels)
+        .await
+        .map_err(NodeError::Start)?;
+    let socket = directory.join("rpc.sock");
+    let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone())
+        .map_err(NodeError::Rpc)?;
+    (hooks.ready)(Ports { p2p: config.listen, rpc: socket });
+    let mut p2p_task = network.task;
+    // Every branch only waits.
+    let outcome = select! {
+        () = hooks.shutdown => Ok(Outcome::Shutdown),
+        ended = &mut consensus.epochs => Err(ended_error(ended)),
+        _ = &mut p2p_task => Err(NodeError::Ended("the p2p network")),
+    };
+    // Requests first, so that nobody is promised what is not stored.
+    drop(server);
+    end(context, consensus).await;
+    outcome
+}
+
+/// Ends consensus: nothing of it runs when this returns.
+async fn end(context: runtime::Context, consensus: Consensus) {
+    if context.stop(0, Some(END_TIMEOUT)).await.is_err() {
+        tracing::warn!("not all tasks ended in time");
+    }
+    drop(consensus);
+}
+
+fn ended_error(
+    ended: Result<Result<(), EpochError>, commonware_runtime::Error>,
+) -> NodeError {
+    match ended {
+        Ok(Err(error)) => NodeError::Epochs(error),
+        Ok(Ok(())) | Err(_) => NodeError::Ended("consensus"),
+    }
+}
+
+fn open(directory: &Path) -> Result<Opened, NodeError> {
+    let files = directory.join("files");
+    let config = NodeConfig::load(&files.join("node.toml")).map_err(NodeError::Config)?;
+    let path = files.join("genesis.json");
+    let bytes = fs::read(&path).map_err(|source| NodeError::File { path, source })?;
+    let genesis = Genesis::parse(&bytes).map_err(NodeError::Genesis)?;
+    let genesis_hash = genesis.hash();
+    let validators: Vec<_> = genesis.validators().collect();
+    let same = validators.len() == config.peers.len()
+        && validators.iter().zip(&config.peers).all(|(one, other)| one.node_key == other.node_key);
+    if !same {
+        let (peers, validators) = (config.peers.len(), validators.len());
+        return Err(NodeError::Peers { peers, validators });
+    }
+    let me = validators[config.index];
+    let vault = Vault::open(&config.vault)
+        .map_err(|source| NodeError::Key { id: config.vault.display().to_string(), source })?;
+    let node_signer = signer(&vault, &config.node_key, me.node_key)?;
+    let vote_signer = signer(&vault, &config.consensus_key, me.consensus_key)?;
+    let pairs: Option<Vec<_>> = validators
+        .iter()
+        .map(|one| Some((public_key(&one.node_key.0)?, public_key(&one.consensus_key.0)?)))
+        .collect();
+    let committee = pairs
+        .and_then(|pairs| BiMap::try_from(pairs).ok())
+        .ok_or(NodeError::ValidatorKeys)?;
+    let data = directory.join("data");
+    fs::create_dir_all(&data).map_err(|source| NodeError::File { path: data.clone(), source })?;
+    let ledger = ledger::open(&data.join("ledger.redb"), &genesis).map_err(NodeError::Ledger)?;
+    let tip = ledger.tip();
+    let identity = Identity {
+        node_key: key_bytes(&node_signer.public_key()),
+        consensus_key: key_bytes(&vote_signer.public_key()),
+        genesis_hash,
+        chain_id: genesis.chain_id,
+        validators: validators.iter().map(|one| one.node_key).collect(),
+    };
+    let tip =
+        StatusTip { number: tip.number, hash: tip.hash, timestamp_ms: tip.timestamp_ms };
+    let status = StatusBoard::new(identity, tip);
+    Ok(Opened { config, genesis, genesis_hash, node_signer, vote_signer, committee, ledger, status })
+}
+
+/// A key of the vault, if it is the one that the genesis names.
+fn signer(vault: &Vault, id: &str, expected: B256) -> Result<HandleSigner, NodeError> {
+    let key: KeyId = id.parse().map_err(|_| NodeError::KeyId(id.to_owned()))?;
+    let handle =
+        vault.ed25519(&key).map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
+    let actual = B256::from(handle.public_key());
+    let other = || NodeError::OtherKey { id: id.to_owned(), actual, expected };
+    if actual != expected {
+        return Err(other());
+    }
+    HandleSigner::new(handle).ok_or_else(other)
+}
