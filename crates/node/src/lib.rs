@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod p2p;
 pub mod pool;
 pub mod rpc;
+pub mod run;
 pub mod seam;
 pub mod status;
 

@@ -1,0 +1,156 @@
+//! Directories of validators, as the engine writes them, and a client of their sockets.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpListener},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use alloy_consensus::{SignableTransaction, TxEnvelope, TxLegacy};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use serde_json::{Value, json};
+use windlass_chain::genesis::{Fees, Genesis, Member, SignatureScheme, Validator};
+use windlass_keys::{Purpose, Secp256k1Signer as _, ThrowawayAccount, vault::Vault};
+use windlass_model::KeyId;
+use windlass_node::config::{NodeConfig, Peer};
+
+pub const CHAIN_ID: u64 = 4_242;
+
+/// Makes so many validators' directories below `root`.
+pub fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> {
+    let vault = Vault::open(root.join("keys")).expect("a vault");
+    let key = |index: u8, purpose: Purpose| {
+        let kind = match purpose {
+            Purpose::Node => 1,
+            Purpose::Consensus => 2,
+            Purpose::Account => 3,
+        };
+        let id = KeyId::from_entropy([index, kind, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let public = vault.create(&id, purpose).expect("a key");
+        (id.to_string(), B256::from(public.ed25519().expect("an Ed25519 key")))
+    };
+    let keys: Vec<_> =
+        (0..count).map(|index| (key(index, Purpose::Node), key(index, Purpose::Consensus))).collect();
+    let validators = keys.iter().enumerate().map(|(index, (node, vote))| Validator {
+        name: format!("v{index}"),
+        node_key: node.1,
+        consensus_key: vote.1,
+    });
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let genesis = Genesis {
+        chain_id: CHAIN_ID,
+        timestamp: now,
+        gas_limit: 30_000_000,
+        contract_size_limit: 24_576,
+        transaction_gas_cap: 16_777_216,
+        min_block_interval_ms: 0,
+        epoch_length,
+        signature_scheme: SignatureScheme::Ed25519,
+        fees: Fees::Free,
+        alloc: Default::default(),
+        members: vec![Member { organization: "acme".to_owned(), validators: validators.collect() }],
+    };
+    let addresses = addresses(count.into());
+    let peers: Vec<Peer> = keys
+        .iter()
+        .zip(&addresses)
+        .map(|(((_, node_key), _), address)| Peer { node_key: *node_key, address: *address })
+        .collect();
+    keys.iter()
+        .enumerate()
+        .map(|(index, ((node_key, _), (consensus_key, _)))| {
+            let directory = root.join(format!("node-{index}"));
+            let files = directory.join("files");
+            fs::create_dir_all(&files).expect("a directory");
+            fs::write(files.join("genesis.json"), genesis.canonical_json()).expect("a file");
+            let config = NodeConfig {
+                index,
+                node_key: node_key.clone(),
+                consensus_key: consensus_key.clone(),
+                vault: root.join("keys"),
+                listen: addresses[index],
+                peers: peers.clone(),
+            };
+            let config = toml::to_string(&config).expect("it is serialisable");
+            fs::write(files.join("node.toml"), config).expect("a file");
+            directory
+        })
+        .collect()
+}
+
+/// Free addresses; the listeners are closed before the validators bind them.
+fn addresses(count: usize) -> Vec<SocketAddr> {
+    let listeners: Vec<_> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect()
+}
+
+/// Calls a method of a node.
+pub fn call(directory: &Path, method: &str, params: Value) -> io::Result<Value> {
+    let mut socket = UnixStream::connect(directory.join("rpc.sock"))?;
+    socket.set_read_timeout(Some(Duration::from_secs(40)))?;
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+    write!(
+        socket,
+        "POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer)?;
+    let start = answer.find("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(serde_json::from_str(&answer[start..]).map_err(io::Error::other)?)
+}
+
+/// Waits until a node's status is as wanted.
+pub fn until(directory: &Path, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let mut revision = 0;
+    for _ in 0..1_000 {
+        let params = json!([revision, 20_000]);
+        let Ok(answer) = call(directory, "windlass_awaitStatus", params) else {
+            std::thread::yield_now();
+            continue;
+        };
+        let status = answer["result"].clone();
+        if wanted(&status) {
+            return status;
+        }
+        let next = status["revision"].as_u64().expect("a status has a revision");
+        assert!(next > revision, "still not: {what}; {status}");
+        revision = next;
+    }
+    panic!("still not: {what}");
+}
+
+/// A signed transfer of nothing.
+pub fn transfer(account: &ThrowawayAccount, nonce: u64) -> Bytes {
+    let transaction = TxLegacy {
+        chain_id: Some(CHAIN_ID),
+        nonce,
+        gas_price: 0,
+        gas_limit: 21_000,
+        to: TxKind::Call(Address::repeat_byte(7)),
+        value: U256::ZERO,
+        input: Bytes::new(),
+    };
+    let hash = transaction.signature_hash();
+    let bytes = account.sign_hash(&hash.0).expect("it signs");
+    let signature = Signature::from_bytes_and_parity(&bytes[..64], bytes[64] == 1);
+    TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
+}
+
+/// Sends a transaction; its hash.
+pub fn send(directory: &Path, transaction: &Bytes) -> Value {
+    let answer = call(directory, "eth_sendRawTransaction", json!([transaction])).expect("an answer");
+    assert!(answer.get("error").is_none(), "{answer}");
+    answer["result"].clone()
+}
+
+/// The block that a node says is the newest.
+pub fn tip(status: &Value) -> u64 {
+    status["tip"]["number"].as_u64().expect("a status has a tip")
+}
