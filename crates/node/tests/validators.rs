@@ -4,33 +4,38 @@ mod common;
 
 use std::{
     path::{Path, PathBuf},
+    sync::mpsc,
     thread::{self, JoinHandle},
 };
 
 use futures::{FutureExt, channel::oneshot};
-use windlass_node::run::{Hooks, NodeError, Outcome, run};
+use windlass_node::run::{Hooks, NodeError, Outcome, Ports, run};
 
 struct Running {
     stop: oneshot::Sender<()>,
+    ready: mpsc::Receiver<Ports>,
     thread: JoinHandle<Result<Outcome, NodeError>>,
 }
 
 fn start(directory: &Path) -> Running {
     let (stop, stopped) = oneshot::channel();
     let directory: PathBuf = directory.to_owned();
-    let (ready, is_ready) = std::sync::mpsc::channel();
+    let (told, ready) = mpsc::channel();
     let thread = thread::spawn(move || {
         let hooks = Hooks {
-            ready: Box::new(move |_| ready.send(()).expect("the test waits")),
+            ready: Box::new(move |ports| told.send(ports).expect("the test waits")),
             shutdown: stopped.map(drop).boxed(),
         };
         run(&directory, hooks)
     });
-    drop(is_ready);
-    Running { stop, thread }
+    Running { stop, ready, thread }
 }
 
 impl Running {
+    fn wait(&self) {
+        self.ready.recv().expect("it starts");
+    }
+
     fn stop(self) {
         self.stop.send(()).expect("it runs");
         let outcome = self.thread.join().expect("it does not panic");
@@ -43,6 +48,7 @@ fn four_validators_agree_and_go_on_after_a_restart() {
     let root = tempfile::tempdir().expect("a directory");
     let directories = common::create(root.path(), 4, 8);
     let mut running: Vec<_> = directories.iter().map(|one| Some(start(one))).collect();
+    running.iter().flatten().for_each(Running::wait);
     let account = windlass_keys::throwaway_account().expect("an account");
     let mut nonce = 0;
     let mut expected = 0;
@@ -62,7 +68,9 @@ fn four_validators_agree_and_go_on_after_a_restart() {
     }
     running[2].take().expect("it runs").stop();
     transact(0, &[0, 1, 3]);
-    running[2] = Some(start(&directories[2]));
+    let restarted = start(&directories[2]);
+    restarted.wait();
+    running[2] = Some(restarted);
     transact(2, &[0, 1, 2, 3]);
     let hashes: Vec<_> = directories
         .iter()
