@@ -105,7 +105,9 @@ pub enum NodeError {
     #[error("the genesis document cannot be used")]
     Genesis(#[source] GenesisError),
     /// `node.toml` and genesis name other validators.
-    #[error("node.toml lists {peers} peers that are not the genesis' {validators} validators in order")]
+    #[error(
+        "node.toml lists {peers} peers that are not the genesis' {validators} validators in order"
+    )]
     Peers {
         /// In `node.toml`.
         peers: usize,
@@ -259,9 +261,7 @@ async fn end(context: runtime::Context, consensus: Consensus) {
     drop(consensus);
 }
 
-fn ended_error(
-    ended: Result<Result<(), EpochError>, commonware_runtime::Error>,
-) -> NodeError {
+fn ended_error(ended: Result<Result<(), EpochError>, commonware_runtime::Error>) -> NodeError {
     match ended {
         Ok(Err(error)) => NodeError::Epochs(error),
         Ok(Ok(())) | Err(_) => NodeError::Ended("consensus"),
@@ -291,9 +291,8 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
         .iter()
         .map(|one| Some((public_key(&one.node_key.0)?, public_key(&one.consensus_key.0)?)))
         .collect();
-    let committee = pairs
-        .and_then(|pairs| BiMap::try_from(pairs).ok())
-        .ok_or(NodeError::ValidatorKeys)?;
+    let committee =
+        pairs.and_then(|pairs| BiMap::try_from(pairs).ok()).ok_or(NodeError::ValidatorKeys)?;
     let data = directory.join("data");
     fs::create_dir_all(&data).map_err(|source| NodeError::File { path: data.clone(), source })?;
     let ledger = ledger::open(&data.join("ledger.redb"), &genesis).map_err(NodeError::Ledger)?;
@@ -305,10 +304,18 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
         chain_id: genesis.chain_id,
         validators: validators.iter().map(|one| one.node_key).collect(),
     };
-    let tip =
-        StatusTip { number: tip.number, hash: tip.hash, timestamp_ms: tip.timestamp_ms };
+    let tip = StatusTip { number: tip.number, hash: tip.hash, timestamp_ms: tip.timestamp_ms };
     let status = StatusBoard::new(identity, tip);
-    Ok(Opened { config, genesis, genesis_hash, node_signer, vote_signer, committee, ledger, status })
+    Ok(Opened {
+        config,
+        genesis,
+        genesis_hash,
+        node_signer,
+        vote_signer,
+        committee,
+        ledger,
+        status,
+    })
 }
 
 /// A key of the vault, if it is the one that the genesis names.

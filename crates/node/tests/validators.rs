@@ -62,7 +62,9 @@ fn four_validators_agree_and_go_on_after_a_restart() {
             });
         }
     };
-    common::until(&directories[0], "all are connected", |status| status["connectedValidators"] == 4);
+    common::until(&directories[0], "all are connected", |status| {
+        status["connectedValidators"] == 4
+    });
     for round in 0..20 {
         transact(round % 4, &[0, 1, 2, 3]);
     }

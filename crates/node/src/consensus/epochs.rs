@@ -34,9 +34,7 @@ use commonware_p2p::{
     utils::mux::{Builder, MuxHandle, Muxer, SubReceiver},
 };
 use commonware_parallel::Sequential;
-use commonware_runtime::{
-    Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef,
-};
+use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
 use commonware_utils::{
     Acknowledgement, NZDuration, NZU16, NZUsize, acknowledgement::Exact, channel::mpsc as queue,
     vec::NonEmptyVec,
@@ -397,11 +395,8 @@ where
         }
         let tip = self.ledger.tip();
         self.status.update(|status| {
-            status.tip = StatusTip {
-                number: tip.number,
-                hash: tip.hash,
-                timestamp_ms: tip.timestamp_ms,
-            };
+            status.tip =
+                StatusTip { number: tip.number, hash: tip.hash, timestamp_ms: tip.timestamp_ms };
         });
         Ok(Some((block, acknowledgement)))
     }
@@ -479,10 +474,7 @@ where
     }
 
     /// Where an epoch's engine starts from, and the height before its first block.
-    async fn floor(
-        &self,
-        epoch: Epoch,
-    ) -> Result<(Floor<Scheme, Digest>, u64), EpochError> {
+    async fn floor(&self, epoch: Epoch) -> Result<(Floor<Scheme, Digest>, u64), EpochError> {
         let before = match epoch.previous() {
             Some(previous) => self.last(previous).unwrap_or(0),
             None => 0,
@@ -500,13 +492,9 @@ where
     }
 
     /// Whether this validator may vote in an epoch: not if it has and its journal is lost.
-    async fn may_vote(
-        &self,
-        epoch: Epoch,
-        first: u64,
-        at_boot: u64,
-    ) -> Result<Voting, EpochError> {
-        let journal = self.context.scan(&self.partition(epoch)).await.is_ok_and(|blobs| !blobs.is_empty());
+    async fn may_vote(&self, epoch: Epoch, first: u64, at_boot: u64) -> Result<Voting, EpochError> {
+        let journal =
+            self.context.scan(&self.partition(epoch)).await.is_ok_and(|blobs| !blobs.is_empty());
         let voted = self.marker.entered().map_err(EpochError::Marker)?;
         let lost = !journal && voted == Some(epoch.get()) && at_boot > first;
         self.marker.enter(epoch.get()).map_err(EpochError::Marker)?;

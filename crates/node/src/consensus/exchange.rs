@@ -23,8 +23,8 @@ use std::{
 use alloy_primitives::B256;
 use bytes::{BufMut, Bytes};
 use commonware_codec::{
-    Buf, Copying, Decode, DecodeExt, Encode, EncodeSize, Error as CodecError, FixedSize, RangeCfg, Read,
-    ReadExt, Write,
+    Buf, Copying, Decode, DecodeExt, Encode, EncodeSize, Error as CodecError, FixedSize, RangeCfg,
+    Read, ReadExt, Write,
 };
 use commonware_consensus::{
     Epochable,
@@ -393,8 +393,7 @@ where
     /// by the block, when it comes.
     fn check(&mut self, announcement: &Announcement) -> Proof {
         let limit = MAX_VALIDATORS;
-        let Ok(certificate) =
-            Finalization::decode_cfg(Copying(&announcement.certificate), &limit)
+        let Ok(certificate) = Finalization::decode_cfg(Copying(&announcement.certificate), &limit)
         else {
             return Proof::Fails;
         };

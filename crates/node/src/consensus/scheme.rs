@@ -20,7 +20,10 @@ use commonware_cryptography::{
         self, AssemblyError, Attestation, Membership, Namespace as _, Signers, Subject as _,
         Verification, verify_then_assemble,
     },
-    ed25519::{PublicKey, Signature, certificate::{Certificate, Generic}},
+    ed25519::{
+        PublicKey, Signature,
+        certificate::{Certificate, Generic},
+    },
 };
 use commonware_parallel::Strategy;
 use commonware_utils::{
@@ -155,11 +158,9 @@ impl certificate::Verifier for Scheme {
         D: Digest,
         I: Iterator<Item = (Subject<'a, D>, &'a Certificate)>,
     {
-        certificates
-            .into_iter()
-            .all(|(subject, certificate)| {
-                self.verify_certificate(&mut *rng, subject, certificate, strategy)
-            })
+        certificates.into_iter().all(|(subject, certificate)| {
+            self.verify_certificate(&mut *rng, subject, certificate, strategy)
+        })
     }
 
     fn is_batchable() -> bool {

@@ -16,9 +16,7 @@ use commonware_consensus::{
 use commonware_cryptography::{Digested, ed25519::PublicKey};
 use commonware_p2p::{Blocker, Provider, Receiver, Sender, utils::mux::prefixed};
 use commonware_parallel::Sequential;
-use commonware_runtime::{
-    Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef,
-};
+use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
 use commonware_utils::{NZDuration, NZU64, NZUsize};
 use futures::channel::mpsc;
 use rand_core::CryptoRng;

@@ -33,8 +33,9 @@ pub fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> {
         let public = vault.create(&id, purpose).expect("a key");
         (id.to_string(), B256::from(public.ed25519().expect("an Ed25519 key")))
     };
-    let keys: Vec<_> =
-        (0..count).map(|index| (key(index, Purpose::Node), key(index, Purpose::Consensus))).collect();
+    let keys: Vec<_> = (0..count)
+        .map(|index| (key(index, Purpose::Node), key(index, Purpose::Consensus)))
+        .collect();
     let validators = keys.iter().enumerate().map(|(index, (node, vote))| Validator {
         name: format!("v{index}"),
         node_key: node.1,
@@ -142,7 +143,8 @@ pub fn transfer(account: &ThrowawayAccount, nonce: u64) -> Bytes {
 
 /// Sends a transaction; its hash.
 pub fn send(directory: &Path, transaction: &Bytes) -> Value {
-    let answer = call(directory, "eth_sendRawTransaction", json!([transaction])).expect("an answer");
+    let answer =
+        call(directory, "eth_sendRawTransaction", json!([transaction])).expect("an answer");
     assert!(answer.get("error").is_none(), "{answer}");
     answer["result"].clone()
 }

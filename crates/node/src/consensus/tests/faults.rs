@@ -170,6 +170,7 @@ fn nonsense_on_any_channel_harms_nobody_else() {
 }
 
 fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..count).flat_map(move |from| (0..count).map(move |to| (from, to)))
+    (0..count)
+        .flat_map(move |from| (0..count).map(move |to| (from, to)))
         .filter(|(from, to)| from != to)
 }

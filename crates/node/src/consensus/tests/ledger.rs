@@ -11,9 +11,7 @@ use alloy_eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{B256, Bytes, Signature, keccak256};
 use windlass_chain::{Block, ExtraData};
 
-use crate::seam::{
-    AdmitError, Known, Ledger, LedgerError, Origin, Proposal, Tip, Verdict, Wake,
-};
+use crate::seam::{AdmitError, Known, Ledger, LedgerError, Origin, Proposal, Tip, Verdict, Wake};
 
 /// How far ahead of its own clock a node accepts a block.
 const DRIFT_MS: u64 = 500;
@@ -224,7 +222,8 @@ impl Ledger for MemoryLedger {
     }
 
     fn admit(&self, bytes: Bytes, _from: Origin) -> Result<B256, AdmitError> {
-        let refuse = |known, message: &str| AdmitError { code: -32_000, message: message.to_owned(), known };
+        let refuse =
+            |known, message: &str| AdmitError { code: -32_000, message: message.to_owned(), known };
         let transaction = TxEnvelope::decode_2718(&mut bytes.as_ref())
             .map_err(|_| refuse(Known::No, "malformed"))?;
         let hash = *transaction.tx_hash();

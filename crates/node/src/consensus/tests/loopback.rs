@@ -17,13 +17,8 @@ use super::ledger::{MemoryLedger, transaction};
 use crate::{
     config::{NodeConfig, Peer},
     consensus::{
-        Parts, Settings,
-        committees::Committees,
-        exchange::key_bytes,
-        marker::FileMarker,
-        signer::HandleSigner,
-        start,
-        work::Work,
+        Parts, Settings, committees::Committees, exchange::key_bytes, marker::FileMarker,
+        signer::HandleSigner, start, work::Work,
     },
     p2p::{self, ColdStart},
     seam::{Ledger, Origin},
@@ -42,7 +37,13 @@ struct Running {
     thread: thread::JoinHandle<()>,
 }
 
-fn run(index: usize, peers: &[Peer], directory: &std::path::Path, ledger: MemoryLedger, cold: ColdStart) -> Running {
+fn run(
+    index: usize,
+    peers: &[Peer],
+    directory: &std::path::Path,
+    ledger: MemoryLedger,
+    cold: ColdStart,
+) -> Running {
     let node = |seed: usize| HandleSigner::from_seed(u64::try_from(seed).expect("small"));
     let vote = |seed: usize| HandleSigner::from_seed(1_000 + u64::try_from(seed).expect("small"));
     let config = NodeConfig {
@@ -77,14 +78,18 @@ fn run(index: usize, peers: &[Peer], directory: &std::path::Path, ledger: Memory
             .with_storage_directory(directory.join("consensus"));
         runtime::Runner::new(settings).start(|context| async move {
             let genesis = mine.genesis().hash();
-            let network = p2p::open(&context, &config, node(index), genesis, cold)
-                .await
-                .expect("it listens");
+            let network =
+                p2p::open(&context, &config, node(index), genesis, cold).await.expect("it listens");
             let parts = Parts {
                 ledger: mine,
                 work: Work::threads(2).expect("threads start"),
                 partitions: String::new(),
-                committees: Committees::new(genesis, committee, node(index).public_key(), vote(index)),
+                committees: Committees::new(
+                    genesis,
+                    committee,
+                    node(index).public_key(),
+                    vote(index),
+                ),
                 settings: Settings {
                     epoch_length: NonZeroU64::new(1_000_000).expect("positive"),
                     block_interval: Duration::ZERO,
@@ -141,7 +146,8 @@ fn four_validators_on_loopback_finalise_and_reconnect() {
         })
         .collect();
     let ledgers: Vec<_> = (0..4).map(|_| MemoryLedger::new()).collect();
-    let start = |index: usize, cold| run(index, &peers, directory.path(), ledgers[index].clone(), cold);
+    let start =
+        |index: usize, cold| run(index, &peers, directory.path(), ledgers[index].clone(), cold);
     let mut running: Vec<_> = (0..4).map(|index| Some(start(index, ColdStart::Yes))).collect();
     let all: Vec<&MemoryLedger> = ledgers.iter().collect();
     let mut number = 0;

@@ -15,9 +15,8 @@ fn simulate<F>(seed: u64, validators: usize, epoch: u64, scenario: F) -> String
 where
     F: AsyncFnOnce(&mut Network),
 {
-    let config = deterministic::Config::new()
-        .with_seed(seed)
-        .with_timeout(Some(Duration::from_secs(3_600)));
+    let config =
+        deterministic::Config::new().with_seed(seed).with_timeout(Some(Duration::from_secs(3_600)));
     deterministic::Runner::new(config).start(|context| async move {
         let auditor = context.auditor().clone();
         let mut network = Network::new(context, validators, epoch).await;

@@ -20,14 +20,8 @@ use commonware_utils::{NZU32, NZUsize, ordered::BiMap, probability};
 use super::ledger::{MemoryLedger, transaction};
 use crate::{
     consensus::{
-        Channels, Parts, Settings,
-        committees::Committees,
-        exchange::key_bytes,
-        marker::MemoryMarker,
-        max_message_size,
-        signer::HandleSigner,
-        start,
-        work::Work,
+        Channels, Parts, Settings, committees::Committees, exchange::key_bytes,
+        marker::MemoryMarker, max_message_size, signer::HandleSigner, start, work::Work,
     },
     seam::{Ledger, Origin},
     status::{Identity, Status, StatusBoard, StatusTip},
@@ -86,7 +80,8 @@ impl Network {
             tracked_peer_sets: NZUsize!(2),
         };
         let (network, oracle) =
-            simulated::Network::new_with_peers(context.child("network"), config, peers.clone()).await;
+            simulated::Network::new_with_peers(context.child("network"), config, peers.clone())
+                .await;
         network.start();
         let validators = keys
             .into_iter()
