@@ -91,6 +91,7 @@ impl<'a> BlockExecutor<'a> {
     ) -> Result<(), TransactError> {
         let env = self.transaction_env(transaction)?;
         let effective_gas_price = effective_gas_price(&env, self.header.base_fee_per_gas);
+        self.evm.db_mut().set_sender(transaction.signer());
         let ResultAndState { result, state } = self.evm.transact_raw(env)?;
         if self.is_windlass()
             && BEACON_REQUEST_CONTRACTS.iter().any(|contract| {

@@ -18,6 +18,9 @@ use crate::state::layer::{Change, Changes};
 
 impl DBErrorMarker for ChainError {}
 
+/// The nonce that is shown of an account where no contract can be created.
+const REFUSING_NONCE: u64 = u64::MAX - 1;
+
 /// The state above a base: what was read is kept, what is committed is recorded.
 pub(crate) struct ExecutionState<'a> {
     base: &'a Base,
@@ -26,6 +29,8 @@ pub(crate) struct ExecutionState<'a> {
     new_codes: B256Map<Bytecode>,
     /// Whether touched empty accounts are removed (EIP-161).
     clears_empty: bool,
+    /// Who sent the transaction: an account that signs is no contract to be created.
+    sender: Address,
 }
 
 /// An account as the EVM sees it.
@@ -59,12 +64,18 @@ impl<'a> ExecutionState<'a> {
             accounts: HashMap::default(),
             new_codes: HashMap::default(),
             clears_empty: true,
+            sender: Address::ZERO,
         }
     }
 
     /// The rules before EIP-161: an empty account that was touched exists.
     pub(crate) fn keep_empty_accounts(&mut self) {
         self.clears_empty = false;
+    }
+
+    /// Names the sender of the next transaction.
+    pub(crate) fn set_sender(&mut self, sender: Address) {
+        self.sender = sender;
     }
 
     fn entry(&mut self, address: Address) -> Result<&mut Entry, ChainError> {
@@ -146,15 +157,23 @@ impl Database for ExecutionState<'_> {
     type Error = ChainError;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, ChainError> {
+        let sender = self.sender;
         let entry = self.entry(address)?;
-        let refuses_code = entry.refuses_code();
-        Ok(entry.after.map(|plain| AccountInfo {
+        let refuses_code = entry.refuses_code() && address != sender;
+        let Some(plain) = entry.after else { return Ok(None) };
+        let mut info = AccountInfo {
             balance: plain.balance,
             nonce: plain.nonce,
-            code_hash: if refuses_code { B256::ZERO } else { plain.code_hash },
+            code_hash: plain.code_hash,
             code: None,
             ..AccountInfo::default()
-        }))
+        };
+        if refuses_code && plain.balance.is_zero() {
+            info.code_hash = B256::ZERO;
+        } else if refuses_code {
+            info.nonce = REFUSING_NONCE;
+        }
+        Ok(Some(info))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ChainError> {
@@ -206,8 +225,9 @@ impl DatabaseCommit for ExecutionState<'_> {
                 }
             }
             let code_hash = account.info.code_hash;
+            let refused = entry.refuses_code() && account.info.nonce == REFUSING_NONCE;
             let plain = Plain {
-                nonce: account.info.nonce,
+                nonce: if refused { 0 } else { account.info.nonce },
                 balance: account.info.balance,
                 code_hash: if code_hash.is_zero() { KECCAK_EMPTY } else { code_hash },
             };
@@ -222,8 +242,10 @@ impl DatabaseCommit for ExecutionState<'_> {
 impl Entry {
     /// Whether a contract can't be created here because there is storage already (EIP-7610).
     ///
-    /// revm looks at nonce and code only; a code hash of zero makes it see a collision and is as
-    /// good as no code everywhere else. No transaction makes such an account: it takes a genesis.
+    /// revm looks at nonce and code only, so such an account is shown to it with one of them
+    /// changed: with a code hash of zero where the account is empty (no instruction tells that
+    /// from no code), else with a nonce, which no instruction reads. No transaction makes such an
+    /// account, and the genesis of a Windlass network may not: it takes one of Ethereum's suites.
     fn refuses_code(&self) -> bool {
         !self.wiped
             && self.before.is_some_and(|before| before.storage_root != EMPTY_ROOT_HASH)

@@ -172,6 +172,9 @@ impl Genesis {
             if let Some((slot, _)) = account.storage.iter().find(|(_, value)| value.is_zero()) {
                 return Err(wrong(format!("{field}.storage.{slot:#x}"), "a slot can't be zero"));
             }
+            if account.code.is_empty() && !account.storage.is_empty() {
+                return Err(wrong(format!("{field}.storage"), "belongs to no code"));
+            }
             if account.storage.len() + account.code.len() > 0
                 && system.get(address).is_some_and(|contract| contract != account)
             {
