@@ -5,6 +5,7 @@
 
 mod ci;
 mod exec;
+mod leaks;
 mod say;
 mod tidy;
 
@@ -24,6 +25,8 @@ struct Arguments {
 enum Chore {
     /// Runs every suite, each against its time budget, and closes with the counts
     Ci(ci::Options),
+    /// Looks for what Windlass left behind: processes, ports, sockets, directories, keys, cgroups
+    Leaks(leaks::Options),
     /// Checks what the compiler does not: sizes, arrows between crates, licences, pages
     Tidy,
 }
@@ -31,6 +34,7 @@ enum Chore {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().chore {
         Chore::Ci(options) => ci::run(&options),
+        Chore::Leaks(options) => leaks::run(&options),
         Chore::Tidy => tidy::run(),
     };
     match outcome {
