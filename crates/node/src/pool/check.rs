@@ -68,7 +68,9 @@ pub fn decode(bytes: &[u8], rules: &PoolRules) -> Result<TxEnvelope, PoolError> 
     match bytes.first() {
         None => return Err(PoolError::Encoding("typed transaction too short".to_owned())),
         Some(3) => return Err(PoolError::Blob),
-        Some(_) => {}
+        // Above 0x7f it is a list: a legacy transaction.
+        Some(1 | 2 | 4 | 0x80..) => {}
+        Some(_) => return Err(PoolError::UnknownType),
     }
     let transaction = TxEnvelope::decode_2718_exact(bytes).map_err(|error| match error {
         Eip2718Error::RlpError(error) => PoolError::Encoding(error.to_string()),
@@ -142,7 +144,7 @@ fn check_gas(transaction: &TxEnvelope, rules: &PoolRules) -> Result<(), PoolErro
 fn least_gas(transaction: &TxEnvelope) -> (u64, u64) {
     let input = transaction.input();
     let length = count(input.len());
-    let zeroes = count(input.iter().filter(|byte| **byte == 0).count());
+    let zeroes: u64 = input.iter().map(|byte| u64::from(*byte == 0)).sum();
     let others = length - zeroes;
     let mut gas = BASE_GAS + zeroes * ZERO_BYTE_GAS + others * BYTE_GAS;
     if transaction.is_create() {

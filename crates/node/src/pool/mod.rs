@@ -163,7 +163,7 @@ impl Pool {
         let empty = Queue::new(account);
         let queue = self.queues.get(&sender).unwrap_or(&empty);
         queue.check(&new, self.rules.fees)?;
-        let replaces = queue.all().any(|old| old.nonce() == new.nonce());
+        let replaces = queue.holds(new.nonce());
         if !replaces && queue.len() >= self.limits.sender {
             return Err(PoolError::SenderLimit { limit: self.limits.sender });
         }

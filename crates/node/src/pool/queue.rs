@@ -91,8 +91,8 @@ impl Queue {
         (nonce < self.next_nonce()).then(|| self.transactions.get(&nonce)).flatten()
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Pooled>> {
-        self.transactions.values()
+    pub(super) fn holds(&self, nonce: u64) -> bool {
+        self.transactions.contains_key(&nonce)
     }
 
     pub(super) fn last(&self) -> Option<&Arc<Pooled>> {

@@ -192,6 +192,8 @@ fn what_a_block_on_the_way_holds_is_left_out() {
     assert_eq!(pool.executable(2, 10, &HashSet::new()).len(), 2);
 }
 
+type Change = fn(&mut TxEip1559);
+
 #[test]
 fn what_can_never_be_valid_is_refused_before_its_signature_is_looked_at() {
     use alloy_eips::eip2718::Encodable2718 as _;
@@ -208,11 +210,8 @@ fn what_can_never_be_valid_is_refused_before_its_signature_is_looked_at() {
             .map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
     };
     assert_eq!(check(&|_| ()), "accepted");
-    for (change, expect) in [
-        (
-            (|tx| tx.chain_id = 1) as fn(&mut TxEip1559),
-            "invalid sender: invalid chain id for signer: have 1 want 7",
-        ),
+    let cases: &[(Change, &str)] = &[
+        (|tx| tx.chain_id = 1, "invalid sender: invalid chain id for signer: have 1 want 7"),
         (|tx| tx.gas_limit = 20_000, "intrinsic gas too low: gas 20000, minimum needed 21000"),
         (
             |tx| (tx.input, tx.gas_limit) = (vec![1; 10].into(), 21_160),
@@ -240,8 +239,9 @@ fn what_can_never_be_valid_is_refused_before_its_signature_is_looked_at() {
             |tx| tx.input = vec![0; 140_000].into(),
             "oversized data: transaction size 140106, limit 131072",
         ),
-    ] {
-        assert_eq!(check(&change), expect);
+    ];
+    for (change, expect) in cases {
+        assert_eq!(check(change), *expect);
     }
     for (bytes, expect) in [
         (&[][..], "rlp: typed transaction too short"),

@@ -120,8 +120,8 @@ mod tests {
 
         // The one thread is held while the queue fills.
         let (release, held) = std::sync::mpsc::channel::<()>();
-        let first =
-            workers.run(move || held.recv().map_err(|_| RpcError::Internal("released".to_owned())));
+        let first = workers
+            .run(move || held.recv().map_err(|_gone| RpcError::Internal("released".to_owned())));
         let waiting = (0..limits::WAITING_JOBS + 8).map(|_| workers.run(|| Ok(())));
         let finish = async move {
             release.send(()).unwrap();
@@ -132,6 +132,7 @@ mod tests {
             .chain([finish.boxed_local()]);
         let results = block_on(join_all(all));
         let refused = results.iter().filter(|result| **result == Err(RpcError::busy())).count();
-        assert!((7..=8).contains(&refused), "{refused}");
+        // The first is with the thread already, or still has a place in the queue.
+        assert!((8..=9).contains(&refused), "{refused}");
     }
 }

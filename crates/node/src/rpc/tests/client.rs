@@ -39,6 +39,7 @@ pub(super) fn ask(socket: &Path, body: &Value) -> Value {
 }
 
 /// Calls a method; the result, or the error object.
+#[expect(clippy::needless_pass_by_value, reason = "calls read better so")]
 pub(super) fn call(socket: &Path, method: &str, params: Value) -> Result<Value, Value> {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     let mut answer = ask(socket, &body);

@@ -19,7 +19,7 @@ struct Server {
     status: StatusBoard,
     rich: Account,
     directory: tempfile::TempDir,
-    server: RpcServer,
+    running: RpcServer,
 }
 
 impl Server {
@@ -36,8 +36,8 @@ impl Server {
         let status = StatusBoard::new(identity, StatusTip::default());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rpc.sock");
-        let server = serve(&path, ledger.clone(), status.clone()).unwrap();
-        Self { ledger, status, rich, directory, server }
+        let running = serve(&path, ledger.clone(), status.clone()).unwrap();
+        Self { ledger, status, rich, directory, running }
     }
 
     fn free() -> Self {
@@ -45,12 +45,12 @@ impl Server {
     }
 
     fn call(&self, method: &str, params: Value) -> Value {
-        client::call(self.server.path(), method, params)
+        client::call(self.running.path(), method, params)
             .unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
     fn error(&self, method: &str, params: Value) -> (i64, String) {
-        let error = client::call(self.server.path(), method, params).unwrap_err();
+        let error = client::call(self.running.path(), method, params).unwrap_err();
         (error["code"].as_i64().unwrap(), error["message"].as_str().unwrap().to_owned())
     }
 
@@ -188,7 +188,7 @@ fn calls_revert_halt_and_are_estimated_as_clients_expect() {
     let (contract, _) = server.deploy(&Account::new());
     let reverting = json!([{ "to": contract, "data": "0x01" }]);
     for method in ["eth_call", "eth_estimateGas"] {
-        let error = client::call(server.server.path(), method, reverting.clone()).unwrap_err();
+        let error = client::call(server.running.path(), method, reverting.clone()).unwrap_err();
         assert_eq!(error["code"], 3, "{method}: {error}");
         assert_eq!(error["message"], "execution reverted: nope");
         let data = hex::decode(error["data"].as_str().unwrap()).unwrap();
@@ -284,7 +284,7 @@ fn a_transaction_can_be_waited_for() {
     }
     let second = server.rich.transaction(1, |_| ());
     let late =
-        client::call(server.server.path(), "eth_sendRawTransactionSync", json!([second, 10]));
+        client::call(server.running.path(), "eth_sendRawTransactionSync", json!([second, 10]));
     let late = late.unwrap_err();
     assert_eq!((&late["code"], &late["data"]), (&json!(4), &json!(keccak256(&second))));
 }
@@ -342,7 +342,7 @@ fn a_proof_leads_to_the_state_root() {
 #[test]
 fn web_socket_clients_get_the_same_answers() {
     let server = Server::free();
-    let mut socket = client::WebSocket::connect(server.server.path());
+    let mut socket = client::WebSocket::connect(server.running.path());
     for id in 0..3 {
         let body = json!({ "jsonrpc": "2.0", "id": id, "method": "eth_chainId" });
         let expect = json!({ "jsonrpc": "2.0", "id": id, "result": "0x539" });
@@ -355,7 +355,7 @@ fn web_socket_clients_get_the_same_answers() {
 #[test]
 fn the_socket_is_private_and_goes_with_the_server() {
     let server = Server::free();
-    let path = server.server.path().to_owned();
+    let path = server.running.path().to_owned();
     assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     let names = |directory: &Path| {
         std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>()
@@ -363,7 +363,7 @@ fn the_socket_is_private_and_goes_with_the_server() {
     assert_eq!(names(server.directory.path()), vec!["rpc.sock"]);
     // A connection that says nothing does not keep the server from ending.
     let _silent = std::os::unix::net::UnixStream::connect(&path).unwrap();
-    let Server { ledger, status, server: running, directory, .. } = server;
+    let Server { ledger, status, running, directory, .. } = server;
     running.stop();
     assert_eq!(names(directory.path()), Vec::<std::ffi::OsString>::new());
 
