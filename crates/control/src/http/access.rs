@@ -10,7 +10,7 @@ use axum::{
 };
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use windlass_model::{ErrorCode, OrganizationId, api::Organization};
+use windlass_model::{ErrorCode, OrganizationId, Problem, api::Organization};
 
 use super::{Api, failure::Failure, guard};
 use crate::service::{Action, Actor, Granted, authorize};
@@ -24,7 +24,7 @@ pub(super) fn hash_of(secret: &str) -> SecretHash {
 }
 
 /// Whom the token stands for: the operator of the installation, in every organization.
-async fn operator(api: &Api) -> Result<Actor, Failure> {
+pub(super) async fn operator(api: &Api) -> Result<Actor, Box<Problem>> {
     let organizations = api.control().every_organization().await?;
     let organizations = organizations.into_iter().map(|organization| organization.id).collect();
     Ok(Actor { id: "token:cli".to_owned(), organizations })

@@ -22,6 +22,7 @@ mod networks;
 mod openapi;
 mod operations;
 mod platform;
+mod serve;
 mod session;
 
 use std::{net::SocketAddr, sync::Arc};

@@ -20,7 +20,7 @@ use super::{
     extract::Mutation,
     failure::Failure,
 };
-use crate::service::{Action, LoginCode as LoginGrant, NewSession};
+use crate::service::{Action, NewSession};
 
 /// A login code to exchange for a session.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
@@ -61,9 +61,7 @@ pub(super) async fn create_link(
     for organization in &caller.actor.organizations {
         caller.granted_on(Action::Administer, organization)?;
     }
-    let LoginGrant { code, expires_at_ms } = api.control().login_code(&caller.actor).await?;
-    let url = format!("{}/login#{code}", api.public_url());
-    Ok((StatusCode::CREATED, Json(LoginLink { url, expires_at_ms })))
+    Ok((StatusCode::CREATED, Json(api.login_link().await?)))
 }
 
 /// Exchanges a login code for a session.
