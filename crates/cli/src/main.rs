@@ -1,1 +1,117 @@
-fn main() {}
+//! The `windlass` command: every verb of the platform, and the platform itself, in one program.
+//!
+//! - [`args`]: the command line as types; [`output`]: the only place that prints.
+//! - [`up`]: the platform; the only place that wires substrates, engines and keys together.
+//! - [`workload`]: `node` and `gateway`, which the platform starts as processes of their own.
+//! - [`verbs`]: everything that talks to a platform through its [`client`].
+//!
+//! Short-lived verbs run on one thread and set nothing up that they don't need.
+
+mod args;
+mod client;
+mod context;
+mod environment;
+mod files;
+mod logging;
+mod output;
+mod progress;
+mod render;
+mod spec;
+mod up;
+mod verbs;
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use windlass_model::{ErrorCode, Problem};
+
+use crate::{
+    args::{Cli, Verb},
+    environment::{Outcome, problem},
+    output::{Format, Output},
+};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
+    let output = Output::new(if cli.global.json { Format::Json } else { Format::Text });
+    match run(cli, output) {
+        Ok(code) => code,
+        Err(problem) => {
+            output.problem(&problem);
+            ExitCode::from(problem.code.exit().code())
+        }
+    }
+}
+
+fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
+    match &cli.verb {
+        Verb::Up(args) => up::run(args, cli.global.data_dir.clone(), output)?,
+        Verb::Node(args) => return Ok(workload::node(&args.dir, output)),
+        Verb::Gateway(args) => return Ok(workload::gateway(&args.dir, output)),
+        Verb::Context(verb) => verbs::context(verb, &cli.global, output)?,
+        Verb::Completions { shell } => completions(*shell, output),
+        Verb::Version => {
+            let version = env!("CARGO_PKG_VERSION");
+            let value = serde_json::json!({ "version": version });
+            output.result(&value, || format!("windlass {version}"));
+        }
+        Verb::Down(_)
+        | Verb::Status
+        | Verb::Login
+        | Verb::Network(_)
+        | Verb::Apply(_)
+        | Verb::Operation(_) => online(cli, output)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn online(cli: Cli, output: Output) -> Outcome<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        problem(ErrorCode::Internal, format!("cannot wait for the network: {error}"), "try again")
+    })?;
+    runtime.block_on(async {
+        tokio::select! {
+            // What the platform was asked to do goes on there whichever branch ends.
+            outcome = verbs::online(cli, output) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(problem(
+                ErrorCode::OperationTimeout,
+                "interrupted",
+                "what was begun goes on: see `windlass operation ls`",
+            )),
+        }
+    })
+}
+
+fn completions(shell: clap_complete::Shell, output: Output) {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "windlass", &mut script);
+    output.line(String::from_utf8_lossy(&script).trim_end());
+}
+
+/// Help and version are results; everything else that the parser says is wrong input.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let is_help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if json && !is_help {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let detail = first.strip_prefix("error: ").unwrap_or(first);
+        let hint = "`windlass help` shows the verbs, `--help` after a verb its options";
+        let problem = Problem::new(ErrorCode::InvalidRequest, detail, hint);
+        Output::new(Format::Json).problem(&problem);
+    } else {
+        // A reader that has gone away can't be told.
+        drop(error.print());
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}

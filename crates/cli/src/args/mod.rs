@@ -1,0 +1,182 @@
+//! The command line as types. Every verb says what it does, what it answers, and shows an example.
+
+mod network;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use windlass_model::OperationId;
+
+pub(crate) use network::{ApplyArgs, CreateArgs, DestroyArgs, LogsArgs, NetworkVerb, WaitArgs};
+
+/// Declare, run, connect, prove and dismantle blockchain networks.
+///
+/// The result of a command is on stdout and nothing else is; progress, warnings and errors are on
+/// stderr. Every error has a code, says what was wrong, and what to do.
+#[derive(Debug, Parser)]
+#[command(name = "windlass", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  windlass up                                  start the platform on this machine
+  windlass network create trade --validators 4 a network, usable when the command returns
+  windlass network destroy trade -y            nothing of it is left; prints the receipt
+
+Exit codes: 1 failed, 2 wrong input, 3 no such object, 4 conflict, 5 denied, 6 unavailable.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Print the result as JSON, and an error as a problem document on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The platform's URL; its token comes from --token-file or $WINDLASS_TOKEN
+    #[arg(long, global = true, env = "WINDLASS_URL", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// A file that holds the platform's token (a token itself is never an argument: arguments are
+    /// visible to every user of the machine)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A platform by the name that `windlass context add` gave it
+    #[arg(long, global = true, env = "WINDLASS_CONTEXT", value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// The platform's data directory [default: $XDG_DATA_HOME/windlass or ~/.local/share/windlass]
+    #[arg(long, global = true, env = "WINDLASS_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The organization to act in
+    #[arg(long, global = true, env = "WINDLASS_ORGANIZATION", default_value = "default")]
+    pub(crate) organization: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run the platform on this machine until it is told to stop
+    ///
+    /// Prints the console's URL and a one-time login link when it listens. Networks that ran before
+    /// are found and adopted as they are. Stopping the platform (Ctrl-C, SIGTERM) does not stop
+    /// networks; `windlass down` does.
+    Up(UpArgs),
+    /// Stop all networks, then the gateway, then the platform
+    ///
+    /// Networks keep their data, keys, ports and URLs and are started again with
+    /// `windlass network start`.
+    Down(DownArgs),
+    /// Show the platform
+    Status,
+    /// Make a new one-time login link for the console
+    Login,
+    /// Create, show, stop, start and destroy networks
+    #[command(subcommand, visible_alias = "net")]
+    Network(NetworkVerb),
+    /// Make a network what a file says
+    ///
+    /// Creates it if it is absent, changes what differs, and does nothing if nothing does.
+    Apply(ApplyArgs),
+    /// Follow asynchronous actions
+    #[command(subcommand, visible_alias = "op")]
+    Operation(OperationVerb),
+    /// Name several platforms and choose one
+    #[command(subcommand)]
+    Context(ContextVerb),
+    /// Print shell completions
+    #[command(
+        after_help = "Example:\n  windlass completions bash > ~/.local/share/bash-completion/completions/windlass"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version,
+    /// One validator of a network; the platform starts it
+    #[command(hide = true)]
+    Node(WorkloadArgs),
+    /// The process in front of the networks; the platform starts it
+    #[command(hide = true)]
+    Gateway(WorkloadArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass up
+  windlass up --data-dir /srv/windlass --listen 127.0.0.1:7400
+  windlass up --json | jq -r .login_url")]
+pub(crate) struct UpArgs {
+    /// Where API and console listen; without it 127.0.0.1:7300, or a free port if that is taken
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Where the networks' endpoints listen; without it a free port, which is kept
+    #[arg(long, value_name = "127.0.0.1:PORT")]
+    pub(crate) gateway_listen: Option<std::net::SocketAddr>,
+    /// Allow --listen to name an address that other machines reach. There is no TLS here: put a
+    /// proxy in front
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DownArgs {
+    /// Stop the platform only; networks and their endpoints go on
+    #[arg(long)]
+    pub(crate) keep_networks: bool,
+    /// How long to wait for everything to stop, in seconds
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WorkloadArgs {
+    /// The workload's directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperationVerb {
+    /// List the operations, the newest first
+    Ls,
+    /// Show an operation with its steps
+    Show {
+        /// The operation's id
+        operation: OperationId,
+    },
+    /// Wait for an operation and show what came of it
+    Wait {
+        /// The operation's id
+        operation: OperationId,
+        /// How long to wait, in seconds
+        #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+        timeout: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContextVerb {
+    /// List the platforms that have a name
+    Ls,
+    /// Give a platform a name; its token is read from --token-file or from stdin
+    #[command(
+        after_help = "Example:\n  ssh server cat /srv/windlass/token | windlass context add server --url https://windlass.example.com"
+    )]
+    Add {
+        /// The name
+        name: String,
+    },
+    /// Use this platform from now on
+    Use {
+        /// The name
+        name: String,
+    },
+    /// Forget a platform
+    Rm {
+        /// The name
+        name: String,
+    },
+}

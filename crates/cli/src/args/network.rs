@@ -1,0 +1,133 @@
+//! The verbs of networks.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkVerb {
+    /// Create a network and return when it is usable, with the evidence
+    ///
+    /// Usable means: every node saw the first final block, a test transaction is in it, and the
+    /// endpoint answered.
+    Create(CreateArgs),
+    /// List the networks
+    Ls,
+    /// Show a network and its nodes
+    Show(NamedArgs),
+    /// Read the logs of a network's nodes
+    Logs(LogsArgs),
+    /// End a network's processes and keep everything else
+    Stop(ChangeArgs),
+    /// Bring a stopped network back, at the same endpoint
+    Start(ChangeArgs),
+    /// Leave nothing of a network and print the receipt
+    Destroy(DestroyArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass network create trade --validators 4
+  windlass network create trade -f trade.toml
+  windlass network create trade --validators 4 --json | jq -r .network.endpoint
+
+A spec in TOML (every field has a default):
+  name = \"trade\"
+  validators = 4                  # or [[members]] with organization and validators
+  chain_id = 424242               # random unless said
+  min_block_interval_ms = 100
+  gas_limit = 30000000
+  contract_size_limit = 24576
+  cors_origins = [\"https://app.example.com\"]
+  fees = { policy = \"free\" }      # or { policy = \"eip1559\", floor_wei = 1000000000 }
+  [alloc.\"0x70997970c51812dc3a010c7d01b50e0d17dc79c8\"]
+  balance = \"1000000000000000000\"")]
+pub(crate) struct CreateArgs {
+    /// The network's name: a-z, 0-9 and -, at most 40 characters [default: the spec's name]
+    #[arg(required_unless_present = "file")]
+    pub(crate) name: Option<String>,
+    /// How many validators: 4 go on when one fails, 7 when two fail [default: 4]
+    #[arg(long, conflicts_with = "file", value_name = "N")]
+    pub(crate) validators: Option<u32>,
+    /// A spec in TOML, or in JSON if the file ends in .json; - is stdin
+    #[arg(short, long, value_name = "SPEC")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+/// Whether and how long to wait for an operation.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// Return at once with the operation
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// How long to wait, in seconds; the operation goes on after it
+    #[arg(long, default_value_t = 120, value_name = "SECONDS", conflicts_with = "no_wait")]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NamedArgs {
+    /// The network's name or id
+    pub(crate) network: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ChangeArgs {
+    /// The network's name or id
+    pub(crate) network: String,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass network logs trade --tail 20
+  windlass network logs trade -f --node 0")]
+pub(crate) struct LogsArgs {
+    /// The network's name or id
+    pub(crate) network: String,
+    /// Wait for new lines
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// One node, by index, name or id [default: all]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) node: Option<String>,
+    /// How many of each node's last lines to begin with [default: all that are kept]
+    #[arg(long, value_name = "LINES")]
+    pub(crate) tail: Option<u32>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass network destroy trade       asks first
+  windlass network destroy trade -y --json | jq .operation.receipt")]
+pub(crate) struct DestroyArgs {
+    /// The network's name or id
+    pub(crate) network: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass apply -f trade.toml --dry-run    shows what would change
+  windlass apply -f trade.toml")]
+pub(crate) struct ApplyArgs {
+    /// A spec in TOML, or in JSON if the file ends in .json; - is stdin. It must have a name
+    #[arg(short, long, value_name = "SPEC")]
+    pub(crate) file: PathBuf,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}

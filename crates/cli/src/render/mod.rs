@@ -1,0 +1,44 @@
+//! What people see of objects: tables, evidence, receipts. Pure text from data.
+
+mod network;
+mod table;
+
+pub(crate) use network::{evidence, network, networks, operation, operations, receipt};
+pub(crate) use table::Table;
+
+/// Milliseconds, in the unit that reads well.
+pub(crate) fn duration(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1_000 => format!("{milliseconds} ms"),
+        1_000..60_000 => {
+            format!("{}.{:02} s", milliseconds / 1_000, milliseconds % 1_000 / 10)
+        }
+        _ => format!("{} min {} s", milliseconds / 60_000, milliseconds % 60_000 / 1_000),
+    }
+}
+
+/// The word that JSON has for a value of one of our enums.
+pub(crate) fn word<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text,
+        Ok(other) => other.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Bytes, in MiB.
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration(7), "7 ms");
+        assert_eq!(duration(1_034), "1.03 s");
+        assert_eq!(duration(61_500), "1 min 1 s");
+    }
+}

@@ -1,0 +1,208 @@
+//! Networks, operations, evidence and receipts as people read them.
+
+use windlass_model::{
+    network::{BlockRef, Evidence, Network, Node, Operation, Reason, StepTiming},
+    receipt::ReleaseReceipt,
+};
+
+use super::{Table, duration, mebibytes, word};
+
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
+fn height(tip: Option<&BlockRef>) -> String {
+    or_dash(tip.map(|tip| tip.number.to_string()))
+}
+
+fn reason(reason: &Reason) -> String {
+    format!("why         {} ({})\nremedy      {}\n", reason.message, reason.code, reason.remedy)
+}
+
+/// A list of networks.
+pub(crate) fn networks(networks: &[Network]) -> String {
+    if networks.is_empty() {
+        return "no networks; `windlass network create trade --validators 4` makes one".to_owned();
+    }
+    let mut table = Table::new(&["NAME", "STATE", "HEALTH", "VALIDATORS", "HEIGHT", "CHAIN ID"]);
+    for network in networks {
+        table.row([
+            network.name.to_string(),
+            word(&network.state),
+            word(&network.health),
+            network.spec.validators().to_string(),
+            height(network.tip.as_ref()),
+            network.spec.chain_id.to_string(),
+        ]);
+    }
+    table.text()
+}
+
+/// One network with its nodes.
+pub(crate) fn network(network: &Network) -> String {
+    let mut text = format!(
+        "name        {}\nid          {}\nstate       {}\nhealth      {}\nkind        {}\n\
+         chain id    {}\nvalidators  {}, {} may fail\n",
+        network.name,
+        network.id,
+        word(&network.state),
+        word(&network.health),
+        word(&network.spec.kind),
+        network.spec.chain_id,
+        network.spec.validators(),
+        network.spec.tolerated_faults(),
+    );
+    if let Some(hash) = &network.genesis_hash {
+        text.push_str(&format!("genesis     {hash}\n"));
+    }
+    if let Some(tip) = &network.tip {
+        text.push_str(&format!("tip         {} {}\n", tip.number, tip.hash));
+    }
+    if let Some(endpoint) = &network.endpoint {
+        text.push_str(&format!("endpoint    {endpoint}\n"));
+    }
+    if let Some(operation) = &network.operation {
+        text.push_str(&format!("operation   {operation}\n"));
+    }
+    if let Some(why) = &network.reason {
+        text.push_str(&reason(why));
+    }
+    text.push('\n');
+    text.push_str(&nodes(&network.nodes));
+    text
+}
+
+fn nodes(nodes: &[Node]) -> String {
+    let head = ["NODE", "STATE", "PID", "HEIGHT", "PEERS", "MEMORY", "RESTARTS", "WHY"];
+    let mut table = Table::new(&head);
+    for node in nodes {
+        table.row([
+            node.name.clone(),
+            word(&node.state),
+            or_dash(node.pid.map(|pid| pid.to_string())),
+            height(node.tip.as_ref()),
+            or_dash(node.connected_validators.map(|count| count.saturating_sub(1).to_string())),
+            or_dash(node.resident_bytes.map(mebibytes)),
+            node.restarts.to_string(),
+            node.reason.as_ref().map(|reason| reason.message.clone()).unwrap_or_default(),
+        ]);
+    }
+    table.text()
+}
+
+/// Why a network may be called usable.
+pub(crate) fn evidence(name: &str, evidence: &Evidence, total_ms: Option<u64>) -> String {
+    let mut text = format!(
+        "network `{name}` is usable\n\nchain id          {}\ngenesis hash      {}\n",
+        evidence.chain_id, evidence.genesis_hash
+    );
+    text.push_str(&format!(
+        "test transaction  {}\n  in final block  {} {}\nendpoint          {}\n  answered block  {}\n\n",
+        evidence.test_transaction,
+        evidence.test_block.number,
+        evidence.test_block.hash,
+        evidence.endpoint,
+        evidence.endpoint_block,
+    ));
+    let mut table = Table::new(&["VALIDATOR", "FIRST FINAL BLOCK", "HASH", "NODE KEY"]);
+    for node in &evidence.nodes {
+        table.row([
+            node.node.clone(),
+            node.first_block.number.to_string(),
+            node.first_block.hash.clone(),
+            node.node_key.clone(),
+        ]);
+    }
+    text.push_str(&table.text());
+    text.push('\n');
+    for StepTiming { step, milliseconds } in &evidence.steps {
+        text.push_str(&format!("{step:<12}  {milliseconds:>6} ms\n"));
+    }
+    let sum = evidence.steps.iter().map(|step| step.milliseconds).sum();
+    text.push_str(&format!("{:<12}  {:>6} ms\n", "total", total_ms.unwrap_or(sum)));
+    text
+}
+
+/// What a destroy released.
+pub(crate) fn receipt(receipt: &ReleaseReceipt) -> String {
+    let took = receipt.completed_at_ms.saturating_sub(receipt.requested_at_ms);
+    let mut text = format!(
+        "network `{}` ({}) is gone: {} things released and verified in {}\n\n",
+        receipt.name,
+        receipt.network,
+        receipt.released.len(),
+        duration(took)
+    );
+    let mut table = Table::new(&["KIND", "WHAT", "OF", "VERIFIED", "AFTER"]);
+    for released in &receipt.released {
+        table.row([
+            word(&released.kind),
+            released.name.clone(),
+            released.owner.clone(),
+            released.verified.clone(),
+            duration(released.released_at_ms.saturating_sub(receipt.requested_at_ms)),
+        ]);
+    }
+    text.push_str(&table.text());
+    text
+}
+
+/// A list of operations.
+pub(crate) fn operations(operations: &[Operation]) -> String {
+    if operations.is_empty() {
+        return "no operations".to_owned();
+    }
+    let mut table = Table::new(&["ID", "KIND", "NETWORK", "STATE", "TOOK"]);
+    for operation in operations {
+        table.row([
+            operation.id.to_string(),
+            word(&operation.kind),
+            operation.network_name.to_string(),
+            word(&operation.state),
+            or_dash(took(operation).map(duration)),
+        ]);
+    }
+    table.text()
+}
+
+/// One operation with its steps.
+pub(crate) fn operation(operation: &Operation) -> String {
+    let mut text = format!(
+        "id          {}\nkind        {}\nnetwork     {}\nstate       {}\n",
+        operation.id,
+        word(&operation.kind),
+        operation.network_name,
+        word(&operation.state),
+    );
+    if let Some(took) = took(operation) {
+        text.push_str(&format!("took        {}\n", duration(took)));
+    }
+    if let Some(why) = &operation.reason {
+        text.push_str(&reason(why));
+    }
+    text.push('\n');
+    let mut table = Table::new(&["STEP", "STATE", "TOOK", "DETAIL"]);
+    for step in &operation.steps {
+        let took = step.started_at_ms.zip(step.finished_at_ms);
+        table.row([
+            step.name.clone(),
+            word(&step.state),
+            or_dash(took.map(|(began, ended)| duration(ended.saturating_sub(began)))),
+            step.detail.clone().unwrap_or_default(),
+        ]);
+    }
+    text.push_str(&table.text());
+    if let Some(proof) = &operation.evidence {
+        text.push('\n');
+        text.push_str(&evidence(operation.network_name.as_str(), proof, took(operation)));
+    }
+    if let Some(released) = &operation.receipt {
+        text.push('\n');
+        text.push_str(&receipt(released));
+    }
+    text
+}
+
+fn took(operation: &Operation) -> Option<u64> {
+    operation.finished_at_ms.map(|ended| ended.saturating_sub(operation.created_at_ms))
+}

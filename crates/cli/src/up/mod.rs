@@ -1,0 +1,239 @@
+//! `windlass up`: the whole platform in one process.
+//!
+//! It opens the data directory, listens, wires the process substrate, the engines and the vault into
+//! the control plane, says where it is, and serves until it is told to stop. The end is bounded:
+//! requests are answered, streams are closed, tasks are joined; networks are not touched.
+
+pub(crate) mod directory;
+mod listen;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use windlass_control::{
+    http::{Api, ApiSettings, Stop},
+    service::{Backoff, Control, Settings},
+    world::{Engines, World},
+};
+use windlass_engine::{Engine, windlass::WindlassEngine};
+use windlass_keys::vault::Vault;
+use windlass_model::ErrorCode;
+use windlass_substrate::{Desired, Substrate, Workload};
+use windlass_substrate_process::{Config, Patience, ProcessSubstrate};
+
+use self::directory::DataDirectory;
+use crate::{
+    args::UpArgs,
+    context::PlatformFile,
+    environment::{self, Outcome, problem},
+    output::Output,
+};
+
+/// How long the end may take.
+const END: Duration = Duration::from_secs(5);
+
+/// What `up` answers when it listens.
+#[derive(Debug, Serialize)]
+struct Started {
+    url: String,
+    login_url: String,
+    login_expires_at_ms: u64,
+    data_dir: PathBuf,
+    pid: u32,
+}
+
+/// Runs a platform to its end.
+pub(crate) fn run(args: &UpArgs, data_dir: Option<PathBuf>, output: Output) -> Outcome<()> {
+    crate::logging::to_stderr();
+    let path = match data_dir {
+        Some(path) => path,
+        None => environment::default_data_dir()?,
+    };
+    let directory = DataDirectory::open(&path)?;
+    let listener = listen::bind(args, output)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| failed("start threads", &error))?;
+    let ended = runtime.block_on(serve(args, &directory, listener, output));
+    runtime.shutdown_timeout(END);
+    ended
+}
+
+async fn serve(
+    args: &UpArgs,
+    directory: &DataDirectory,
+    listener: std::net::TcpListener,
+    output: Output,
+) -> Outcome<()> {
+    let address = listener.local_addr().map_err(|error| failed("listen", &error))?;
+    let listener =
+        tokio::net::TcpListener::from_std(listener).map_err(|error| failed("listen", &error))?;
+    let url = format!("http://{address}");
+    let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    let substrate = open_substrate(directory).await?;
+    let control = open(args, directory, &url, Arc::clone(&substrate)).await?;
+    let api = Api::new(
+        control.clone(),
+        ApiSettings {
+            token: directory.token().to_owned(),
+            listen: address,
+            now_ms: windlass_substrate::clock::now_ms,
+            tracker: tracker.clone(),
+            shutdown: shutdown.clone(),
+        },
+    );
+    // Taken before anything runs: a signal from here on ends the platform in order.
+    let signals = signals()?;
+    control.run(&tracker, &shutdown);
+    let serving = api.clone();
+    let mut server = tracker.spawn(async move { serving.serve(listener).await });
+    announce(&api, directory, url, output).await?;
+
+    let stop = tokio::select! {
+        // All branches only wait; dropping one loses nothing.
+        () = signals => Stop::Platform,
+        stop = asked(&api) => stop,
+        served = &mut server => {
+            tracing::error!(?served, "the listener ended by itself");
+            Stop::Platform
+        }
+    };
+    tracing::info!(?stop, "stopping; networks go on");
+    shutdown.cancel();
+    tracker.close();
+    if tokio::time::timeout(END, tracker.wait()).await.is_err() {
+        tracing::warn!(left = tracker.len(), "tasks did not end in time and are dropped");
+    }
+    // Only now: the control plane would start it again.
+    if stop == Stop::WithGateway {
+        stop_gateway(&*substrate, directory).await;
+    }
+    directory.withdraw();
+    Ok(())
+}
+
+async fn open_substrate(directory: &DataDirectory) -> Outcome<Arc<ProcessSubstrate>> {
+    let program = std::env::current_exe().map_err(|error| failed("find its program", &error))?;
+    let config = Config {
+        root: directory.path().join("workloads"),
+        installation: directory.installation().to_owned(),
+        program,
+        leading_arguments: Vec::new(),
+        patience: Patience::default(),
+    };
+    match ProcessSubstrate::open(config).await {
+        Ok(substrate) => Ok(Arc::new(substrate)),
+        Err(error) => Err(unusable("workloads", &error)),
+    }
+}
+
+async fn open(
+    args: &UpArgs,
+    directory: &DataDirectory,
+    url: &str,
+    substrate: Arc<ProcessSubstrate>,
+) -> Outcome<Control> {
+    let path = directory.path();
+    let vault = Vault::open(path.join("keys")).map_err(|error| unusable("keys", &error))?;
+    let engines: [Arc<dyn Engine>; 1] = [Arc::new(WindlassEngine)];
+    let settings = Settings {
+        data_dir: path.to_owned(),
+        installation: directory.installation().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        url: url.to_owned(),
+        gateway_port: args.gateway_listen.map(|address| address.port()),
+        machine_memory_bytes: environment::machine_memory()
+            .map_err(|error| failed("read the machine's memory", &error))?,
+        backoff: Backoff::default(),
+    };
+    let world = World::machine(substrate, Engines::new(engines), Arc::new(vault));
+    Control::open(settings, world).await
+}
+
+/// Ends the gateway's process; its port is kept.
+async fn stop_gateway(substrate: &dyn Substrate, directory: &DataDirectory) {
+    let folder = directory.path().join("workloads").join("gateway");
+    let Ok(workload) = crate::workload::read_workload(&folder) else { return };
+    let stopped = Workload { desired: Desired::Stopped, ..workload };
+    if let Err(error) = substrate.ensure(&stopped).await {
+        tracing::warn!(%error, "the gateway did not stop");
+    }
+}
+
+async fn announce(
+    api: &Api,
+    directory: &DataDirectory,
+    url: String,
+    output: Output,
+) -> Outcome<()> {
+    let status = api.platform_status().await?;
+    let link = api.login_link().await?;
+    directory.announce(&PlatformFile {
+        pid: std::process::id(),
+        url: url.clone(),
+        gateway_url: status.gateway_url,
+        version: status.version,
+    })?;
+    let started = Started {
+        url,
+        login_url: link.url,
+        login_expires_at_ms: link.expires_at_ms,
+        data_dir: directory.path().to_owned(),
+        pid: std::process::id(),
+    };
+    output.result(&started, || {
+        format!(
+            "console  {}\nlogin    {}\n         (works once, for ten minutes; `windlass login` \
+             makes a new one)\ndata     {}\nstop     Ctrl-C stops the platform, `windlass down` \
+             the networks too",
+            started.url,
+            started.login_url,
+            started.data_dir.display()
+        )
+    });
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT.
+fn signals() -> Outcome<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).map_err(|error| failed("listen for signals", &error));
+    let (mut terminate, mut interrupt) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            // `recv` is cancel-safe.
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+async fn asked(api: &Api) -> Stop {
+    let mut stops = api.stops();
+    match stops.wait_for(|stop| *stop != Stop::No).await {
+        Ok(stop) => *stop,
+        // The sender lives as long as the API.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+fn failed(what: &str, error: &std::io::Error) -> Box<windlass_model::Problem> {
+    problem(
+        ErrorCode::Internal,
+        format!("the platform could not {what}: {error}"),
+        "check the limits of this machine (ulimit -a), and try again",
+    )
+}
+
+fn unusable(what: &str, error: &dyn std::error::Error) -> Box<windlass_model::Problem> {
+    let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
+    problem(
+        ErrorCode::DataDirectoryUnusable,
+        format!("the folder `{what}` of the data directory cannot be used: {error}{cause}"),
+        "check that everything in the data directory is yours and writable",
+    )
+}

@@ -1,0 +1,134 @@
+//! `windlass network logs`: the logs of one node or of all, merged as they come.
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use serde_json::Value;
+
+use super::Session;
+use crate::{
+    args::LogsArgs,
+    environment::Outcome,
+    output::{Format, Output},
+};
+
+/// The longest line that is put together; what is longer is told in pieces.
+const LINE_MAX: usize = 1 << 20;
+
+pub(super) async fn run(session: &Session, args: &LogsArgs) -> Outcome<()> {
+    let nodes: Vec<String> = match &args.node {
+        Some(node) => vec![node.clone()],
+        None => {
+            let network = session.client.network(&args.network).await?;
+            network.nodes.into_iter().map(|node| node.name).collect()
+        }
+    };
+    let tail = args.tail.map_or_else(String::new, |tail| format!("tail={tail}&"));
+    let query = format!("{tail}follow={}", args.follow);
+    let label = nodes.len() > 1;
+    let mut all = Vec::new();
+    for node in nodes {
+        let chunks = session.client.logs(&args.network, &node, &query).await?;
+        let label = label.then_some(node);
+        all.push(lines(chunks).map(move |line| (label.clone(), line)).boxed());
+    }
+    if args.follow {
+        tell(session.output, stream::select_all(all)).await
+    } else {
+        tell(session.output, stream::iter(all).flatten()).await
+    }
+}
+
+async fn tell(
+    output: Output,
+    mut lines: impl Stream<Item = (Option<String>, Outcome<String>)> + Unpin,
+) -> Outcome<()> {
+    while let Some((label, line)) = lines.next().await {
+        let line = line?;
+        let text = match output.format() {
+            Format::Json => line,
+            Format::Text => readable(&line).unwrap_or(line),
+        };
+        match label.filter(|_| output.format() == Format::Text) {
+            Some(label) => output.line(&format!("{label}  {text}")),
+            None => output.line(&text),
+        }
+    }
+    Ok(())
+}
+
+/// Cuts chunks into lines.
+fn lines(chunks: impl Stream<Item = Outcome<Bytes>>) -> impl Stream<Item = Outcome<String>> {
+    let begun = (Box::pin(chunks), Vec::<u8>::new(), Vec::<String>::new().into_iter());
+    stream::unfold(begun, |(mut chunks, mut held, mut ready)| async move {
+        loop {
+            if let Some(line) = ready.next() {
+                return Some((Ok(line), (chunks, held, ready)));
+            }
+            match chunks.next().await {
+                Some(Ok(chunk)) => {
+                    held.extend_from_slice(&chunk);
+                    ready = whole_lines(&mut held).into_iter();
+                }
+                Some(Err(error)) => return Some((Err(error), (chunks, Vec::new(), ready))),
+                None if held.is_empty() => return None,
+                None => {
+                    let last = String::from_utf8_lossy(&std::mem::take(&mut held)).into_owned();
+                    return Some((Ok(last), (chunks, held, ready)));
+                }
+            }
+        }
+    })
+}
+
+fn whole_lines(held: &mut Vec<u8>) -> Vec<String> {
+    let end = match held.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) => end + 1,
+        None if held.len() > LINE_MAX => held.len(),
+        None => return Vec::new(),
+    };
+    let rest = held.split_off(end);
+    let whole = std::mem::replace(held, rest);
+    let text = String::from_utf8_lossy(&whole);
+    text.lines().map(str::to_owned).collect()
+}
+
+/// A line of a node's log (JSON) as people read it; `None` if it is not one.
+fn readable(line: &str) -> Option<String> {
+    let Value::Object(record) = serde_json::from_str(line).ok()? else { return None };
+    let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut fields = match record.get("fields") {
+        Some(Value::Object(fields)) => fields.clone(),
+        Some(_) | None => return None,
+    };
+    let message = match fields.remove("message") {
+        Some(Value::String(message)) => message,
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    let mut out = format!("{} {:<5} {message}", text("timestamp"), text("level"));
+    for (name, value) in fields {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        out.push_str(&format!(" {name}={value}"));
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn chunks_become_lines() {
+        let chunks = ["a\nb", "c\n", "\nlast"].map(|text| Ok(Bytes::from_static(text.as_bytes())));
+        let lines: Vec<_> =
+            lines(stream::iter(chunks)).map(|line| line.expect("no chunk fails")).collect().await;
+        assert_eq!(lines, ["a", "bc", "", "last"]);
+    }
+
+    #[test]
+    fn a_record_is_readable() {
+        let line = r#"{"timestamp":"T","level":"INFO","fields":{"message":"final","height":7}}"#;
+        assert_eq!(readable(line).as_deref(), Some("T INFO  final height=7"));
+        assert_eq!(readable("plain"), None);
+    }
+}

@@ -1,0 +1,78 @@
+//! What the verbs do that talk to a platform: one request, one wait, one result.
+
+mod context;
+mod logs;
+mod network;
+mod operation;
+mod platform;
+
+use std::time::Duration;
+
+use windlass_model::api::Accepted;
+
+pub(crate) use self::context::run as context;
+use crate::{
+    args::{Cli, Verb, WaitArgs},
+    client::Client,
+    context as contexts,
+    environment::Outcome,
+    output::Output,
+    progress,
+};
+
+/// What every verb has at hand.
+pub(crate) struct Session {
+    client: Client,
+    output: Output,
+}
+
+/// Carries out a verb on the platform that the command line names.
+pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<()> {
+    let platform = contexts::find(&cli.global)?;
+    let session = Session { client: Client::new(platform, &cli.global.organization)?, output };
+    match cli.verb {
+        Verb::Down(down) => platform::down(&session, &down).await,
+        Verb::Status => platform::status(&session).await,
+        Verb::Login => platform::login(&session).await,
+        Verb::Network(verb) => network::run(&session, verb).await,
+        Verb::Apply(apply) => network::apply(&session, apply).await,
+        Verb::Operation(verb) => operation::run(&session, verb).await,
+        Verb::Up(_)
+        | Verb::Context(_)
+        | Verb::Completions { .. }
+        | Verb::Version
+        | Verb::Node(_)
+        | Verb::Gateway(_) => Ok(()), // main carries them out without a platform
+    }
+}
+
+impl Session {
+    /// Waits for what was begun, if it is to be waited for, and tells what came of it.
+    async fn conclude(
+        &self,
+        mut accepted: Accepted,
+        wait: &WaitArgs,
+        text: impl FnOnce(&Accepted) -> String,
+    ) -> Outcome<()> {
+        for warning in &accepted.warnings {
+            self.output.warning(warning);
+        }
+        let timeout = Duration::from_secs(wait.timeout);
+        if let Some(operation) = accepted.operation.take() {
+            let operation = if wait.no_wait {
+                operation
+            } else {
+                let ended =
+                    progress::follow(&self.client, &operation.id, timeout, self.output).await?;
+                progress::succeeded(ended)?
+            };
+            let gone = operation.receipt.is_some();
+            if !wait.no_wait && !gone {
+                accepted.network = self.client.network(accepted.network.id.as_str()).await?;
+            }
+            accepted.operation = Some(operation);
+        }
+        self.output.result(&accepted, || text(&accepted));
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! `windlass network …` and `windlass apply`.
+
+use windlass_model::{
+    ErrorCode,
+    api::{Accepted, ApplyPlan, SpecChange},
+    network::OperationState,
+    spec::Manifest,
+};
+
+use super::{Session, logs};
+use crate::{
+    args::{ApplyArgs, CreateArgs, DestroyArgs, NetworkVerb},
+    environment::{Outcome, problem},
+    output, render,
+    spec::{Spec, choose_name},
+};
+
+pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
+    match verb {
+        NetworkVerb::Create(create) => self::create(session, create).await,
+        NetworkVerb::Ls => {
+            let networks = session.client.networks().await?;
+            session.output.result(&networks, || render::networks(&networks));
+            Ok(())
+        }
+        NetworkVerb::Show(named) => {
+            let network = session.client.network(&named.network).await?;
+            session.output.result(&network, || render::network(&network));
+            Ok(())
+        }
+        NetworkVerb::Logs(args) => logs::run(session, &args).await,
+        NetworkVerb::Stop(args) => {
+            let accepted = session.client.stop(&args.network).await?;
+            session.conclude(accepted, &args.wait, |accepted| changed(accepted, "stopped")).await
+        }
+        NetworkVerb::Start(args) => {
+            let accepted = session.client.start(&args.network).await?;
+            session.conclude(accepted, &args.wait, |accepted| changed(accepted, "started")).await
+        }
+        NetworkVerb::Destroy(destroy) => self::destroy(session, destroy).await,
+    }
+}
+
+async fn create(session: &Session, args: CreateArgs) -> Outcome<()> {
+    let spec = args.file.as_deref().map(Spec::load).transpose()?;
+    let mut manifest = match &spec {
+        Some(spec) => spec.manifest.clone(),
+        None => Manifest { validators: args.validators, ..Manifest::default() },
+    };
+    choose_name(args.name.as_deref(), &mut manifest)?;
+    let accepted = session.client.create(&manifest).await;
+    let accepted = accepted.map_err(|problem| match &spec {
+        Some(spec) => spec.locate(problem),
+        None => problem,
+    })?;
+    session.conclude(accepted, &args.wait, |accepted| changed(accepted, "created")).await
+}
+
+/// Makes a network what a file says.
+pub(super) async fn apply(session: &Session, args: ApplyArgs) -> Outcome<()> {
+    let spec = Spec::load(&args.file)?;
+    let mut manifest = spec.manifest.clone();
+    let name = choose_name(None, &mut manifest)?;
+    if args.dry_run {
+        let plan = session.client.plan(name.as_str(), &manifest).await;
+        let plan = plan.map_err(|problem| spec.locate(problem))?;
+        session.output.result(&plan, || planned(name.as_str(), &plan));
+        return Ok(());
+    }
+    let accepted = session.client.apply(name.as_str(), &manifest).await;
+    let accepted = accepted.map_err(|problem| spec.locate(problem))?;
+    session.conclude(accepted, &args.wait, |accepted| changed(accepted, "applied")).await
+}
+
+async fn destroy(session: &Session, args: DestroyArgs) -> Outcome<()> {
+    if !args.yes {
+        let network = session.client.network(&args.network).await?;
+        let question = format!(
+            "destroy the network `{}` with its {} nodes, keys and whole chain?",
+            network.name,
+            network.nodes.len()
+        );
+        match output::confirm(&question) {
+            Some(true) => {}
+            Some(false) => {
+                return Err(problem(
+                    ErrorCode::InvalidRequest,
+                    "nothing was destroyed",
+                    "answer y to destroy it",
+                ));
+            }
+            None => {
+                return Err(problem(
+                    ErrorCode::InvalidRequest,
+                    "a destroy cannot be undone, and there is no terminal to ask on",
+                    format!("say that you mean it: windlass network destroy {} -y", args.network),
+                ));
+            }
+        }
+    }
+    let accepted = session.client.destroy(&args.network).await?;
+    session.conclude(accepted, &args.wait, |accepted| changed(accepted, "destroyed")).await
+}
+
+fn changed(accepted: &Accepted, done: &str) -> String {
+    let name = &accepted.network.name;
+    let Some(operation) = &accepted.operation else {
+        return format!("network `{name}` is as it should be; nothing was to be done");
+    };
+    if operation.state == OperationState::Running {
+        return format!(
+            "network `{name}`: {} is under way as {}\n`windlass operation wait {}` waits for it",
+            render::word(&operation.kind),
+            operation.id,
+            operation.id
+        );
+    }
+    let took = operation.finished_at_ms.map(|end| end.saturating_sub(operation.created_at_ms));
+    match (&operation.evidence, &operation.receipt) {
+        (_, Some(receipt)) => render::receipt(receipt),
+        (Some(evidence), None) => render::evidence(name.as_str(), evidence, took),
+        (None, None) => {
+            let took =
+                took.map_or_else(String::new, |took| format!(" in {}", render::duration(took)));
+            format!("network `{name}` {done}{took}")
+        }
+    }
+}
+
+fn planned(name: &str, plan: &ApplyPlan) -> String {
+    match plan {
+        ApplyPlan::Create => format!("network `{name}` would be created"),
+        ApplyPlan::Nothing => format!("network `{name}` is as the spec says"),
+        ApplyPlan::Update { changes } => {
+            let mut text = format!("network `{name}` would change:\n");
+            for SpecChange { field, from, to } in changes {
+                text.push_str(&format!("  {field}: {from} -> {to}\n"));
+            }
+            text
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! `windlass node` and `windlass gateway`: processes of their own, started by a substrate.
+//!
+//! Both do the same things in the same order: claim the directory before anything else is opened,
+//! log into it, announce ports and sockets once they serve, end in order on SIGTERM, and leave a
+//! record of how they ended, also when they panic.
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fs, io, panic,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::Deserialize;
+use tokio::signal::unix::{SignalKind, signal};
+use windlass_model::{ErrorCode, Problem, workload::Workload};
+use windlass_node::run::Hooks;
+use windlass_substrate::resident::{
+    ALREADY_RUNNING_CODE, LogLimits, Resident, ResidentError, layout,
+};
+
+use crate::{environment::Outcome, logging, output::Output};
+
+const NODE_LOG: &str = "info,commonware_p2p=warn,commonware_resolver=warn,commonware_runtime=warn";
+const GATEWAY_LOG: &str = "info";
+/// What a process that panicked is recorded with; Rust's own code.
+const PANICKED: u8 = 101;
+
+/// The claim, shared with the panic hook.
+#[derive(Clone, Debug)]
+struct Claim(Arc<Mutex<Resident>>);
+
+impl Claim {
+    fn held(&self) -> MutexGuard<'_, Resident> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn announce(&self, ports: BTreeMap<String, u16>, sockets: BTreeMap<String, PathBuf>) {
+        match self.held().announce(ports, sockets) {
+            Ok(()) => tracing::info!("serving"),
+            Err(error) => tracing::error!(error = chain(&error), "could not announce"),
+        }
+    }
+}
+
+/// Runs a validator in its directory to its end.
+pub(crate) fn node(directory: &Path, output: Output) -> ExitCode {
+    workload(directory, NODE_LOG, output, |claim| {
+        let directory = claim.held().directory().to_owned();
+        let announcing = claim.clone();
+        let hooks = Hooks {
+            ready: Box::new(move |ports| {
+                let rpc = BTreeMap::from([("rpc".to_owned(), ports.rpc)]);
+                announcing.announce(BTreeMap::from([("p2p".to_owned(), ports.p2p.port())]), rpc);
+            }),
+            shutdown: Box::pin(terminated()),
+        };
+        windlass_node::run::run(&directory, hooks).map(drop).map_err(|error| reason(&error))
+    })
+}
+
+/// Runs the gateway in its directory to its end.
+pub(crate) fn gateway(directory: &Path, output: Output) -> ExitCode {
+    workload(directory, GATEWAY_LOG, output, |claim| {
+        let directory = claim.held().directory().to_owned();
+        let asked = read_workload(&directory).map_err(|error| reason(&*error))?;
+        let port = asked.ports.get("http").copied().unwrap_or(0);
+        let config = windlass_gateway::Config {
+            listen: (std::net::Ipv4Addr::LOCALHOST, port).into(),
+            directory,
+            allowed_hosts: Vec::new(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| reason(&error))?;
+        let announcing = claim.clone();
+        let ready = move |listening: &windlass_gateway::Listening| {
+            let ports = BTreeMap::from([("http".to_owned(), listening.address.port())]);
+            let admin = BTreeMap::from([("admin".to_owned(), listening.admin_socket.clone())]);
+            announcing.announce(ports, admin);
+        };
+        runtime
+            .block_on(windlass_gateway::run(config, ready, terminated()))
+            .map_err(|error| reason(&error))
+    })
+}
+
+/// What a workload's directory says that it was asked for.
+pub(crate) fn read_workload(directory: &Path) -> Result<Workload, Box<dyn Error>> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        workload: Workload,
+    }
+    let text = fs::read(directory.join(layout::WORKLOAD))?;
+    Ok(serde_json::from_slice::<Manifest>(&text)?.workload)
+}
+
+fn workload(
+    directory: &Path,
+    filter: &str,
+    output: Output,
+    body: impl FnOnce(&Claim) -> Result<(), String>,
+) -> ExitCode {
+    let claim = match claim(directory, filter) {
+        Ok(claim) => claim,
+        Err(refused) => {
+            output.problem(&refused);
+            let code = match refused.code {
+                ErrorCode::PlatformRunning => ALREADY_RUNNING_CODE,
+                _ => refused.code.exit().code(),
+            };
+            return ExitCode::from(code);
+        }
+    };
+    let ended = body(&claim);
+    let (code, reason) = match &ended {
+        Ok(()) => (0, "it was told to end"),
+        Err(reason) => (1, reason.as_str()),
+    };
+    match &ended {
+        Ok(()) => tracing::info!("ended in order"),
+        Err(reason) => {
+            tracing::error!(reason, "ended by a failure");
+            let hint = "the platform starts it again by itself; its log says more";
+            output.problem(&Problem::new(ErrorCode::WorkloadFailed, reason.clone(), hint));
+        }
+    }
+    if let Err(error) = claim.held().exit(code, reason) {
+        tracing::error!(error = chain(&error), "the exit record could not be written");
+    }
+    ExitCode::from(code)
+}
+
+fn claim(directory: &Path, filter: &str) -> Outcome<Claim> {
+    let resident = Resident::claim(directory).map_err(|error| refused(&error))?;
+    let writer = resident.log_writer(LogLimits::default()).map_err(|error| refused(&error))?;
+    logging::to_file(writer, filter);
+    let claim = Claim(Arc::new(Mutex::new(resident)));
+    record_panics(claim.clone());
+    tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "claimed");
+    Ok(claim)
+}
+
+/// A process of which a part has panicked is in a state that nobody knows: it leaves its record and
+/// ends, and is started again.
+fn record_panics(claim: Claim) {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| {
+        before(panicked);
+        let reason = format!("panicked: {panicked}");
+        tracing::error!(reason, "ended by a defect");
+        // The panic may have come while the claim was held: then the record is left out.
+        if let Ok(resident) = claim.0.try_lock() {
+            drop(resident.exit(PANICKED, reason));
+        }
+        std::process::abort();
+    }));
+}
+
+/// Waits for SIGTERM or SIGINT. Polled within a tokio runtime.
+async fn terminated() {
+    let signals = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    match signals {
+        Ok((mut terminate, mut interrupt)) => {
+            tokio::select! {
+                // `recv` is cancel-safe.
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        Err(error) => {
+            // The default action of the signals stays in force: the process still ends by them.
+            tracing::error!(%error, "no handler for signals");
+            std::future::pending().await
+        }
+    }
+}
+
+fn refused(error: &ResidentError) -> Box<Problem> {
+    let (code, hint) = match error {
+        ResidentError::AlreadyRunning { .. } => {
+            (ErrorCode::PlatformRunning, "the process that holds it is the one to use")
+        }
+        _ => (ErrorCode::WorkloadFailed, "check that the directory is a workload's, and yours"),
+    };
+    Box::new(Problem::new(code, chain(error), hint))
+}
+
+/// An error and its causes, marked if it is a taken port: who started us may choose another one.
+fn reason(error: &(dyn Error + 'static)) -> String {
+    let mut source = Some(error);
+    let mut taken = false;
+    while let Some(cause) = source {
+        let io = cause.downcast_ref::<io::Error>();
+        taken |= io.is_some_and(|io| io.kind() == io::ErrorKind::AddrInUse);
+        source = cause.source();
+    }
+    let text = chain(error);
+    if taken { format!("{}: {text}", ErrorCode::PortInUse) } else { text }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("could not listen")]
+    struct Listen(#[source] io::Error);
+
+    #[test]
+    fn a_taken_port_is_marked() {
+        let taken = Listen(io::ErrorKind::AddrInUse.into());
+        assert!(reason(&taken).starts_with("port_in_use: could not listen: "));
+        assert!(reason(&Listen(io::ErrorKind::NotFound.into())).starts_with("could not listen: "));
+    }
+}
