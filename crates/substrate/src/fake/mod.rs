@@ -1,13 +1,9 @@
 //! A substrate in memory, for tests of whoever drives one.
 //!
-//! The [`FakeSubstrate`] is a handle onto a world behind an `Arc`: a clone of it that outlives a
-//! crashed control plane is the machine that goes on while the platform is dead. Any call can be
-//! made to fail before its effect, fail after it, hang before or after it, or happen twice, either
-//! by its verb and workload or by its number, so that a test enumerates every call of a run. The
-//! world keeps a list of broken promises (a port given to two workloads) that a test asserts to be
-//! empty.
-//!
-//! Time is a counter: each effect takes one millisecond.
+//! [`FakeSubstrate`] is a handle onto a world behind an `Arc`: a clone that outlives a crashed control
+//! plane is the machine that goes on. Any call can be made to fail, hang or happen twice, by its verb
+//! and workload or by its number, so that a test enumerates every call of a run. Broken promises (a
+//! port given to two workloads) are listed. Time is a counter.
 
 use std::{
     collections::{BTreeMap, VecDeque},
