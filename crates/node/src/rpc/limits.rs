@@ -32,3 +32,5 @@ pub(super) const PROOF_SLOTS: usize = 1_024;
 pub(super) const WAIT: Duration = Duration::from_secs(30);
 /// The wait for a receipt where the client names none.
 pub(super) const RECEIPT_WAIT: Duration = Duration::from_secs(10);
+/// How long requests on the way may take when the server ends.
+pub(super) const SHUTDOWN: Duration = Duration::from_secs(1);

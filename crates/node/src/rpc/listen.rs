@@ -59,7 +59,8 @@ pub(super) fn bind(path: &Path) -> Result<UnixListener, ServeError> {
     let io = |action| move |source| ServeError::Io { action, path: path.to_owned(), source };
     // The socket appears under its name when it is ready: with its mode set and listening.
     let making = path.with_extension("new");
-    if making.as_os_str().as_bytes().len() > MAX_PATH_BYTES {
+    let longest = path.as_os_str().as_bytes().len().max(making.as_os_str().as_bytes().len());
+    if longest > MAX_PATH_BYTES {
         return Err(ServeError::PathTooLong { path: path.to_owned() });
     }
     for old in [path, &making] {
@@ -72,7 +73,7 @@ pub(super) fn bind(path: &Path) -> Result<UnixListener, ServeError> {
     Ok(listener)
 }
 
-/// Accepts connections until the server is stopped, then waits for the requests on the way.
+/// Accepts connections until the server is stopped, then gives the requests on the way a moment.
 pub(super) async fn accept(listener: UnixListener, methods: Methods, stop: StopHandle) {
     let listener = match tokio::net::UnixListener::from_std(listener) {
         Ok(listener) => listener,
@@ -116,7 +117,10 @@ pub(super) async fn accept(listener: UnixListener, methods: Methods, stop: StopH
         });
     }
     connections.close();
-    connections.wait().await;
+    // A client may wait for news for half a minute; the end of a node doesn't.
+    if tokio::time::timeout(limits::SHUTDOWN, connections.wait()).await.is_err() {
+        tracing::debug!(open = connections.len(), "connections are cut off at the server's end");
+    }
 }
 
 fn config() -> ServerConfig {

@@ -78,7 +78,7 @@ impl RpcServer {
         &self.path
     }
 
-    /// Stops accepting, lets the requests on the way end, and removes the socket.
+    /// Stops accepting, gives the requests on the way a second to end, and removes the socket.
     pub fn stop(mut self) {
         self.end();
     }

@@ -10,7 +10,7 @@ mod transaction;
 
 use std::sync::Arc;
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::B256;
 use alloy_rpc_types::{BlockId, BlockNumberOrTag};
 use jsonrpsee::RpcModule;
 use serde::Serialize;
@@ -126,6 +126,3 @@ fn find(node: &Node, hash: B256) -> Result<Option<(Block, Vec<Receipt>, usize)>,
     let Some((block, receipts)) = block_with_receipts(node, id)? else { return Ok(None) };
     Ok(Some((block, receipts, usize::try_from(location.index).unwrap_or(usize::MAX))))
 }
-
-/// Bytes as a parameter, which some clients send in capitals or without digits.
-type Data = Bytes;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use alloy_primitives::{Address, U64, keccak256};
+use alloy_primitives::{Address, Bytes, U64, keccak256};
 use jsonrpsee::RpcModule;
 use serde_json::{Value, json};
 
-use super::{Data, Node, Shared, method};
+use super::{Node, Shared, method};
 use crate::rpc::args::Args;
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
@@ -15,7 +15,7 @@ use crate::status::Status;
 pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "web3_clientVersion", 0, async |_node: Shared, _args| Ok(client_version()));
     method(module, "web3_sha3", 1, async |_node: Shared, args: Args| {
-        Ok(keccak256(args.required::<Data>(0)?))
+        Ok(keccak256(args.required::<Bytes>(0)?))
     });
     method(module, "net_version", 0, async |node: Shared, _args| Ok(chain_id(&node).to_string()));
     method(module, "net_listening", 0, async |_node: Shared, _args| Ok(true));

@@ -8,7 +8,7 @@ use alloy_rpc_types::{BlockId, Transaction, TransactionReceipt};
 use jsonrpsee::RpcModule;
 
 use super::block::{by_hash, by_number};
-use super::{Data, Node, Shared, block_with_receipts, find, method};
+use super::{Node, Shared, block_with_receipts, find, method};
 use crate::rpc::args::Args;
 use crate::rpc::convert;
 use crate::rpc::error::RpcError;
@@ -46,7 +46,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
 }
 
 /// Recovers the sender and takes the transaction into the pool, on a thread of its own.
-async fn send(node: &Shared, transaction: Data) -> Result<B256, RpcError> {
+async fn send(node: &Shared, transaction: Bytes) -> Result<B256, RpcError> {
     let ledger = node.ledger.clone();
     node.work.run(move || Ok(ledger.admit(transaction, Origin::Client)?)).await
 }
@@ -54,7 +54,7 @@ async fn send(node: &Shared, transaction: Data) -> Result<B256, RpcError> {
 /// EIP-7966: answers with the receipt, which here is that of a final block.
 async fn send_and_wait(
     node: &Shared,
-    transaction: Data,
+    transaction: Bytes,
     wait_ms: Option<u64>,
 ) -> Result<TransactionReceipt, RpcError> {
     let wait = wait_ms.map_or(limits::RECEIPT_WAIT, Duration::from_millis).min(limits::WAIT);

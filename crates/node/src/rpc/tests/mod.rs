@@ -353,6 +353,29 @@ fn web_socket_clients_get_the_same_answers() {
 }
 
 #[test]
+fn the_end_of_a_server_does_not_wait_for_those_who_wait_for_news() {
+    let server = Server::free();
+    let path = server.running.path().to_owned();
+    let (asked, asking) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        let mut socket = client::WebSocket::connect(&path);
+        let known = json!({ "jsonrpc": "2.0", "id": 1, "method": "windlass_status" });
+        let revision = socket.ask(&known)["result"]["revision"].clone();
+        asked.send(()).unwrap();
+        let body = json!({
+            "jsonrpc": "2.0", "id": 2, "method": "windlass_awaitStatus",
+            "params": [revision.as_u64().unwrap() + 1_000, 30_000],
+        });
+        client::post(&path, body.to_string().as_bytes())
+    });
+    asking.recv().unwrap();
+    server.running.stop();
+    let cut_off = waiting.join();
+    // It was cut off, or came too late to connect at all: either way no answer came of waiting.
+    assert!(cut_off.is_err() || cut_off.is_ok_and(|answer| !answer.body.contains("result")));
+}
+
+#[test]
 fn the_socket_is_private_and_goes_with_the_server() {
     let server = Server::free();
     let path = server.running.path().to_owned();
