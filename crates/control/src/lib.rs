@@ -20,8 +20,8 @@
 //! polling that writes, and any state that isn't in the store or in the world.
 
 pub mod authorize;
-pub mod http;
 mod gateway;
+pub mod http;
 mod monitor;
 mod network;
 mod operation;

@@ -21,7 +21,7 @@ use crate::{
     },
     network::Backoff,
     store::{Store, error::causes},
-    world::{Message, Target, World},
+    world::{Message, Reply, Target, World},
 };
 
 const PORT: &str = "http";
@@ -106,9 +106,12 @@ impl Keeper {
         self.note(port, gateway.pid());
         let mut table = self.table(&instances).await?;
         let running = gateway.running().cloned();
-        let same = sent.process == running && sent.table.routes == table.routes;
-        if !same {
-            table.generation = self.world.now_ms().max(sent.table.generation + 1);
+        if sent.process != running {
+            // A process that was found, or restarted: it serves what it was sent before.
+            *sent = Sent { table: self.served(&gateway).await?, process: running.clone() };
+        }
+        if sent.table.routes != table.routes {
+            table.generation = sent.table.generation + 1;
             if !table.routes.is_empty() {
                 self.remember(PORT_KNOWN, "true").await?;
             }
@@ -221,18 +224,36 @@ impl Keeper {
         Ok(table)
     }
 
+    async fn served(&self, gateway: &Instance) -> Result<RouteTable, GatewayError> {
+        let reply = self.admin(gateway, "GET", Vec::new()).await?;
+        serde_json::from_slice(&reply.body).map_err(|error| GatewayError::Refused {
+            status: reply.status,
+            text: error.to_string(),
+        })
+    }
+
     async fn send(&self, gateway: &Instance, table: &RouteTable) -> Result<(), GatewayError> {
+        let body = serde_json::to_vec(table).expect("a route table is plain data");
+        self.admin(gateway, "PUT", body).await.map(drop)
+    }
+
+    async fn admin(
+        &self,
+        gateway: &Instance,
+        method: &'static str,
+        body: Vec<u8>,
+    ) -> Result<Reply, GatewayError> {
         let socket: PathBuf = gateway.sockets.get(ADMIN).cloned().unwrap_or_default();
         let message = Message {
             target: Target::Socket(socket),
-            method: "PUT",
+            method,
             path: "/routes".to_owned(),
-            body: serde_json::to_vec(table).expect("a route table is plain data"),
+            body,
             timeout: ADMIN_TIMEOUT,
         };
         let reply = self.world.wire.exchange(message).await?;
         if (200..300).contains(&reply.status) {
-            return Ok(());
+            return Ok(reply);
         }
         let text = String::from_utf8_lossy(&reply.body).chars().take(200).collect();
         Err(GatewayError::Refused { status: reply.status, text })

@@ -1,8 +1,10 @@
-//! The route table: which URL leads to which nodes.
+//! The route table: which URL leads to which nodes. The JSON is the gateway's, which this crate
+//! does not depend on; the end-to-end tests hold the two together.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use windlass_model::{NetworkId, WorkloadId, network::Intent};
 use windlass_substrate::Instance;
 
@@ -18,19 +20,20 @@ pub(super) struct RouteTable {
 /// One network's URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Route {
-    pub(super) network: NetworkId,
-    pub(super) key: String,
-    pub(super) state: RouteState,
-    pub(super) cors_origins: Vec<String>,
+    pub(super) network_id: NetworkId,
+    /// The SHA-256 of each key that opens it, in hexadecimal.
+    pub(super) key_hashes: Vec<String>,
     /// The nodes' RPC sockets, in the order of the genesis.
     pub(super) upstreams: Vec<PathBuf>,
+    pub(super) cors_origins: Vec<String>,
+    pub(super) state: RouteState,
 }
 
 /// Whether requests are passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RouteState {
-    Serving,
+    Up,
     Stopped,
 }
 
@@ -42,7 +45,7 @@ pub(super) fn route(
 ) -> Option<Route> {
     let network = &record.network;
     let state = match network.intent {
-        Intent::Running => RouteState::Serving,
+        Intent::Running => RouteState::Up,
         Intent::Stopped => RouteState::Stopped,
         Intent::Destroyed => return None,
     };
@@ -51,10 +54,10 @@ pub(super) fn route(
         instances.get(&WorkloadId::of_node(&node.id))?.sockets.get(socket).cloned()
     });
     Some(Route {
-        network: network.id.clone(),
-        key: network.endpoint_key.clone(),
-        state,
-        cors_origins: network.spec.cors_origins.clone(),
+        network_id: network.id.clone(),
+        key_hashes: vec![hex::encode(Sha256::digest(network.endpoint_key.as_bytes()))],
         upstreams: sockets.collect(),
+        cors_origins: network.spec.cors_origins.clone(),
+        state,
     })
 }

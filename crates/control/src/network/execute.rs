@@ -371,7 +371,13 @@ impl Execution<'_> {
         status.failures = status.failures.saturating_add(1);
         status.retry_at_ms = retry_at_ms;
         tracing::warn!(network = %self.after.network.id, code = %reason.code, "{}", reason.message);
-        self.explain(Some(reason));
+        self.explain(Some(reason.clone()));
+        if reason.code == ErrorCode::InvalidSpec {
+            // No waiting mends a spec that the engine can't take: the operation is over.
+            let now_ms = self.now_ms();
+            self.with_operation(|one| operation::end(one, Ending::Failed(reason), now_ms));
+            self.after.network.operation = None;
+        }
         retry_at_ms
     }
 

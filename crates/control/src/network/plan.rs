@@ -17,6 +17,7 @@ use windlass_keys::Purpose;
 use windlass_model::{
     ErrorCode, KeyId, NodeId, WorkloadId,
     network::{Intent, NetworkState, OperationKind, Reason},
+    receipt::ReleasedKind,
     workload::{Desired, Workload},
 };
 use windlass_substrate::{Instance, fingerprint};
@@ -28,7 +29,7 @@ use crate::{
         running,
     },
     operation::step,
-    store::rows::{NodeRow, ProcessRef, Thing},
+    store::rows::{NodeRow, ProcessRef, TeardownRecord, Thing},
 };
 
 /// What to do, and when to look again if nothing happens before.
@@ -156,9 +157,16 @@ fn plan_stopped(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) {
 
 fn plan_destroyed(observed: &Observation, plan: &mut Plan) {
     let record = &observed.record;
-    let Some(teardown) = &record.network.status.teardown else {
+    let begun = record.network.status.teardown.as_ref();
+    let unserved = |teardown: &&TeardownRecord| {
+        teardown.released.iter().any(|released| released.kind == ReleasedKind::Endpoint)
+    };
+    let Some(teardown) = begun.filter(unserved) else {
         plan.push(Action::SetState(NetworkState::Destroying));
-        plan.push(Action::Inventory(inventory(observed)));
+        if begun.is_none() {
+            plan.push(Action::Inventory(inventory(observed)));
+        }
+        plan.push(Action::Reach(step::ENDPOINT));
         plan.push(Action::Publish);
         plan.push(Action::Reach(step::PROCESSES));
         return;

@@ -1,0 +1,282 @@
+//! The control plane killed at every point of every verb, and every driver call going wrong.
+//!
+//! A *point* is the moment before or after a commit or a driver call. For each one a run is killed
+//! there, all its tasks dropped, and another control plane opens the same database over the same
+//! world. Then the intent holds, nothing is doubled, nothing leaks, and the operation has come to
+//! its end.
+
+mod fake;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use fake::{
+    FakeWorld,
+    script::{Fault, Script},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use windlass_control::{
+    Control,
+    service::{Action, Actor, Granted, RequestMeta, authorize},
+    world::{Clock as _, MachineClock},
+};
+use windlass_model::{
+    ErrorCode,
+    api::Accepted,
+    network::{Health, NetworkState, Operation, OperationState},
+    receipt::ReleasedKind,
+    spec::Manifest,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const NODES: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Create,
+    Stop,
+    Start,
+    Destroy,
+}
+
+/// One life of the control plane: a runtime of its own, dropped whole at the end. `None` if the
+/// script killed it.
+fn life<T, F: Future<Output = T>>(
+    world: &Arc<FakeWorld>,
+    script: &Arc<Script>,
+    work: impl FnOnce(Control) -> F,
+) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    let ended = runtime.block_on(async {
+        let alive = async {
+            let control = world.open(script).await;
+            control.run(&tracker, &shutdown);
+            work(control).await
+        };
+        tokio::select! {
+            ended = alive => Some(ended),
+            () = script.killed() => None,
+        }
+    });
+    drop(runtime);
+    ended
+}
+
+async fn granted(control: &Control, action: Action) -> Granted {
+    let organizations = control.every_organization().await.expect("organizations");
+    let ids: Vec<_> = organizations.into_iter().map(|one| one.id).collect();
+    let actor = Actor { id: "token:test".to_owned(), organizations: ids.clone() };
+    authorize(&actor, action, &ids[0]).expect("it is the actor's own")
+}
+
+async fn ask(control: &Control, verb: Verb) -> Result<Accepted, ErrorCode> {
+    let meta = RequestMeta {
+        idempotency_key: Some(format!("{verb:?}")),
+        request_hash: [verb as u8; 32],
+        if_version: None,
+        now_ms: MachineClock.now_ms(),
+    };
+    let change = granted(control, Action::Change).await;
+    let answer = match verb {
+        Verb::Create => {
+            let name = Some("trade".parse().unwrap());
+            let manifest = Manifest { name, validators: Some(4), ..Manifest::default() };
+            control.declare(&granted(control, Action::Create).await, manifest, meta).await
+        }
+        Verb::Stop => control.stop(&change, "trade", meta).await,
+        Verb::Start => control.start(&change, "trade", meta).await,
+        Verb::Destroy => {
+            control.destroy(&granted(control, Action::Destroy).await, "trade", meta).await
+        }
+    };
+    answer.map_err(|problem| problem.code)
+}
+
+/// Asks, as a client that repeats its request does, and waits for the end.
+async fn carry_out(control: Control, verb: Verb) -> Operation {
+    let accepted = ask(&control, verb).await.expect("the request is accepted");
+    let id = accepted.operation.expect("there is something to do").id;
+    let read = granted(&control, Action::Read).await;
+    let operation = control.wait_operation(&read, &id, PATIENCE).await.expect("the operation");
+    if operation.state == OperationState::Running {
+        let network = control.network(&read, "trade").await;
+        panic!("{verb:?} does not end: {operation:#?}\n{network:#?}");
+    }
+    operation
+}
+
+fn quietly() -> Arc<Script> {
+    Arc::new(Script::new(None, None))
+}
+
+/// A world in which the verb can be asked for.
+fn prepared(verb: Verb) -> Arc<FakeWorld> {
+    let world = FakeWorld::new();
+    let before: &[Verb] = match verb {
+        Verb::Create => &[],
+        Verb::Stop | Verb::Destroy => &[Verb::Create],
+        Verb::Start => &[Verb::Create, Verb::Stop],
+    };
+    for verb in before {
+        let ended = life(&world, &quietly(), |control| carry_out(control, *verb)).unwrap();
+        assert_eq!(ended.state, OperationState::Succeeded);
+    }
+    world
+}
+
+#[track_caller]
+fn check_usable(world: &FakeWorld, context: &str) {
+    assert_eq!(world.nodes().len(), NODES, "{context}");
+    assert_eq!(world.keys.lock().unwrap().len(), 2 * NODES, "{context}");
+    let chains = world.chains();
+    assert_eq!(chains.len(), 1, "{context}: one genesis, for ever");
+    assert_eq!(chains[0].len(), 1, "{context}: one test transaction, for ever");
+    let upstreams = world.routes.lock().unwrap()["routes"][0]["upstreams"].clone();
+    assert_eq!(upstreams.as_array().map(Vec::len), Some(NODES), "{context}");
+}
+
+#[track_caller]
+fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
+    assert_eq!(operation.state, OperationState::Succeeded, "{context}: {operation:#?}");
+    assert_eq!(world.substrate.broken_promises(), Vec::<String>::new(), "{context}");
+    match verb {
+        Verb::Create => {
+            check_usable(world, context);
+            let evidence = operation.evidence.as_ref().expect("a create proves itself");
+            assert_eq!(evidence.nodes.len(), NODES, "{context}");
+            assert_eq!(evidence.steps.len(), 6, "{context}");
+        }
+        Verb::Start => check_usable(world, context),
+        Verb::Stop => {
+            assert!(world.nodes().is_empty(), "{context}");
+            assert_eq!(world.keys.lock().unwrap().len(), 2 * NODES, "{context}");
+        }
+        Verb::Destroy => {
+            let left: Vec<_> = world.substrate.workloads();
+            let left: Vec<_> = left.iter().map(|one| one.id.as_str()).collect();
+            assert_eq!(left, ["gateway"], "{context}");
+            assert!(world.keys.lock().unwrap().is_empty(), "{context}");
+            assert_eq!(world.routes.lock().unwrap()["routes"].as_array().unwrap().len(), 0);
+            let receipt = operation.receipt.as_ref().expect("a destroy hands back a receipt");
+            let count = |kind| receipt.released.iter().filter(|one| one.kind == kind).count();
+            let kinds = [ReleasedKind::Process, ReleasedKind::Port, ReleasedKind::Socket];
+            for kind in kinds.into_iter().chain([ReleasedKind::Directory]) {
+                assert_eq!(count(kind), NODES, "{context}: {kind:?} in {receipt:#?}");
+            }
+            assert_eq!(count(ReleasedKind::Key), 2 * NODES, "{context}: {receipt:#?}");
+            assert_eq!(count(ReleasedKind::Endpoint), 1, "{context}: {receipt:#?}");
+        }
+    }
+}
+
+/// Nothing is left after a destroy, whatever happened before.
+fn check_destroyable(world: &Arc<FakeWorld>, verb: Verb, context: &str) {
+    if verb == Verb::Destroy {
+        return;
+    }
+    let operation = life(world, &quietly(), |control| carry_out(control, Verb::Destroy)).unwrap();
+    let names: Vec<_> = world.substrate.workloads().into_iter().map(|one| one.id).collect();
+    assert_eq!(names.len(), 1, "{context}: {names:?}");
+    assert!(world.keys.lock().unwrap().is_empty(), "{context}");
+    assert!(operation.receipt.is_some(), "{context}");
+}
+
+/// Kills the verb at its points, one a run. Answers how many there are.
+fn killed_everywhere(verb: Verb) -> usize {
+    for point in 0.. {
+        let world = prepared(verb);
+        let script = Arc::new(Script::new(Some(point), None));
+        if life(&world, &script, |control| carry_out(control, verb)).is_some() {
+            return point;
+        }
+        let at = script.killed_at.lock().unwrap().clone().expect("it was killed");
+        let context = format!("{verb:?} killed at {at}");
+        let survivors = world.nodes();
+        let operation = life(&world, &quietly(), |control| carry_out(control, verb)).unwrap();
+        check(&world, verb, &operation, &context);
+        if matches!(verb, Verb::Create | Verb::Start) {
+            let now = world.nodes();
+            for (id, pid) in survivors {
+                assert_eq!(now.get(&id), Some(&pid), "{context}: adopted, not restarted");
+            }
+        }
+        check_destroyable(&world, verb, &context);
+    }
+    unreachable!("the loop ends where no point is left")
+}
+
+/// Lets each driver call of the verb go wrong, one a run. Answers how many calls there are.
+fn failed_everywhere(verb: Verb, fault: Fault) -> usize {
+    for call in 0.. {
+        let world = prepared(verb);
+        let script = Arc::new(Script::new(None, Some((call, fault))));
+        let operation = life(&world, &script, |control| carry_out(control, verb)).unwrap();
+        let context = format!("{verb:?} with call {call} {fault:?}");
+        check(&world, verb, &operation, &context);
+        check_destroyable(&world, verb, &context);
+        if call >= script.calls() {
+            return call;
+        }
+    }
+    unreachable!("the loop ends where no call is left")
+}
+
+fn enumerate(verb: Verb) {
+    let points = killed_everywhere(verb);
+    let mut calls = 0;
+    for fault in [Fault::FailBefore, Fault::FailAfter, Fault::Twice] {
+        calls = failed_everywhere(verb, fault);
+    }
+    eprintln!("{verb:?}: killed at {points} points; {calls} driver calls, each with 3 faults");
+    assert!(points > 8 && calls >= NODES, "the enumeration sees the verb: {points} {calls}");
+}
+
+#[test]
+fn create_survives_everything() {
+    enumerate(Verb::Create);
+}
+
+#[test]
+fn stop_survives_everything() {
+    enumerate(Verb::Stop);
+}
+
+#[test]
+fn start_survives_everything() {
+    enumerate(Verb::Start);
+}
+
+#[test]
+fn destroy_survives_everything() {
+    enumerate(Verb::Destroy);
+}
+
+#[test]
+fn a_killed_node_is_restarted_and_a_stopped_network_comes_back() {
+    let world = prepared(Verb::Stop);
+    let shown = life(&world, &quietly(), |control| {
+        let world = Arc::clone(&world);
+        async move {
+            let read = granted(&control, Action::Read).await;
+            let before = world.nodes();
+            let (victim, pid) = before.first_key_value().expect("nodes run");
+            let mut events = control.events(&read, None).await.expect("events");
+            world.kill(victim);
+            let back = async {
+                loop {
+                    futures::StreamExt::next(&mut events).await.expect("the stream goes on");
+                    let network = control.network(&read, "trade").await.expect("it is there");
+                    let healthy = network.health == Health::Healthy;
+                    if healthy && world.nodes().get(victim).is_some_and(|now| now != pid) {
+                        return network;
+                    }
+                }
+            };
+            tokio::time::timeout(PATIENCE, back).await.expect("the node is restarted")
+        }
+    })
+    .unwrap();
+    assert_eq!(shown.state, NetworkState::Usable);
+    assert_eq!(shown.nodes.iter().map(|node| node.restarts).sum::<u32>(), 1, "{shown:#?}");
+    check_usable(&world, "after a restart");
+}

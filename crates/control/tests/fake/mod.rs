@@ -1,0 +1,336 @@
+//! A world in memory that outlives the control planes that are killed over it: processes on the fake
+//! substrate, chains, keys, the gateway's routes. Its script kills and fails at numbered points.
+
+pub(crate) mod engine;
+pub(crate) mod script;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+use windlass_control::{
+    Backoff, Control, Settings,
+    world::{
+        Engines, KeyHolder, MachineClock, MachineEntropy, Message, Pending, PortOffer, Reply,
+        Target, Wire, WireError, World,
+    },
+};
+use windlass_keys::{KeyError, PublicKey, Purpose};
+use windlass_model::{KeyId, WorkloadId, workload::Workload};
+use windlass_substrate::{
+    ChangeStream, Instance, LabelSelector, LineStream, LogOptions, Removal, Substrate,
+    SubstrateError, Usage, fake::FakeSubstrate,
+};
+
+use engine::{FakeEngine, genesis_hash};
+use script::Script;
+
+#[derive(Debug)]
+pub(crate) struct FakeWorld {
+    pub(crate) substrate: FakeSubstrate,
+    /// Genesis hash → the transactions of its chain, one a block.
+    chains: Mutex<BTreeMap<String, Vec<String>>>,
+    pub(crate) keys: Mutex<BTreeSet<KeyId>>,
+    pub(crate) routes: Mutex<Value>,
+    ports: AtomicU16,
+    /// Counts everything that happens; what nodes call their revision.
+    moved: watch::Sender<u64>,
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl FakeWorld {
+    pub(crate) fn new() -> Arc<Self> {
+        let directory = tempfile::tempdir_in(scratch()).expect("a temporary directory");
+        Arc::new(Self {
+            substrate: FakeSubstrate::new(),
+            chains: Mutex::default(),
+            keys: Mutex::default(),
+            routes: Mutex::new(json!({"generation": 0, "routes": []})),
+            ports: AtomicU16::new(20_000),
+            moved: watch::Sender::new(1),
+            directory,
+        })
+    }
+
+    pub(crate) async fn open(self: &Arc<Self>, script: &Arc<Script>) -> Control {
+        let handle = || Handle { world: Arc::clone(self), script: Arc::clone(script) };
+        let world = World {
+            substrate: Arc::new(handle()),
+            engines: Engines::new([Arc::new(FakeEngine) as Arc<dyn windlass_engine::Engine>]),
+            keys: Arc::new(handle()),
+            wire: Arc::new(handle()),
+            ports: Arc::new(handle()),
+            clock: Arc::new(MachineClock),
+            entropy: Arc::new(MachineEntropy),
+            points: Arc::clone(script) as Arc<dyn windlass_control::world::Points>,
+        };
+        Control::open(self.settings(), world).await.expect("the control plane opens")
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            data_dir: self.directory.path().to_owned(),
+            installation: "test".to_owned(),
+            version: "0".to_owned(),
+            url: "http://127.0.0.1:1".to_owned(),
+            gateway_port: None,
+            machine_memory_bytes: 8 << 30,
+            backoff: Backoff { least_ms: 1, most_ms: 4, healthy_after_ms: 60_000 },
+        }
+    }
+
+    pub(crate) fn chains(&self) -> Vec<Vec<String>> {
+        self.chains.lock().unwrap().values().cloned().collect()
+    }
+
+    /// Node processes: workload → pid.
+    pub(crate) fn nodes(&self) -> BTreeMap<WorkloadId, u32> {
+        let all = self.substrate.processes().into_iter();
+        all.filter(|(id, _)| id.as_str() != "gateway").collect()
+    }
+
+    pub(crate) fn kill(&self, id: &WorkloadId) {
+        self.substrate.kill(id);
+        self.moved();
+    }
+
+    fn moved(&self) {
+        self.moved.send_modify(|count| *count += 1);
+    }
+
+    fn running(&self, id: &str) -> Option<Workload> {
+        let alive = self.substrate.processes().iter().any(|(one, _)| one.as_str() == id);
+        self.substrate.workloads().into_iter().find(|one| alive && one.id.as_str() == id)
+    }
+
+    fn status(&self, node: &Workload) -> Value {
+        let revision = *self.moved.borrow();
+        let genesis = &node.files["genesis.json"];
+        let hash = genesis_hash(genesis);
+        let parsed: Value = serde_json::from_str(genesis).expect("the fake engine wrote JSON");
+        let network = &node.labels["network"];
+        let alive = self.nodes();
+        let peers = self.substrate.workloads().into_iter().filter(|one| {
+            one.labels.get("network") == Some(network) && alive.contains_key(&one.id)
+        });
+        let validators = parsed["keys"].as_object().expect("keys").len();
+        let height = self.chains.lock().unwrap().get(&hash).map_or(0, Vec::len);
+        json!({
+            "revision": revision, "genesis": hash, "chain_id": parsed["chain_id"],
+            "tip": block(height), "connected": peers.count(),
+            "quorum": validators - (validators - 1) / 3,
+        })
+    }
+
+    fn answer(&self, node: &Workload, method: &str, params: &Value) -> Value {
+        let status = self.status(node);
+        let hash = status["genesis"].as_str().expect("a hash").to_owned();
+        let mut chains = self.chains.lock().unwrap();
+        let chain = chains.entry(hash).or_default();
+        let argument = params.get(0).and_then(Value::as_str).unwrap_or_default().to_owned();
+        match method {
+            "status" | "await" => status,
+            "height" => json!(chain.len()),
+            "send" => {
+                if status["connected"].as_u64() >= status["quorum"].as_u64()
+                    && !chain.contains(&argument)
+                {
+                    chain.push(argument);
+                    drop(chains);
+                    self.moved();
+                }
+                Value::Null
+            }
+            "receipt" => chain
+                .iter()
+                .position(|one| *one == argument)
+                .map_or(Value::Null, |at| block(at + 1)),
+            "block" => {
+                let number = params[0].as_u64().expect("a number");
+                let exists = number <= chain.len() as u64;
+                if exists { block(number as usize) } else { Value::Null }
+            }
+            other => panic!("a fake node does not know {other}"),
+        }
+    }
+
+    /// The node behind a network's URL.
+    fn routed(&self, path: &str) -> Option<Workload> {
+        let mut parts = path.trim_start_matches("/n/").split('/');
+        let (network, key) = (parts.next()?, parts.next()?);
+        let hash = hex::encode(Sha256::digest(key));
+        let routes = self.routes.lock().unwrap();
+        let route = routes["routes"].as_array()?.iter().find(|route| {
+            route["network_id"] == network && route["key_hashes"][0] == hash.as_str()
+        })?;
+        let sockets = route["upstreams"].as_array()?.iter().filter_map(Value::as_str);
+        sockets.filter_map(|socket| self.running(owner(Path::new(socket)))).next()
+    }
+}
+
+fn block(number: usize) -> Value {
+    json!({"number": number, "hash": format!("0x{number:064x}")})
+}
+
+fn owner(socket: &Path) -> &str {
+    socket.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+fn scratch() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { memory } else { std::env::temp_dir() }
+}
+
+/// What one control plane holds of the world.
+#[derive(Clone, Debug)]
+struct Handle {
+    world: Arc<FakeWorld>,
+    script: Arc<Script>,
+}
+
+fn told() -> SubstrateError {
+    SubstrateError::Failed { reason: "told to fail".to_owned() }
+}
+
+fn key_told() -> KeyError {
+    KeyError::Signing
+}
+
+#[async_trait::async_trait]
+impl Substrate for Handle {
+    async fn ensure(&self, workload: &Workload) -> Result<Instance, SubstrateError> {
+        let call = || async {
+            let ensured = self.world.substrate.ensure(workload).await;
+            self.world.moved();
+            ensured
+        };
+        self.script.call("ensure", call, told).await
+    }
+
+    async fn remove(&self, id: &WorkloadId) -> Result<Removal, SubstrateError> {
+        let call = || async {
+            let removed = self.world.substrate.remove(id).await;
+            self.world.moved();
+            removed
+        };
+        self.script.call("remove", call, told).await
+    }
+
+    async fn list(&self, selector: &LabelSelector) -> Result<Vec<Instance>, SubstrateError> {
+        self.world.substrate.list(selector).await
+    }
+
+    fn watch(&self) -> ChangeStream {
+        self.world.substrate.watch()
+    }
+
+    async fn usage(&self, id: &WorkloadId) -> Result<Usage, SubstrateError> {
+        self.world.substrate.usage(id).await
+    }
+
+    async fn logs(
+        &self,
+        id: &WorkloadId,
+        options: LogOptions,
+    ) -> Result<LineStream, SubstrateError> {
+        self.world.substrate.logs(id, options).await
+    }
+}
+
+impl KeyHolder for Handle {
+    fn directory(&self) -> &Path {
+        Path::new("/fake/keys")
+    }
+
+    fn create<'a>(
+        &'a self,
+        id: &'a KeyId,
+        _purpose: Purpose,
+    ) -> Pending<'a, Result<PublicKey, KeyError>> {
+        let call = move || async move {
+            self.world.keys.lock().unwrap().insert(id.clone());
+            Ok(PublicKey::Ed25519(Sha256::digest(id.as_str()).into()))
+        };
+        Box::pin(self.script.call("create key", call, key_told))
+    }
+
+    fn list(&self) -> Pending<'_, Result<Vec<KeyId>, KeyError>> {
+        Box::pin(async { Ok(self.world.keys.lock().unwrap().iter().cloned().collect()) })
+    }
+
+    fn destroy<'a>(&'a self, id: &'a KeyId) -> Pending<'a, Result<Vec<PathBuf>, KeyError>> {
+        let call = move || async move {
+            let was = self.world.keys.lock().unwrap().remove(id);
+            let path = PathBuf::from("/fake/keys").join(id.as_str());
+            Ok(if was { vec![path] } else { Vec::new() })
+        };
+        Box::pin(self.script.call("destroy key", call, key_told))
+    }
+}
+
+impl PortOffer for Handle {
+    fn offer(&self, count: usize) -> Vec<u16> {
+        (0..count).map(|_| self.world.ports.fetch_add(1, Ordering::Relaxed)).collect()
+    }
+}
+
+impl Wire for Handle {
+    fn exchange(&self, message: Message) -> Pending<'_, Result<Reply, WireError>> {
+        Box::pin(async move {
+            let refused = || WireError::Connect(std::io::ErrorKind::ConnectionRefused.into());
+            let gateway = self.world.running("gateway").is_some();
+            let body: Value = serde_json::from_slice(&message.body).unwrap_or_default();
+            let reply = |body: Value| Ok(Reply { status: 200, body: body.to_string().into() });
+            match &message.target {
+                Target::Socket(path) if owner(path) == "gateway" => {
+                    if !gateway {
+                        return Err(refused());
+                    }
+                    if message.method == "GET" {
+                        return reply(self.world.routes.lock().unwrap().clone());
+                    }
+                    let put = || async {
+                        *self.world.routes.lock().unwrap() = body.clone();
+                        Ok(())
+                    };
+                    self.script.call("put routes", put, refused).await?;
+                    reply(body.clone())
+                }
+                Target::Socket(path) => self.rpc(owner(path), &body).await.map_or_else(
+                    || Err(refused()),
+                    |answer| reply(json!({"jsonrpc": "2.0", "id": 1, "result": answer})),
+                ),
+                Target::Address(_) => {
+                    let node = self.world.routed(&message.path).filter(|_| gateway);
+                    let node = node.ok_or_else(refused)?;
+                    let answer = self.rpc(node.id.as_str(), &body).await.ok_or_else(refused)?;
+                    reply(json!({"jsonrpc": "2.0", "id": 1, "result": answer}))
+                }
+            }
+        })
+    }
+}
+
+impl Handle {
+    async fn rpc(&self, id: &str, call: &Value) -> Option<Value> {
+        let (method, params) = (call["method"].as_str()?, &call["params"]);
+        if method == "await" {
+            let (revision, held) = (params[0].as_u64()?, params[1].as_u64()?);
+            let mut moved = self.world.moved.subscribe();
+            let newer = moved.wait_for(|count| *count > revision);
+            // Either something has happened, or the poll is answered as it is.
+            drop(tokio::time::timeout(Duration::from_millis(held), newer).await);
+        }
+        let node = self.world.running(id)?;
+        Some(self.world.answer(&node, method, params))
+    }
+}
