@@ -2,6 +2,7 @@
 //!
 //! Every block that should be accepted must be, every other refused, and the chain must end at the
 //! case's last block; its header holds the state root.
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail like the test")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ fn suite() -> Value {
         PathBuf::from,
     );
     let path = folder.join("ethereum-tests/blockchain-cancun.json.zst");
-    let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let file =
+        std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let bytes = zstd::decode_all(file).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
@@ -87,8 +89,7 @@ fn run(case: &Value) -> Result<bool, String> {
     let mut valid: BTreeMap<B256, Block> = BTreeMap::new();
     for (index, entry) in case["blocks"].as_array().unwrap().iter().enumerate() {
         let should_fail = entry.get("expectException").is_some();
-        let outcome = block(&entry["rlp"])
-            .and_then(|block| accept(&chain, &block).map(|()| block));
+        let outcome = block(&entry["rlp"]).and_then(|block| accept(&chain, &block).map(|()| block));
         match outcome {
             Ok(_) if should_fail => {
                 return Err(format!("block {index} was accepted: {}", entry["expectException"]));

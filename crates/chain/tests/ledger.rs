@@ -1,4 +1,5 @@
 //! The ledger from outside: blocks are built, validated by others, made final and read.
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail like the test")]
 
 mod common;
 
@@ -157,9 +158,7 @@ fn contracts_of_every_kind_give_the_same_root_elsewhere() {
     let state = ours.state(At::Latest).unwrap();
     assert_eq!(state.storage(wallet(3).address, U256::ZERO).unwrap(), U256::from(2));
     assert_eq!(state.code(wallet(3).address).unwrap().len(), 23);
-    make(vec![
-        wallet(2).eip7702(2, NOBODY, vec![wallet(3).authorize(1, Address::ZERO)]),
-    ]);
+    make(vec![wallet(2).eip7702(2, NOBODY, vec![wallet(3).authorize(1, Address::ZERO)])]);
     assert!(ours.state(At::Latest).unwrap().code(wallet(3).address).unwrap().is_empty());
     for block in &blocks {
         follow(&theirs, block);
@@ -327,7 +326,9 @@ fn competing_children_are_dropped_when_one_is_final() {
 fn a_full_block_leaves_the_rest_for_the_next() {
     let chain = open(&free());
     let transactions: Vec<_> = (0..40)
-        .map(|nonce| wallet(1).eip1559_with(nonce, TxKind::Create, U256::ZERO, &burner(), 10_000_000))
+        .map(|nonce| {
+            wallet(1).eip1559_with(nonce, TxKind::Create, U256::ZERO, &burner(), 10_000_000)
+        })
         .collect();
     let tip = chain.tip();
     let built = chain.build(tip.hash, at_ms(1), &mut transactions.into_iter()).unwrap();

@@ -54,11 +54,8 @@ impl Chain {
         self.commit(&layer)?;
         let receipts = layer.receipts.clone();
         let mut head = self.head();
-        head.tip = Tip {
-            number: block.number(),
-            hash: block.hash(),
-            timestamp_ms: block.timestamp_ms(),
-        };
+        head.tip =
+            Tip { number: block.number(), hash: block.hash(), timestamp_ms: block.timestamp_ms() };
         head.header = Arc::new(block.header().clone());
         head.layers.remove(&block.hash());
         drop_orphans(&mut head.layers, block.hash());
@@ -75,10 +72,8 @@ impl Chain {
         block_hash: B256,
         certificate: Bytes,
     ) -> Result<(), ChainError> {
-        if let Some(header) = self.header(number)? {
-            if header.seal() != block_hash {
-                return Err(ChainError::UnknownBlock);
-            }
+        if self.header(number)?.is_some_and(|header| header.seal() != block_hash) {
+            return Err(ChainError::UnknownBlock);
         }
         let mut pending = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
         pending.insert(number, certificate);
@@ -157,7 +152,8 @@ impl Chain {
             let key = keys::changes(number);
             let Some(record) = snapshot.get(&key)? else { continue };
             let touched = Touched::decode(&mut record.as_slice())
-                .map_err(|_| ChainError::Damaged(format!("changes of block {number}")))?;
+                .ok()
+                .ok_or_else(|| ChainError::Damaged(format!("changes of block {number}")))?;
             for address in touched.accounts {
                 batch.delete(keys::account_history(&address, number));
             }
@@ -275,10 +271,9 @@ fn put_history(batch: &mut Batch, number: u64, changes: &Changes) {
         batch.put(keys::account_history(address, number), before);
     }
     for (address, slots) in &changes.storage {
-        touched.slots.push(TouchedSlots {
-            address: *address,
-            slots: slots.keys().copied().collect(),
-        });
+        touched
+            .slots
+            .push(TouchedSlots { address: *address, slots: slots.keys().copied().collect() });
         for (slot, change) in slots {
             let before = encode_slot(change.before);
             batch.put(keys::slot_history(address, slot, number), before);

@@ -89,7 +89,8 @@ impl Chain {
         let found = snapshot.get(keys::GENESIS)?.unwrap_or_default();
         if found != genesis.hash().as_slice() {
             let found = B256::try_from(found.as_slice())
-                .map_err(|_| ChainError::Damaged("genesis hash".to_owned()))?;
+                .ok()
+                .ok_or_else(|| ChainError::Damaged("genesis hash".to_owned()))?;
             return Err(ChainError::OtherGenesis { found, expected: genesis.hash() });
         }
         let (tip, header) = stored_tip(snapshot.as_ref())?;
@@ -202,7 +203,7 @@ impl std::fmt::Debug for Chain {
 
 fn check_format(record: &[u8]) -> Result<(), ChainError> {
     let damaged = || ChainError::Damaged("format version".to_owned());
-    let found = u64::from_be_bytes(record.try_into().map_err(|_| damaged())?);
+    let found = u64::from_be_bytes(record.try_into().ok().ok_or_else(damaged)?);
     if found == FORMAT {
         return Ok(());
     }
@@ -247,7 +248,7 @@ fn write_genesis(
 
 fn stored_u64(snapshot: &dyn Snapshot, key: &[u8]) -> Result<Option<u64>, ChainError> {
     let Some(record) = snapshot.get(key)? else { return Ok(None) };
-    let bytes = record.try_into().map_err(|_| ChainError::Damaged("number".to_owned()))?;
+    let bytes = record.try_into().ok().ok_or_else(|| ChainError::Damaged("number".to_owned()))?;
     Ok(Some(u64::from_be_bytes(bytes)))
 }
 
@@ -262,13 +263,13 @@ fn stored_header(
     let Some(record) = snapshot.get(&keys::header(number))? else { return Ok(None) };
     let damaged = || ChainError::Damaged(format!("header {number}"));
     let (hash, mut rlp) = record.split_at_checked(32).ok_or_else(damaged)?;
-    let header = Header::decode(&mut rlp).map_err(|_| damaged())?;
+    let header = Header::decode(&mut rlp).ok().ok_or_else(damaged)?;
     Ok(Some(Sealed::new_unchecked(header, B256::from_slice(hash))))
 }
 
 fn stored_tip(snapshot: &dyn Snapshot) -> Result<(Tip, Header), ChainError> {
-    let number = stored_u64(snapshot, keys::TIP)?
-        .ok_or_else(|| ChainError::Damaged("tip".to_owned()))?;
+    let number =
+        stored_u64(snapshot, keys::TIP)?.ok_or_else(|| ChainError::Damaged("tip".to_owned()))?;
     let header = stored_header(snapshot, number)?
         .ok_or_else(|| ChainError::Damaged("header of the tip".to_owned()))?;
     let (header, hash) = header.into_parts();

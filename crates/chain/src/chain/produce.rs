@@ -37,8 +37,7 @@ impl Chain {
         let mut header =
             header::proposed(self.rules(), above, attributes).map_err(ChainError::Attributes)?;
         let before = header.clone();
-        let mut executor =
-            BlockExecutor::begin(self.rules(), &before, &ground.base, &self.codes)?;
+        let mut executor = BlockExecutor::begin(self.rules(), &before, &ground.base, &self.codes)?;
         let mut included = Vec::new();
         let mut skipped = Vec::new();
         let mut bytes = HEADER_BYTES;

@@ -19,10 +19,7 @@ use crate::store::Snapshot;
 
 impl Chain {
     /// A final block's header.
-    pub fn header(
-        &self,
-        block: impl Into<BlockRef>,
-    ) -> Result<Option<Sealed<Header>>, ChainError> {
+    pub fn header(&self, block: impl Into<BlockRef>) -> Result<Option<Sealed<Header>>, ChainError> {
         let snapshot = self.store.snapshot()?;
         match number_of(snapshot.as_ref(), block.into())? {
             Some(number) => stored_header(snapshot.as_ref(), number),
@@ -38,10 +35,7 @@ impl Chain {
     }
 
     /// A final block's receipts.
-    pub fn receipts(
-        &self,
-        block: impl Into<BlockRef>,
-    ) -> Result<Option<Vec<Receipt>>, ChainError> {
+    pub fn receipts(&self, block: impl Into<BlockRef>) -> Result<Option<Vec<Receipt>>, ChainError> {
         let snapshot = self.store.snapshot()?;
         match number_of(snapshot.as_ref(), block.into())? {
             Some(number) => stored_receipts(snapshot.as_ref(), number),
@@ -56,8 +50,8 @@ impl Chain {
         let damaged = || ChainError::Damaged("transaction index".to_owned());
         let (block, index) = record.split_at_checked(8).ok_or_else(damaged)?;
         Ok(Some(TransactionLocation {
-            block: u64::from_be_bytes(block.try_into().map_err(|_| damaged())?),
-            index: u32::from_be_bytes(index.try_into().map_err(|_| damaged())?),
+            block: u64::from_be_bytes(block.try_into().ok().ok_or_else(&damaged)?),
+            index: u32::from_be_bytes(index.try_into().ok().ok_or_else(damaged)?),
         }))
     }
 
@@ -69,9 +63,7 @@ impl Chain {
         };
         match pending {
             Some(certificate) => Ok(Some(certificate)),
-            None => {
-                Ok(self.store.snapshot()?.get(&keys::certificate(number))?.map(Bytes::from))
-            }
+            None => Ok(self.store.snapshot()?.get(&keys::certificate(number))?.map(Bytes::from)),
         }
     }
 
@@ -148,7 +140,7 @@ pub(crate) fn stored_block(
     let Some(header) = stored_header(snapshot, number)? else { return Ok(None) };
     let damaged = || ChainError::Damaged(format!("body {number}"));
     let record = snapshot.get(&keys::body(number))?.ok_or_else(damaged)?;
-    let body = BlockBody::<TxEnvelope>::decode(&mut record.as_slice()).map_err(|_| damaged())?;
+    let body = BlockBody::<TxEnvelope>::decode(&mut record.as_slice()).ok().ok_or_else(damaged)?;
     let (header, hash) = header.into_parts();
     let block = alloy_consensus::Block { header, body };
     Ok(Some(Block::from_sealed(Sealed::new_unchecked(block, hash))))
@@ -161,7 +153,8 @@ pub(super) fn stored_receipts(
     let Some(record) = snapshot.get(&keys::receipts(number))? else { return Ok(None) };
     Vec::<Receipt>::decode(&mut record.as_slice())
         .map(Some)
-        .map_err(|_| ChainError::Damaged(format!("receipts {number}")))
+        .ok()
+        .ok_or_else(|| ChainError::Damaged(format!("receipts {number}")))
 }
 
 fn number_of(snapshot: &dyn Snapshot, block: BlockRef) -> Result<Option<u64>, ChainError> {

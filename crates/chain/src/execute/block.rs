@@ -95,9 +95,9 @@ impl<'a> BlockExecutor<'a> {
         let ResultAndState { result, state } = self.evm.transact_raw(env)?;
         if self.is_windlass()
             && BEACON_REQUEST_CONTRACTS.iter().any(|contract| {
-                state.get(contract).is_some_and(|account| {
-                    account.changed_storage_slots().next().is_some()
-                })
+                state
+                    .get(contract)
+                    .is_some_and(|account| account.changed_storage_slots().next().is_some())
             })
         {
             return Err(TransactError::Invalid(TransactionError::BeaconRequest));
@@ -160,10 +160,7 @@ impl<'a> BlockExecutor<'a> {
         matches!(self.rules.kind, Kind::Windlass(_))
     }
 
-    fn transaction_env(
-        &self,
-        transaction: &Recovered<TxEnvelope>,
-    ) -> Result<TxEnv, TransactError> {
+    fn transaction_env(&self, transaction: &Recovered<TxEnvelope>) -> Result<TxEnv, TransactError> {
         let invalid = |reason| Err(TransactError::Invalid(reason));
         if transaction.gas_limit() > self.header.gas_limit {
             return invalid(TransactionError::GasAboveBlock);
@@ -214,22 +211,16 @@ impl<'a> BlockExecutor<'a> {
                 logs,
                 &mut deposits,
             )
-            .map_err(|error| {
-                TransactError::Invalid(TransactionError::Other(error.to_string()))
-            })?;
+            .map_err(|error| TransactError::Invalid(TransactionError::Other(error.to_string())))?;
             if !deposits.is_empty() {
                 requests.push_request_with_type(0, deposits);
             }
         }
         for (kind, contract) in [
             (eip7002::WITHDRAWAL_REQUEST_TYPE, eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS),
-            (
-                eip7251::CONSOLIDATION_REQUEST_TYPE,
-                eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
-            ),
+            (eip7251::CONSOLIDATION_REQUEST_TYPE, eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS),
         ] {
-            let result =
-                self.system_call(contract, Bytes::new()).map_err(TransactError::Chain)?;
+            let result = self.system_call(contract, Bytes::new()).map_err(TransactError::Chain)?;
             let has_code = self.has_code(contract).map_err(TransactError::Chain)?;
             let output = match result {
                 ExecutionResult::Success { output, .. } if has_code => output.into_data(),
@@ -258,12 +249,11 @@ impl<'a> BlockExecutor<'a> {
         data: Bytes,
     ) -> Result<ExecutionResult, ChainError> {
         let called = self.evm.transact_system_call(eip4788::SYSTEM_ADDRESS, contract, data);
-        let ResultAndState { result, mut state } = called.map_err(|error| {
-            match TransactError::from(error) {
+        let ResultAndState { result, mut state } =
+            called.map_err(|error| match TransactError::from(error) {
                 TransactError::Chain(error) => error,
                 TransactError::Invalid(reason) => ChainError::Execution(reason.to_string()),
-            }
-        })?;
+            })?;
         state.retain(|address, _| *address == contract);
         self.evm.db_mut().commit(state);
         Ok(result)

@@ -112,7 +112,6 @@ pub enum CallError {
     Cancelled,
 }
 
-
 /// What a call runs on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallSite<'a> {
@@ -149,8 +148,10 @@ pub(super) fn run(
     }
     let state = ExecutionState::new(site.base, site.codes);
     let inspector = Cancel { flag: cancel, steps: 0, is_set: false };
-    let mut evm =
-        EthEvmBuilder::new(state, EvmEnv::new(config, block)).inspector(inspector).build().into_inner();
+    let mut evm = EthEvmBuilder::new(state, EvmEnv::new(config, block))
+        .inspector(inspector)
+        .build()
+        .into_inner();
     evm.set_tx(env);
     let mut handler = CallHandler::default();
     let result =
@@ -164,11 +165,7 @@ pub(super) fn run(
     })
 }
 
-fn transaction(
-    site: CallSite<'_>,
-    request: &CallRequest,
-    gas: u64,
-) -> Result<TxEnv, CallError> {
+fn transaction(site: CallSite<'_>, request: &CallRequest, gas: u64) -> Result<TxEnv, CallError> {
     let nonce = match request.nonce {
         Some(nonce) => nonce,
         None => site.base.account(&request.from)?.map_or(0, |account| account.nonce),
@@ -189,8 +186,7 @@ fn transaction(
         access_list: request.access_list.clone(),
         ..TxEnv::default()
     };
-    env.authorization_list =
-        request.authorization_list.iter().cloned().map(Either::Left).collect();
+    env.authorization_list = request.authorization_list.iter().cloned().map(Either::Left).collect();
     env.derive_tx_type().map_err(|error| {
         CallError::Invalid(TransactionError::Other(format!("invalid transaction: {error}")))
     })?;

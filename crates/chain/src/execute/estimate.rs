@@ -46,10 +46,11 @@ pub(crate) fn estimate_gas(
 ) -> Result<u64, EstimateError> {
     let most = allowance(site, request, limits)?;
     let mut probe = Probe { site, request, limits };
-    if is_plain_transfer(site, request)? && most >= TRANSFER_GAS {
-        if let Attempt::Success { .. } = probe.run(TRANSFER_GAS)? {
-            return Ok(TRANSFER_GAS);
-        }
+    if is_plain_transfer(site, request)?
+        && most >= TRANSFER_GAS
+        && let Attempt::Success { .. } = probe.run(TRANSFER_GAS)?
+    {
+        return Ok(TRANSFER_GAS);
     }
     let (gas_used, refunded) = match probe.run(most)? {
         Attempt::Success { gas_used, refunded } => (gas_used, refunded),
@@ -104,9 +105,7 @@ impl Probe<'_> {
         let refunded = result.gas().final_refunded();
         let outcome = outcome(result);
         Ok(match &outcome.result {
-            CallResult::Success { .. } => {
-                Attempt::Success { gas_used: outcome.gas_used, refunded }
-            }
+            CallResult::Success { .. } => Attempt::Success { gas_used: outcome.gas_used, refunded },
             CallResult::Halt { out_of_gas: true, .. } => Attempt::OutOfGas,
             CallResult::Halt { .. } | CallResult::Revert { .. } => Attempt::Failed(outcome),
         })

@@ -166,6 +166,6 @@ fn check_body(block: &Block, fork: Fork) -> Result<(), InvalidBlock> {
     Ok(())
 }
 
-fn wrong(field: &'static str, found: impl ToString, expected: &str) -> InvalidBlock {
+fn wrong(field: &'static str, found: impl std::fmt::Display, expected: &str) -> InvalidBlock {
     InvalidBlock::Header { field, found: found.to_string(), expected: expected.to_owned() }
 }

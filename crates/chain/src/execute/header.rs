@@ -127,7 +127,8 @@ pub(crate) fn complete(header: &mut Header, executed: &Executed) {
     header.receipts_root = receipts_root(&executed.receipts);
     header.logs_bloom =
         executed.receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom());
-    header.requests_hash = executed.requests.as_ref().map(alloy_eips::eip7685::Requests::requests_hash);
+    header.requests_hash =
+        executed.requests.as_ref().map(alloy_eips::eip7685::Requests::requests_hash);
 }
 
 fn receipts_root(receipts: &[Receipt]) -> B256 {
@@ -174,14 +175,11 @@ fn same_before(header: &Header, expected: &Header) -> Result<(), InvalidBlock> {
     )?;
     same("requestsHash", header.requests_hash, expected.requests_hash)?;
     same("transactionsRoot", header.transactions_root, expected.transactions_root)?;
-    same(
-        "blockAccessListHash",
-        header.block_access_list_hash,
-        expected.block_access_list_hash,
-    )?;
+    same("blockAccessListHash", header.block_access_list_hash, expected.block_access_list_hash)?;
     same("slotNumber", header.slot_number, expected.slot_number)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "most are small and copied")]
 pub(super) fn same<T: PartialEq + Debug>(
     field: &'static str,
     found: T,

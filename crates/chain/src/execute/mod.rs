@@ -11,7 +11,7 @@ mod rewards;
 mod state;
 
 use alloy_consensus::TxEnvelope;
-use alloy_consensus::transaction::{Recovered, SignerRecoverable, TxHashRef};
+use alloy_consensus::transaction::{Recovered, SignerRecoverable};
 use alloy_primitives::{Address, B256};
 
 pub use self::call::{CallError, CallLimits, CallOutcome, CallRequest, CallResult};
@@ -47,7 +47,7 @@ pub(crate) fn recover(
         .map(|(index, transaction)| {
             let sender = match senders.sender(transaction.tx_hash()) {
                 Some(sender) => sender,
-                None => transaction.recover_signer().map_err(|_| InvalidBlock::Transaction {
+                None => transaction.recover_signer().ok().ok_or(InvalidBlock::Transaction {
                     index,
                     reason: TransactionError::Signature,
                 })?,

@@ -123,8 +123,7 @@ impl<'a> ExecutionState<'a> {
             if same && slots.is_empty() && !wiped.contains(&address) {
                 continue;
             }
-            let storage_root =
-                entry.before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+            let storage_root = entry.before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
             let after = entry.after.map(|plain| Account {
                 nonce: plain.nonce,
                 balance: plain.balance,
@@ -219,10 +218,10 @@ impl DatabaseCommit for ExecutionState<'_> {
             for (slot, value) in account.storage {
                 entry.set(slot, value.present_value, value.original_value());
             }
-            if let Some(code) = account.info.code.filter(|code| !code.is_empty()) {
-                if entry.after.map(|plain| plain.code_hash) != Some(account.info.code_hash) {
-                    self.new_codes.insert(account.info.code_hash, code);
-                }
+            if let Some(code) = account.info.code.filter(|code| !code.is_empty())
+                && entry.after.map(|plain| plain.code_hash) != Some(account.info.code_hash)
+            {
+                self.new_codes.insert(account.info.code_hash, code);
             }
             let code_hash = account.info.code_hash;
             let refused = entry.refuses_code() && account.info.nonce == REFUSING_NONCE;

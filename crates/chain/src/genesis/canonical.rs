@@ -70,7 +70,7 @@ fn encode_validator(validator: &Validator) -> Value {
     })
 }
 
-/// Sorted keys and no white space, whatever features serde_json is built with.
+/// Sorted keys and no white space, whatever features `serde_json` is built with.
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Object(fields) => {

@@ -12,8 +12,8 @@ use super::{GenesisError, MAX_NUMBER, wrong};
 pub(super) enum Json {
     Number(u64),
     Text(String),
-    List(Vec<Json>),
-    Object(BTreeMap<String, Json>),
+    List(Vec<Self>),
+    Object(BTreeMap<String, Self>),
 }
 
 /// A value and the path that leads to it.

@@ -148,10 +148,9 @@ impl Genesis {
         at_least("contract_size_limit", self.contract_size_limit, 1)?;
         at_least("transaction_gas_cap", self.transaction_gas_cap, MIN_TRANSACTION_GAS)?;
         at_least("epoch_length", self.epoch_length, 1)?;
-        for (field, number) in [
-            ("timestamp", self.timestamp),
-            ("min_block_interval_ms", self.min_block_interval_ms),
-        ] {
+        for (field, number) in
+            [("timestamp", self.timestamp), ("min_block_interval_ms", self.min_block_interval_ms)]
+        {
             at_least(field, number, 0)?;
         }
         if let Fees::Eip1559 { floor_wei } = self.fees {
@@ -287,8 +286,7 @@ impl GenesisAccount {
     /// The account as the state trie holds it.
     pub(crate) fn account(&self) -> Account {
         let storage = self.storage.iter().map(|(slot, value)| (*slot, (*value).into()));
-        let code_hash =
-            if self.code.is_empty() { KECCAK_EMPTY } else { keccak256(&self.code) };
+        let code_hash = if self.code.is_empty() { KECCAK_EMPTY } else { keccak256(&self.code) };
         Account {
             nonce: self.nonce,
             balance: self.balance,

@@ -53,9 +53,9 @@ fn fees(field: Field) -> Result<Fees, GenesisError> {
         "free" => Fees::Free,
         "eip1559" => Fees::Eip1559 { floor_wei: object.required("floor_wei")?.number()? },
         other => {
-            return Err(policy.wrong(format!(
-                "{other:?} is unknown; there are \"free\" and \"eip1559\""
-            )));
+            return Err(
+                policy.wrong(format!("{other:?} is unknown; there are \"free\" and \"eip1559\""))
+            );
         }
     };
     object.finish()?;
@@ -108,7 +108,7 @@ fn balance(field: &Field) -> Result<U256, GenesisError> {
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(expected());
     }
-    U256::from_str_radix(digits, 16).map_err(|_| field.wrong("is 2^256 or more"))
+    U256::from_str_radix(digits, 16).ok().ok_or_else(|| field.wrong("is 2^256 or more"))
 }
 
 fn member(field: Field) -> Result<Member, GenesisError> {

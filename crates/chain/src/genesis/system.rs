@@ -30,17 +30,8 @@ pub(super) fn contracts() -> BTreeMap<Address, GenesisAccount> {
             eip2935::HISTORY_STORAGE_ADDRESS,
             contract(&eip2935::HISTORY_STORAGE_CODE, BTreeMap::new()),
         ),
-        (
-            eip4788::BEACON_ROOTS_ADDRESS,
-            contract(&eip4788::BEACON_ROOTS_CODE, BTreeMap::new()),
-        ),
-        (
-            withdrawals,
-            contract(&eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_CODE, inhibited.clone()),
-        ),
-        (
-            consolidations,
-            contract(&eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_CODE, inhibited),
-        ),
+        (eip4788::BEACON_ROOTS_ADDRESS, contract(&eip4788::BEACON_ROOTS_CODE, BTreeMap::new())),
+        (withdrawals, contract(&eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_CODE, inhibited.clone())),
+        (consolidations, contract(&eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_CODE, inhibited)),
     ])
 }

@@ -47,7 +47,9 @@ impl Base {
             Some(record) => Some(record).filter(|record| !record.is_empty()),
             None => self.snapshot.get(&keys::account(address))?,
         };
-        record.map(|record| decode_account(&record).map_err(|_| damaged("account"))).transpose()
+        record
+            .map(|record| decode_account(&record).ok().ok_or_else(|| damaged("account")))
+            .transpose()
     }
 
     pub(crate) fn slot(&self, address: &Address, slot: &U256) -> Result<U256, ChainError> {
@@ -141,10 +143,7 @@ impl Base {
     }
 
     /// The value that the first change after the block replaced; `None` where nothing changed since.
-    fn past_record(
-        &self,
-        key: impl Fn(u64) -> Vec<u8>,
-    ) -> Result<Option<Vec<u8>>, ChainError> {
+    fn past_record(&self, key: impl Fn(u64) -> Vec<u8>) -> Result<Option<Vec<u8>>, ChainError> {
         let Some(number) = self.past else { return Ok(None) };
         let mut found = None;
         self.snapshot.scan(&key(number + 1), &key(u64::MAX), &mut |_, value| {

@@ -79,9 +79,7 @@ pub(crate) enum Owner {
 pub(crate) fn node(owner: Owner, path: &Nibbles) -> Vec<u8> {
     match owner {
         Owner::Accounts => joined(b'x', &[&path.to_vec()]),
-        Owner::Storage(address) => {
-            joined(b'y', &[keccak256(address).as_slice(), &path.to_vec()])
-        }
+        Owner::Storage(address) => joined(b'y', &[keccak256(address).as_slice(), &path.to_vec()]),
     }
 }
 

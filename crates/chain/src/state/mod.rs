@@ -28,6 +28,7 @@ pub struct StateView {
 }
 
 /// A Merkle proof of an account and of slots of its storage (EIP-1186).
+#[expect(clippy::struct_field_names, reason = "the name is EIP-1186's")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// The block whose state root the proof leads to.
@@ -84,8 +85,7 @@ impl StateView {
         address: Address,
         slots: &[U256],
     ) -> Result<Proof, ChainError> {
-        let (account_proof, _) =
-            trie::prove(&self.base.nodes(Owner::Accounts), &hashed(address))?;
+        let (account_proof, _) = trie::prove(&self.base.nodes(Owner::Accounts), &hashed(address))?;
         let nodes = self.base.nodes(Owner::Storage(address));
         let mut storage = Vec::with_capacity(slots.len());
         for slot in slots {

@@ -40,7 +40,11 @@ impl Store for MemoryStore {
 }
 
 impl MemorySnapshot {
-    fn range(&self, start: &[u8], end: &[u8]) -> std::collections::btree_map::Range<'_, Vec<u8>, Vec<u8>> {
+    fn range(
+        &self,
+        start: &[u8],
+        end: &[u8],
+    ) -> std::collections::btree_map::Range<'_, Vec<u8>, Vec<u8>> {
         let end = end.max(start);
         self.map.range::<[u8], _>((Bound::Included(start), Bound::Excluded(end)))
     }

@@ -60,7 +60,9 @@ pub enum StoreError {
     #[error("the ledger's database is open in another process")]
     Locked,
     /// What is stored is not what was written.
-    #[error("the ledger's database is damaged ({what}); remove it, and the node fetches the chain from its peers again")]
+    #[error(
+        "the ledger's database is damaged ({what}); remove it, and the node fetches the chain from its peers again"
+    )]
     Damaged {
         /// What was found.
         what: String,

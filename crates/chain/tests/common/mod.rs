@@ -4,15 +4,11 @@
 use std::collections::BTreeMap;
 
 use alloy_consensus::transaction::Recovered;
-use alloy_consensus::{
-    SignableTransaction, TxEip1559, TxEip7702, TxEnvelope, TxLegacy,
-};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip7702, TxEnvelope, TxLegacy};
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use secp256k1::{Message, SECP256K1, SecretKey};
-use windlass_chain::genesis::{
-    Fees, Genesis, GenesisAccount, Member, SignatureScheme, Validator,
-};
+use windlass_chain::genesis::{Fees, Genesis, GenesisAccount, Member, SignatureScheme, Validator};
 use windlass_chain::store::MemoryStore;
 use windlass_chain::{Attributes, Block, CallLimits, Chain, NoSenders, Receipt};
 
@@ -34,7 +30,10 @@ pub fn genesis(fees: Fees) -> Genesis {
         epoch_length: 1_000,
         signature_scheme: SignatureScheme::Ed25519,
         fees,
-        alloc: BTreeMap::from([(wallet(1).address, account(1_000)), (wallet(2).address, account(5))]),
+        alloc: BTreeMap::from([
+            (wallet(1).address, account(1_000)),
+            (wallet(2).address, account(5)),
+        ]),
         members: vec![Member {
             organization: "acme".to_owned(),
             validators: (0u8..4)
@@ -76,8 +75,7 @@ pub fn wallet(number: u8) -> Wallet {
 
 impl Wallet {
     pub fn sign(&self, hash: B256) -> Signature {
-        let signature =
-            SECP256K1.sign_ecdsa_recoverable(Message::from_digest(hash.0), &self.key);
+        let signature = SECP256K1.sign_ecdsa_recoverable(Message::from_digest(hash.0), &self.key);
         let (recovery, bytes) = signature.serialize_compact();
         Signature::from_bytes_and_parity(&bytes, i32::from(recovery) == 1)
     }
@@ -91,7 +89,13 @@ impl Wallet {
         Recovered::new_unchecked(transaction.into_signed(signature).into(), self.address)
     }
 
-    pub fn legacy(&self, nonce: u64, to: TxKind, value: u64, input: &[u8]) -> Recovered<TxEnvelope> {
+    pub fn legacy(
+        &self,
+        nonce: u64,
+        to: TxKind,
+        value: u64,
+        input: &[u8],
+    ) -> Recovered<TxEnvelope> {
         self.seal(TxLegacy {
             chain_id: Some(CHAIN_ID),
             nonce,
@@ -103,10 +107,17 @@ impl Wallet {
         })
     }
 
-    pub fn eip1559(&self, nonce: u64, to: TxKind, value: U256, input: &[u8]) -> Recovered<TxEnvelope> {
+    pub fn eip1559(
+        &self,
+        nonce: u64,
+        to: TxKind,
+        value: U256,
+        input: &[u8],
+    ) -> Recovered<TxEnvelope> {
         self.eip1559_with(nonce, to, value, input, 1_000_000)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one a field")]
     pub fn eip1559_with(
         &self,
         nonce: u64,
@@ -227,13 +238,13 @@ pub fn factory() -> Vec<u8> {
 /// less, and logs `Transfer(from, to, amount)`.
 pub fn token() -> Vec<u8> {
     let mut code = hex(concat!(
-        "33 5f52 6040 5f20",         // the caller's slot: keccak(caller ‖ 0)
-        "80 54 6020 35",             // slot, balance, amount
-        "80 82 10 6061 57",          // balance < amount: revert
-        "90 03 90 55",               // balance - amount
-        "5f35 5f52 6040 5f20",       // the recipient's slot
-        "80 54 6020 35 01 90 55",    // balance + amount
-        "6020 35 5f52",              // the log's data
+        "33 5f52 6040 5f20",      // the caller's slot: keccak(caller ‖ 0)
+        "80 54 6020 35",          // slot, balance, amount
+        "80 82 10 6061 57",       // balance < amount: revert
+        "90 03 90 55",            // balance - amount
+        "5f35 5f52 6040 5f20",    // the recipient's slot
+        "80 54 6020 35 01 90 55", // balance + amount
+        "6020 35 5f52",           // the log's data
         "5f35 33 7f",
     ));
     code.extend_from_slice(TRANSFER.as_slice());
@@ -245,9 +256,8 @@ pub fn token() -> Vec<u8> {
     code
 }
 
-pub const TRANSFER: B256 = alloy_primitives::b256!(
-    "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
-);
+pub const TRANSFER: B256 =
+    alloy_primitives::b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
 
 /// Init code of the token that gives the caller a supply.
 pub fn token_deployer(supply: u32) -> Vec<u8> {

@@ -73,11 +73,11 @@ pub(crate) fn update<N: Nodes>(
     Ok(Updated { root, records })
 }
 
+/// The nodes on the way to a key, and the value there.
+pub(crate) type Proven = (Vec<Bytes>, Option<Vec<u8>>);
+
 /// The nodes from the root towards a key, as EIP-1186 lists them, and the value found.
-pub(crate) fn prove<N: Nodes>(
-    nodes: &N,
-    key: &Nibbles,
-) -> Result<(Vec<Bytes>, Option<Vec<u8>>), N::Error> {
+pub(crate) fn prove<N: Nodes>(nodes: &N, key: &Nibbles) -> Result<Proven, N::Error> {
     let mut proof = Vec::new();
     let mut path = Nibbles::new();
     loop {
@@ -194,7 +194,6 @@ impl<N: Nodes> Editor<'_, N> {
     ) -> Result<Option<Node>, N::Error> {
         match node {
             Node::Leaf { key, .. } if key == rest => Ok(None),
-            Node::Leaf { .. } => Ok(Some(node)),
             Node::Extension { key, child } if rest.starts_with(&key) => {
                 let below = path.join(&key);
                 let Some(child) = self.resolve(child, &below)? else {
@@ -203,7 +202,7 @@ impl<N: Nodes> Editor<'_, N> {
                 let child = self.remove(child, below, rest.slice(key.len()..))?;
                 Ok(child.map(|child| extended(&key, child)))
             }
-            Node::Extension { .. } => Ok(Some(node)),
+            Node::Leaf { .. } | Node::Extension { .. } => Ok(Some(node)),
             Node::Branch(mut branch) => {
                 if let Some(index) = rest.first() {
                     let slot = usize::from(index);
@@ -224,7 +223,11 @@ impl<N: Nodes> Editor<'_, N> {
     }
 
     /// A branch that lost something: with one thing left it is no branch any more.
-    fn collapse(&mut self, mut branch: Box<Branch>, path: Nibbles) -> Result<Option<Node>, N::Error> {
+    fn collapse(
+        &mut self,
+        mut branch: Box<Branch>,
+        path: Nibbles,
+    ) -> Result<Option<Node>, N::Error> {
         if branch.has_no_child() {
             let value = std::mem::take(&mut branch.value);
             return Ok((!value.is_empty()).then(|| Node::Leaf { key: Nibbles::new(), value }));

@@ -101,12 +101,11 @@ pub(super) fn encode_branch(children: &[Option<RlpNode>; 16], value: &[u8]) -> V
 /// Decodes a node.
 pub(super) fn decode(mut bytes: &[u8]) -> Result<Node, NodeError> {
     let mut payload =
-        Header::decode_bytes(&mut bytes, true).map_err(|_| NodeError("it is not a list"))?;
+        Header::decode_bytes(&mut bytes, true).ok().ok_or(NodeError("it is not a list"))?;
     let mut items: Vec<&[u8]> = Vec::with_capacity(17);
     while !payload.is_empty() {
         let before = payload;
-        let header =
-            Header::decode(&mut payload).map_err(|_| NodeError("an item has no header"))?;
+        let header = Header::decode(&mut payload).ok().ok_or(NodeError("an item has no header"))?;
         payload = payload.get(header.payload_length..).ok_or(NodeError("an item is cut off"))?;
         items.push(&before[..before.len() - payload.len()]);
     }
@@ -119,7 +118,7 @@ pub(super) fn decode(mut bytes: &[u8]) -> Result<Node, NodeError> {
 
 fn decode_short(mut path: &[u8], value: &[u8]) -> Result<Node, NodeError> {
     let path =
-        Header::decode_bytes(&mut path, false).map_err(|_| NodeError("its path is not a string"))?;
+        Header::decode_bytes(&mut path, false).ok().ok_or(NodeError("its path is not a string"))?;
     let (first, rest) = path.split_first().ok_or(NodeError("its path is empty"))?;
     if rest.len() > 32 {
         return Err(NodeError("its path is too long"));
@@ -157,5 +156,6 @@ fn decode_child(item: &[u8]) -> Result<Child, NodeError> {
 fn decode_value(mut item: &[u8]) -> Result<Vec<u8>, NodeError> {
     Header::decode_bytes(&mut item, false)
         .map(<[u8]>::to_vec)
-        .map_err(|_| NodeError("its value is not a string"))
+        .ok()
+        .ok_or(NodeError("its value is not a string"))
 }
