@@ -32,7 +32,7 @@ const MAX_TRANSACTIONS: usize = 4_096;
 /// The shortest time between two messages, so that many transactions share one.
 const GATHER: Duration = Duration::from_millis(8);
 /// The first and the longest pause before what is pending is sent again.
-const FIRST_REPEAT: Duration = Duration::from_millis(1_000);
+const FIRST_REPEAT: Duration = Duration::from_secs(1);
 const LAST_REPEAT: Duration = Duration::from_secs(30);
 /// How many transactions from peers are remembered.
 const REMEMBERED: usize = 16_384;
@@ -199,7 +199,7 @@ where
             .work
             .run(move || {
                 let admit = |bytes: bytes::Bytes| ledger.admit(bytes.into(), Origin::Peer).err();
-                transactions.into_iter().filter_map(admit).next()
+                transactions.into_iter().map(admit).fold(None, Option::or)
             })
             .await
             .flatten();

@@ -320,7 +320,7 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
 
 /// A key of the vault, if it is the one that the genesis names.
 fn signer(vault: &Vault, id: &str, expected: B256) -> Result<HandleSigner, NodeError> {
-    let key: KeyId = id.parse().map_err(|_| NodeError::KeyId(id.to_owned()))?;
+    let key: KeyId = id.parse().map_err(|_invalid| NodeError::KeyId(id.to_owned()))?;
     let handle =
         vault.ed25519(&key).map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
     let actual = B256::from(handle.public_key());

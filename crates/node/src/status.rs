@@ -14,6 +14,7 @@ use futures::channel::oneshot;
 use serde::Serialize;
 
 /// A node's own view, as `windlass_status` answers it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the RPC answer")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -122,19 +123,20 @@ struct Board {
 impl StatusBoard {
     /// A board of a node that has heard nothing yet.
     pub fn new(identity: Identity, tip: StatusTip) -> Self {
-        let peers = identity
-            .validators
-            .iter()
-            .filter(|key| **key != identity.node_key)
-            .map(|key| StatusPeer { node_key: *key, connected: false })
+        let Identity { node_key, consensus_key, genesis_hash, chain_id, validators: keys } =
+            identity;
+        let validators = keys.len();
+        let peers = keys
+            .into_iter()
+            .filter(|key| *key != node_key)
+            .map(|node_key| StatusPeer { node_key, connected: false })
             .collect();
-        let validators = identity.validators.len();
         let status = Status {
             revision: 1,
-            node_key: identity.node_key,
-            consensus_key: identity.consensus_key,
-            genesis_hash: identity.genesis_hash,
-            chain_id: identity.chain_id,
+            node_key,
+            consensus_key,
+            genesis_hash,
+            chain_id,
             epoch: 0,
             view: 0,
             tip,

@@ -11,7 +11,6 @@
 //! cold start would lose seconds otherwise), and tell it that it is late.
 
 use std::{
-    collections::VecDeque,
     num::{NonZeroU16, NonZeroUsize},
     sync::Arc,
     time::Duration,
@@ -25,19 +24,15 @@ use commonware_consensus::{
         elector::RoundRobin,
         types::{Activity, Context},
     },
-    types::{Epoch, Epocher, FixedEpocher, ViewDelta},
+    types::{Epoch, Epocher, FixedEpocher, Height, ViewDelta},
 };
 use commonware_cryptography::{Digested, Sha256, ed25519::PublicKey};
 use commonware_macros::select;
-use commonware_p2p::{
-    Blocker, Channel, Message, Receiver, Sender,
-    utils::mux::{Builder, MuxHandle, Muxer, SubReceiver},
-};
+use commonware_p2p::{Blocker, Channel, Message, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
 use commonware_utils::{
-    Acknowledgement, NZDuration, NZU16, NZUsize, acknowledgement::Exact, channel::mpsc as queue,
-    vec::NonEmptyVec,
+    Acknowledgement, NZDuration, NZU16, NZUsize, acknowledgement::Exact, vec::NonEmptyVec,
 };
 use futures::{StreamExt, channel::mpsc};
 use rand_core::CryptoRng;
@@ -46,6 +41,7 @@ use super::{
     application::unix_ms,
     bell::Bell,
     block::OrderedBlock,
+    channels::EngineChannels,
     committees::Committees,
     digest::Digest,
     exchange::{Heard, caught_up},
@@ -60,8 +56,6 @@ use crate::{
     status::{StatusBoard, StatusTip, quorum},
 };
 
-/// How many messages of an epoch to come are kept, per channel.
-const KEPT_MESSAGES: usize = 512;
 /// A page of the journals' cache, and how many there are.
 pub(super) const PAGE_SIZE: NonZeroU16 = NZU16!(4_096);
 pub(super) const PAGES: NonZeroUsize = NZUsize!(64);
@@ -71,7 +65,7 @@ pub(super) const BUFFER: NonZeroUsize = NZUsize!(16 * 1_024);
 /// Time limits of a view.
 const LEADER_TIMEOUT: Duration = Duration::from_millis(800);
 const CERTIFICATION_TIMEOUT: Duration = Duration::from_millis(1_400);
-const RETRY: Duration = Duration::from_millis(1_000);
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Why consensus ended.
 #[derive(Debug, thiserror::Error)]
@@ -105,102 +99,6 @@ impl Reporter for Delivery {
             Ok(()) => commonware_actor::Feedback::Ok,
             Err(_) => commonware_actor::Feedback::Closed,
         }
-    }
-}
-
-/// Votes, certificates and the engine's requests, multiplexed by epoch.
-pub(super) struct EngineChannels<S: Sender> {
-    votes: Mux<S>,
-    certificates: Mux<S>,
-    resolver: Mux<S>,
-}
-
-struct Mux<S: Sender> {
-    handle: MuxHandle<S>,
-    early: queue::Receiver<(Channel, Message<S::PublicKey>)>,
-    kept: VecDeque<(Channel, Message<S::PublicKey>)>,
-}
-
-impl<S: Sender<PublicKey = PublicKey>> EngineChannels<S> {
-    /// Starts the multiplexers.
-    pub(super) fn start<E, R>(
-        context: &E,
-        votes: (S, R),
-        certificates: (S, R),
-        resolver: (S, R),
-    ) -> Self
-    where
-        E: Spawner,
-        R: Receiver<PublicKey = PublicKey>,
-    {
-        Self {
-            votes: Mux::start(context.child("votes"), votes),
-            certificates: Mux::start(context.child("certificates"), certificates),
-            resolver: Mux::start(context.child("requests"), resolver),
-        }
-    }
-}
-
-impl<S: Sender<PublicKey = PublicKey>> Mux<S> {
-    fn start<E, R>(context: E, (sender, receiver): (S, R)) -> Self
-    where
-        E: Spawner,
-        R: Receiver<PublicKey = PublicKey>,
-    {
-        let (muxer, handle, early) =
-            Muxer::builder(context, sender, receiver).with_backup().build();
-        muxer.start();
-        Self { handle, early, kept: VecDeque::new() }
-    }
-
-    /// Keeps an early message.
-    fn keep(&mut self, message: (Channel, Message<PublicKey>)) {
-        if self.kept.len() >= KEPT_MESSAGES {
-            self.kept.pop_front();
-        }
-        self.kept.push_back(message);
-    }
-
-    /// Opens an epoch's sub-channel, with what came for it before.
-    async fn open(
-        &mut self,
-        epoch: Epoch,
-    ) -> Option<(commonware_p2p::utils::mux::SubSender<S>, Replay)> {
-        let (sender, receiver) = self.handle.register(epoch.get()).await.ok()?;
-        while let Ok(message) = self.early.try_recv() {
-            self.keep(message);
-        }
-        let (mine, later): (VecDeque<_>, VecDeque<_>) = self
-            .kept
-            .drain(..)
-            .filter(|(of, _)| *of >= epoch.get())
-            .partition(|(of, _)| *of == epoch.get());
-        self.kept = later;
-        let kept = mine.into_iter().map(|(_, message)| message).collect();
-        Some((sender, Replay { kept, receiver }))
-    }
-}
-
-/// A receiver that yields what was kept first.
-#[derive(Debug)]
-struct Replay {
-    kept: VecDeque<Message<PublicKey>>,
-    receiver: SubReceiver<PublicKey>,
-}
-
-impl Receiver for Replay {
-    type Error = commonware_p2p::utils::mux::Error;
-    type PublicKey = PublicKey;
-
-    async fn recv(&mut self) -> Result<Message<PublicKey>, Self::Error> {
-        match self.kept.pop_front() {
-            Some(message) => Ok(message),
-            None => self.receiver.recv().await,
-        }
-    }
-
-    fn capacity(&self) -> NonZeroUsize {
-        self.receiver.capacity()
     }
 }
 
@@ -407,12 +305,12 @@ where
     }
 
     fn epoch_above(&self, height: u64) -> Epoch {
-        let next = commonware_consensus::types::Height::new(height.saturating_add(1));
+        let next = Height::new(height.saturating_add(1));
         self.epocher.containing(next).expect("no chain reaches the last epoch").epoch()
     }
 
     fn last(&self, epoch: Epoch) -> Option<u64> {
-        self.epocher.last(epoch).map(|height| height.get())
+        self.epocher.last(epoch).map(Height::get)
     }
 
     /// Makes an epoch's committee known, and all before it that are still verifiable.

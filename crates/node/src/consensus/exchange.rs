@@ -250,7 +250,7 @@ where
             }
             if self.boundary.rings() > boundaries {
                 boundaries = self.boundary.rings();
-                self.tell(Recipients::All, false).await;
+                self.tell(Recipients::All, Answer::Unneeded).await;
             }
             let now = self.context.current();
             if now >= next_look {
@@ -260,7 +260,7 @@ where
             }
             if now >= next_beat {
                 next_beat = now + SLOW_BEAT;
-                self.tell(Recipients::All, false).await;
+                self.tell(Recipients::All, Answer::Unneeded).await;
             }
         }
     }
@@ -286,7 +286,7 @@ where
         if met {
             self.heard.lock().connections += 1;
             self.heard.bell.ring();
-            self.tell(Recipients::Some(new), true).await;
+            self.tell(Recipients::Some(new), Answer::Wanted).await;
         }
         self.note_stall(progress);
         met
@@ -323,7 +323,8 @@ where
     }
 
     /// Tells peers this node's newest certified block.
-    async fn tell(&mut self, to: Recipients<PublicKey>, wants_answer: bool) {
+    async fn tell(&mut self, to: Recipients<PublicKey>, answer: Answer) {
+        let wants_answer = answer == Answer::Wanted;
         let announcement = match self.archive.newest_certificate().await {
             Ok(Some((height, certificate))) => Announcement {
                 height,
@@ -378,7 +379,7 @@ where
         }
         let first = self.heard.note(&peer, proven);
         if announcement.wants_answer || announcement.height < mine || first {
-            self.tell(Recipients::One(peer), false).await;
+            self.tell(Recipients::One(peer), Answer::Unneeded).await;
         }
     }
 
@@ -409,6 +410,13 @@ where
             Proof::Fails
         }
     }
+}
+
+/// Whether whoever is told shall tell in turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Wanted,
+    Unneeded,
 }
 
 /// What a certificate is worth.

@@ -69,9 +69,11 @@ impl FileMarker {
 impl Marker for FileMarker {
     fn entered(&self) -> Result<Option<u64>, MarkerError> {
         match fs::read_to_string(&self.path) {
-            Ok(text) => {
-                text.trim().parse().map(Some).map_err(|_| MarkerError::Content(self.path.clone()))
-            }
+            Ok(text) => text
+                .trim()
+                .parse()
+                .map(Some)
+                .map_err(|_not_a_number| MarkerError::Content(self.path.clone())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.failed(error)),
         }

@@ -21,6 +21,7 @@
 pub mod application;
 pub mod bell;
 pub mod block;
+mod channels;
 pub mod committees;
 pub mod digest;
 pub mod epochs;

@@ -25,9 +25,10 @@ use super::{
     application::ChainApplication,
     bell::Bell,
     block::{BlockLimit, MAX_BLOCK_BYTES, OrderedBlock},
+    channels::EngineChannels,
     committees::Committees,
     digest::Digest,
-    epochs::{BUFFER, Delivery, EngineChannels, EpochError, Epochs, PAGE_SIZE, PAGES, Track},
+    epochs::{BUFFER, Delivery, EpochError, Epochs, PAGE_SIZE, PAGES, Track},
     exchange::{Connected, Exchange, Heard, max_announcement_size},
     freeze::Brake,
     idle::{self, Progress},
@@ -156,6 +157,7 @@ pub fn max_message_size() -> u32 {
 }
 
 /// Starts consensus.
+#[expect(clippy::too_many_lines, reason = "it only wires the parts, each named once")]
 pub async fn start<E, L, S, R, B, P>(
     context: E,
     parts: Parts<L, B, P>,

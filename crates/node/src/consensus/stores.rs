@@ -127,12 +127,11 @@ impl<L: Ledger> Archive<L> {
     /// The certificate at exactly this height.
     pub async fn certificate(&self, height: u64) -> Result<Option<Finalization>, StoreError> {
         let pending = self.lock().certificates.get(&height).map(|(_, bytes)| bytes.clone());
-        let bytes = match pending {
-            Some(bytes) => Some(bytes),
-            None => {
-                let ledger = self.ledger.clone();
-                self.call(move || ledger.certificate(height)).await?
-            }
+        let bytes = if pending.is_some() {
+            pending
+        } else {
+            let ledger = self.ledger.clone();
+            self.call(move || ledger.certificate(height)).await?
         };
         let Some(bytes) = bytes else {
             return Ok(None);

@@ -50,7 +50,7 @@ use crate::{
 /// How often the dialler looks for somebody to dial.
 const DIAL_EVERY: Duration = Duration::from_millis(2);
 /// How long a peer is left alone after a connection or a failed one.
-const COOLDOWN: Duration = Duration::from_millis(1_000);
+const COOLDOWN: Duration = Duration::from_secs(1);
 /// How far peers' clocks may differ, and how old a handshake may be.
 const HANDSHAKE_BOUND: Duration = Duration::from_secs(30);
 /// Votes and certificates: two of each a block, at hundreds of blocks a second.
@@ -210,7 +210,7 @@ fn addresses(
         };
         peers.push((key, address));
     }
-    Map::try_from(peers).map_err(|_| P2pError::Duplicate)
+    Map::try_from(peers).map_err(|_duplicate| P2pError::Duplicate)
 }
 
 /// Waits until somebody listens, or long enough.

@@ -1,12 +1,13 @@
 //! Directories of validators, as the engine writes them, and a client of their sockets.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Read, Write},
     net::{SocketAddr, TcpListener},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use alloy_consensus::{SignableTransaction, TxEnvelope, TxLegacy};
@@ -18,10 +19,10 @@ use windlass_keys::{Purpose, Secp256k1Signer as _, ThrowawayAccount, vault::Vaul
 use windlass_model::KeyId;
 use windlass_node::config::{NodeConfig, Peer};
 
-pub const CHAIN_ID: u64 = 4_242;
+pub(crate) const CHAIN_ID: u64 = 4_242;
 
 /// Makes so many validators' directories below `root`.
-pub fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> {
+pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> {
     let vault = Vault::open(root.join("keys")).expect("a vault");
     let key = |index: u8, purpose: Purpose| {
         let kind = match purpose {
@@ -41,10 +42,9 @@ pub fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> {
         node_key: node.1,
         consensus_key: vote.1,
     });
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let genesis = Genesis {
         chain_id: CHAIN_ID,
-        timestamp: now,
+        timestamp: 1_760_000_000,
         gas_limit: 30_000_000,
         contract_size_limit: 24_576,
         transaction_gas_cap: 16_777_216,
@@ -52,7 +52,7 @@ pub fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> {
         epoch_length,
         signature_scheme: SignatureScheme::Ed25519,
         fees: Fees::Free,
-        alloc: Default::default(),
+        alloc: BTreeMap::new(),
         members: vec![Member { organization: "acme".to_owned(), validators: validators.collect() }],
     };
     let addresses = addresses(count.into());
@@ -91,7 +91,7 @@ fn addresses(count: usize) -> Vec<SocketAddr> {
 }
 
 /// Calls a method of a node.
-pub fn call(directory: &Path, method: &str, params: Value) -> io::Result<Value> {
+pub(crate) fn call(directory: &Path, method: &str, params: &Value) -> io::Result<Value> {
     let mut socket = UnixStream::connect(directory.join("rpc.sock"))?;
     socket.set_read_timeout(Some(Duration::from_secs(40)))?;
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
@@ -104,15 +104,15 @@ pub fn call(directory: &Path, method: &str, params: Value) -> io::Result<Value> 
     let mut answer = String::new();
     socket.read_to_string(&mut answer)?;
     let start = answer.find("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-    Ok(serde_json::from_str(&answer[start..]).map_err(io::Error::other)?)
+    serde_json::from_str(&answer[start..]).map_err(io::Error::other)
 }
 
 /// Waits until a node's status is as wanted.
-pub fn until(directory: &Path, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn until(directory: &Path, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let mut revision = 0;
     for _ in 0..1_000 {
         let params = json!([revision, 20_000]);
-        let answer = call(directory, "windlass_awaitStatus", params).expect("the node runs");
+        let answer = call(directory, "windlass_awaitStatus", &params).expect("the node runs");
         let status = answer["result"].clone();
         if wanted(&status) {
             return status;
@@ -125,7 +125,7 @@ pub fn until(directory: &Path, what: &str, wanted: impl Fn(&Value) -> bool) -> V
 }
 
 /// A signed transfer of nothing.
-pub fn transfer(account: &ThrowawayAccount, nonce: u64) -> Bytes {
+pub(crate) fn transfer(account: &ThrowawayAccount, nonce: u64) -> Bytes {
     let transaction = TxLegacy {
         chain_id: Some(CHAIN_ID),
         nonce,
@@ -142,14 +142,14 @@ pub fn transfer(account: &ThrowawayAccount, nonce: u64) -> Bytes {
 }
 
 /// Sends a transaction; its hash.
-pub fn send(directory: &Path, transaction: &Bytes) -> Value {
+pub(crate) fn send(directory: &Path, transaction: &Bytes) -> Value {
     let answer =
-        call(directory, "eth_sendRawTransaction", json!([transaction])).expect("an answer");
+        call(directory, "eth_sendRawTransaction", &json!([transaction])).expect("an answer");
     assert!(answer.get("error").is_none(), "{answer}");
     answer["result"].clone()
 }
 
 /// The block that a node says is the newest.
-pub fn tip(status: &Value) -> u64 {
+pub(crate) fn tip(status: &Value) -> u64 {
     status["tip"]["number"].as_u64().expect("a status has a tip")
 }

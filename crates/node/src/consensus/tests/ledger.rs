@@ -225,7 +225,7 @@ impl Ledger for MemoryLedger {
         let refuse =
             |known, message: &str| AdmitError { code: -32_000, message: message.to_owned(), known };
         let transaction = TxEnvelope::decode_2718(&mut bytes.as_ref())
-            .map_err(|_| refuse(Known::No, "malformed"))?;
+            .map_err(|_malformed| refuse(Known::No, "malformed"))?;
         let hash = *transaction.tx_hash();
         {
             let mut state = self.lock();

@@ -4,6 +4,7 @@ mod faults;
 mod ledger;
 mod loopback;
 mod network;
+mod time;
 
 use std::time::Duration;
 
@@ -16,9 +17,9 @@ where
     F: AsyncFnOnce(&mut Network),
 {
     let config =
-        deterministic::Config::new().with_seed(seed).with_timeout(Some(Duration::from_secs(3_600)));
+        deterministic::Config::new().with_seed(seed).with_timeout(Some(Duration::from_hours(1)));
     deterministic::Runner::new(config).start(|context| async move {
-        let auditor = context.auditor().clone();
+        let auditor = context.auditor();
         let mut network = Network::new(context, validators, epoch).await;
         scenario(&mut network).await;
         network.assert_one_chain();

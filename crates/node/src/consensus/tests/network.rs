@@ -135,6 +135,7 @@ impl Network {
             transactions: next(),
         };
         let alive = Arc::clone(&self.alive);
+        let marker = Arc::clone(&validator.marker);
         let committees = Committees::new(
             validator.ledger.genesis().hash(),
             self.committee.clone(),
@@ -153,7 +154,7 @@ impl Network {
             connected: Box::new(move || {
                 alive.lock().expect("no test panics here").iter().cloned().collect()
             }),
-            marker: Arc::clone(&validator.marker) as Arc<_>,
+            marker,
             status: validator.status.clone(),
         };
         let context = self
@@ -162,8 +163,9 @@ impl Network {
             .with_attribute("index", index)
             .with_attribute("start", self.starts);
         let running = context.spawn(move |context| async move {
-            let mut consensus =
-                start(context.child("consensus"), parts, channels).await.expect("it starts");
+            let mut consensus = Box::pin(start(context.child("consensus"), parts, channels))
+                .await
+                .expect("it starts");
             let ended = (&mut consensus.epochs).await;
             panic!("consensus ended: {ended:?}");
         });
