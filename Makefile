@@ -4,3 +4,7 @@
 # Every suite, from a clean clone; see xtask/src/ci.
 test:
 	cargo run --quiet --package xtask -- ci
+
+# A network of four validators with real traffic, and nothing left afterwards; see scripts/demo.
+demo:
+	@node scripts/demo/demo.mjs
