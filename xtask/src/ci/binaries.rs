@@ -6,7 +6,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
@@ -107,6 +106,7 @@ fn package_name(manifest: &Path) -> Result<String> {
 pub(crate) fn run(
     run: &Run,
     chosen: impl Fn(&TestBinary) -> bool,
+    arguments: &[&str],
     log: &Path,
     limit: Duration,
 ) -> Result<Counts> {
@@ -115,21 +115,26 @@ pub(crate) fn run(
     let mut counts = Counts::default();
     for binary in run.binaries.iter().filter(|binary| chosen(binary)) {
         let left = limit.saturating_sub(began.elapsed());
-        counts.add(run_one(run, binary, log, left)?);
+        counts.add(run_one(run, binary, arguments, (log, left))?);
     }
     Ok(counts)
 }
 
-fn run_one(run: &Run, binary: &TestBinary, log: &Path, limit: Duration) -> Result<Counts> {
+fn run_one(
+    run: &Run,
+    binary: &TestBinary,
+    arguments: &[&str],
+    (log, limit): (&Path, Duration),
+) -> Result<Counts> {
     let own = run.artifacts.join(format!("{}-{}.test.log", binary.package, binary.target));
     fs::write(&own, "").context("a log file cannot be written")?;
     let mut command = exec::command(&binary.executable);
     command
         .current_dir(&binary.folder)
+        .args(arguments)
         .env("CARGO_MANIFEST_DIR", &binary.folder)
         .env("WINDLASS_ARTIFACTS", &run.artifacts)
-        .env("INSTA_UPDATE", "no")
-        .stdout(Stdio::null());
+        .env("INSTA_UPDATE", "no");
     let began = exec::now();
     let ended = exec::run_logged(&mut command, &own, limit)?;
     let text = String::from_utf8_lossy(&fs::read(&own)?).into_owned();

@@ -5,7 +5,11 @@ use std::{path::Path, time::Duration};
 use anyhow::Result;
 
 use crate::{
-    ci::{Counts, Run, binaries, prerequisites},
+    ci::{
+        Counts, Run,
+        binaries::{self, TestBinary},
+        prerequisites,
+    },
     exec, tidy,
 };
 
@@ -37,6 +41,22 @@ pub(crate) const SUITES: &[Suite] = &[
         steps: &[
             Step { name: "tools are there", run: prerequisites::tools },
             Step { name: "format", run: format },
+            Step {
+                name: "packages of the console",
+                run: |_, log, limit| npm_ci("console", log, limit),
+            },
+            Step {
+                name: "the console's API client is fresh",
+                run: |_, log, limit| npm_run("console", "check:generated", log, limit),
+            },
+            Step {
+                name: "build the console",
+                run: |_, log, limit| npm_run("console", "build", log, limit),
+            },
+            Step {
+                name: "the console is small and has nothing inline",
+                run: |_, log, limit| npm_run("console", "check:size", log, limit),
+            },
             Step { name: "build the workspace", run: build },
             Step { name: "build the tests", run: binaries::build },
         ],
@@ -48,9 +68,21 @@ pub(crate) const SUITES: &[Suite] = &[
             Step { name: "tidy", run: tidy_step },
             Step { name: "unit and conformance tests", run: unit },
             Step { name: "examples in the documentation", run: doc },
+            Step {
+                name: "the console's logic",
+                run: |_, log, limit| npm_run("console", "test", log, limit),
+            },
         ],
     },
+    Suite {
+        name: "simulation",
+        budget_minutes: 7,
+        steps: &[Step { name: "consensus on a deterministic runtime", run: simulation }],
+    },
 ];
+
+/// Tests of the node that simulate a whole network; a suite of their own.
+const SIMULATION: &str = "consensus::tests::";
 
 fn checked(program: &str, arguments: &[&str], log: &Path, limit: Duration) -> Result<Counts> {
     let ended = exec::run_logged(exec::command(program).args(arguments), log, limit)?;
@@ -70,7 +102,27 @@ fn tidy_step(_run: &mut Run, log: &Path, _limit: Duration) -> Result<Counts> {
 }
 
 fn unit(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
-    binaries::run(run, |binary| !binary.is_end_to_end(), log, limit)
+    let arguments = ["--skip", SIMULATION];
+    binaries::run(run, |binary| !binary.is_end_to_end(), &arguments, log, limit)
+}
+
+fn simulation(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    let node = |binary: &TestBinary| binary.package == "windlass-node";
+    binaries::run(run, node, &[SIMULATION], log, limit)
+}
+
+fn npm_ci(folder: &str, log: &Path, limit: Duration) -> Result<Counts> {
+    npm(folder, &["ci", "--no-audit", "--no-fund"], log, limit)
+}
+
+fn npm_run(folder: &str, script: &str, log: &Path, limit: Duration) -> Result<Counts> {
+    npm(folder, &["run", script], log, limit)
+}
+
+fn npm(folder: &str, arguments: &[&str], log: &Path, limit: Duration) -> Result<Counts> {
+    let mut command = exec::command("npm");
+    command.current_dir(exec::root().join(folder)).args(arguments);
+    Ok(Counts::from(exec::run_logged(&mut command, log, limit)?.success()))
 }
 
 fn doc(_run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
