@@ -87,6 +87,8 @@ pub(crate) async fn chain_id(endpoint: &Endpoint) -> u64 {
 /// Asks the independent check for anything left; it exits with 0 if there is nothing.
 pub(crate) async fn no_leaks(platform: &Platform) {
     let folder = platform.data_dir.to_string_lossy().into_owned();
-    let leaks = run_tool("target/debug/xtask", &["leaks", "--data-dir", &folder], &[]).await;
+    let leaks =
+        run_tool("target/debug/xtask", &["leaks", "--platform-up", "--data-dir", &folder], &[])
+            .await;
     assert_eq!(leaks.code, Some(0), "something was left: {}{}", leaks.stdout, leaks.stderr);
 }
