@@ -35,7 +35,7 @@ export function OperationsTable({ operations, present, showNetwork = "yes" }: Op
               </Link>
             </th>
             {showNetwork === "yes" && (
-              <td className="breaks">
+              <td className="name">
                 {present?.has(operation.network) ? (
                   <Link to={networkPath(operation.network_name)} className="above">
                     {operation.network_name}

@@ -14,14 +14,18 @@ export function LogsTab({ network, node }: { network: Network; node: string | nu
   return (
     <>
       <div className="logs-head">
-        <label className="picker">
-          <span>Node</span>
-          <select value={name} onChange={(event) => navigate(networkPath(network.name, "logs", event.target.value))}>
+        <div className="picker">
+          <label htmlFor="log-node">Node</label>
+          <select
+            id="log-node"
+            value={name}
+            onChange={(event) => navigate(networkPath(network.name, "logs", event.target.value))}
+          >
             {network.nodes.map((candidate) => (
               <option key={candidate.id}>{candidate.name}</option>
             ))}
           </select>
-        </label>
+        </div>
         <CliLine command={`windlass network logs ${network.name} --node ${name} -f`} />
       </div>
       {index < 0 ? (

@@ -234,8 +234,10 @@ function TransactionsPanel({ blocks, endpoint, seen }: TransactionsProps) {
                 <td>
                   <span className="from-to">
                     <Hash value={transaction.from} what="sender" />
-                    <span className="muted" aria-hidden="true">→</span>
-                    {transaction.to ? <Hash value={transaction.to} what="recipient" /> : <em>new contract</em>}
+                    <span className="to">
+                      <span className="muted" aria-hidden="true">→</span>
+                      {transaction.to ? <Hash value={transaction.to} what="recipient" /> : <em>new contract</em>}
+                    </span>
                   </span>
                 </td>
                 <td className="col-number">

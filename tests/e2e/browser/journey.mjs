@@ -1,0 +1,305 @@
+// A user's way through the console, in a real browser against a real platform.
+//
+//   WINDLASS_LOGIN_URL=http://127.0.0.1:7300/login#… node journey.mjs
+//
+// The platform has no network yet. Each view is looked at in both themes and two widths: axe finds
+// nothing, nothing scrolls sideways, and a screenshot goes to $ARTIFACTS_DIR. Prints `N passed, M
+// failed` and ends with 1 if anything failed.
+import { randomBytes } from "node:crypto";
+import { Checks, launch, Looker, watch } from "./harness.mjs";
+import { Chain } from "./chain.mjs";
+
+const loginUrl = process.env.WINDLASS_LOGIN_URL;
+if (!loginUrl) {
+  console.error("set WINDLASS_LOGIN_URL to a one-time link: `windlass login`");
+  process.exit(2);
+}
+const base = new URL(loginUrl).origin;
+const suffix = randomBytes(2).toString("hex");
+const trade = `trade-${suffix}`;
+const typed = `typed-${suffix}`;
+
+const checks = new Checks();
+const { browser, context, page } = await launch();
+const seen = watch(context, base);
+const looker = new Looker(page, checks);
+const heading = (text) => page.getByRole("heading", { level: 1, name: text, exact: true });
+const height = async () => Number((await page.getByTestId("height").innerText()).replaceAll(",", ""));
+
+async function logIn() {
+  await checks.must("a stranger is told how to log in", async () => {
+    await page.goto(`${base}/networks`);
+    await heading("Log in to Windlass").waitFor();
+    await page.getByText("windlass login", { exact: true }).waitFor();
+    await looker.look("stranger");
+  });
+  await checks.must("the one-time link logs in and its code leaves the address", async () => {
+    await page.goto(loginUrl);
+    await heading("Networks").waitFor();
+    checks.equal(page.url(), `${base}/networks`);
+    const code = new URL(loginUrl).hash.slice(1);
+    const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, history.length]));
+    checks.that(!kept.includes(code), "the code is kept somewhere that scripts can read");
+    const cookies = await context.cookies(base);
+    checks.that(cookies.length === 1 && cookies[0].httpOnly && cookies[0].sameSite === "Strict", "one HttpOnly, SameSite=Strict cookie");
+    checks.equal(await page.evaluate(() => document.cookie), "");
+  });
+  await checks.run("the link works once", async () => {
+    const other = await browser.newContext();
+    const stranger = await other.newPage();
+    await stranger.goto(loginUrl);
+    await stranger.getByRole("heading", { name: "This link is spent" }).waitFor();
+    await stranger.getByText("windlass login", { exact: true }).waitFor();
+    checks.equal(stranger.url(), `${base}/login`);
+    await other.close();
+  });
+}
+
+async function firstMinute() {
+  await checks.run("the empty state has one sentence, one button and the CLI line", async () => {
+    await page.getByRole("button", { name: "Create a network" }).waitFor();
+    await page.getByText("windlass network create trade --validators 4").waitFor();
+    await looker.look("empty");
+  });
+  await checks.run("the form explains mistakes and warns of three validators", async () => {
+    await page.getByRole("button", { name: "Create a network" }).click();
+    await page.getByLabel("Name", { exact: true }).fill("Not a name");
+    await page.getByText("is not allowed; use a–z").waitFor();
+    await page.getByLabel("Name", { exact: true }).fill(trade);
+    await page.getByLabel("Number of validators").fill("3");
+    await page.getByText("3 validators tolerate no fault").waitFor();
+    await page.getByText("Advanced", { exact: true }).click();
+    await looker.look("create");
+    await page.getByRole("button", { name: "4 validators" }).click();
+    await page.getByText(`windlass network create ${trade} --validators 4`).waitFor();
+  });
+  await checks.must("creating shows its steps and ends on the network's page", async () => {
+    await page.getByRole("button", { name: "Create network" }).click();
+    await page.getByRole("list", { name: "Steps of create" }).waitFor();
+    await looker.shot("creating");
+    await page.waitForURL(`${base}/networks/${trade}`, { timeout: 90_000 });
+    await heading(trade).waitFor();
+    await page.locator(".badge", { hasText: "Usable" }).waitFor();
+    await page.locator(".table.blocks tbody tr").first().waitFor();
+    await looker.look("network");
+  });
+}
+
+async function live(chain) {
+  await checks.run("four validators run, each with its process and memory", async () => {
+    const rows = page.locator(".table.nodes tbody tr");
+    checks.equal(await rows.count(), 4);
+    const pids = await rows.locator("td:nth-child(6)").allInnerTexts();
+    checks.equal(new Set(pids.filter((pid) => /^\d+$/.test(pid))).size, 4);
+    await page.locator(".table.nodes tbody tr:nth-child(4) td:nth-child(5)", { hasText: /[0-9] [kM]?B/ }).waitFor();
+  });
+  await checks.run("a transaction sent through the endpoint appears without a reload, and the height ticks", async () => {
+    await page.evaluate(() => (window.windlassNotReloaded = true));
+    const before = await height();
+    const sent = await chain.send();
+    const finalAt = Date.now();
+    await page.locator(`[data-transaction="${sent.hash}"]`).waitFor({ timeout: 10_000 });
+    console.log(`     seen ${Date.now() - finalAt} ms after its receipt`);
+    await page.waitForFunction(
+      (most) => Number(document.querySelector('[data-testid="height"]').textContent.replaceAll(",", "")) > most,
+      before,
+    );
+    checks.equal(await height(), sent.block);
+    checks.equal(await page.evaluate(() => window.windlassNotReloaded), true);
+  });
+  await checks.run("a second tab is live too", async () => {
+    const second = await context.newPage();
+    await second.goto(`${base}/networks`);
+    const cell = second.locator("tr", { hasText: trade }).locator("td").nth(1);
+    await cell.waitFor();
+    const { block } = await chain.send();
+    await second.locator("tr", { hasText: trade }).getByText(block.toLocaleString("en-US"), { exact: true }).waitFor({ timeout: 10_000 });
+    await second.close();
+  });
+  await checks.run("the same address shows the same page after a reload", async () => {
+    const { hash } = await chain.send();
+    await page.reload();
+    await heading(trade).waitFor();
+    await page.locator(`[data-transaction="${hash}"]`).waitFor();
+    checks.equal(page.url(), `${base}/networks/${trade}`);
+    checks.equal(await page.title(), `${trade} · Windlass`);
+  });
+  await checks.run("each snippet holds the endpoint", async () => {
+    const connect = page.getByText("Connect with viem");
+    if (!(await page.getByRole("tab", { name: "curl" }).isVisible())) await connect.click();
+    for (const client of ["viem", "ethers", "Hardhat", "Foundry", "curl"]) {
+      await page.getByRole("tab", { name: client }).click();
+      const code = await page.getByRole("tabpanel").locator("pre").innerText();
+      checks.that(code.includes(chain.endpoint), `${client}'s snippet has another URL`);
+    }
+  });
+}
+
+async function parts() {
+  await checks.run("operations have the evidence", async () => {
+    await page.getByRole("link", { name: "Operations" }).click();
+    await page.getByRole("heading", { name: "Evidence" }).waitFor();
+    checks.equal(await page.getByRole("table", { name: "The first final block" }).locator("tbody tr").count(), 4);
+    await looker.look("operations");
+  });
+  await checks.run("a node's log streams", async () => {
+    await page.getByRole("link", { name: "Logs", exact: true }).click();
+    await page.locator(".log .line").first().waitFor();
+    await page.getByLabel("Node", { exact: true }).selectOption({ index: 2 });
+    await page.waitForURL(/\/logs\/.+/);
+    await page.locator(".log .line").first().waitFor();
+    await looker.look("logs");
+  });
+  await checks.run("the spec is a file to apply", async () => {
+    await page.getByRole("link", { name: "Spec", exact: true }).click();
+    await page.getByText(`name = "${trade}"`).waitFor();
+    await looker.look("spec");
+  });
+  await checks.run("activity and settings", async () => {
+    await page.getByRole("link", { name: "Activity", exact: true }).click();
+    await page.locator("tbody tr", { hasText: trade }).first().waitFor();
+    await looker.look("activity");
+    await page.getByRole("link", { name: "Settings", exact: true }).click();
+    await page.getByText("Data directory").waitFor();
+    await looker.look("settings");
+  });
+  await checks.run("the theme is chosen by hand and kept", async () => {
+    await page.getByRole("button", { name: "Dark", exact: true }).click();
+    await page.reload();
+    await page.getByText("Data directory").waitFor();
+    checks.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+    await page.getByRole("button", { name: "System", exact: true }).click();
+    checks.equal(await page.evaluate(() => [document.documentElement.dataset.theme, localStorage.length].join()), ",0");
+  });
+}
+
+async function stopAndStart(chain) {
+  await checks.run("stop and start keep the endpoint and the chain", async () => {
+    await page.goto(`${base}/networks/${trade}`);
+    const before = await page.getByTestId("endpoint").innerText();
+    const { block } = await chain.send();
+    await page.getByRole("button", { name: "Stop", exact: true }).click();
+    await page.locator(".badge", { hasText: "Stopped" }).waitFor({ timeout: 30_000 });
+    await looker.look("stopped");
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    await page.locator(".badge", { hasText: "Usable" }).waitFor({ timeout: 60_000 });
+    checks.equal(await page.getByTestId("endpoint").innerText(), before);
+    const after = await chain.send();
+    checks.equal(after.block, block + 1);
+    await page.locator(`[data-transaction="${after.hash}"]`).waitFor();
+  });
+}
+
+/** No pointer from here on: create, find, open and destroy with keys alone. */
+async function keyboardOnly() {
+  const keys = page.keyboard;
+  await checks.run("keys alone: the palette opens the form, Enter creates", async () => {
+    await page.goto(`${base}/networks`);
+    await heading("Networks").waitFor();
+    await keys.press("Tab");
+    checks.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
+    await keys.press("Control+k");
+    await page.getByRole("combobox").waitFor();
+    await looker.look("palette");
+    await keys.type("new network");
+    await keys.press("Enter");
+    await page.getByRole("dialog", { name: "New network" }).waitFor();
+    await keys.type(typed);
+    await keys.press("Tab");
+    checks.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "1 validator");
+    await keys.press("Space");
+    await keys.press("Shift+Tab");
+    await keys.press("Enter");
+    await page.waitForURL(`${base}/networks/${typed}`, { timeout: 90_000 });
+    await heading(typed).waitFor();
+  });
+  await checks.run("keys alone: filter, walk the rows, open", async () => {
+    await keys.press("Control+k");
+    await page.getByRole("combobox").waitFor();
+    await keys.type("networks");
+    await keys.press("Enter");
+    await page.waitForURL(`${base}/networks`);
+    await page.locator("tbody tr").first().waitFor();
+    await keys.press("/");
+    await keys.type("-");
+    await keys.press("ArrowDown");
+    const first = await page.evaluate(() => document.activeElement.textContent);
+    await keys.press("ArrowDown");
+    const second = await page.evaluate(() => document.activeElement.textContent);
+    checks.equal([first, second].sort().join(), [trade, typed].sort().join());
+    await looker.look("networks");
+    await keys.press("Enter");
+    await page.waitForURL(`${base}/networks/${second}`);
+    checks.equal(await page.evaluate(() => document.activeElement.tagName), "H1");
+  });
+  await checks.run("keys alone: destroy, with the name typed, gives the receipt", async () => {
+    await keys.press("Control+k");
+    await page.getByRole("combobox").waitFor();
+    await keys.type(`destroy ${typed}`);
+    await keys.press("Enter");
+    await page.getByRole("dialog", { name: `Destroy ${typed}?` }).waitFor();
+    await keys.press("Enter");
+    checks.that(await page.getByRole("dialog").isVisible(), "an empty confirmation destroyed the network");
+    await keys.type(typed);
+    await keys.press("Enter");
+    await page.getByTestId("receipt").waitFor({ timeout: 60_000 });
+    checks.that(/\/activity\/op-/.test(page.url()), "the receipt has no address of its own");
+  });
+}
+
+async function dismantle(chain) {
+  await checks.run("a destroy asks for the name and says what is lost", async () => {
+    await page.goto(`${base}/networks/${trade}`);
+    await page.getByRole("button", { name: "Destroy…" }).click();
+    await page.getByRole("heading", { name: "Lost for ever" }).waitFor();
+    const button = page.getByRole("button", { name: `Destroy ${trade}`, exact: true });
+    checks.that(await button.isDisabled(), "it can be destroyed without its name");
+    await looker.look("destroy");
+    await page.getByLabel(`Type ${trade} to confirm`).fill(trade);
+    await button.click();
+  });
+  await checks.run("its steps are live and its receipt names every process", async () => {
+    await page.getByTestId("receipt").waitFor({ timeout: 60_000 });
+    const kinds = await page.getByTestId("receipt").locator("tbody th").allInnerTexts();
+    checks.equal(kinds.filter((kind) => kind === "Process").length, 4);
+    checks.that(kinds.includes("Endpoint") && kinds.includes("Key") && kinds.includes("Directory"), `kinds: ${[...new Set(kinds)]}`);
+    await looker.look("receipt");
+    await page.reload();
+    await page.getByTestId("receipt").waitFor();
+  });
+  await checks.run("it is gone from the list, its address says so, its endpoint answers no more", async () => {
+    await page.goto(`${base}/networks`);
+    await page.getByRole("button", { name: "Create a network" }).waitFor();
+    await page.goto(`${base}/networks/${trade}`);
+    await page.getByText(`There is no network named ${trade}.`).waitFor();
+    await looker.look("gone");
+    checks.equal(await chain.answers(), false);
+  });
+  await checks.run("logging out closes every page", async () => {
+    await page.goto(`${base}/settings`);
+    await page.getByRole("button", { name: "Log out" }).click();
+    await heading("Log in to Windlass").waitFor();
+    await page.goto(`${base}/networks`);
+    await heading("Log in to Windlass").waitFor();
+  });
+}
+
+try {
+  await logIn();
+  await firstMinute();
+  const chain = await Chain.at(await page.getByTestId("endpoint").innerText());
+  await live(chain);
+  await parts();
+  await stopAndStart(chain);
+  await keyboardOnly();
+  await dismantle(chain);
+  await checks.run("nothing outside was asked and nothing was logged as an error", () => {
+    checks.equal(seen.outside.join("\n"), "");
+    checks.equal(seen.errors.join("\n"), "");
+  });
+} catch (error) {
+  if (!checks.knows(error)) checks.failed("the journey", error);
+} finally {
+  await browser.close();
+}
+checks.finish();
