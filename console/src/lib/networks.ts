@@ -86,7 +86,7 @@ export interface Why {
 
 /** Why the network is as it is, in one line. The platform's own reason goes first. */
 export function why(network: Network): Why {
-  if (network.reason) return { message: sentence(network.reason.message), remedy: sentence(network.reason.remedy) };
+  if (network.reason) return { message: network.reason.message, remedy: network.reason.remedy };
   const validators = validatorCount(network);
   switch (network.state) {
     case "usable":

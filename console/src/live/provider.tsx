@@ -66,6 +66,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
 
   useEffect(() => {
     const applier = new Applier(client);
+    const joinedMs = Date.now();
     const receive = (message: StreamMessage) => {
       if (message.type === "event") {
         const event = readEvent(message.data);
@@ -74,7 +75,10 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       }
       setState({ link: message.link, sinceMs: message.sinceMs });
       if (message.link === "unauthenticated") client.setQueryData(keys.session, "none");
-      if (message.healed) void client.invalidateQueries();
+      // What was fetched before the stream began, or while it was lost, may lack a change.
+      if (message.link === "live" && (message.healed || message.sinceMs >= joinedMs)) {
+        void client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== keys.session[0] });
+      }
     };
     const connection = connect(EVENTS_URL, receive);
     const unsubscribe = client.getQueryCache().subscribe((event) => {

@@ -2,9 +2,9 @@
 import type { ReactNode } from "react";
 import { toProblem } from "../api/problem";
 import type { Reason } from "../api/types";
-import { sentence } from "../lib/networks";
 import { Age } from "./time";
 import { Icon } from "./icons";
+import { Prose } from "./prose";
 
 /** Grey bars in the place of what is on its way. */
 export function Skeleton({ rows = 3, label }: { rows?: number; label: string }) {
@@ -32,9 +32,9 @@ export function Failed({ error, what, onRetry }: FailedProps) {
       <Icon name="warning" />
       <div>
         <p>
-          <strong>{what}.</strong> {sentence(problem.detail)}
+          <strong>{what}.</strong> <Prose text={problem.detail} />
         </p>
-        <p className="muted">{sentence(problem.hint)}</p>
+        <p className="muted"><Prose text={problem.hint} /></p>
         <p className="code-line">
           <code className="mono">{problem.code}</code>
           {onRetry && (
@@ -55,13 +55,13 @@ export function ReasonNotice({ reason, tone }: { reason: Reason; tone: "warn" | 
       <Icon name="warning" />
       <div>
         <p>
-          <strong>{sentence(reason.message)}</strong>
+          <strong><Prose text={reason.message} /></strong>
         </p>
-        <p className="muted">{sentence(reason.remedy)}</p>
+        <p className="muted"><Prose text={reason.remedy} /></p>
         <p className="code-line">
           <code className="mono">{reason.code}</code>
           <span className="muted">
-            since <Age atMs={reason.since_ms} />
+            noticed <Age atMs={reason.since_ms} />
           </span>
         </p>
       </div>

@@ -15,7 +15,7 @@ export function ReceiptPanel({ receipt }: { receipt: ReleaseReceipt }) {
       </div>
       <p className="panel-text">
         {receipt.name} is gone. {plural(receipt.released.length, "thing")} existed; each is verified gone, in{" "}
-        {formatDuration(receipt.completed_at_ms - receipt.requested_at_ms)}.
+        {formatDuration(receipt.completed_at_ms - receipt.requested_at_ms)}: {kinds(receipt)}.
       </p>
       <table className="table receipt">
         <caption className="visually-hidden">Everything that was released</caption>
@@ -33,7 +33,7 @@ export function ReceiptPanel({ receipt }: { receipt: ReleaseReceipt }) {
             <tr key={index}>
               <th scope="row">{capitalise(released.kind)}</th>
               <td className="mono breaks">{released.name}</td>
-              <td className="wide">{released.owner}</td>
+              <td className="wide owner">{released.owner}</td>
               <td>{released.verified}</td>
               <td className="col-number wide muted">
                 <Age atMs={released.released_at_ms} />
@@ -44,4 +44,14 @@ export function ReceiptPanel({ receipt }: { receipt: ReleaseReceipt }) {
       </table>
     </section>
   );
+}
+
+/** `4 processes, 8 keys, 1 endpoint` */
+function kinds(receipt: ReleaseReceipt): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of receipt.released) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const plurals: Record<string, string> = { process: "processes", directory: "directories" };
+  return [...counts]
+    .map(([kind, count]) => (count > 1 && plurals[kind] !== undefined ? `${count} ${plurals[kind]}` : plural(count, kind)))
+    .join(", ");
 }

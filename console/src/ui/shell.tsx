@@ -10,7 +10,7 @@ import { ShellContext } from "./shell-context";
 import { Dot } from "./state";
 import { ThemeSwitch } from "./theme-switch";
 import { useNow } from "../lib/clock";
-import { formatDuration } from "../lib/format";
+import { formatAge } from "../lib/format";
 
 const AREAS: readonly { path: string; name: string; icon: IconName; pages: readonly Route["page"][] }[] = [
   { path: "/networks", name: "Networks", icon: "networks", pages: ["networks", "network"] },
@@ -110,14 +110,14 @@ function LinkBanner() {
 }
 
 function LostBanner({ sinceMs }: { sinceMs: number }) {
-  const elapsed = useNow() - sinceMs;
-  if (elapsed < 1500) return null;
+  const now = useNow();
+  if (now - sinceMs < 1500) return null;
   return (
     <div className="banner" role="alert">
       <Dot tone="warn" />
       <span>
-        No connection with the platform for <span className="number">{formatDuration(Math.floor(elapsed / 1000) * 1000)}</span>. What you see is as it was then; the
-        console reconnects by itself.
+        The platform does not answer<span aria-hidden="true"> (lost {formatAge(sinceMs, now)})</span>. What you see is as it
+        was then; the console reconnects by itself.
       </span>
     </div>
   );

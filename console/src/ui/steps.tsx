@@ -6,7 +6,13 @@ import { Dot } from "./state";
 import { Icon } from "./icons";
 import { ReasonNotice } from "./feedback";
 
-export function Steps({ operation }: { operation: Operation }) {
+interface StepsProps {
+  operation: Operation;
+  /** A message that stands on the page already. */
+  said?: string | undefined;
+}
+
+export function Steps({ operation, said }: StepsProps) {
   const stuck = operation.state === "running" && operation.reason;
   return (
     <div className="steps-box">
@@ -15,7 +21,7 @@ export function Steps({ operation }: { operation: Operation }) {
           <StepLine key={step.name} step={step} ended={operation.state !== "running"} />
         ))}
       </ol>
-      {operation.reason && <ReasonNotice reason={operation.reason} tone={stuck ? "warn" : "bad"} />}
+      {operation.reason && operation.reason.message !== said && <ReasonNotice reason={operation.reason} tone={stuck ? "warn" : "bad"} />}
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { Link, navigate, networkPath, operationPath, setSearch, type Tab, useSea
 import { CliLine } from "../../ui/copy";
 import { Empty, Failed, Skeleton } from "../../ui/feedback";
 import { PageHead } from "../../ui/page";
+import { Prose } from "../../ui/prose";
 import { Badge } from "../../ui/state";
 import { Steps } from "../../ui/steps";
 import { NetworkActions } from "./actions";
@@ -78,7 +79,12 @@ function NetworkView({ network, tab, node }: { network: Network; tab: Tab; node:
         actions={<NetworkActions network={network} />}
       >
         <p className="why" role="status">
-          {message} {remedy !== undefined && <span className="muted">{remedy}</span>}
+          <Prose text={message} />{" "}
+          {remedy !== undefined && (
+            <span className="muted">
+              <Prose text={remedy} />
+            </span>
+          )}
         </p>
       </PageHead>
       {network.endpoint && <EndpointPanel network={network} endpoint={network.endpoint} />}
@@ -126,7 +132,7 @@ function RunningOperation({ network }: { network: Network }) {
   if (!network.operation || operation?.state !== "running" || operation.id !== network.operation) return null;
   return (
     <section className="panel" aria-label="Under way">
-      <Steps operation={operation} />
+      <Steps operation={operation} said={network.reason?.message} />
     </section>
   );
 }
