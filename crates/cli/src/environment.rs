@@ -19,6 +19,7 @@ pub(crate) fn problem(
     Box::new(Problem::new(code, detail, hint))
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -53,7 +53,7 @@ fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
         Verb::Node(args) => return Ok(workload::node(&args.dir, output)),
         Verb::Gateway(args) => return Ok(workload::gateway(&args.dir, output)),
         Verb::Context(verb) => verbs::context(verb, &cli.global, output)?,
-        Verb::Completions { shell } => completions(*shell, output),
+        Verb::Completions { shell } => completions(*shell),
         Verb::Version => {
             let version = env!("CARGO_PKG_VERSION");
             let value = serde_json::json!({ "version": version });
@@ -87,10 +87,10 @@ fn online(cli: Cli, output: Output) -> Outcome<()> {
     })
 }
 
-fn completions(shell: clap_complete::Shell, output: Output) {
+fn completions(shell: clap_complete::Shell) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "windlass", &mut script);
-    output.line(String::from_utf8_lossy(&script).trim_end());
+    output::line(String::from_utf8_lossy(&script).trim_end());
 }
 
 /// Help and version are results; everything else that the parser says is wrong input.

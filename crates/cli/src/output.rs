@@ -43,15 +43,10 @@ impl Output {
             Format::Json => {
                 let json = serde_json::to_string_pretty(value)
                     .expect("results are plain data with string keys");
-                self.line(&json);
+                line(&json);
             }
-            Format::Text => self.line(text().trim_end()),
+            Format::Text => line(text().trim_end()),
         }
-    }
-
-    /// Writes one line of a result that is text whoever reads it, such as a log.
-    pub(crate) fn line(self, line: &str) {
-        write(&mut io::stdout().lock(), line);
     }
 
     /// Says something beside the result. Programs are not told.
@@ -77,6 +72,11 @@ impl Output {
         };
         write(&mut io::stderr().lock(), &text);
     }
+}
+
+/// Writes one line of a result that is text whoever reads it, such as a log.
+pub(crate) fn line(line: &str) {
+    write(&mut io::stdout().lock(), line);
 }
 
 /// Asks a yes-or-no question on a terminal; `None` if there is none to ask on.

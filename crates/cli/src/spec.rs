@@ -48,12 +48,10 @@ impl Spec {
 
     /// Adds the place in the file to a problem that names a field of it.
     pub(crate) fn locate(&self, mut problem: Box<Problem>) -> Box<Problem> {
-        if let Some(location) = &mut problem.location {
-            if location.file.is_none() {
-                location.file = Some(self.file.clone());
-                location.line = location.field.as_deref().and_then(|field| self.line_of(field));
-                location.column = None;
-            }
+        if let Some(location) = problem.location.as_mut().filter(|it| it.file.is_none()) {
+            location.file = Some(self.file.clone());
+            location.line = location.field.as_deref().and_then(|field| self.line_of(field));
+            location.column = None;
         }
         problem
     }

@@ -38,7 +38,8 @@ impl Claim {
     }
 
     fn announce(&self, ports: BTreeMap<String, u16>, sockets: BTreeMap<String, PathBuf>) {
-        match self.held().announce(ports, sockets) {
+        let announced = self.held().announce(ports, sockets);
+        match announced {
             Ok(()) => tracing::info!("serving"),
             Err(error) => tracing::error!(error = chain(&error), "could not announce"),
         }
@@ -129,7 +130,8 @@ fn workload(
             output.problem(&Problem::new(ErrorCode::WorkloadFailed, reason.clone(), hint));
         }
     }
-    if let Err(error) = claim.held().exit(code, reason) {
+    let recorded = claim.held().exit(code, reason);
+    if let Err(error) = recorded {
         tracing::error!(error = chain(&error), "the exit record could not be written");
     }
     ExitCode::from(code)
@@ -171,7 +173,7 @@ async fn terminated() {
                 // `recv` is cancel-safe.
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
-            }
+            };
         }
         Err(error) => {
             // The default action of the signals stays in force: the process still ends by them.

@@ -36,7 +36,7 @@ pub(crate) struct Global {
     /// Print the result as JSON, and an error as a problem document on stderr
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// The platform's URL; its token comes from --token-file or $WINDLASS_TOKEN
+    /// The platform's URL; its token comes from --token-file or the variable `WINDLASS_TOKEN`
     #[arg(long, global = true, env = "WINDLASS_URL", value_name = "URL")]
     pub(crate) url: Option<String>,
     /// A file that holds the platform's token (a token itself is never an argument: arguments are
@@ -46,7 +46,7 @@ pub(crate) struct Global {
     /// A platform by the name that `windlass context add` gave it
     #[arg(long, global = true, env = "WINDLASS_CONTEXT", value_name = "NAME")]
     pub(crate) context: Option<String>,
-    /// The platform's data directory [default: $XDG_DATA_HOME/windlass or ~/.local/share/windlass]
+    /// The platform's data directory [default: `windlass` in `~/.local/share`]
     #[arg(long, global = true, env = "WINDLASS_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// The organization to act in

@@ -53,16 +53,16 @@ pub(crate) fn network(network: &Network) -> String {
         network.spec.tolerated_faults(),
     );
     if let Some(hash) = &network.genesis_hash {
-        text.push_str(&format!("genesis     {hash}\n"));
+        text += &format!("genesis     {hash}\n");
     }
     if let Some(tip) = &network.tip {
-        text.push_str(&format!("tip         {} {}\n", tip.number, tip.hash));
+        text += &format!("tip         {} {}\n", tip.number, tip.hash);
     }
     if let Some(endpoint) = &network.endpoint {
-        text.push_str(&format!("endpoint    {endpoint}\n"));
+        text += &format!("endpoint    {endpoint}\n");
     }
     if let Some(operation) = &network.operation {
-        text.push_str(&format!("operation   {operation}\n"));
+        text += &format!("operation   {operation}\n");
     }
     if let Some(why) = &network.reason {
         text.push_str(&reason(why));
@@ -96,14 +96,14 @@ pub(crate) fn evidence(name: &str, evidence: &Evidence, total_ms: Option<u64>) -
         "network `{name}` is usable\n\nchain id          {}\ngenesis hash      {}\n",
         evidence.chain_id, evidence.genesis_hash
     );
-    text.push_str(&format!(
+    text += &format!(
         "test transaction  {}\n  in final block  {} {}\nendpoint          {}\n  answered block  {}\n\n",
         evidence.test_transaction,
         evidence.test_block.number,
         evidence.test_block.hash,
         evidence.endpoint,
         evidence.endpoint_block,
-    ));
+    );
     let mut table = Table::new(&["VALIDATOR", "FIRST FINAL BLOCK", "HASH", "NODE KEY"]);
     for node in &evidence.nodes {
         table.row([
@@ -116,10 +116,10 @@ pub(crate) fn evidence(name: &str, evidence: &Evidence, total_ms: Option<u64>) -
     text.push_str(&table.text());
     text.push('\n');
     for StepTiming { step, milliseconds } in &evidence.steps {
-        text.push_str(&format!("{step:<12}  {milliseconds:>6} ms\n"));
+        text += &format!("{step:<12}  {milliseconds:>6} ms\n");
     }
     let sum = evidence.steps.iter().map(|step| step.milliseconds).sum();
-    text.push_str(&format!("{:<12}  {:>6} ms\n", "total", total_ms.unwrap_or(sum)));
+    text += &format!("{:<12}  {:>6} ms\n", "total", total_ms.unwrap_or(sum));
     text
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn operation(operation: &Operation) -> String {
         word(&operation.state),
     );
     if let Some(took) = took(operation) {
-        text.push_str(&format!("took        {}\n", duration(took)));
+        text += &format!("took        {}\n", duration(took));
     }
     if let Some(why) = &operation.reason {
         text.push_str(&reason(why));

@@ -26,7 +26,7 @@ impl Table {
         for row in &self.rows {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                line.push_str(&format!("{cell:<width$}  "));
+                line += &format!("{cell:<width$}  ");
             }
             text.push_str(line.trim_end());
             text.push('\n');

@@ -67,7 +67,8 @@ fn described(global: &Global) -> Outcome<Platform> {
 
 fn read_token() -> Outcome<String> {
     let mut text = String::new();
-    match std::io::stdin().lock().take(4_096).read_to_string(&mut text) {
+    let read = std::io::stdin().lock().take(4_096).read_to_string(&mut text);
+    match read {
         Ok(_) => Ok(text.trim().to_owned()),
         Err(error) => Err(problem(
             ErrorCode::InvalidRequest,

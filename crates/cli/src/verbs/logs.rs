@@ -8,19 +8,18 @@ use super::Session;
 use crate::{
     args::LogsArgs,
     environment::Outcome,
-    output::{Format, Output},
+    output::{Format, Output, line as line_out},
 };
 
 /// The longest line that is put together; what is longer is told in pieces.
 const LINE_MAX: usize = 1 << 20;
 
 pub(super) async fn run(session: &Session, args: &LogsArgs) -> Outcome<()> {
-    let nodes: Vec<String> = match &args.node {
-        Some(node) => vec![node.clone()],
-        None => {
-            let network = session.client.network(&args.network).await?;
-            network.nodes.into_iter().map(|node| node.name).collect()
-        }
+    let nodes: Vec<String> = if let Some(node) = &args.node {
+        vec![node.clone()]
+    } else {
+        let network = session.client.network(&args.network).await?;
+        network.nodes.into_iter().map(|node| node.name).collect()
     };
     let tail = args.tail.map_or_else(String::new, |tail| format!("tail={tail}&"));
     let query = format!("{tail}follow={}", args.follow);
@@ -49,8 +48,8 @@ async fn tell(
             Format::Text => readable(&line).unwrap_or(line),
         };
         match label.filter(|_| output.format() == Format::Text) {
-            Some(label) => output.line(&format!("{label}  {text}")),
-            None => output.line(&text),
+            Some(label) => line_out(&format!("{label}  {text}")),
+            None => line_out(&text),
         }
     }
     Ok(())
@@ -108,7 +107,7 @@ fn readable(line: &str) -> Option<String> {
     let mut out = format!("{} {:<5} {message}", text("timestamp"), text("level"));
     for (name, value) in fields {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        out.push_str(&format!(" {name}={value}"));
+        out.push_str(&[" ", &name, "=", &value].concat());
     }
     Some(out)
 }

@@ -99,11 +99,11 @@ pub(super) async fn down(session: &Session, args: &DownArgs) -> Outcome<()> {
         platform_pid: platform.pid,
         networks_kept: args.keep_networks,
     };
-    session.output.result(&ended, || match ended.networks_kept {
-        true => "the platform has stopped; networks and endpoints go on".to_owned(),
-        false => {
-            format!("{} networks and the platform have stopped", ended.stopped_networks.len())
+    session.output.result(&ended, || {
+        if ended.networks_kept {
+            return "the platform has stopped; networks and endpoints go on".to_owned();
         }
+        format!("{} networks and the platform have stopped", ended.stopped_networks.len())
     });
     Ok(())
 }

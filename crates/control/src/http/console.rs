@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use axum::{
-    http::{HeaderValue, StatusCode, Uri, header},
+    http::{HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
 use rust_embed::RustEmbed;
@@ -33,10 +33,10 @@ type Content = Cow<'static, [u8]>;
 pub(super) async fn serve(method: axum::http::Method, uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path == "v1" || path.starts_with("v1/") {
-        return failure::route_not_found(method, uri).await.into_response();
+        return failure::route_not_found(&method, &uri).into_response();
     }
     if !matches!(method, axum::http::Method::GET | axum::http::Method::HEAD) {
-        return failure::method_not_allowed(method, uri).await.into_response();
+        return failure::refuse_method(&method, &uri).into_response();
     }
     answer(path, |path| Files::get(path).map(|file| file.data))
 }
@@ -56,13 +56,10 @@ fn answer(path: &str, files: impl Fn(&str) -> Option<Content>) -> Response {
         )
         .into_response();
     }
-    match files("index.html") {
-        Some(index) => respond("index.html", index, ASK_AGAIN),
-        None => {
-            let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
-            (StatusCode::OK, headers, NOT_BUILT).into_response()
-        }
+    if let Some(index) = files("index.html") {
+        return respond("index.html", index, ASK_AGAIN);
     }
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], NOT_BUILT).into_response()
 }
 
 fn respond(path: &str, file: Content, cache: &'static str) -> Response {

@@ -76,7 +76,7 @@ impl IntoResponse for Failure {
 }
 
 /// Answers a path of the API that does not exist.
-pub(super) async fn route_not_found(method: Method, uri: Uri) -> Failure {
+pub(super) fn route_not_found(method: &Method, uri: &Uri) -> Failure {
     Failure::new(
         ErrorCode::RouteNotFound,
         format!("there is no {method} {}", uri.path()),
@@ -86,6 +86,11 @@ pub(super) async fn route_not_found(method: Method, uri: Uri) -> Failure {
 
 /// Answers a method that the path does not take. axum adds the `Allow` header.
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Failure {
+    std::future::ready(refuse_method(&method, &uri)).await
+}
+
+/// The answer to a method that the path does not take.
+pub(super) fn refuse_method(method: &Method, uri: &Uri) -> Failure {
     Failure::new(
         ErrorCode::MethodNotAllowed,
         format!("{} does not take {method}", uri.path()),

@@ -63,7 +63,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<Accepted>), Failure> {
     let granted = caller.granted(&api, Action::Create, &organization).await?;
     let (manifest, meta) = mutation.spec::<Manifest>()?;
-    let accepted = api.control().declare(&granted, manifest, meta).await?;
+    let accepted = Box::pin(api.control().declare(&granted, manifest, meta)).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn apply(
         let plan = api.control().plan_apply(&granted, &network, &manifest).await?;
         return Ok(Json(plan).into_response());
     }
-    let accepted = api.control().apply(&granted, &network, manifest, meta).await?;
+    let accepted = Box::pin(api.control().apply(&granted, &network, manifest, meta)).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }
 
@@ -150,7 +150,7 @@ pub(super) async fn destroy(
     mutation: Mutation,
 ) -> Result<(StatusCode, Json<Accepted>), Failure> {
     let granted = caller.granted(&api, Action::Destroy, &organization).await?;
-    let accepted = api.control().destroy(&granted, &network, mutation.meta).await?;
+    let accepted = Box::pin(api.control().destroy(&granted, &network, mutation.meta)).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
@@ -171,7 +171,7 @@ pub(super) async fn stop(
     mutation: Mutation,
 ) -> Result<(StatusCode, Json<Accepted>), Failure> {
     let granted = caller.granted(&api, Action::Change, &organization).await?;
-    let accepted = api.control().stop(&granted, &network, mutation.meta).await?;
+    let accepted = Box::pin(api.control().stop(&granted, &network, mutation.meta)).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
@@ -192,7 +192,7 @@ pub(super) async fn start(
     mutation: Mutation,
 ) -> Result<(StatusCode, Json<Accepted>), Failure> {
     let granted = caller.granted(&api, Action::Change, &organization).await?;
-    let accepted = api.control().start(&granted, &network, mutation.meta).await?;
+    let accepted = Box::pin(api.control().start(&granted, &network, mutation.meta)).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
