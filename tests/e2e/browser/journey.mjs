@@ -190,6 +190,23 @@ async function stopAndStart(chain) {
   });
 }
 
+async function fault(chain) {
+  await checks.run("a killed validator is seen, the chain goes on, and it comes back, without a reload", async () => {
+    await page.evaluate(() => (window.windlassNotReloaded = true));
+    const row = page.locator(".table.nodes tbody tr").first();
+    const pid = row.locator("td:nth-child(6)");
+    const before = Number(await pid.innerText());
+    process.kill(before, "SIGKILL");
+    await row.getByText("restarted 1×").waitFor({ timeout: 30_000 });
+    const { hash } = await chain.send();
+    await page.locator(`[data-transaction="${hash}"]`).waitFor();
+    await page.locator(".badge", { hasText: "Usable" }).waitFor({ timeout: 30_000 });
+    await row.getByText("Running").waitFor({ timeout: 30_000 });
+    checks.that(Number(await pid.innerText()) !== before, "the process has the same pid");
+    checks.equal(await page.evaluate(() => window.windlassNotReloaded), true);
+  });
+}
+
 /** No pointer from here on: create, find, open and destroy with keys alone. */
 async function keyboardOnly() {
   const keys = page.keyboard;
@@ -291,6 +308,7 @@ try {
   await live(chain);
   await parts();
   await stopAndStart(chain);
+  await fault(chain);
   await keyboardOnly();
   await dismantle(chain);
   await checks.run("nothing outside was asked and nothing was logged as an error", () => {

@@ -2,6 +2,7 @@
 import { useState } from "react";
 import type { Network } from "../../api/types";
 import { snippets } from "../../lib/snippets";
+import type { Tab } from "../../router";
 import { CodeBlock, CopyButton } from "../../ui/copy";
 import { Icon } from "../../ui/icons";
 import { Tabs } from "../../ui/tabs";
@@ -9,7 +10,14 @@ import { Tabs } from "../../ui/tabs";
 /** Whoever has just made a network wants to connect; later the chain is what one looks for. */
 const NEW_FOR_MS = 60 * 60 * 1000;
 
-export function EndpointPanel({ network, endpoint }: { network: Network; endpoint: string }) {
+interface EndpointProps {
+  network: Network;
+  endpoint: string;
+  tab: Tab;
+}
+
+/** The URL on every tab; how to connect on the overview. */
+export function EndpointPanel({ network, endpoint, tab }: EndpointProps) {
   const [open, setOpen] = useState(() => Date.now() - network.created_at_ms < NEW_FOR_MS);
   return (
     <section className="panel endpoint" aria-labelledby="endpoint-title">
@@ -22,13 +30,15 @@ export function EndpointPanel({ network, endpoint }: { network: Network; endpoin
           Copy
         </CopyButton>
       </div>
-      <details className="disclosure" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
-        <summary>
-          <Icon name="chevron" />
-          Connect with viem, ethers, Hardhat, Foundry or curl
-        </summary>
-        {open && <Connect network={network} endpoint={endpoint} />}
-      </details>
+      {tab === "overview" && (
+        <details className="disclosure" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+          <summary>
+            <Icon name="chevron" />
+            Connect with viem, ethers, Hardhat, Foundry or curl
+          </summary>
+          {open && <Connect network={network} endpoint={endpoint} />}
+        </details>
+      )}
     </section>
   );
 }

@@ -87,7 +87,7 @@ function NetworkView({ network, tab, node }: { network: Network; tab: Tab; node:
           )}
         </p>
       </PageHead>
-      {network.endpoint && <EndpointPanel network={network} endpoint={network.endpoint} />}
+      {network.endpoint && <EndpointPanel network={network} endpoint={network.endpoint} tab={tab} />}
       <RunningOperation network={network} />
       <nav className="page-tabs" aria-label={`Parts of ${network.name}`}>
         {TAB_NAMES.map((entry) => (
