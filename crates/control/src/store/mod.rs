@@ -17,6 +17,7 @@ mod events;
 mod networks;
 mod operations;
 pub(crate) mod rows;
+mod saves;
 mod schema;
 mod values;
 
@@ -155,3 +156,6 @@ fn private_file(path: &Path) -> Result<(), StoreError> {
         .map(drop)
         .map_err(failed("create"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,8 +31,8 @@ use windlass_substrate::{
     SubstrateError, Usage, fake::FakeSubstrate,
 };
 
-use engine::{FakeEngine, genesis_hash};
-use script::Script;
+use self::engine::{FakeEngine, genesis_hash};
+use self::script::Script;
 
 #[derive(Debug)]
 pub(crate) struct FakeWorld {

@@ -5,11 +5,9 @@
 //! world. Then the intent holds, nothing is doubled, nothing leaks, and the operation has come to
 //! its end.
 
-mod fake;
-
 use std::{future::Future, sync::Arc, time::Duration};
 
-use fake::{
+use crate::fake::{
     FakeWorld,
     script::{Fault, Script},
 };

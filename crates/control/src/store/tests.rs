@@ -1,0 +1,171 @@
+use std::{os::unix::fs::PermissionsExt as _, sync::Arc};
+
+use windlass_model::{
+    ErrorCode, EventId, OrganizationId, Problem, api::Organization, spec::Manifest,
+};
+
+use super::*;
+use crate::{
+    network::declare,
+    world::{
+        Engines, EveryPointPassed, HttpWire, LoopbackPorts, MachineClock, MachineEntropy,
+        VaultKeys, World,
+    },
+};
+
+struct Bench {
+    store: Store,
+    world: World,
+    organization: Organization,
+    directory: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let points: Arc<dyn Points> = Arc::new(EveryPointPassed);
+        let store = Store::open(&directory.path().join("windlass.db"), points).await.unwrap();
+        let vault = windlass_keys::vault::Vault::open(directory.path().join("keys")).unwrap();
+        let world = World {
+            substrate: Arc::new(windlass_substrate::fake::FakeSubstrate::new()),
+            engines: Engines::default(),
+            keys: Arc::new(VaultKeys::new(Arc::new(vault))),
+            wire: Arc::new(HttpWire),
+            ports: Arc::new(LoopbackPorts),
+            clock: Arc::new(MachineClock),
+            entropy: Arc::new(MachineEntropy),
+            points: Arc::new(EveryPointPassed),
+        };
+        let organization = Organization {
+            id: OrganizationId::from_entropy([7; 10]),
+            name: "acme".parse().unwrap(),
+        };
+        let mut change = store.begin().await.unwrap();
+        change.put_organization(&organization, 1).await.unwrap();
+        change.commit("test").await.unwrap();
+        Self { store, world, organization, directory }
+    }
+
+    fn record(&self, name: &str, chain_id: u64) -> rows::Record {
+        let manifest = Manifest { name: Some(name.parse().unwrap()), ..Manifest::default() };
+        declare::declare(&self.world, &self.organization, &manifest, chain_id, 5).unwrap().record
+    }
+
+    async fn insert(&self, record: &rows::Record) -> Result<(), StoreError> {
+        let mut change = self.store.begin().await?;
+        change.insert(record, 5).await?;
+        change.commit("test").await
+    }
+
+    async fn load(&self, name: &str) -> Option<rows::Record> {
+        self.store.network(&self.organization.id, &Find::parse(name)).await.unwrap()
+    }
+
+    fn entry<'a>(&'a self, object: &'a str) -> AuditEntry<'a> {
+        AuditEntry {
+            organization: &self.organization.id,
+            at_ms: 5,
+            actor: "token:test",
+            action: "network.create".to_owned(),
+            object,
+            request_hash: &[0; 32],
+            outcome: "accepted",
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_comes_back_as_it_was_saved_and_goes_whole() {
+    let bench = Bench::new().await;
+    let record = bench.record("trade", 77);
+    bench.insert(&record).await.unwrap();
+    assert_eq!(bench.load("trade").await.as_ref(), Some(&record));
+    assert_eq!(bench.load(record.network.id.as_str()).await.as_ref(), Some(&record));
+    let other = OrganizationId::from_entropy([8; 10]);
+    let hidden = bench.store.network(&other, &Find::parse("trade")).await.unwrap();
+    assert_eq!(hidden, None, "another organization's");
+
+    let mut after = record.clone();
+    after.nodes[2].port = Some(4711);
+    after.nodes[2].node_key.public = Some([9; 32]);
+    after.network.genesis = Some("{}".to_owned());
+    let mut change = bench.store.begin().await.unwrap();
+    change.save(&record, &mut after, 6).await.unwrap();
+    change.commit("test").await.unwrap();
+    assert_eq!(bench.load("trade").await.as_ref(), Some(&after));
+    assert!(bench.store.known().await.unwrap().ports.contains(&4711));
+
+    let mut change = bench.store.begin().await.unwrap();
+    let stale = change.save(&record, &mut record.clone(), 7).await.unwrap_err();
+    assert!(matches!(stale, StoreError::Stale), "{stale:?}");
+    drop(change);
+
+    let mut change = bench.store.begin().await.unwrap();
+    change.remove(&after, 8).await.unwrap();
+    change.commit("test").await.unwrap();
+    assert_eq!(bench.load("trade").await, None);
+    let known = bench.store.known().await.unwrap();
+    assert!(known.keys.is_empty() && known.ports.is_empty() && known.workloads.is_empty());
+    let operation = record.operation.unwrap();
+    let kept = bench.store.operation(&bench.organization.id, &operation.id).await.unwrap();
+    assert!(kept.is_some(), "an operation outlives its network");
+    let events = bench.store.events(&bench.organization.id, EventId(0), 100).await.unwrap();
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
+    let saved = ["operation", "network"];
+    assert_eq!(kinds, [saved, saved, ["operation", "network_gone"]].concat());
+    assert!(events.windows(2).all(|pair| pair[0].id < pair[1].id));
+}
+
+#[tokio::test]
+async fn names_chain_ids_and_ports_are_unique() {
+    let bench = Bench::new().await;
+    bench.insert(&bench.record("trade", 77)).await.unwrap();
+    for (name, chain_id) in [("trade", 78), ("other", 77)] {
+        let error = bench.insert(&bench.record(name, chain_id)).await.unwrap_err();
+        assert!(error.taken().is_some(), "{error:?}");
+    }
+    assert_eq!(bench.load("other").await, None, "a failed change is undone");
+}
+
+#[tokio::test]
+async fn nothing_is_changed_when_the_audit_log_cannot_be_written() {
+    let bench = Bench::new().await;
+    let record = bench.record("trade", 77);
+    let mut change = bench.store.begin().await.unwrap();
+    sqlx::query("DROP TABLE audit").execute(change.connection()).await.unwrap();
+    change.commit("test").await.unwrap();
+    let mut change = bench.store.begin().await.unwrap();
+    change.insert(&record, 5).await.unwrap();
+    let error = change.audit(&bench.entry(record.network.id.as_str())).await.unwrap_err();
+    drop(change);
+    let problem = Box::<Problem>::from(error);
+    assert_eq!((problem.code, problem.status), (ErrorCode::AuditUnavailable, 503));
+    assert_eq!(bench.load("trade").await, None, "reads go on, and nothing was written");
+}
+
+#[tokio::test]
+async fn the_file_is_private_and_survives_being_opened_again() {
+    let bench = Bench::new().await;
+    bench.insert(&bench.record("trade", 77)).await.unwrap();
+    for entry in std::fs::read_dir(bench.directory.path()).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{}", entry.path().display());
+        }
+    }
+    let path = bench.directory.path().join("windlass.db");
+    let again = Store::open(&path, Arc::new(EveryPointPassed)).await.unwrap();
+    let found = again.network(&bench.organization.id, &Find::parse("trade")).await.unwrap();
+    assert!(found.is_some());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("windlass.db");
+    std::fs::write(&path, [7; 8192]).unwrap();
+    let error = Store::open(&path, Arc::new(EveryPointPassed)).await.unwrap_err();
+    let problem = Box::<Problem>::from(error);
+    assert_eq!(problem.code, ErrorCode::DataDirectoryUnusable, "{problem:?}");
+}

@@ -1,0 +1,226 @@
+//! The service's answers, good and bad, over the fake world.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::fake::{
+    FakeWorld,
+    script::{Fault, Script},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use windlass_control::{
+    Control,
+    service::{Action, Actor, Granted, RequestMeta, authorize},
+    world::{Clock as _, MachineClock},
+};
+use windlass_model::{
+    ErrorCode, Problem,
+    api::{Accepted, ApplyPlan},
+    network::{NetworkState, OperationKind, OperationState},
+    spec::Manifest,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Desk {
+    world: Arc<FakeWorld>,
+    control: Control,
+    shutdown: CancellationToken,
+}
+
+type Answer = Result<Accepted, Box<Problem>>;
+
+impl Desk {
+    async fn open(fault_at: Option<(usize, Fault)>) -> Self {
+        let world = FakeWorld::new();
+        let script = Arc::new(Script::new(None, fault_at));
+        let control = world.open(&script).await;
+        let shutdown = CancellationToken::new();
+        control.run(&TaskTracker::new(), &shutdown);
+        Self { world, control, shutdown }
+    }
+
+    async fn actor(&self) -> Actor {
+        let all = self.control.every_organization().await.expect("organizations");
+        let organizations = all.into_iter().map(|one| one.id).collect();
+        Actor { id: "token:test".to_owned(), organizations }
+    }
+
+    async fn may(&self, action: Action) -> Granted {
+        let actor = self.actor().await;
+        authorize(&actor, action, &actor.organizations[0]).expect("its own")
+    }
+
+    async fn declare(&self, manifest: &str) -> Answer {
+        self.declare_with(manifest, meta()).await
+    }
+
+    async fn declare_with(&self, manifest: &str, meta: RequestMeta) -> Answer {
+        let manifest = Manifest::parse(manifest, "test.toml")?;
+        self.control.declare(&self.may(Action::Create).await, manifest, meta).await
+    }
+
+    async fn destroy(&self, name: &str) -> Answer {
+        self.control.destroy(&self.may(Action::Destroy).await, name, meta()).await
+    }
+
+    async fn apply(&self, name: &str, manifest: &str) -> Answer {
+        let manifest = Manifest::parse(manifest, "test.toml")?;
+        self.control.apply(&self.may(Action::Change).await, name, manifest, meta()).await
+    }
+
+    async fn ends(&self, accepted: &Accepted) -> OperationState {
+        let read = self.may(Action::Read).await;
+        let id = &accepted.operation.as_ref().expect("an operation").id;
+        self.control.wait_operation(&read, id, PATIENCE).await.expect("it is there").state
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn meta() -> RequestMeta {
+    RequestMeta {
+        idempotency_key: None,
+        request_hash: [1; 32],
+        if_version: None,
+        now_ms: MachineClock.now_ms(),
+    }
+}
+
+#[track_caller]
+fn refused(answer: Answer, code: ErrorCode, detail: &str) {
+    let problem = answer.expect_err("it is refused");
+    assert_eq!(problem.code, code, "{problem:?}");
+    assert!(problem.detail.contains(detail), "{}", problem.detail);
+    assert!(!problem.hint.is_empty());
+}
+
+#[tokio::test]
+async fn bad_declarations_are_refused_and_leave_nothing() {
+    let desk = Desk::open(None).await;
+    refused(desk.declare("validators = 4").await, ErrorCode::InvalidName, "no name");
+    let first = desk.declare("name = \"trade\"\nchain_id = 77").await.expect("valid");
+    let taken = desk.declare("name = \"trade\"").await;
+    refused(taken, ErrorCode::NameTaken, "`trade`");
+    let taken = desk.declare("name = \"other\"\nchain_id = 77").await;
+    refused(taken, ErrorCode::ChainIdTaken, "77");
+    // 4 × 64 run; 8 GiB are 8192 MiB.
+    let many: Vec<_> = (0..2).map(|n| format!("name = \"many-{n}\"\nvalidators = 100")).collect();
+    let second = desk.declare(&many[0]).await;
+    let sum = "100 nodes × 64 MiB = 6400 MiB, and 6656 MiB for the networks that run: 13056 MiB of \
+               the machine's 8192 MiB";
+    assert!(second.is_ok(), "6656 MiB fit");
+    refused(desk.declare(&many[1]).await, ErrorCode::InsufficientMemory, sum);
+    assert!(first.warnings.is_empty());
+    let read = desk.may(Action::Read).await;
+    let page = desk.control.networks(&read, None, 1).await.expect("a page");
+    assert_eq!(page.items[0].name.as_str(), "many-0");
+    let rest = desk.control.networks(&read, page.next_cursor.as_deref(), 1).await.expect("a page");
+    assert_eq!((rest.items[0].name.as_str(), rest.next_cursor), ("trade", None));
+}
+
+#[tokio::test]
+async fn few_validators_are_warned_of() {
+    let desk = Desk::open(None).await;
+    for (validators, warned) in [(1, true), (2, true), (3, true), (4, false)] {
+        let manifest = format!("name = \"n{validators}\"\nvalidators = {validators}");
+        let accepted = desk.declare(&manifest).await.expect("valid");
+        assert_eq!(!accepted.warnings.is_empty(), warned, "{:?}", accepted.warnings);
+        assert_eq!(desk.ends(&accepted).await, OperationState::Succeeded);
+    }
+}
+
+#[tokio::test]
+async fn a_replayed_request_acts_once() {
+    let desk = Desk::open(None).await;
+    let keyed = |hash: u8| RequestMeta {
+        idempotency_key: Some("k".to_owned()),
+        request_hash: [hash; 32],
+        ..meta()
+    };
+    let first = desk.declare_with("name = \"trade\"", keyed(1)).await.expect("valid");
+    let again = desk.declare_with("name = \"trade\"", keyed(1)).await.expect("the same answer");
+    assert_eq!(first, again);
+    let other = desk.declare_with("name = \"other\"", keyed(2)).await;
+    refused(other, ErrorCode::IdempotencyKeyReused, "`k`");
+}
+
+#[tokio::test]
+async fn a_destroy_supersedes_a_create_and_is_one_operation() {
+    // The first process hangs nowhere, but the gateway's start fails: the create takes a while.
+    let desk = Desk::open(Some((0, Fault::FailBefore))).await;
+    let create = desk.declare("name = \"trade\"").await.expect("valid");
+    let stop = desk.control.stop(&desk.may(Action::Change).await, "trade", meta()).await;
+    refused(stop, ErrorCode::NetworkBusy, "being created");
+    let destroy = desk.destroy("trade").await.expect("always taken");
+    let again = desk.destroy("trade").await.expect("the same one");
+    let id = |accepted: &Accepted| accepted.operation.as_ref().map(|one| one.id.clone());
+    assert_eq!(id(&destroy), id(&again));
+    assert_eq!(desk.ends(&create).await, OperationState::Superseded);
+    assert_eq!(desk.ends(&destroy).await, OperationState::Succeeded);
+    refused(desk.destroy("trade").await, ErrorCode::NetworkNotFound, "`trade`");
+    assert!(desk.world.nodes().is_empty());
+    assert!(desk.world.keys.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn apply_creates_changes_what_can_be_changed_and_refuses_the_rest() {
+    let desk = Desk::open(None).await;
+    let created = desk.apply("trade", "validators = 4").await.expect("created");
+    assert_eq!(desk.ends(&created).await, OperationState::Succeeded);
+    let nothing = desk.apply("trade", "validators = 4").await.expect("as it is");
+    assert_eq!(nothing.operation, None);
+    let before = desk.world.nodes();
+    let changed = "cors_origins = [\"https://a.example\"]\n[node_limits]\nmemory_mib = 256";
+    let manifest = Manifest::parse(changed, "test.toml").expect("valid");
+    let read = desk.may(Action::Read).await;
+    let plan = desk.control.plan_apply(&read, "trade", &manifest).await.expect("a plan");
+    let ApplyPlan::Update { changes } = plan else { panic!("{plan:?}") };
+    let fields: Vec<_> = changes.iter().map(|change| change.field.as_str()).collect();
+    assert_eq!(fields, ["cors_origins", "node_limits"]);
+    let applied = desk.apply("trade", changed).await.expect("applied");
+    assert_eq!(applied.operation.as_ref().map(|one| one.kind), Some(OperationKind::Update));
+    assert_eq!(desk.ends(&applied).await, OperationState::Succeeded);
+    let after = desk.world.nodes();
+    assert!(before.iter().all(|(id, pid)| after[id] != *pid), "every node has its new limit");
+    let refusal = desk.apply("trade", "gas_limit = 40000000").await;
+    refused(refusal, ErrorCode::ImmutableField, "`gas_limit`");
+}
+
+#[tokio::test]
+async fn the_second_of_two_changes_conflicts() {
+    let desk = Desk::open(None).await;
+    let created = desk.declare("name = \"trade\"").await.expect("valid");
+    assert_eq!(desk.ends(&created).await, OperationState::Succeeded);
+    let read = desk.may(Action::Read).await;
+    let seen = desk.control.network(&read, "trade").await.expect("there");
+    assert_eq!(seen.state, NetworkState::Usable);
+    let versioned = || RequestMeta { if_version: Some(seen.resource_version), ..meta() };
+    let change = desk.may(Action::Change).await;
+    let stop = desk.control.stop(&change, "trade", versioned()).await.expect("as seen");
+    refused(
+        desk.control.start(&change, "trade", versioned()).await,
+        ErrorCode::VersionConflict,
+        "resource version",
+    );
+    assert_eq!(desk.ends(&stop).await, OperationState::Succeeded);
+    let blocks = desk.control.blocks(&read, "trade", 5).await.expect_err("it is stopped");
+    assert_eq!(blocks.code, ErrorCode::NetworkStopped);
+}
+
+#[tokio::test]
+async fn a_login_code_works_once() {
+    let desk = Desk::open(None).await;
+    let code = desk.control.login_code(&desk.actor().await).await.expect("a code");
+    let session = desk.control.open_session(&code.code).await.expect("a session");
+    let again = desk.control.open_session(&code.code).await.expect_err("it is spent");
+    assert_eq!(again.code, ErrorCode::LoginLinkInvalid);
+    let actor = desk.control.session(&session.secret).await.expect("it stands for somebody");
+    assert_eq!(actor.organizations, desk.actor().await.organizations);
+    desk.control.end_session(&session.secret).await.expect("ended");
+    let ended = desk.control.session(&session.secret).await.expect_err("ended");
+    assert_eq!(ended.code, ErrorCode::Unauthenticated);
+}
