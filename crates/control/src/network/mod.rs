@@ -30,6 +30,9 @@ mod schedule;
 mod teardown;
 pub(crate) mod view;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use windlass_model::{NetworkId, OrganizationId};

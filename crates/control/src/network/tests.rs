@@ -1,0 +1,389 @@
+//! Golden plans: what is observed on the left, what is to be done on the right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windlass_engine::{NodeReport, windlass::WindlassEngine};
+use windlass_model::{
+    KeyId, NodeId, OrganizationId, WorkloadId,
+    api::Organization,
+    network::{BlockRef, Intent, NetworkState, OperationKind},
+    spec::Manifest,
+    workload::Desired,
+};
+use windlass_substrate::{ExitRecord, Instance, InstanceState, Running, fingerprint};
+
+use super::{
+    Backoff, Observation, change, declare, describe,
+    plan::{Action, plan},
+};
+use crate::{
+    monitor::LiveNode,
+    store::rows::{ProcessRef, Record, StoredTest},
+    world::{
+        Engines, EveryPointPassed, HttpWire, LoopbackPorts, MachineClock, MachineEntropy,
+        VaultKeys, World,
+    },
+};
+
+const NOW_MS: u64 = 1_000_000;
+
+struct Case {
+    observed: Observation,
+    _directory: tempfile::TempDir,
+}
+
+/// A network that was just declared, and nothing else.
+fn declared() -> Case {
+    let directory = tempfile::tempdir().unwrap();
+    let vault = windlass_keys::vault::Vault::open(directory.path().join("keys")).unwrap();
+    let world = World {
+        substrate: std::sync::Arc::new(windlass_substrate::fake::FakeSubstrate::new()),
+        engines: Engines::default(),
+        keys: std::sync::Arc::new(VaultKeys::new(std::sync::Arc::new(vault))),
+        wire: std::sync::Arc::new(HttpWire),
+        ports: std::sync::Arc::new(LoopbackPorts),
+        clock: std::sync::Arc::new(MachineClock),
+        entropy: std::sync::Arc::new(MachineEntropy),
+        points: std::sync::Arc::new(EveryPointPassed),
+    };
+    let organization =
+        Organization { id: OrganizationId::from_entropy([1; 10]), name: "acme".parse().unwrap() };
+    let name = Some("trade".parse().unwrap());
+    let manifest = Manifest { name, ..Manifest::default() };
+    let record = declare::declare(&world, &organization, &manifest, 77, NOW_MS).unwrap().record;
+    let observed = Observation {
+        now_ms: NOW_MS,
+        installation: "test".to_owned(),
+        vault: directory.path().to_owned(),
+        backoff: Backoff::default(),
+        record,
+        instances: BTreeMap::new(),
+        live: BTreeMap::new(),
+        offered_ports: vec![4001, 4002, 4003, 4004],
+        held_keys: BTreeSet::new(),
+    };
+    Case { observed, _directory: directory }
+}
+
+impl Case {
+    fn record(&mut self) -> &mut Record {
+        &mut self.observed.record
+    }
+
+    /// Keys, ports and genesis are there.
+    fn founded(mut self) -> Self {
+        for (index, node) in (0u8..).zip(&mut self.observed.record.nodes) {
+            node.node_key.public = Some([index; 32]);
+            node.consensus_key.public = Some([index + 100; 32]);
+            node.port = Some(4001 + u16::from(index));
+        }
+        let network = &mut self.observed.record.network;
+        network.genesis = Some("{}".to_owned());
+        network.status.genesis_hash = Some("0xaa".to_owned());
+        network.status.test_transaction = Some(StoredTest {
+            method: "send".to_owned(),
+            params: serde_json::Value::Null,
+            hash: "0xbb".to_owned(),
+        });
+        network.state = NetworkState::Creating;
+        self
+    }
+
+    /// The nodes run, as process 100 and up.
+    fn running(mut self) -> Self {
+        for index in 0..4 {
+            let node = self.observed.record.nodes[index].clone();
+            let wanted =
+                describe::workload(&self.observed, &WindlassEngine, &node, Desired::Running)
+                    .unwrap();
+            let running = process(index);
+            let instance = Instance {
+                id: wanted.id.clone(),
+                labels: wanted.labels.clone(),
+                fingerprint: fingerprint(&wanted),
+                state: InstanceState::Running(running.clone()),
+                ports: wanted.ports.clone(),
+                sockets: BTreeMap::new(),
+                directory: None,
+                layers: Vec::new(),
+            };
+            self.observed.instances.insert(wanted.id.clone(), instance);
+            let ProcessRef { pid, start_time_ticks } = (&running).into();
+            self.observed.record.nodes[index].status.process =
+                Some(ProcessRef { pid, start_time_ticks });
+        }
+        self
+    }
+
+    /// The nodes say that they are connected with so many and have this tip.
+    fn saying(mut self, connected: u32, height: u64) -> Self {
+        for index in 0..4 {
+            let report = NodeReport {
+                revision: 1,
+                genesis_hash: "0xaa".to_owned(),
+                chain_id: 77,
+                tip: BlockRef { number: height, hash: format!("0x{height}") },
+                connected_validators: connected,
+                quorum: 3,
+                quorum_connected: connected >= 3,
+                syncing: false,
+                stalled: None,
+            };
+            let id = self.observed.record.nodes[index].id.clone();
+            let process = Some(process(index));
+            let live = LiveNode { process, report: Some(report), ..LiveNode::default() };
+            self.observed.live.insert(id, live);
+        }
+        self
+    }
+
+    /// The create is over.
+    fn usable(mut self) -> Self {
+        self.record().network.state = NetworkState::Usable;
+        self.record().network.operation = None;
+        self
+    }
+
+    fn asked(mut self, kind: OperationKind) -> Self {
+        let id = windlass_model::OperationId::from_entropy([5; 10]);
+        change::begin(self.record(), kind, id, NOW_MS);
+        self
+    }
+
+    /// A node ended.
+    fn ended(mut self, index: usize, reason: &str) -> Self {
+        let id = WorkloadId::of_node(&self.observed.record.nodes[index].id);
+        let exit = ExitRecord {
+            code: None,
+            signal: Some(9),
+            reason: reason.to_owned(),
+            at_ms: NOW_MS,
+            pid: None,
+        };
+        let instance = self.observed.instances.get_mut(&id).unwrap();
+        instance.state = InstanceState::Stopped { exit: Some(exit) };
+        self
+    }
+
+    #[track_caller]
+    fn check(&self, expect: &str) {
+        let plan = plan(&self.observed, &WindlassEngine);
+        let mut lines: Vec<String> = plan.actions.iter().map(|action| self.line(action)).collect();
+        if let Some(at_ms) = plan.wake_at_ms {
+            lines.push(format!("wake in {} ms", at_ms - NOW_MS));
+        }
+        let expect: Vec<&str> = expect.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        assert_eq!(lines, expect);
+    }
+
+    fn line(&self, action: &Action) -> String {
+        let nodes = &self.observed.record.nodes;
+        let name =
+            |id: &NodeId| nodes.iter().find(|node| node.id == *id).map_or("?", |node| &node.name);
+        let key = |id: &KeyId| {
+            let owner =
+                nodes.iter().find(|node| node.node_key.id == *id || node.consensus_key.id == *id);
+            owner.map_or("?", |node| &node.name)
+        };
+        match action {
+            Action::SetState(state) => format!("state {state:?}"),
+            Action::Reach(step) => format!("step {step}"),
+            Action::Detail(text) => format!("detail {text}"),
+            Action::Explain(reason) => {
+                format!("explain {:?}", reason.as_ref().map(|reason| &reason.message))
+            }
+            Action::NoteStarted { node, process } => {
+                format!("{} runs as {}", name(node), process.pid)
+            }
+            Action::NoteEnded { node, reason, retry_at_ms } => format!(
+                "{} is down ({}), again in {} ms",
+                name(node),
+                reason.message,
+                retry_at_ms - NOW_MS
+            ),
+            Action::NoteHealthy(node) => format!("{} is healthy", name(node)),
+            Action::NoteStopped(node) => format!("{} is stopped", name(node)),
+            Action::ChoosePort { node, port } => format!("port {port} for {}", name(node)),
+            Action::Inventory(things) => format!("inventory of {} things", things.len()),
+            Action::CreateKey { node, purpose, .. } => {
+                format!("create {purpose} key of {}", name(node))
+            }
+            Action::Ensure { node, workload } => {
+                format!("ensure {} {:?}", name(node), workload.desired)
+            }
+            Action::Remove(id) => {
+                let node = nodes.iter().find(|node| WorkloadId::of_node(&node.id) == *id);
+                format!("remove {}", node.map_or("?", |node| &node.name))
+            }
+            Action::DestroyKey(id) => format!("destroy a key of {}", key(id)),
+            Action::Conclude(state) => format!("conclude {state:?}"),
+            Action::MakeGenesis
+            | Action::SendTest
+            | Action::CollectEvidence
+            | Action::Publish
+            | Action::ProbeEndpoint
+            | Action::Release => format!("{action:?}"),
+        }
+    }
+}
+
+fn process(index: usize) -> Running {
+    let pid = 100 + u32::try_from(index).unwrap();
+    Running { pid, start_time_ticks: 1, started_at_ms: NOW_MS - 1_000, ready: true }
+}
+
+#[test]
+fn a_declared_network_gets_keys_ports_and_genesis() {
+    declared().check(
+        "state Creating
+         step keys
+         create node key of validator-0
+         create consensus key of validator-0
+         create node key of validator-1
+         create consensus key of validator-1
+         create node key of validator-2
+         create consensus key of validator-2
+         create node key of validator-3
+         create consensus key of validator-3
+         step genesis
+         port 4001 for validator-0
+         port 4002 for validator-1
+         port 4003 for validator-2
+         port 4004 for validator-3
+         MakeGenesis
+         step processes",
+    );
+}
+
+#[test]
+fn a_founded_network_is_started_and_proved() {
+    declared().founded().check(
+        "state Creating
+         ensure validator-0 Running
+         ensure validator-1 Running
+         ensure validator-2 Running
+         ensure validator-3 Running
+         step processes",
+    );
+    declared().founded().running().check(
+        "state Creating
+         step peers
+         detail 0 of 4 nodes answer
+         wake in 3000 ms",
+    );
+    declared().founded().running().saying(3, 0).check(
+        "state Creating
+         step peers
+         detail validator-0 is connected with 3 of 4 nodes
+         wake in 3000 ms",
+    );
+    declared().founded().running().saying(4, 0).check(
+        "state Creating
+         step test transaction
+         SendTest
+         detail 0 of 4 nodes have the first block
+         wake in 500 ms",
+    );
+    declared().founded().running().saying(4, 1).check(
+        "state Creating
+         step test transaction
+         CollectEvidence
+         step endpoint
+         Publish
+         ProbeEndpoint
+         conclude Usable",
+    );
+}
+
+#[test]
+fn what_runs_is_adopted() {
+    let mut case = declared().founded().running();
+    case.record().nodes[1].status.process = None;
+    case.check(
+        "state Creating
+         validator-1 runs as 101
+         step peers
+         detail 0 of 4 nodes answer
+         wake in 3000 ms",
+    );
+}
+
+#[test]
+fn a_usable_network_at_rest_needs_nothing() {
+    declared().founded().running().saying(4, 9).usable().check("");
+}
+
+#[test]
+fn a_node_that_ended_is_started_again_after_a_pause() {
+    let case = declared().founded().running().saying(4, 9).usable().ended(2, "killed");
+    case.check(
+        "validator-2 is down (validator-2 ended with signal 9: killed), again in 250 ms
+         wake in 250 ms",
+    );
+    let mut case = case;
+    case.record().nodes[2].status.process = None;
+    case.record().nodes[2].status.failures = 3;
+    case.record().nodes[2].status.retry_at_ms = NOW_MS + 70;
+    case.check("wake in 70 ms");
+    case.record().nodes[2].status.retry_at_ms = NOW_MS;
+    case.check("ensure validator-2 Running");
+}
+
+#[test]
+fn a_taken_port_is_replaced_and_all_peers_learn_of_it() {
+    let mut case = declared().founded().running().saying(4, 9).usable();
+    case.record().nodes[0].status.port_taken = true;
+    case.observed.offered_ports = vec![5001];
+    case.check(
+        "port 5001 for validator-0
+         step processes",
+    );
+    let mut case = declared().founded().running().saying(4, 9).usable();
+    case.record().nodes[0].port = Some(5001);
+    // One at a time, while the network is in use and the others answer.
+    case.check("ensure validator-0 Running");
+}
+
+#[test]
+fn a_stop_ends_the_processes_and_a_start_brings_them_back() {
+    declared().founded().running().saying(4, 9).usable().asked(OperationKind::Stop).check(
+        "state Stopping
+         Publish
+         step processes
+         ensure validator-0 Stopped
+         ensure validator-1 Stopped
+         ensure validator-2 Stopped
+         ensure validator-3 Stopped",
+    );
+    let mut case = declared().founded().usable();
+    case.record().network.intent = Intent::Stopped;
+    case.record().network.state = NetworkState::Stopped;
+    case.check("");
+    case.asked(OperationKind::Start).check(
+        "state Starting
+         ensure validator-0 Running
+         ensure validator-1 Running
+         ensure validator-2 Running
+         ensure validator-3 Running
+         step processes",
+    );
+    declared().founded().running().saying(3, 9).usable().asked(OperationKind::Start).check(
+        "state Starting
+         step endpoint
+         Publish
+         ProbeEndpoint
+         conclude Usable",
+    );
+}
+
+#[test]
+fn a_destroy_takes_the_row_last() {
+    let case = declared().founded().running().saying(4, 9).usable().asked(OperationKind::Destroy);
+    case.check(
+        "state Destroying
+         inventory of 17 things
+         step endpoint
+         Publish
+         step processes",
+    );
+}
