@@ -265,7 +265,9 @@ fn a_killed_node_is_restarted_and_a_stopped_network_comes_back() {
                     futures::StreamExt::next(&mut events).await.expect("the stream goes on");
                     let network = control.network(&read, "trade").await.expect("it is there");
                     let healthy = network.health == Health::Healthy;
-                    if healthy && world.nodes().get(victim).is_some_and(|now| now != pid) {
+                    let counted = network.nodes.iter().any(|node| node.restarts > 0);
+                    let new = world.nodes().get(victim).is_some_and(|now| now != pid);
+                    if healthy && counted && new {
                         return network;
                     }
                 }
