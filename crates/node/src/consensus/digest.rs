@@ -36,7 +36,7 @@ impl Write for Digest {
 impl Read for Digest {
     type Cfg = ();
 
-    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, CodecError> {
+    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, CodecError> {
         Ok(Self(<[u8; 32]>::read(buf)?))
     }
 }

@@ -120,8 +120,9 @@ where
     if me != actual {
         return Err(P2pError::OtherKey { expected: me, actual });
     }
-    let one_direction = config.peers.iter().all(|peer| peer.address.ip().is_loopback());
-    let peers = addresses(config, one_direction)?;
+    let dialling = Dialling::of(config);
+    let one_direction = dialling == Dialling::Lower;
+    let peers = addresses(config, dialling)?;
     let max_peers = NonZeroUsize::new(peers.len()).unwrap_or(NonZeroUsize::MIN);
     let mut settings = lookup::Config::local(
         Cups::<_, ChaCha20Poly1305>::new(
@@ -191,16 +192,29 @@ pub enum ColdStart {
     No,
 }
 
+/// Whom a node dials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialling {
+    /// The validators before it.
+    Lower,
+    /// Every validator.
+    All,
+}
+
+impl Dialling {
+    fn of(config: &NodeConfig) -> Self {
+        let on_loopback = config.peers.iter().all(|peer| peer.address.ip().is_loopback());
+        if on_loopback { Self::Lower } else { Self::All }
+    }
+}
+
 /// Where each peer is dialled and comes from.
-fn addresses(
-    config: &NodeConfig,
-    one_direction: bool,
-) -> Result<Map<PublicKey, Address>, P2pError> {
+fn addresses(config: &NodeConfig, dialling: Dialling) -> Result<Map<PublicKey, Address>, P2pError> {
     let nowhere = Hostname::new("never-dialled.invalid").expect("it is a valid host name");
     let mut peers = Vec::new();
     for (index, peer) in config.peers.iter().enumerate() {
         let key = public_key(&peer.node_key.0).ok_or(P2pError::Key(peer.node_key))?;
-        let address = if one_direction && index > config.index {
+        let address = if dialling == Dialling::Lower && index > config.index {
             Address::Asymmetric {
                 ingress: Ingress::Dns { host: nowhere.clone(), port: peer.address.port() },
                 egress: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

@@ -150,7 +150,7 @@ fn four_validators_on_loopback_finalise_and_reconnect() {
     let mut send = |to: usize| {
         number += 1;
         ledgers[to].admit(transaction(number), Origin::Client).expect("it is new");
-        included(&all, number)
+        included(&all, number);
     };
     send(0);
     for round in 0..20 {

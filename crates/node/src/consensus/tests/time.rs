@@ -27,7 +27,7 @@ use crate::{
 
 /// Judges a block that the change makes of an empty one which is `ahead_ms` ahead: the verdict, and
 /// how long it took.
-fn judge(epoch: u64, ahead_ms: u64, change: fn(Block) -> Block) -> (bool, u64) {
+fn judge(epoch: u64, ahead_ms: u64, change: fn(&Block) -> Block) -> (bool, u64) {
     deterministic::Runner::default().start(|context| async move {
         let ledger = MemoryLedger::new();
         let genesis = OrderedBlock(ledger.genesis());
@@ -43,7 +43,7 @@ fn judge(epoch: u64, ahead_ms: u64, change: fn(Block) -> Block) -> (bool, u64) {
             let digest = block.digest();
             Digested::precomputed(block, digest)
         };
-        let chain = [digested(OrderedBlock(change(block))), digested(genesis)];
+        let chain = [digested(OrderedBlock(change(&block))), digested(genesis)];
         let about = Context {
             round: Round::new(Epoch::new(epoch), View::new(1)),
             leader: HandleSigner::from_seed(1).public_key(),
@@ -55,7 +55,7 @@ fn judge(epoch: u64, ahead_ms: u64, change: fn(Block) -> Block) -> (bool, u64) {
     })
 }
 
-fn with_other_root(block: Block) -> Block {
+fn with_other_root(block: &Block) -> Block {
     let mut inner = block.as_inner().clone();
     inner.header.state_root.0[0] ^= 1;
     Block::new(inner)
@@ -63,13 +63,13 @@ fn with_other_root(block: Block) -> Block {
 
 #[test]
 fn a_block_from_the_future_is_held_until_its_time() {
-    assert_eq!(judge(0, 0, |block| block), (true, 0));
-    let (verdict, took_ms) = judge(0, 2_500, |block| block);
+    assert_eq!(judge(0, 0, Block::clone), (true, 0));
+    let (verdict, took_ms) = judge(0, 2_500, Block::clone);
     assert!(verdict && (2_000..2_500).contains(&took_ms), "{verdict} after {took_ms} ms");
 }
 
 #[test]
 fn a_block_that_never_can_be_valid_is_refused() {
     assert!(!judge(0, 0, with_other_root).0, "another state root");
-    assert!(!judge(1, 0, |block| block).0, "another epoch");
+    assert!(!judge(1, 0, Block::clone).0, "another epoch");
 }
