@@ -30,6 +30,10 @@ pub(super) const FEE_HISTORY_PERCENTILES: usize = 100;
 pub(super) const PROOF_SLOTS: usize = 1_024;
 /// The longest wait for a newer status, and for a receipt.
 pub(super) const WAIT: Duration = Duration::from_secs(30);
+/// How long the receipt of a pending transaction is waited for before the answer is that there is
+/// none yet.
+pub(super) const RECEIPT_HOLD: Duration = Duration::from_secs(2);
+
 /// The wait for a receipt where the client names none.
 pub(super) const RECEIPT_WAIT: Duration = Duration::from_secs(10);
 /// How long requests on the way may take when the server ends.

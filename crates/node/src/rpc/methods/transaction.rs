@@ -27,7 +27,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         get(&node, args.required(0)?)
     });
     method(module, "eth_getTransactionReceipt", 1, async |node: Shared, args: Args| {
-        receipt(&node, args.required(0)?)
+        receipt_soon(&node, args.required(0)?).await
     });
     method(module, "eth_getRawTransactionByHash", 1, async |node: Shared, args: Args| {
         let found = get(&node, args.required(0)?)?;
@@ -88,6 +88,27 @@ fn get(node: &Node, hash: B256) -> Result<Option<Transaction>, RpcError> {
 fn receipt(node: &Node, hash: B256) -> Result<Option<TransactionReceipt>, RpcError> {
     let Some((block, receipts, index)) = find(node, hash)? else { return Ok(None) };
     convert::receipt(&block, &receipts, index).map(Some)
+}
+
+/// The receipt, which a pending transaction is given a moment for.
+///
+/// Clients ask once, then wait for the next block to ask again. Here the block that they wait for is
+/// often the last for hours: one that is made between their question and the beginning of their
+/// watch would leave them waiting for a block that nobody has a reason to make.
+async fn receipt_soon(node: &Shared, hash: B256) -> Result<Option<TransactionReceipt>, RpcError> {
+    let soon = async {
+        let mut revision = node.ledger.changes().revision();
+        loop {
+            // The pool first: what leaves it in between is final by then.
+            let pending = node.ledger.pending(&hash).is_some();
+            let found = receipt(node, hash)?;
+            if found.is_some() || !pending {
+                return Ok(found);
+            }
+            revision = node.ledger.changes().after(revision).await;
+        }
+    };
+    tokio::time::timeout(limits::RECEIPT_HOLD, soon).await.unwrap_or(Ok(None))
 }
 
 fn at(node: &Node, id: BlockId, index: U64) -> Result<Option<Transaction>, RpcError> {
