@@ -237,9 +237,11 @@ impl Platform {
         self.data_dir.join("workloads").join(id)
     }
 
-    /// What is left of a network's directories and processes, by the path that names it.
-    pub fn folder(&self) -> &Path {
-        &self.data_dir
+    /// The id that the installation's control groups and labels carry.
+    pub fn installation(&self) -> Option<String> {
+        let text = fs::read_to_string(self.workload("gateway").join("workload.json")).ok()?;
+        let value: Value = serde_json::from_str(&text).ok()?;
+        find_text(&value, "installation")
     }
 }
 
@@ -251,13 +253,24 @@ impl Drop for Platform {
                 drop(child.wait());
             }
         }
+        let installation = self.installation();
         for process in world::processes(&self.data_dir) {
             world::kill(process.pid);
+        }
+        if let Some(installation) = installation {
+            world::remove_groups(&installation);
         }
         if std::thread::panicking() {
             keep_logs(&self.data_dir);
         }
     }
+}
+
+/// The first text with this name, however deep it stands.
+fn find_text(value: &Value, name: &str) -> Option<String> {
+    let map = value.as_object()?;
+    let here = map.get(name).and_then(Value::as_str).map(str::to_owned);
+    here.or_else(|| map.values().find_map(|value| find_text(value, name)))
 }
 
 /// Keeps the logs of a failed test beside the other artifacts.

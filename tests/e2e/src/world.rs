@@ -178,3 +178,32 @@ pub fn usage(pid: u32) -> (u64, u64) {
     };
     (field("io", "write_bytes:"), field("status", "VmRSS:") * 1024)
 }
+
+/// Removes the control groups of an installation whose processes have all been killed.
+pub(crate) fn remove_groups(installation: &str) {
+    for _attempt in 0..50 {
+        let groups = groups(Path::new("/sys/fs/cgroup"), installation, 6);
+        if groups.iter().all(|group| fs::remove_dir(group).is_ok()) {
+            return;
+        }
+        // A killed process leaves its group only when the kernel has cleared it away.
+        std::thread::yield_now();
+    }
+}
+
+fn groups(folder: &Path, installation: &str, depth: u32) -> Vec<PathBuf> {
+    if depth == 0 {
+        return Vec::new();
+    }
+    let folders = fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders
+        .flat_map(|entry| {
+            let mut found = groups(&entry.path(), installation, depth - 1);
+            if entry.file_name().to_string_lossy().contains(installation) {
+                found.push(entry.path());
+            }
+            found
+        })
+        .collect()
+}

@@ -106,6 +106,12 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// A page or the whole file is not what SQLite wrote.
+fn is_damaged(error: &StoreError) -> bool {
+    let text = causes(error);
+    text.contains("malformed") || text.contains("file is not a database")
+}
+
 fn is_full(error: &StoreError) -> bool {
     let text = causes(error);
     text.contains("database or disk is full") || text.contains("No space left")
@@ -115,12 +121,17 @@ impl From<StoreError> for Box<Problem> {
     fn from(error: StoreError) -> Self {
         let detail = format!("{error}{}", causes(&error));
         let full = is_full(&error);
+        let damaged = is_damaged(&error);
         let (code, hint) = match error {
             StoreError::Audit(_) => (
                 ErrorCode::AuditUnavailable,
                 "nothing was changed; free space on the disk of the data directory and try again",
             ),
             _ if full => (ErrorCode::DiskFull, "free space on the disk of the data directory"),
+            _ if damaged => (
+                ErrorCode::StoreUnavailable,
+                "the database is damaged: stop the platform and restore windlass.db from a backup",
+            ),
             StoreError::Newer { .. } => (
                 ErrorCode::DataDirectoryNewer,
                 "run the version of windlass that wrote it, or a later one, or name another \

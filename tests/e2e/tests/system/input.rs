@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use windlass_e2e::{Account, Call, Endpoint, Platform};
 use windlass_model::{
     Problem,
-    api::{Accepted, Page},
+    api::Accepted,
     network::{Network, OperationState},
 };
 
@@ -19,8 +19,8 @@ fn check(answer: &(i32, Problem), exit: i32, code: &str) {
 }
 
 async fn nothing_exists(platform: &Platform) {
-    let networks: Page<Network> = platform.run(&["network", "ls"]).await;
-    assert!(networks.items.is_empty(), "a refused create left {:?}", networks.items);
+    let networks: Vec<Network> = platform.run(&["network", "ls"]).await;
+    assert!(networks.is_empty(), "a refused create left {networks:?}");
     assert!(platform.node_pids().is_empty());
 }
 
@@ -36,11 +36,13 @@ async fn names_and_numbers_that_cannot_be() {
     check(&none, 2, "invalid_spec");
     let many = platform.refused(&["network", "create", "x", "--validators", "1000"]).await;
     assert!(["invalid_spec", "insufficient_memory"].contains(&many.1.code.as_str()), "{many:?}");
-    check(
-        &platform.refused(&["network", "create", "x", "--validators", "100"]).await,
-        2,
-        "insufficient_memory",
-    );
+    let file = platform.data_dir.with_extension("toml");
+    fs::write(&file, "validators = 4\n[node_limits]\nmemory_mib = 1048576\n")
+        .expect("the spec can be written");
+    let path = file.to_string_lossy().into_owned();
+    let huge = platform.refused(&["network", "create", "x", "-f", &path]).await;
+    check(&huge, 2, "insufficient_memory");
+    assert!(huge.1.detail.contains("4"), "the sum is told: {}", huge.1.detail);
     check(&platform.refused(&["network", "show", "nothing"]).await, 3, "network_not_found");
     check(
         &platform.refused(&["network", "destroy", "nothing", "-y"]).await,

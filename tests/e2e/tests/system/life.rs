@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use serde_json::{Value, json};
 use windlass_e2e::{Account, Call, Endpoint, Platform, world};
 use windlass_model::{
-    api::{Accepted, Page},
+    api::Accepted,
     network::{Evidence, Network, NetworkState, OperationState},
     receipt::{ReleaseReceipt, ReleasedKind},
 };
@@ -20,8 +20,8 @@ async fn a_network_is_created_used_stopped_started_and_dismantled() {
     let evidence = operation.evidence.expect("a create proves");
     check_evidence(&platform, &network, &evidence).await;
 
-    let networks: Page<Network> = platform.run(&["network", "ls"]).await;
-    let names: Vec<_> = networks.items.iter().map(|network| network.name.as_str()).collect();
+    let networks: Vec<Network> = platform.run(&["network", "ls"]).await;
+    let names: Vec<_> = networks.iter().map(|network| network.name.as_str()).collect();
     assert_eq!(names, ["trade"]);
     let logs = platform.cli_text(&["network", "logs", "trade", "--node", "0"]).await;
     assert!(logs.code == Some(0) && logs.stdout.lines().count() > 1, "{logs:?}");
@@ -101,8 +101,8 @@ async fn dismantle(platform: &Platform) {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     assert!(workloads.iter().all(|name| name.starts_with("gateway")), "{workloads:?}");
-    let networks: Page<Network> = platform.run(&["network", "ls"]).await;
-    assert!(networks.items.is_empty());
+    let networks: Vec<Network> = platform.run(&["network", "ls"]).await;
+    assert!(networks.is_empty());
     let (code, problem) = platform.refused(&["network", "show", "trade"]).await;
     assert_eq!((code, problem.code.as_str()), (3, "network_not_found"));
     no_leaks(platform).await;
