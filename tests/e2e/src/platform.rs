@@ -239,7 +239,7 @@ impl Platform {
 
     /// The id that the installation's control groups and labels carry.
     pub fn installation(&self) -> Option<String> {
-        let text = fs::read_to_string(self.workload("gateway").join("workload.json")).ok()?;
+        let text = fs::read_to_string(self.data_dir.join("installation.json")).ok()?;
         let value: Value = serde_json::from_str(&text).ok()?;
         find_text(&value, "installation")
     }

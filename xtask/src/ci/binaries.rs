@@ -35,6 +35,11 @@ impl TestBinary {
     pub(crate) fn is_end_to_end(&self) -> bool {
         self.package == "windlass-e2e"
     }
+
+    /// Whether it is this one of those that need a whole platform.
+    pub(crate) fn is_end_to_end_of(&self, target: &str) -> bool {
+        self.is_end_to_end() && self.target == target
+    }
 }
 
 #[derive(Deserialize)]
@@ -113,6 +118,8 @@ pub(crate) fn run(
     anyhow::ensure!(!run.binaries.is_empty(), "the tests were not built");
     let began = exec::now();
     let mut counts = Counts::default();
+    let found = run.binaries.iter().any(&chosen);
+    anyhow::ensure!(found, "there is no test program of this suite");
     for binary in run.binaries.iter().filter(|binary| chosen(binary)) {
         let left = limit.saturating_sub(began.elapsed());
         counts.add(run_one(run, binary, arguments, (log, left))?);

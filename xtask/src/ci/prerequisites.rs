@@ -36,6 +36,34 @@ pub(crate) fn tools(_run: &mut Run, log: &Path, limit: Duration) -> Result<Count
     Ok(Counts::from(true))
 }
 
+const BROWSER: &[Tool] = &[Tool { program: "chromium", package: "chromium" }];
+const PYTHON: &[Tool] = &[Tool { program: "python3", package: "python3" }];
+const VENV: &[Tool] = &[Tool { program: "", package: "python3-venv" }];
+
+/// What the browser's suite needs.
+pub(crate) fn browser(log: &Path, limit: Duration) -> Result<Counts> {
+    install(BROWSER, log, limit)?;
+    Ok(Counts::from(true))
+}
+
+/// A Python with web3.py, in a folder of its own.
+pub(crate) fn python(log: &Path, limit: Duration) -> Result<Counts> {
+    install(PYTHON, log, limit)?;
+    let make = || {
+        let mut command = exec::command("python3");
+        command.args(["-m", "venv", ".venv"]);
+        exec::run_logged(&mut command, log, limit)
+    };
+    if !make()?.success() {
+        // Debian keeps the module in a package of its own.
+        install(VENV, log, limit)?;
+        anyhow::ensure!(make()?.success(), "`python3 -m venv` fails: install python3-venv");
+    }
+    let mut pip = exec::command(".venv/bin/pip");
+    pip.args(["install", "--quiet", "-r", "tests/e2e/clients/requirements.txt"]);
+    Ok(Counts::from(exec::run_logged(&mut pip, log, limit)?.success()))
+}
+
 /// Installs what is missing of the tools.
 pub(crate) fn install(tools: &[Tool], log: &Path, limit: Duration) -> Result<()> {
     let missing: Vec<_> =

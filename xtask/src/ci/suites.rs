@@ -79,6 +79,46 @@ pub(crate) const SUITES: &[Suite] = &[
         budget_minutes: 7,
         steps: &[Step { name: "consensus on a deterministic runtime", run: simulation }],
     },
+    Suite {
+        name: "end-to-end",
+        budget_minutes: 12,
+        steps: &[Step { name: "real networks: life, faults, crashes, input", run: system }],
+    },
+    Suite {
+        name: "clients",
+        budget_minutes: 8,
+        steps: &[
+            Step {
+                name: "packages of the clients",
+                run: |_, log, limit| npm_ci("tests/e2e/clients", log, limit),
+            },
+            Step {
+                name: "Python and web3.py",
+                run: |_, log, limit| prerequisites::python(log, limit),
+            },
+            Step {
+                name: "packages of the contracts",
+                run: |_, log, limit| npm_ci("contracts", log, limit),
+            },
+            Step {
+                name: "compile the contracts",
+                run: |_, log, limit| npm_run("contracts", "build", log, limit),
+            },
+            Step { name: "viem, ethers, web3.py, cast", run: clients },
+        ],
+    },
+    Suite {
+        name: "browser",
+        budget_minutes: 5,
+        steps: &[
+            Step { name: "Chromium", run: |_, log, limit| prerequisites::browser(log, limit) },
+            Step {
+                name: "packages of the journey",
+                run: |_, log, limit| npm_ci("tests/e2e/browser", log, limit),
+            },
+            Step { name: "the console in a browser", run: browser },
+        ],
+    },
 ];
 
 /// Tests of the node that simulate a whole network; a suite of their own.
@@ -109,6 +149,18 @@ fn unit(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
 fn simulation(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
     let node = |binary: &TestBinary| binary.package == "windlass-node";
     binaries::run(run, node, &[SIMULATION], log, limit)
+}
+
+fn system(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    binaries::run(run, |binary| binary.is_end_to_end_of("system"), &[], log, limit)
+}
+
+fn clients(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    binaries::run(run, |binary| binary.is_end_to_end_of("clients"), &[], log, limit)
+}
+
+fn browser(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    binaries::run(run, |binary| binary.is_end_to_end_of("browser"), &[], log, limit)
 }
 
 fn npm_ci(folder: &str, log: &Path, limit: Duration) -> Result<Counts> {

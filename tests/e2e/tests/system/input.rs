@@ -42,7 +42,7 @@ async fn names_and_numbers_that_cannot_be() {
     let path = file.to_string_lossy().into_owned();
     let huge = platform.refused(&["network", "create", "x", "-f", &path]).await;
     check(&huge, 2, "insufficient_memory");
-    assert!(huge.1.detail.contains("4"), "the sum is told: {}", huge.1.detail);
+    assert!(huge.1.detail.contains("MiB"), "the sum is told: {}", huge.1.detail);
     check(&platform.refused(&["network", "show", "nothing"]).await, 3, "network_not_found");
     check(
         &platform.refused(&["network", "destroy", "nothing", "-y"]).await,
