@@ -1,12 +1,14 @@
 //! A throw-away account that signs its own transactions.
 
+use std::time::Duration;
+
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::{eip2718::Encodable2718, eip2930::AccessList};
-use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
+use alloy_primitives::{Address, Bytes, Signature, TxKind, U256, keccak256};
 use secp256k1::{Message, SECP256K1, SecretKey};
 use serde_json::json;
 
-use crate::Endpoint;
+use crate::{Endpoint, world};
 
 /// A key and the nonce that it uses next.
 #[derive(Debug)]
@@ -78,10 +80,28 @@ impl Account {
         format!("0x{}", hex::encode(envelope.encoded_2718()))
     }
 
-    /// Sends a transaction; its hash, once the network has acknowledged it.
+    /// Sends a transaction; its hash, once the network has acknowledged it. What was refused
+    /// because a node was lost on the way is sent again, as clients are told to.
     pub async fn send(&mut self, endpoint: &Endpoint, call: Call) -> String {
         let raw = self.sign(call);
-        let hash = endpoint.ok("eth_sendRawTransaction", json!([raw])).await;
-        hash.as_str().expect("a hash is text").to_owned()
+        let bytes = hex::decode(raw.trim_start_matches("0x")).expect("it was written as hex");
+        let hash = keccak256(bytes).to_string();
+        world::eventually("a transaction is acknowledged", Duration::from_secs(30), async || {
+            match endpoint.try_call("eth_sendRawTransaction", json!([raw])).await? {
+                Ok(answer) => {
+                    assert_eq!(answer, json!(hash));
+                    Some(())
+                }
+                // An earlier try has reached the network after all.
+                Err(error) if error.message.contains("already known") => Some(()),
+                Err(error) => {
+                    let code = error.data.as_ref().and_then(|data| data.get("code")).cloned();
+                    assert_eq!(code, Some(json!("network_unavailable")), "refused: {error:?}");
+                    None
+                }
+            }
+        })
+        .await;
+        hash
     }
 }

@@ -241,7 +241,7 @@ impl Platform {
     pub fn installation(&self) -> Option<String> {
         let text = fs::read_to_string(self.data_dir.join("installation.json")).ok()?;
         let value: Value = serde_json::from_str(&text).ok()?;
-        find_text(&value, "installation")
+        value.get("id").and_then(Value::as_str).map(str::to_owned)
     }
 }
 
@@ -264,13 +264,6 @@ impl Drop for Platform {
             keep_logs(&self.data_dir);
         }
     }
-}
-
-/// The first text with this name, however deep it stands.
-fn find_text(value: &Value, name: &str) -> Option<String> {
-    let map = value.as_object()?;
-    let here = map.get(name).and_then(Value::as_str).map(str::to_owned);
-    here.or_else(|| map.values().find_map(|value| find_text(value, name)))
 }
 
 /// Keeps the logs of a failed test beside the other artifacts.

@@ -51,6 +51,12 @@ impl Endpoint {
         (status, response.text().await.expect("the answer is text"))
     }
 
+    /// Posts a body; the status, if the connection holds until then.
+    pub async fn try_post(&self, body: impl Into<reqwest::Body>) -> Option<u16> {
+        let request = self.client.post(&self.url).header("content-type", "application/json");
+        Some(request.body(body).send().await.ok()?.status().as_u16())
+    }
+
     /// Calls a method, if the network answers at all.
     pub async fn try_call(&self, method: &str, params: Value) -> Option<Result<Value, RpcError>> {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
