@@ -178,7 +178,7 @@ async fn terminated() {
         Err(error) => {
             // The default action of the signals stays in force: the process still ends by them.
             tracing::error!(%error, "no handler for signals");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often it sweeps after the first time.
-const BEAT: Duration = Duration::from_secs(600);
+const BEAT: Duration = Duration::from_mins(10);
 
 /// Removes orphans and old rows.
 #[derive(Clone, Debug)]

@@ -120,12 +120,17 @@ pub struct NodeReport {
     pub connected_validators: u32,
     /// Validators that a block needs.
     pub quorum: u32,
-    /// Whether it is connected with a quorum.
-    pub quorum_connected: bool,
     /// Whether it is behind and catching up.
     pub syncing: bool,
     /// Since when (Unix milliseconds) and why no block is made although there is work.
     pub stalled: Option<(u64, String)>,
+}
+
+impl NodeReport {
+    /// Whether it is connected with a quorum, itself counted.
+    pub fn quorum_connected(&self) -> bool {
+        self.connected_validators >= self.quorum
+    }
 }
 
 /// The transaction by which a new network shows that it works.

@@ -1,5 +1,7 @@
 //! What people see of objects: tables, evidence, receipts. Pure text from data.
 
+use std::fmt::{self, Write as _};
+
 mod network;
 mod table;
 
@@ -24,6 +26,11 @@ pub(crate) fn word<T: serde::Serialize>(value: &T) -> String {
         Ok(other) => other.to_string(),
         Err(error) => error.to_string(),
     }
+}
+
+/// Appends formatted text.
+pub(crate) fn append(text: &mut String, arguments: fmt::Arguments<'_>) {
+    text.write_fmt(arguments).expect("a string takes whatever is written to it");
 }
 
 /// Bytes, in MiB.

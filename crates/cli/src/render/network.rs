@@ -5,7 +5,7 @@ use windlass_model::{
     receipt::ReleaseReceipt,
 };
 
-use super::{Table, duration, mebibytes, word};
+use super::{Table, append, duration, mebibytes, word};
 
 fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
@@ -53,16 +53,16 @@ pub(crate) fn network(network: &Network) -> String {
         network.spec.tolerated_faults(),
     );
     if let Some(hash) = &network.genesis_hash {
-        text += &format!("genesis     {hash}\n");
+        append(&mut text, format_args!("genesis     {hash}\n"));
     }
     if let Some(tip) = &network.tip {
-        text += &format!("tip         {} {}\n", tip.number, tip.hash);
+        append(&mut text, format_args!("tip         {} {}\n", tip.number, tip.hash));
     }
     if let Some(endpoint) = &network.endpoint {
-        text += &format!("endpoint    {endpoint}\n");
+        append(&mut text, format_args!("endpoint    {endpoint}\n"));
     }
     if let Some(operation) = &network.operation {
-        text += &format!("operation   {operation}\n");
+        append(&mut text, format_args!("operation   {operation}\n"));
     }
     if let Some(why) = &network.reason {
         text.push_str(&reason(why));
@@ -96,13 +96,16 @@ pub(crate) fn evidence(name: &str, evidence: &Evidence, total_ms: Option<u64>) -
         "network `{name}` is usable\n\nchain id          {}\ngenesis hash      {}\n",
         evidence.chain_id, evidence.genesis_hash
     );
-    text += &format!(
-        "test transaction  {}\n  in final block  {} {}\nendpoint          {}\n  answered block  {}\n\n",
-        evidence.test_transaction,
-        evidence.test_block.number,
-        evidence.test_block.hash,
-        evidence.endpoint,
-        evidence.endpoint_block,
+    append(
+        &mut text,
+        format_args!(
+            "test transaction  {}\n  in final block  {} {}\nendpoint          {}\n  answered block  {}\n\n",
+            evidence.test_transaction,
+            evidence.test_block.number,
+            evidence.test_block.hash,
+            evidence.endpoint,
+            evidence.endpoint_block,
+        ),
     );
     let mut table = Table::new(&["VALIDATOR", "FIRST FINAL BLOCK", "HASH", "NODE KEY"]);
     for node in &evidence.nodes {
@@ -116,10 +119,10 @@ pub(crate) fn evidence(name: &str, evidence: &Evidence, total_ms: Option<u64>) -
     text.push_str(&table.text());
     text.push('\n');
     for StepTiming { step, milliseconds } in &evidence.steps {
-        text += &format!("{step:<12}  {milliseconds:>6} ms\n");
+        append(&mut text, format_args!("{step:<12}  {milliseconds:>6} ms\n"));
     }
     let sum = evidence.steps.iter().map(|step| step.milliseconds).sum();
-    text += &format!("{:<12}  {:>6} ms\n", "total", total_ms.unwrap_or(sum));
+    append(&mut text, format_args!("{:<12}  {:>6} ms\n", "total", total_ms.unwrap_or(sum)));
     text
 }
 
@@ -175,7 +178,7 @@ pub(crate) fn operation(operation: &Operation) -> String {
         word(&operation.state),
     );
     if let Some(took) = took(operation) {
-        text += &format!("took        {}\n", duration(took));
+        append(&mut text, format_args!("took        {}\n", duration(took)));
     }
     if let Some(why) = &operation.reason {
         text.push_str(&reason(why));

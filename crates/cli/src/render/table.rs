@@ -1,5 +1,7 @@
 //! Columns that line up.
 
+use super::append;
+
 /// Rows under a head; the last column is not padded.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -26,7 +28,7 @@ impl Table {
         for row in &self.rows {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                line += &format!("{cell:<width$}  ");
+                append(&mut line, format_args!("{cell:<width$}  "));
             }
             text.push_str(line.trim_end());
             text.push('\n');

@@ -134,7 +134,7 @@ fn planned(name: &str, plan: &ApplyPlan) -> String {
         ApplyPlan::Update { changes } => {
             let mut text = format!("network `{name}` would change:\n");
             for SpecChange { field, from, to } in changes {
-                text += &format!("  {field}: {from} -> {to}\n");
+                render::append(&mut text, format_args!("  {field}: {from} -> {to}\n"));
             }
             text
         }

@@ -44,7 +44,7 @@ pub(crate) fn judge(
         remedy: remedy.to_owned(),
         since_ms: now_ms,
     };
-    let connected = answers.iter().filter(|report| report.quorum_connected).count();
+    let connected = answers.iter().filter(|report| report.quorum_connected()).count();
     if answers.len() < quorum(all) || connected < quorum(all) {
         let message = if missing.is_empty() {
             format!("{connected} of {all} nodes are connected with a quorum; no block is made")
@@ -70,7 +70,7 @@ pub(crate) fn judge(
             return (Health::Unavailable, Some(reason));
         }
     }
-    let apart = answers.iter().any(|report| !report.quorum_connected || report.syncing);
+    let apart = answers.iter().any(|report| !report.quorum_connected() || report.syncing);
     if !missing.is_empty() || apart {
         let message = if missing.is_empty() {
             "a node is catching up or looks for its peers".to_owned()
@@ -113,7 +113,6 @@ mod tests {
             tip: BlockRef { number: height, hash: format!("0x{height}") },
             connected_validators: connected,
             quorum: 3,
-            quorum_connected: connected >= 3,
             syncing: false,
             stalled: None,
         };

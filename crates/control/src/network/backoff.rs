@@ -1,5 +1,6 @@
 //! When something that failed is tried again.
 
+#[expect(clippy::struct_field_names, reason = "units stand in names")]
 /// Doubling pauses between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {

@@ -43,6 +43,7 @@ pub(crate) enum Progress {
 }
 
 /// A plan under way.
+#[expect(clippy::struct_excessive_bools, reason = "two facts that do not depend on each other")]
 pub(crate) struct Execution<'a> {
     pub(crate) reconciler: &'a Reconciler,
     pub(crate) observed: &'a Observation,

@@ -78,14 +78,12 @@ fn found(observed: &Observation, plan: &mut Plan) -> bool {
     let without = |node: &&NodeRow| node.port.is_none() || node.status.port_taken;
     let mut offered = observed.offered_ports.iter();
     for node in record.nodes.iter().filter(without) {
-        match offered.next() {
-            Some(port) => plan.push(Action::ChoosePort { node: node.id.clone(), port: *port }),
-            None => {
-                plan.explain(observed, Some(no_port(observed.now_ms)));
-                plan.wake_at(observed.now_ms + PATIENCE_MS);
-                return true;
-            }
-        }
+        let Some(port) = offered.next() else {
+            plan.explain(observed, Some(no_port(observed.now_ms)));
+            plan.wake_at(observed.now_ms + PATIENCE_MS);
+            return true;
+        };
+        plan.push(Action::ChoosePort { node: node.id.clone(), port: *port });
     }
     if record.network.genesis.is_none() {
         plan.push(Action::MakeGenesis);
@@ -169,7 +167,7 @@ fn met(observed: &Observation) -> Result<(), String> {
             return Err(format!("{} has the genesis {}", node.name, report.genesis_hash));
         }
         let connected = report.connected_validators;
-        if !report.quorum_connected || (proving && connected < all) {
+        if !report.quorum_connected() || (proving && connected < all) {
             return Err(format!("{} is connected with {connected} of {all} nodes", node.name));
         }
         if report.syncing {

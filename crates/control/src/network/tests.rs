@@ -125,7 +125,6 @@ impl Case {
                 tip: BlockRef { number: height, hash: format!("0x{height}") },
                 connected_validators: connected,
                 quorum: 3,
-                quorum_connected: connected >= 3,
                 syncing: false,
                 stalled: None,
             };

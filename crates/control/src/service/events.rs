@@ -106,7 +106,7 @@ impl Subscription {
     /// says.
     async fn body(&self, entry: &OutboxEntry) -> Option<EventBody> {
         let store = &self.control.inner.store;
-        let found = match entry.kind.as_str() {
+        match entry.kind.as_str() {
             "network" => self.network(&entry.object).await,
             "network_gone" => {
                 entry.object.parse().ok().map(|network| EventBody::NetworkGone { network })
@@ -122,8 +122,7 @@ impl Subscription {
                     }
                 }
             }
-        };
-        found
+        }
     }
 
     async fn network(&self, id: &str) -> Option<EventBody> {

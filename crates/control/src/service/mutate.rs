@@ -128,6 +128,7 @@ impl Control {
         self.intend(granted, what, name_or_id, meta, decide).await
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a mutation is all of these at once")]
     async fn intend(
         &self,
         granted: &Granted,
@@ -215,6 +216,7 @@ impl Control {
     }
 
     /// Audits, remembers, commits and wakes.
+    #[expect(clippy::too_many_arguments, reason = "a mutation is all of these at once")]
     async fn finish(
         &self,
         mut change: Change,

@@ -1,4 +1,4 @@
-//! The only SQL of the platform: a SQLite database in the data directory.
+//! The only SQL of the platform: an `SQLite` database in the data directory.
 //!
 //! - One writer, with `BEGIN IMMEDIATE`; readers beside it (WAL). `synchronous = FULL`: what was
 //!   answered survives a power cut.
@@ -141,7 +141,7 @@ impl Change {
     }
 }
 
-/// Makes the file, readable by its owner only; SQLite gives its companions the same mode.
+/// Makes the file, readable by its owner only; `SQLite` gives its companions the same mode.
 fn private_file(path: &Path) -> Result<(), StoreError> {
     let failed = |action| move |source| StoreError::File { action, path: path.to_owned(), source };
     if path.exists() {

@@ -190,11 +190,9 @@ pub(crate) async fn rpc(
         let message = error.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
         return Err(RpcError::Refused { method, code, message });
     }
-    match answer.get_mut("result") {
-        Some(result) => Ok(result.take()),
-        None => {
-            let text = answer.to_string().chars().take(200).collect();
-            Err(RpcError::Status { method, status: reply.status, text })
-        }
+    if let Some(result) = answer.get_mut("result") {
+        return Ok(result.take());
     }
+    let text = answer.to_string().chars().take(200).collect();
+    Err(RpcError::Status { method, status: reply.status, text })
 }

@@ -41,7 +41,6 @@ struct StatusAnswer {
     tip: TipAnswer,
     connected_validators: u32,
     quorum: u32,
-    quorum_connected: bool,
     syncing: bool,
     stalled: Option<StalledAnswer>,
 }
@@ -68,7 +67,6 @@ pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
         tip: BlockRef { number: status.tip.number, hash: status.tip.hash },
         connected_validators: status.connected_validators,
         quorum: status.quorum,
-        quorum_connected: status.quorum_connected,
         syncing: status.syncing,
         stalled: status.stalled.map(|stalled| (stalled.since_ms, stalled.reason)),
     })

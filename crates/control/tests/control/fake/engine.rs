@@ -89,7 +89,6 @@ impl Engine for FakeEngine {
                 tip: block(answer.get("tip")?)?,
                 connected_validators: connected,
                 quorum,
-                quorum_connected: connected >= quorum,
                 syncing: false,
                 stalled: None,
             })

@@ -156,8 +156,8 @@ impl FakeWorld {
                 .map_or(Value::Null, |at| block(at + 1)),
             "block" => {
                 let number = params[0].as_u64().expect("a number");
-                let exists = number <= chain.len() as u64;
-                if exists { block(number as usize) } else { Value::Null }
+                let number = usize::try_from(number).expect("a small number");
+                if number <= chain.len() { block(number) } else { Value::Null }
             }
             other => panic!("a fake node does not know {other}"),
         }
@@ -173,7 +173,7 @@ impl FakeWorld {
             route["network_id"] == network && route["key_hashes"][0] == hash.as_str()
         })?;
         let sockets = route["upstreams"].as_array()?.iter().filter_map(Value::as_str);
-        sockets.filter_map(|socket| self.running(owner(Path::new(socket)))).next()
+        sockets.into_iter().find_map(|socket| self.running(owner(Path::new(socket))))
     }
 }
 
