@@ -6,3 +6,4 @@ mod input;
 mod life;
 mod safety;
 mod support;
+mod tour;
