@@ -1,12 +1,9 @@
 //! The ledger on disk: it opens where it was, and refuses what is damaged, foreign or newer.
-#![expect(clippy::unwrap_used, reason = "a helper of a test may fail like the test")]
-
-mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::common::{advance, free, genesis, wallet};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use common::{advance, free, genesis, wallet};
 use windlass_chain::genesis::Fees;
 use windlass_chain::store::{Batch, RedbStore, Store};
 use windlass_chain::{At, Chain, ChainError};

@@ -1,14 +1,11 @@
 //! The ledger from outside: blocks are built, validated by others, made final and read.
-#![expect(clippy::unwrap_used, reason = "a helper of a test may fail like the test")]
 
-mod common;
-
-use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use common::{
+use crate::common::{
     COUNTED, TRANSFER, advance, at_ms, balance_slot, build, burner, counter, deployer, factory,
     follow, free, hex, limits, open, priced, reverter, token_deployer, transfer, wallet,
 };
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use windlass_chain::{
     At, Attributes, Block, CallRequest, CallResult, Chain, ChainError, EstimateError, ExtraData,
     Filter, InvalidBlock, NoSenders, TransactionError, ValidateError,

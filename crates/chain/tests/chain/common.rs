@@ -1,5 +1,4 @@
 //! A network's ledger, accounts and contracts for the tests.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 
@@ -12,10 +11,10 @@ use windlass_chain::genesis::{Fees, Genesis, GenesisAccount, Member, SignatureSc
 use windlass_chain::store::MemoryStore;
 use windlass_chain::{Attributes, Block, CallLimits, Chain, NoSenders, Receipt};
 
-pub const CHAIN_ID: u64 = 4_242;
-pub const START_S: u64 = 1_700_000_000;
+pub(crate) const CHAIN_ID: u64 = 4_242;
+pub(crate) const START_S: u64 = 1_700_000_000;
 
-pub fn genesis(fees: Fees) -> Genesis {
+pub(crate) fn genesis(fees: Fees) -> Genesis {
     let account = |balance: u64| GenesisAccount {
         balance: U256::from(balance) * U256::from(10u64).pow(U256::from(18)),
         ..GenesisAccount::default()
@@ -47,25 +46,25 @@ pub fn genesis(fees: Fees) -> Genesis {
     }
 }
 
-pub fn free() -> Genesis {
+pub(crate) fn free() -> Genesis {
     genesis(Fees::Free)
 }
 
-pub fn priced() -> Genesis {
+pub(crate) fn priced() -> Genesis {
     genesis(Fees::Eip1559 { floor_wei: 1_000_000_000 })
 }
 
-pub fn open(genesis: &Genesis) -> Chain {
+pub(crate) fn open(genesis: &Genesis) -> Chain {
     Chain::open(MemoryStore::default(), genesis).unwrap()
 }
 
 #[derive(Clone, Debug)]
-pub struct Wallet {
+pub(crate) struct Wallet {
     key: SecretKey,
-    pub address: Address,
+    pub(crate) address: Address,
 }
 
-pub fn wallet(number: u8) -> Wallet {
+pub(crate) fn wallet(number: u8) -> Wallet {
     let mut bytes = [0u8; 32];
     bytes[31] = number;
     let key = SecretKey::from_byte_array(bytes).unwrap();
@@ -74,7 +73,7 @@ pub fn wallet(number: u8) -> Wallet {
 }
 
 impl Wallet {
-    pub fn sign(&self, hash: B256) -> Signature {
+    pub(crate) fn sign(&self, hash: B256) -> Signature {
         let signature = SECP256K1.sign_ecdsa_recoverable(Message::from_digest(hash.0), &self.key);
         let (recovery, bytes) = signature.serialize_compact();
         Signature::from_bytes_and_parity(&bytes, i32::from(recovery) == 1)
@@ -89,7 +88,7 @@ impl Wallet {
         Recovered::new_unchecked(transaction.into_signed(signature).into(), self.address)
     }
 
-    pub fn legacy(
+    pub(crate) fn legacy(
         &self,
         nonce: u64,
         to: TxKind,
@@ -107,7 +106,7 @@ impl Wallet {
         })
     }
 
-    pub fn eip1559(
+    pub(crate) fn eip1559(
         &self,
         nonce: u64,
         to: TxKind,
@@ -118,7 +117,7 @@ impl Wallet {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one a field")]
-    pub fn eip1559_with(
+    pub(crate) fn eip1559_with(
         &self,
         nonce: u64,
         to: TxKind,
@@ -139,14 +138,14 @@ impl Wallet {
         })
     }
 
-    pub fn authorize(&self, nonce: u64, target: Address) -> SignedAuthorization {
+    pub(crate) fn authorize(&self, nonce: u64, target: Address) -> SignedAuthorization {
         let authorization =
             Authorization { chain_id: U256::from(CHAIN_ID), address: target, nonce };
         let signature = self.sign(authorization.signature_hash());
         authorization.into_signed(signature)
     }
 
-    pub fn eip7702(
+    pub(crate) fn eip7702(
         &self,
         nonce: u64,
         to: Address,
@@ -165,7 +164,7 @@ impl Wallet {
     }
 }
 
-pub fn at_ms(offset_ms: u64) -> Attributes {
+pub(crate) fn at_ms(offset_ms: u64) -> Attributes {
     Attributes {
         timestamp_ms: START_S * 1_000 + offset_ms,
         epoch: 0,
@@ -174,7 +173,7 @@ pub fn at_ms(offset_ms: u64) -> Attributes {
 }
 
 /// Builds on the tip, all transactions included.
-pub fn build(chain: &Chain, transactions: Vec<Recovered<TxEnvelope>>) -> Block {
+pub(crate) fn build(chain: &Chain, transactions: Vec<Recovered<TxEnvelope>>) -> Block {
     let tip = chain.tip();
     let attributes = Attributes { timestamp_ms: tip.timestamp_ms + 250, ..at_ms(0) };
     let built = chain.build(tip.hash, attributes, &mut transactions.into_iter()).unwrap();
@@ -183,25 +182,28 @@ pub fn build(chain: &Chain, transactions: Vec<Recovered<TxEnvelope>>) -> Block {
 }
 
 /// Builds on the tip and finalises; the receipts.
-pub fn advance(chain: &Chain, transactions: Vec<Recovered<TxEnvelope>>) -> (Block, Vec<Receipt>) {
+pub(crate) fn advance(
+    chain: &Chain,
+    transactions: Vec<Recovered<TxEnvelope>>,
+) -> (Block, Vec<Receipt>) {
     let block = build(chain, transactions);
     let receipts = chain.finalize(&block).unwrap();
     (block, receipts)
 }
 
 /// The other ledger validates and finalises the block.
-pub fn follow(chain: &Chain, block: &Block) {
+pub(crate) fn follow(chain: &Chain, block: &Block) {
     let decoded = Block::decode(&block.encode()).unwrap();
     chain.validate(block.parent_hash(), &decoded, &NoSenders).unwrap();
     chain.finalize(&decoded).unwrap();
 }
 
-pub fn limits() -> CallLimits<'static> {
+pub(crate) fn limits() -> CallLimits<'static> {
     CallLimits { gas_cap: 30_000_000, cancel: None }
 }
 
 /// Init code that deploys `runtime`.
-pub fn deployer(runtime: &[u8]) -> Vec<u8> {
+pub(crate) fn deployer(runtime: &[u8]) -> Vec<u8> {
     let length = u16::try_from(runtime.len()).unwrap().to_be_bytes();
     // PUSH2 length, DUP1, PUSH1 offset, PUSH0, CODECOPY, PUSH0, RETURN
     let mut code = vec![0x61, length[0], length[1], 0x80, 0x60, 0x0a, 0x5f, 0x39, 0x5f, 0xf3];
@@ -210,33 +212,33 @@ pub fn deployer(runtime: &[u8]) -> Vec<u8> {
 }
 
 /// Counts its calls in slot 0, logs `LOG2(count, COUNTED, caller)` and returns the count.
-pub fn counter() -> Vec<u8> {
+pub(crate) fn counter() -> Vec<u8> {
     let mut code = hex("5f5460010180 5f55 805f52 33 7f");
     code.extend_from_slice(COUNTED.as_slice());
     code.extend(hex("6020 5f a2 6020 5f f3"));
     code
 }
 
-pub const COUNTED: B256 = B256::repeat_byte(0xc0);
+pub(crate) const COUNTED: B256 = B256::repeat_byte(0xc0);
 
 /// Reverts with `0xdeadbeef`.
-pub fn reverter() -> Vec<u8> {
+pub(crate) fn reverter() -> Vec<u8> {
     hex("63deadbeef 5f52 6004 601c fd")
 }
 
 /// Loops until the gas is gone.
-pub fn burner() -> Vec<u8> {
+pub(crate) fn burner() -> Vec<u8> {
     hex("5b 5f 56")
 }
 
 /// Creates a contract from the calldata as init code and returns its address.
-pub fn factory() -> Vec<u8> {
+pub(crate) fn factory() -> Vec<u8> {
     hex("36 5f 5f 37 36 5f 34 f0 5f 52 6020 5f f3")
 }
 
 /// An ERC-20's `transfer(to, amount)` on two words of calldata: it reverts where the caller has
 /// less, and logs `Transfer(from, to, amount)`.
-pub fn token() -> Vec<u8> {
+pub(crate) fn token() -> Vec<u8> {
     let mut code = hex(concat!(
         "33 5f52 6040 5f20",      // the caller's slot: keccak(caller ‖ 0)
         "80 54 6020 35",          // slot, balance, amount
@@ -256,11 +258,11 @@ pub fn token() -> Vec<u8> {
     code
 }
 
-pub const TRANSFER: B256 =
+pub(crate) const TRANSFER: B256 =
     alloy_primitives::b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
 
 /// Init code of the token that gives the caller a supply.
-pub fn token_deployer(supply: u32) -> Vec<u8> {
+pub(crate) fn token_deployer(supply: u32) -> Vec<u8> {
     let runtime = token();
     let mut code = hex("63");
     code.extend_from_slice(&supply.to_be_bytes());
@@ -273,19 +275,19 @@ pub fn token_deployer(supply: u32) -> Vec<u8> {
 }
 
 /// `transfer(to, amount)`.
-pub fn transfer(to: Address, amount: u64) -> Vec<u8> {
+pub(crate) fn transfer(to: Address, amount: u64) -> Vec<u8> {
     let mut input = to.into_word().to_vec();
     input.extend_from_slice(&U256::from(amount).to_be_bytes::<32>());
     input
 }
 
 /// The slot of a holder's balance.
-pub fn balance_slot(holder: Address) -> U256 {
+pub(crate) fn balance_slot(holder: Address) -> U256 {
     let mut bytes = holder.into_word().to_vec();
     bytes.extend_from_slice(&[0u8; 32]);
     keccak256(bytes).into()
 }
 
-pub fn hex(text: &str) -> Vec<u8> {
+pub(crate) fn hex(text: &str) -> Vec<u8> {
     alloy_primitives::hex::decode(text.replace(' ', "")).unwrap()
 }

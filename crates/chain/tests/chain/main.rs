@@ -1,0 +1,6 @@
+//! The crate from outside: the ledger in memory and on disk.
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail like the test")]
+
+mod common;
+mod disk;
+mod ledger;
