@@ -59,6 +59,7 @@ pub(crate) const SUITES: &[Suite] = &[
             },
             Step { name: "build the workspace", run: build },
             Step { name: "build the tests", run: binaries::build },
+            Step { name: "lints", run: lints },
         ],
     },
     Suite {
@@ -135,6 +136,11 @@ fn format(_run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
 
 fn build(_run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
     checked("cargo", &["build", "--workspace"], log, limit)
+}
+
+fn lints(_run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    checked("cargo", &arguments, log, limit)
 }
 
 fn tidy_step(_run: &mut Run, log: &Path, _limit: Duration) -> Result<Counts> {
