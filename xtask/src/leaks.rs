@@ -148,8 +148,8 @@ fn processes(scope: &Scope) -> Result<BTreeMap<u32, Leak>> {
         let state = state(pid);
         let leaked = match (&directory, scope.data_dir.is_some()) {
             (Some(directory), true) => scope.concerns(directory),
-            // A zombie has no arguments left; its name is what tells.
-            (None, _) if state.as_deref() == Some("Z") => zombie_of_ours(pid),
+            // A zombie has no arguments left: its name is all that tells, and not whose it was.
+            (None, false) if state.as_deref() == Some("Z") => zombie_of_ours(pid),
             (None, true) => false,
             (_, false) => runs_a_verb(pid, &arguments),
         };

@@ -3,7 +3,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$here/../../../contracts/build/Token.json
-# The package's wrapper swallows the exit code, so its program is called itself.
+# The package `@foundry-rs/cast` swallows the exit code, so its program is called itself.
 PATH=$(echo "$here"/node_modules/@foundry-rs/cast-linux-*/bin):$PATH
 export ETH_RPC_URL=$ENDPOINT
 export FOUNDRY_DISABLE_NIGHTLY_WARNING=1

@@ -106,10 +106,10 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A page or the whole file is not what the database wrote.
+/// A page is not what the database wrote.
 fn is_damaged(error: &StoreError) -> bool {
     let text = causes(error);
-    text.contains("malformed") || text.contains("file is not a database")
+    text.contains("malformed")
 }
 
 fn is_full(error: &StoreError) -> bool {
