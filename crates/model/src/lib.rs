@@ -11,6 +11,7 @@ pub mod id;
 pub mod name;
 pub mod network;
 pub mod receipt;
+pub mod route;
 pub mod spec;
 pub mod workload;
 

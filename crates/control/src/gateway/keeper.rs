@@ -10,15 +10,13 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use windlass_model::{
     WorkloadId,
+    route::RouteTable,
     workload::{Desired, Limits, Program, Workload},
 };
 use windlass_substrate::{Instance, LabelSelector, Running, SubstrateError, fingerprint};
 
 use crate::{
-    gateway::{
-        GATEWAY, GatewayError, Inbox, Need, Request,
-        routes::{RouteTable, route},
-    },
+    gateway::{GATEWAY, GatewayError, Inbox, Need, Request, routes::route},
     network::Backoff,
     store::{Store, error::causes},
     world::{Message, Reply, Target, World},
