@@ -3,6 +3,7 @@
 //! `make test` and `make demo` are the only two commands that a user is promised; both end up here.
 //! Each chore has its own module, and [`say`] is the only place that prints.
 
+mod bench;
 mod ci;
 mod exec;
 mod leaks;
@@ -23,6 +24,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
+    /// Builds the release and measures it, such as `cargo xtask bench network`
+    Bench(bench::Options),
     /// Runs every suite, each against its time budget, and closes with the counts
     Ci(ci::Options),
     /// Looks for what Windlass left behind: processes, ports, sockets, directories, keys, cgroups
@@ -33,6 +36,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().chore {
+        Chore::Bench(options) => bench::run(&options),
         Chore::Ci(options) => ci::run(&options),
         Chore::Leaks(options) => leaks::run(&options),
         Chore::Tidy => tidy::run(),

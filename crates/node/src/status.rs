@@ -54,6 +54,8 @@ pub struct Status {
     pub stalled: Option<Stalled>,
     /// Why this validator doesn't vote, if it doesn't.
     pub not_voting: Option<String>,
+    /// Whether the node is about to end: whoever waits for news is answered now.
+    pub ending: bool,
 }
 
 /// The tip in a [`Status`].
@@ -150,6 +152,7 @@ impl StatusBoard {
             idle: false,
             stalled: None,
             not_voting: None,
+            ending: false,
         };
         Self { inner: Arc::new(Mutex::new(Board { status, waiters: Vec::new() })) }
     }

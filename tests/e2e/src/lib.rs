@@ -1,7 +1,7 @@
 //! The whole system from outside: a platform in a directory of its own, its command line, its API
 //! and the endpoints of its networks.
 //!
-//! Nothing here knows how Windlass is made. It starts `target/debug/windlass`, reads what it prints,
+//! Nothing here knows how Windlass is made. It starts the `windlass` that was built with it, reads what it prints,
 //! speaks HTTP to what listens, and looks at `/proc`. Whatever a test does, its processes end with
 //! it: [`Platform`]'s drop ends every process that names its directory.
 

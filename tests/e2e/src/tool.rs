@@ -28,11 +28,16 @@ pub fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize().expect("it exists")
 }
 
-/// The program under test.
+/// The program under test: the one that was built with whoever asks, so that a test runs the
+/// development build and a benchmark the release.
 pub(crate) fn binary() -> PathBuf {
-    let built = root().join("target/debug/windlass");
-    assert!(built.is_file(), "{} is not built: `cargo build --workspace`", built.display());
+    let own = std::env::current_exe().expect("a running program has a path");
+    // A test program lies in `deps`, below the folder of the programs.
+    let built = own.ancestors().skip(1).take(2).map(|folder| folder.join("windlass"));
     built
+        .into_iter()
+        .find(|program| program.is_file())
+        .unwrap_or_else(|| panic!("there is no `windlass` beside {}: build it", own.display()))
 }
 
 /// Runs a program of the repository's folder to its end.

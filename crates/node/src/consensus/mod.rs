@@ -29,6 +29,7 @@ pub mod exchange;
 pub mod freeze;
 pub mod idle;
 pub mod marker;
+mod marshal;
 pub mod scheme;
 pub mod signer;
 mod start;

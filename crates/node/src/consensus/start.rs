@@ -2,22 +2,18 @@
 
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
-use commonware_broadcast::buffered;
 use commonware_consensus::{
     marshal::{
-        self, Start,
-        core::Actor,
-        resolver::p2p as backfill,
+        self,
+        core::Mailbox,
         standard::{Inline, Standard},
     },
     simplex,
-    types::{FixedEpocher, ViewDelta},
+    types::FixedEpocher,
 };
-use commonware_cryptography::{Digested, ed25519::PublicKey};
+use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Blocker, Provider, Receiver, Sender, utils::mux::prefixed};
-use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
-use commonware_utils::{NZDuration, NZU64, NZUsize};
 use futures::channel::mpsc;
 use rand_core::CryptoRng;
 
@@ -28,13 +24,14 @@ use super::{
     channels::EngineChannels,
     committees::Committees,
     digest::Digest,
-    epochs::{BUFFER, Delivery, EpochError, Epochs, PAGE_SIZE, PAGES, Track},
+    epochs::{Delivery, EpochError, Epochs, PAGE_SIZE, PAGES, Track},
     exchange::{Connected, Exchange, Heard, max_announcement_size},
     freeze::Brake,
     idle::{self, Progress},
     marker::Marker,
+    marshal::Marshal,
     scheme::Scheme,
-    stores::{Archive, BlockArchive, CertificateArchive, StoreError},
+    stores::{Archive, StoreError},
     work::Work,
 };
 use crate::{
@@ -157,7 +154,6 @@ pub fn max_message_size() -> u32 {
 }
 
 /// Starts consensus.
-#[expect(clippy::too_many_lines, reason = "it only wires the parts, each named once")]
 pub async fn start<E, L, S, R, B, P>(
     context: E,
     parts: Parts<L, B, P>,
@@ -171,160 +167,187 @@ where
     B: Blocker<PublicKey = PublicKey> + Sync,
     P: Provider<PublicKey = PublicKey>,
 {
-    let Parts {
-        ledger,
-        work,
-        partitions,
-        committees,
-        settings,
-        blocker,
-        peers,
-        track,
-        connected,
-        marker,
-        status,
-    } = parts;
+    let (settings, blocker) = (parts.settings, parts.blocker.clone());
     if settings.epoch_length.get() < 2 {
         return Err(StartError::EpochLength(settings.epoch_length.get()));
     }
     let epocher = FixedEpocher::new(settings.epoch_length);
-    let archive = Archive::open(ledger.clone(), work.clone()).map_err(StartError::Store)?;
-    let bell = Bell::default();
-    ledger.on_change({
-        let bell = bell.clone();
-        Arc::new(move || bell.ring())
-    });
-    let progress = Progress::new(bell.clone(), ledger.tip().number);
+    let archive =
+        Archive::open(parts.ledger.clone(), parts.work.clone()).map_err(StartError::Store)?;
     let page_cache = CacheRef::new(PAGE_SIZE, PAGES);
-
-    let genesis = OrderedBlock(ledger.genesis());
-    let digest = Digest::from(genesis.0.hash());
-    let (actor, mailbox, _floor) = Actor::<_, Standard<OrderedBlock>, _, _, _, _, _>::init(
-        context.child("marshal"),
-        CertificateArchive(archive.clone()),
-        BlockArchive(archive.clone()),
-        marshal::Config {
-            provider: committees.clone(),
-            epocher: epocher.clone(),
-            start: Start::Genesis(Digested::precomputed(genesis, digest)),
-            partition_prefix: format!("{partitions}marshal"),
-            mailbox_size: NZUsize!(1_024),
-            view_retention: ViewDelta::new(64),
-            prunable_items_per_section: NZU64!(64),
-            page_cache: page_cache.clone(),
-            replay_buffer: BUFFER,
-            key_write_buffer: BUFFER,
-            value_write_buffer: BUFFER,
-            block_codec_config: BlockLimit(MAX_BLOCK_BYTES),
-            max_repair: NZUsize!(32),
-            max_pending_acks: NZUsize!(8),
-            strategy: Sequential,
-        },
-    )
-    .await;
-
-    let me = committees.node_key().clone();
-    let resolver = backfill::init(
-        context.child("backfill"),
-        backfill::Config {
-            public_key: me.clone(),
-            peer_provider: peers.clone(),
-            blocker: blocker.clone(),
-            mailbox_size: NZUsize!(256),
-            fetch_timeout: NZDuration!(Duration::from_secs(2)),
-            fetch_retry_delay: Duration::from_millis(50),
-            priority_requests: false,
-            priority_responses: false,
-        },
-        channels.backfill,
-    );
-    let (buffer_engine, buffer) = buffered::Engine::new(
-        context.child("blocks"),
-        buffered::Config {
-            public_key: me,
-            mailbox_size: NZUsize!(256),
-            deque_size: 4,
-            priority: false,
-            codec_config: BlockLimit(MAX_BLOCK_BYTES),
-            peer_provider: peers,
-            strategy: Sequential,
-        },
-    );
-    let (queue, deliveries) = mpsc::unbounded();
-    let mut rest = vec![buffer_engine.start(channels.blocks)];
-    rest.push(actor.start(Delivery { queue }, buffer, resolver));
-
-    let application = ChainApplication::new(
-        ledger.clone(),
-        work.clone(),
-        progress.clone(),
-        bell.clone(),
-        settings.block_interval,
-    );
-    let inline =
-        Inline::new(context.child("inline"), application, mailbox.clone(), epocher.clone());
-    let heard = Heard::new(bell.clone());
-    let boundary = Bell::default();
-    let brake = Brake::default();
-
-    let exchange = Exchange {
-        context: context.child("exchange"),
-        ledger: ledger.clone(),
+    let marshal = Marshal {
+        ledger: &parts.ledger,
         archive: archive.clone(),
-        committees: committees.clone(),
+        committees: parts.committees.clone(),
         epocher: epocher.clone(),
-        marshal: mailbox.clone(),
-        sender: channels.tips.0,
+        partitions: &parts.partitions,
+        page_cache: page_cache.clone(),
         blocker: blocker.clone(),
-        connected,
-        heard: heard.clone(),
-        status: status.clone(),
-        boundary: boundary.clone(),
+        peers: parts.peers.clone(),
     };
-    rest.push(context.child("tips").spawn(move |_| exchange.run(channels.tips.1)));
-    let gossip = Gossip {
-        context: context.child("gossip"),
-        ledger: ledger.clone(),
-        work,
-        sender: channels.transactions.0,
-        blocker: blocker.clone(),
-        bell,
-        heard: heard.clone(),
-    };
-    rest.push(context.child("transactions").spawn(move |_| gossip.run(channels.transactions.1)));
-    let watch = idle::watch(
-        context.child("brake"),
-        ledger.clone(),
-        progress.clone(),
-        brake.clone(),
-        status.clone(),
-    );
-    rest.push(context.child("idle").spawn(move |_| watch));
-
-    let engine_channels =
-        EngineChannels::start(&context, channels.votes, channels.certificates, channels.resolver);
+    let (queue, deliveries) = mpsc::unbounded();
+    let delivery = Delivery { queue };
+    let (marshal, mut rest) =
+        marshal.start(&context, delivery, channels.blocks, channels.backfill).await;
+    let shared = Shared::new(&parts, epocher, archive, marshal);
+    let application = shared.application(&context, settings.block_interval);
+    rest.push(shared.exchange(&context, blocker.clone(), parts.connected, channels.tips));
+    rest.push(shared.gossip(&context, blocker.clone(), channels.transactions));
+    rest.push(shared.watch(&context));
     let epochs = Epochs {
         context: context.child("epochs"),
-        ledger,
-        archive,
-        committees,
-        epocher,
-        marshal: mailbox,
-        application: inline,
+        ledger: shared.ledger,
+        archive: shared.archive,
+        committees: shared.committees,
+        epocher: shared.epocher,
+        marshal: shared.marshal,
+        application,
         blocker,
-        partitions,
-        channels: engine_channels,
+        partitions: parts.partitions,
+        channels: EngineChannels::start(
+            &context,
+            channels.votes,
+            channels.certificates,
+            channels.resolver,
+        ),
         deliveries,
-        progress,
-        brake,
-        heard,
-        status,
-        boundary,
-        track,
-        marker,
+        progress: shared.progress,
+        brake: shared.brake,
+        heard: shared.heard,
+        status: shared.status,
+        boundary: shared.boundary,
+        track: parts.track,
+        marker: parts.marker,
         block_interval: settings.block_interval,
         page_cache,
     };
     let epochs = context.child("driver").spawn(move |_| epochs.run());
     Ok(Consensus { epochs, rest })
+}
+
+/// What the tasks have in common.
+struct Shared<L> {
+    ledger: L,
+    work: Work,
+    archive: Archive<L>,
+    committees: Committees,
+    epocher: FixedEpocher,
+    marshal: Mailbox<Scheme, Standard<OrderedBlock>>,
+    status: StatusBoard,
+    /// Rung when there is work, and when the tip or a view moves.
+    bell: Bell,
+    progress: Progress,
+    heard: Heard,
+    /// Rung when an epoch is entered.
+    boundary: Bell,
+    brake: Brake,
+}
+
+impl<L: Ledger> Shared<L> {
+    fn new<B, P>(
+        parts: &Parts<L, B, P>,
+        epocher: FixedEpocher,
+        archive: Archive<L>,
+        marshal: Mailbox<Scheme, Standard<OrderedBlock>>,
+    ) -> Self {
+        let bell = Bell::default();
+        parts.ledger.on_change({
+            let bell = bell.clone();
+            Arc::new(move || bell.ring())
+        });
+        Self {
+            ledger: parts.ledger.clone(),
+            work: parts.work.clone(),
+            archive,
+            committees: parts.committees.clone(),
+            epocher,
+            marshal,
+            status: parts.status.clone(),
+            progress: Progress::new(bell.clone(), parts.ledger.tip().number),
+            heard: Heard::new(bell.clone()),
+            bell,
+            boundary: Bell::default(),
+            brake: Brake::default(),
+        }
+    }
+
+    /// The chain's side of simplex.
+    fn application<E: Clock + CryptoRng + Spawner + Storage + Metrics>(
+        &self,
+        context: &E,
+        block_interval: Duration,
+    ) -> Inline<E, Scheme, ChainApplication<L>, OrderedBlock, FixedEpocher> {
+        let application = ChainApplication::new(
+            self.ledger.clone(),
+            self.work.clone(),
+            self.progress.clone(),
+            self.bell.clone(),
+            block_interval,
+        );
+        let (marshal, epocher) = (self.marshal.clone(), self.epocher.clone());
+        Inline::new(context.child("inline"), application, marshal, epocher)
+    }
+
+    /// The exchange of tips.
+    fn exchange<E, S, R, B>(
+        &self,
+        context: &E,
+        blocker: B,
+        connected: Connected,
+        (sender, receiver): (S, R),
+    ) -> Handle<()>
+    where
+        E: Clock + CryptoRng + Spawner + Metrics,
+        S: Sender<PublicKey = PublicKey>,
+        R: Receiver<PublicKey = PublicKey>,
+        B: Blocker<PublicKey = PublicKey> + Sync,
+    {
+        let exchange = Exchange {
+            context: context.child("exchange"),
+            ledger: self.ledger.clone(),
+            archive: self.archive.clone(),
+            committees: self.committees.clone(),
+            epocher: self.epocher.clone(),
+            marshal: self.marshal.clone(),
+            sender,
+            blocker,
+            connected,
+            heard: self.heard.clone(),
+            status: self.status.clone(),
+            boundary: self.boundary.clone(),
+        };
+        context.child("tips").spawn(move |_| exchange.run(receiver))
+    }
+
+    /// The gossip of transactions.
+    fn gossip<E, S, R, B>(&self, context: &E, blocker: B, (sender, receiver): (S, R)) -> Handle<()>
+    where
+        E: Clock + Spawner + Metrics,
+        S: Sender<PublicKey = PublicKey>,
+        R: Receiver<PublicKey = PublicKey>,
+        B: Blocker<PublicKey = PublicKey> + Sync,
+    {
+        let gossip = Gossip {
+            context: context.child("gossip"),
+            ledger: self.ledger.clone(),
+            work: self.work.clone(),
+            sender,
+            blocker,
+            bell: self.bell.clone(),
+            heard: self.heard.clone(),
+        };
+        context.child("transactions").spawn(move |_| gossip.run(receiver))
+    }
+
+    /// The watch over the engine's clock.
+    fn watch<E: Clock + Spawner + Metrics>(&self, context: &E) -> Handle<()> {
+        let watch = idle::watch(
+            context.child("brake"),
+            self.ledger.clone(),
+            self.progress.clone(),
+            self.brake.clone(),
+            self.status.clone(),
+        );
+        context.child("idle").spawn(move |_| watch)
+    }
 }

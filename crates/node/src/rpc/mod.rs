@@ -38,6 +38,7 @@ use crate::status::StatusBoard;
 #[derive(Debug)]
 pub struct RpcServer {
     path: PathBuf,
+    status: StatusBoard,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -57,6 +58,7 @@ pub fn serve(
         .map_err(io)?;
     let (stop, handle) = stop_channel();
     let methods = methods::all(Node::new(ledger.clone(), status.clone()));
+    let board = status.clone();
     let serving = async move {
         let counting = count_pending(ledger, status);
         // Cancel safety: counting holds nothing between two counts.
@@ -69,7 +71,7 @@ pub fn serve(
         .name("rpc".to_owned())
         .spawn(move || runtime.block_on(serving))
         .map_err(io)?;
-    Ok(RpcServer { path: path.to_owned(), handle, thread: Some(thread) })
+    Ok(RpcServer { path: path.to_owned(), status: board, handle, thread: Some(thread) })
 }
 
 impl RpcServer {
@@ -85,6 +87,8 @@ impl RpcServer {
 
     fn end(&mut self) {
         let Some(thread) = self.thread.take() else { return };
+        // Whoever waits for news would hold up the end.
+        self.status.update(|status| status.ending = true);
         if self.handle.stop().is_err() {
             tracing::debug!("the RPC server had stopped already");
         }

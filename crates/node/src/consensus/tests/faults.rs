@@ -93,6 +93,30 @@ fn all_at_once_go_on_from_their_disks() {
 }
 
 #[test]
+fn the_tip_of_an_idle_network_outlives_all_its_processes() {
+    for (seed, away) in (55..).zip([0, 1, 2, 3, 0, 1, 2, 3]) {
+        simulate(seed, 4, 1_000, async |network| {
+            network.start_all().await;
+            load(network, 3, 500).await;
+            network.kill(away).await;
+            load(network, 5, 5_000).await;
+            network.pass(2_000).await;
+            let tip = network.tip();
+            for index in network.running_indices() {
+                network.kill(index).await;
+            }
+            network.start_all().await;
+            network
+                .until("the tip is known", 10_000, |network| {
+                    network.validators[away].ledger.tip().number == tip
+                })
+                .await;
+            assert_eq!(network.tip(), tip, "no block was made for it");
+        });
+    }
+}
+
+#[test]
 fn two_of_four_stall_and_say_so() {
     simulate(50, 4, 1_000, async |network| {
         network.start_all().await;

@@ -1,7 +1,7 @@
 //! A ledger in memory: real blocks, no execution, and a memory that outlives its crashes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     time::Duration,
 };
@@ -33,6 +33,8 @@ pub(crate) struct MemoryLedger {
 struct State {
     blocks: Vec<Block>,
     certificates: BTreeMap<u64, Bytes>,
+    /// Heights whose certificates come to the disk with the next block.
+    late: BTreeSet<u64>,
     pool: Vec<(u64, B256, TxEnvelope)>,
     sequence: u64,
     wake: Option<Wake>,
@@ -60,9 +62,12 @@ impl MemoryLedger {
         Self { state: Arc::new(Mutex::new(state)), finalized: Arc::default() }
     }
 
-    /// A crash: the pool is gone, the chain isn't.
+    /// A crash: the pool is gone, and certificates that were not durable; the chain isn't.
     pub(crate) fn crash(&self) {
         let mut state = self.lock();
+        for late in std::mem::take(&mut state.late) {
+            state.certificates.remove(&late);
+        }
         state.pool.clear();
         state.wake = None;
     }
@@ -160,7 +165,9 @@ impl Ledger for MemoryLedger {
         _block_hash: B256,
         certificate: Bytes,
     ) -> Result<(), LedgerError> {
-        self.lock().certificates.insert(number, certificate);
+        let mut state = self.lock();
+        state.certificates.insert(number, certificate);
+        state.late.insert(number);
         Ok(())
     }
 
@@ -213,6 +220,7 @@ impl Ledger for MemoryLedger {
             }
             assert_eq!(block.parent_hash(), tip.hash(), "a fork");
             state.blocks.push(block.clone());
+            state.late.clear();
             let done: Vec<B256> = block.transactions().iter().map(|new| *new.tx_hash()).collect();
             state.pool.retain(|(_, hash, _)| !done.contains(hash));
         }

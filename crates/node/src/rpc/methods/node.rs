@@ -61,9 +61,14 @@ fn syncing(node: &Node) -> Value {
     json!({ "startingBlock": U64::ZERO, "currentBlock": current, "highestBlock": current })
 }
 
-/// The first status with a greater revision, or the present one when the wait is over.
+/// The first status with a greater revision, or the present one when the wait is over or the node
+/// ends.
 async fn await_status(node: Shared, args: Args) -> Result<Status, RpcError> {
     let revision = args.required(0)?;
+    let now = node.status.get();
+    if now.ending {
+        return Ok(now);
+    }
     let wait = args.optional(1)?.map_or(limits::WAIT, Duration::from_millis).min(limits::WAIT);
     let newer = tokio::time::timeout(wait, node.status.newer_than(revision)).await;
     Ok(newer.unwrap_or_else(|_elapsed| node.status.get()))

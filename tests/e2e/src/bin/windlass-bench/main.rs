@@ -1,0 +1,34 @@
+//! Benchmarks of whole networks, from outside: `cargo xtask bench network`.
+//!
+//! They run the `windlass` of their own build, the release, and measure what a user sees: the time
+//! of a command from its start to its end, of a transaction from sending it to holding its receipt,
+//! and what the kernel says that the processes used. Nothing is asserted: the machine is noisy, so
+//! figures are medians of rounds in one run, with the disk's own latency beside them.
+
+mod network;
+mod say;
+mod summary;
+mod usage;
+
+use clap::{Parser, Subcommand};
+
+/// Benchmarks of whole networks.
+#[derive(Debug, Parser)]
+#[command(name = "windlass-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Debug, Subcommand)]
+enum Benchmark {
+    /// Create, stop, start and destroy; an idle network; finality and throughput as a client sees them
+    Network(network::Options),
+}
+
+#[tokio::main]
+async fn main() {
+    match Arguments::parse().benchmark {
+        Benchmark::Network(options) => Box::pin(network::run(options)).await,
+    }
+}
