@@ -2,9 +2,11 @@
 
 mod memory;
 mod redb;
+mod simulated;
 
 pub use self::memory::MemoryStore;
 pub use self::redb::RedbStore;
+pub use self::simulated::SimulatedDisk;
 
 use std::ops::ControlFlow;
 

@@ -11,8 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use ::redb::{
-    Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, StorageError,
-    TableDefinition, TableError,
+    Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, StorageBackend,
+    StorageError, TableDefinition, TableError,
 };
 
 use super::{Batch, Snapshot, Store, StoreError, Visit};
@@ -37,13 +37,21 @@ struct RedbSnapshot {
 impl RedbStore {
     /// Opens or creates the file.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        guarded(|| {
-            let database =
-                Builder::new().set_cache_size(CACHE_BYTES).create(path).map_err(open_error)?;
-            let store = Self { database };
-            store.write(Batch::default())?;
-            Ok(store)
-        })
+        guarded(|| Self::first_written(Builder::new().set_cache_size(CACHE_BYTES).create(path)))
+    }
+
+    /// Opens or creates the store in something that behaves like a file.
+    pub(super) fn on(backend: impl StorageBackend) -> Result<Self, StoreError> {
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE_BYTES);
+        guarded(|| Self::first_written(builder.create_with_backend(backend)))
+    }
+
+    /// The first write makes the table, and shows whether writing is possible.
+    fn first_written(database: Result<Database, DatabaseError>) -> Result<Self, StoreError> {
+        let store = Self { database: database.map_err(open_error)? };
+        store.write(Batch::default())?;
+        Ok(store)
     }
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use commonware_p2p::simulated::Link;
 use commonware_utils::probability;
 
-use super::{network::Network, simulate};
+use super::{machine::Memory, network::Network, simulate};
 use crate::seam::Ledger;
 
 /// Sends so many transactions, one after the other, to validators that run.
-async fn load(network: &mut Network, count: usize, limit_ms: u64) {
+async fn load(network: &mut Network<Memory>, count: usize, limit_ms: u64) {
     for round in 0..count {
         let running: Vec<usize> = network.running_indices();
         let sent = network.send(running[round % running.len()]);

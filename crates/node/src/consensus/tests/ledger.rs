@@ -86,10 +86,6 @@ impl MemoryLedger {
         !result.timed_out()
     }
 
-    pub(crate) fn hashes(&self) -> Vec<B256> {
-        self.lock().blocks.iter().map(Block::hash).collect()
-    }
-
     pub(crate) fn certified(&self) -> Vec<u64> {
         self.lock().certificates.keys().copied().collect()
     }

@@ -3,18 +3,30 @@
 mod faults;
 mod ledger;
 mod loopback;
+mod machine;
 mod network;
+mod storm;
 mod time;
 
 use std::time::Duration;
 
 use commonware_runtime::{Runner, deterministic};
+use machine::{Machine, Memory, hashes};
 use network::Network;
 
-/// Runs a scenario of some validators with a seed; the run's trace hash.
+/// Runs a scenario of some validators with ledgers in memory; the run's trace hash.
 fn simulate<F>(seed: u64, validators: usize, epoch: u64, scenario: F) -> String
 where
-    F: AsyncFnOnce(&mut Network),
+    F: AsyncFnOnce(&mut Network<Memory>),
+{
+    simulate_on(seed, validators, epoch, scenario)
+}
+
+/// Runs a scenario of some validators with a seed; the run's trace hash.
+fn simulate_on<M, F>(seed: u64, validators: usize, epoch: u64, scenario: F) -> String
+where
+    M: Machine,
+    F: AsyncFnOnce(&mut Network<M>),
 {
     let config =
         deterministic::Config::new().with_seed(seed).with_timeout(Some(Duration::from_hours(1)));
@@ -78,7 +90,7 @@ fn an_idle_network_stands_still() {
         network.pass(600_000).await;
         let after: Vec<_> = (0..4).map(|index| network.status(index)).collect();
         assert_eq!(before, after);
-        assert_eq!(network.validators[0].ledger.hashes().len(), 2, "no empty block was made");
+        assert_eq!(hashes(&network.validators[0].ledger).len(), 2, "no empty block was made");
         let sent = network.send(1);
         let took_ms = network.included(sent, 300).await;
         assert!(took_ms < 150, "{took_ms} ms to wake");
@@ -106,7 +118,7 @@ fn every_tip_has_a_certificate() {
             let sent = network.send(round % 4);
             network.included(sent, 3_000).await;
             for validator in network.running() {
-                let tip = validator.ledger.hashes().len() - 1;
+                let tip = hashes(&validator.ledger).len() - 1;
                 let newest = validator.ledger.certified().last().copied();
                 assert_eq!(newest, u64::try_from(tip).ok());
             }

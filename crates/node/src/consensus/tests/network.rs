@@ -2,7 +2,7 @@
 //! restarted.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroU64,
     sync::{Arc, Mutex},
     time::Duration,
@@ -16,8 +16,10 @@ use commonware_p2p::{
 };
 use commonware_runtime::{Clock, Handle, Quota, Spawner, Storage, Supervisor, deterministic};
 use commonware_utils::{NZU32, NZUsize, ordered::BiMap, probability};
+use rand_core::Rng as _;
+use windlass_chain::genesis::{Fees, Genesis, Member, SignatureScheme};
 
-use super::ledger::{MemoryLedger, transaction};
+use super::machine::{Machine, hashes};
 use crate::{
     consensus::{
         Channels, Parts, Settings, committees::Committees, exchange::key_bytes,
@@ -27,30 +29,43 @@ use crate::{
     status::{Identity, Status, StatusBoard, StatusTip},
 };
 
+/// The chain id of simulated networks.
+pub(crate) const CHAIN_ID: u64 = 4_242;
 /// Messages a second and peer.
 const QUOTA: Quota = Quota::per_second(NZU32!(512));
 
-pub(crate) struct Validator {
-    pub(crate) ledger: MemoryLedger,
+pub(crate) struct Validator<M: Machine> {
+    pub(crate) machine: M,
+    /// The ledger of the process that runs, or ran last.
+    pub(crate) ledger: M::Ledger,
     key: PublicKey,
     signer: HandleSigner,
     marker: Arc<MemoryMarker>,
     status: StatusBoard,
+    /// The process; it ends by itself only when its disk fails.
     running: Option<Handle<()>>,
 }
 
-pub(crate) struct Network {
-    pub(crate) validators: Vec<Validator>,
-    context: deterministic::Context,
+pub(crate) struct Network<M: Machine> {
+    pub(crate) validators: Vec<Validator<M>>,
+    pub(crate) context: deterministic::Context,
     oracle: Oracle<PublicKey, deterministic::Context>,
-    alive: Arc<Mutex<BTreeSet<PublicKey>>>,
+    reach: Arc<Mutex<Reach>>,
     committee: BiMap<PublicKey, PublicKey>,
     settings: Settings,
     starts: u64,
     sent: u64,
 }
 
-fn link() -> Link {
+/// Who can reach whom.
+#[derive(Default)]
+struct Reach {
+    alive: BTreeSet<PublicKey>,
+    cut: BTreeSet<(PublicKey, PublicKey)>,
+}
+
+/// A link that loses nothing.
+pub(crate) fn link() -> Link {
     Link {
         latency: Duration::from_millis(10),
         jitter: Duration::from_millis(3),
@@ -58,7 +73,7 @@ fn link() -> Link {
     }
 }
 
-impl Network {
+impl<M: Machine> Network<M> {
     /// `count` validators, none of which runs yet, all linked.
     pub(crate) async fn new(context: deterministic::Context, count: usize, epoch: u64) -> Self {
         let seeds = (0..).take(count);
@@ -71,6 +86,7 @@ impl Network {
         keys.sort_by(|left, right| left.0.cmp(&right.0));
         let pairs: Vec<_> =
             keys.iter().map(|(node, vote)| (node.clone(), vote.public_key())).collect();
+        let genesis = genesis(&pairs, epoch);
         let committee = BiMap::try_from(pairs).expect("the keys differ");
         let peers: Vec<_> = keys.iter().map(|(node, _)| node.clone()).collect();
         let config = simulated::Config {
@@ -85,40 +101,59 @@ impl Network {
         network.start();
         let validators = keys
             .into_iter()
-            .map(|(key, signer)| Validator {
-                ledger: MemoryLedger::new(),
-                status: board(&key, &signer, &peers),
-                key,
-                signer,
-                marker: Arc::default(),
-                running: None,
+            .map(|(key, signer)| {
+                let mut machine = M::new(&genesis);
+                Validator {
+                    ledger: machine.boot(),
+                    machine,
+                    status: board(&key, &signer, &peers),
+                    key,
+                    signer,
+                    marker: Arc::default(),
+                    running: None,
+                }
             })
             .collect();
         let settings = Settings {
             epoch_length: NonZeroU64::new(epoch).expect("an epoch has blocks"),
             block_interval: Duration::ZERO,
         };
-        let alive = Arc::default();
+        let reach = Arc::default();
         let (starts, sent) = (0, 0);
         let mut network =
-            Self { validators, context, oracle, alive, committee, settings, starts, sent };
+            Self { validators, context, oracle, reach, committee, settings, starts, sent };
+        network.connect_all(&link()).await;
+        network
+    }
+
+    /// Gives every pair this link.
+    pub(crate) async fn connect_all(&mut self, link: &Link) {
+        let count = self.validators.len();
         for from in 0..count {
             for to in (0..count).filter(|to| *to != from) {
-                network.connect(from, to, link()).await;
+                self.connect(from, to, link.clone()).await;
             }
         }
-        network
+    }
+
+    /// Cuts the link from one to another.
+    pub(crate) async fn cut(&mut self, from: usize, to: usize) {
+        let (from, to) = (self.validators[from].key.clone(), self.validators[to].key.clone());
+        let _absent = self.oracle.remove_link(from.clone(), to.clone()).await;
+        self.reach.lock().expect("no test panics here").cut.insert((from, to));
     }
 
     pub(crate) async fn connect(&mut self, from: usize, to: usize, link: Link) {
         let (from, to) = (self.validators[from].key.clone(), self.validators[to].key.clone());
         let _exists = self.oracle.remove_link(from.clone(), to.clone()).await;
-        self.oracle.add_link(from, to, link).await.expect("both are registered");
+        self.oracle.add_link(from.clone(), to.clone(), link).await.expect("both are registered");
+        self.reach.lock().expect("no test panics here").cut.remove(&(from, to));
     }
 
     pub(crate) async fn start(&mut self, index: usize) {
         self.starts += 1;
         let validator = &mut self.validators[index];
+        validator.ledger = validator.machine.boot();
         let control = self.oracle.control(validator.key.clone());
         let mut channels = Vec::new();
         for channel in 0..7 {
@@ -134,7 +169,7 @@ impl Network {
             tips: next(),
             transactions: next(),
         };
-        let alive = Arc::clone(&self.alive);
+        let (reach, me) = (Arc::clone(&self.reach), validator.key.clone());
         let marker = Arc::clone(&validator.marker);
         let committees = Committees::new(
             validator.ledger.genesis().hash(),
@@ -151,9 +186,7 @@ impl Network {
             blocker: control,
             peers: self.oracle.manager(),
             track: Box::new(|_| {}),
-            connected: Box::new(move || {
-                alive.lock().expect("no test panics here").iter().cloned().collect()
-            }),
+            connected: Box::new(move || reach.lock().expect("no test panics here").of(&me)),
             marker,
             status: validator.status.clone(),
         };
@@ -162,15 +195,17 @@ impl Network {
             .child("validator")
             .with_attribute("index", index)
             .with_attribute("start", self.starts);
+        let excuse = validator.machine.excuse();
         let running = context.spawn(move |context| async move {
-            let mut consensus = Box::pin(start(context.child("consensus"), parts, channels))
-                .await
-                .expect("it starts");
-            let ended = (&mut consensus.epochs).await;
-            panic!("consensus ended: {ended:?}");
+            let started = Box::pin(start(context.child("consensus"), parts, channels)).await;
+            let ended = match started {
+                Ok(mut consensus) => format!("{:?}", (&mut consensus.epochs).await),
+                Err(error) => format!("{error:?}"),
+            };
+            assert!(excuse(), "consensus ended: {ended}");
         });
         validator.running = Some(running);
-        self.alive.lock().expect("no test panics here").insert(validator.key.clone());
+        self.reach.lock().expect("no test panics here").alive.insert(validator.key.clone());
     }
 
     pub(crate) async fn start_all(&mut self) {
@@ -186,14 +221,14 @@ impl Network {
         let running = validator.running.take().expect("it runs");
         running.abort();
         let _aborted = running.await;
-        validator.ledger.crash();
-        self.alive.lock().expect("no test panics here").remove(&validator.key);
+        validator.machine.crash(|| self.context.next_u64());
+        self.reach.lock().expect("no test panics here").alive.remove(&validator.key);
     }
 
     /// Gives a new transaction to one validator; its number.
     pub(crate) fn send(&mut self, index: usize) -> u64 {
         self.sent += 1;
-        let bytes = transaction(self.sent);
+        let bytes = M::transaction(self.sent);
         self.validators[index].ledger.admit(bytes, Origin::Client).expect("it is new");
         self.sent
     }
@@ -219,12 +254,12 @@ impl Network {
     /// Waits until all running validators have the transaction; how long it took.
     pub(crate) async fn included(&self, number: u64, limit_ms: u64) -> u64 {
         self.until(&format!("transaction {number} final"), limit_ms, |network| {
-            network.running().all(|validator| validator.ledger.contains(number))
+            network.running().all(|validator| M::contains(&validator.ledger, number))
         })
         .await
     }
 
-    pub(crate) fn running(&self) -> impl Iterator<Item = &Validator> {
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Validator<M>> {
         self.validators.iter().filter(|validator| validator.running.is_some())
     }
 
@@ -270,11 +305,44 @@ impl Network {
     /// No two validators have different blocks at a height.
     pub(crate) fn assert_one_chain(&self) {
         let chains: Vec<Vec<B256>> =
-            self.validators.iter().map(|validator| validator.ledger.hashes()).collect();
+            self.validators.iter().map(|validator| hashes(&validator.ledger)).collect();
         for pair in chains.windows(2) {
             let common = pair[0].len().min(pair[1].len());
             assert_eq!(pair[0][..common], pair[1][..common], "a fork");
         }
+    }
+}
+
+impl Reach {
+    fn of(&self, me: &PublicKey) -> Vec<PublicKey> {
+        let joined = |other: &PublicKey| {
+            !self.cut.contains(&(me.clone(), other.clone()))
+                && !self.cut.contains(&(other.clone(), me.clone()))
+        };
+        self.alive.iter().filter(|other| *other != me && joined(other)).cloned().collect()
+    }
+}
+
+/// The genesis of a network of these validators, each with a node key and a consensus key.
+fn genesis(pairs: &[(PublicKey, PublicKey)], epoch_length: u64) -> Genesis {
+    let validators =
+        pairs.iter().enumerate().map(|(index, (node, vote))| windlass_chain::genesis::Validator {
+            name: format!("validator-{index}"),
+            node_key: key_bytes(node),
+            consensus_key: key_bytes(vote),
+        });
+    Genesis {
+        chain_id: CHAIN_ID,
+        timestamp: 0,
+        gas_limit: 30_000_000,
+        contract_size_limit: 24_576,
+        transaction_gas_cap: 16_777_216,
+        min_block_interval_ms: 0,
+        epoch_length,
+        signature_scheme: SignatureScheme::Ed25519,
+        fees: Fees::Free,
+        alloc: BTreeMap::new(),
+        members: vec![Member { organization: "acme".to_owned(), validators: validators.collect() }],
     }
 }
 

@@ -1,0 +1,124 @@
+//! The power is cut at any operation of the disk: the ledger opens at the same final block or a
+//! later one, whole, and goes on.
+
+use crate::common::{advance, free, wallet};
+use alloy_primitives::{Address, TxKind, U256};
+use windlass_chain::store::SimulatedDisk;
+use windlass_chain::{At, Block, Chain, NoSenders, Tip, ValidateError};
+
+const NOBODY: Address = Address::repeat_byte(0x77);
+
+/// Numbers that follow from a seed (splitmix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+/// The blocks that every run makes again, so that only the disk differs.
+fn blocks(count: u64) -> Vec<Block> {
+    let chain = Chain::open(SimulatedDisk::default().open().unwrap(), &free()).unwrap();
+    (0..count)
+        .map(|nonce| {
+            let transfer = wallet(1).legacy(nonce, TxKind::Call(NOBODY), 1, &[]);
+            advance(&chain, vec![transfer]).0
+        })
+        .collect()
+}
+
+fn finalize(chain: &Chain, block: &Block) -> Result<(), ValidateError> {
+    chain.validate(block.parent_hash(), block, &NoSenders)?;
+    chain.finalize(block).map(drop)
+}
+
+/// What must hold of a ledger that was opened: the tip is one of the blocks and its state is that
+/// block's.
+fn check(chain: &Chain, blocks: &[Block], least: u64) -> Tip {
+    let tip = chain.tip();
+    assert!(tip.number >= least, "block {least} was final, and the tip is {}", tip.number);
+    if let Some(last) = tip.number.checked_sub(1) {
+        let block = &blocks[usize::try_from(last).unwrap()];
+        assert_eq!(chain.block(tip.number).unwrap().as_ref(), Some(block));
+        let account = chain.state(At::Latest).unwrap().account(NOBODY).unwrap().unwrap();
+        assert_eq!(account.balance, U256::from(tip.number));
+    }
+    tip
+}
+
+/// One run: power cuts at operations that the seed says, until all blocks are final. How many cuts
+/// there were.
+fn run(seed: u64, blocks: &[Block], disk: &SimulatedDisk) -> u64 {
+    let mut numbers = Numbers(seed);
+    let mut cuts = 0;
+    let mut acknowledged = 0;
+    loop {
+        disk.fail_after(1 + numbers.next() % 60);
+        if let Ok(chain) = disk.open().map_err(drop).and_then(|store| {
+            Chain::open(store, &free()).map_err(|error| {
+                assert!(disk.has_failed(), "it does not open: {error}");
+            })
+        }) {
+            let tip = check(&chain, blocks, acknowledged);
+            let first = usize::try_from(tip.number).unwrap();
+            let made = blocks[first..].iter().try_for_each(|block| {
+                finalize(&chain, block)?;
+                acknowledged = block.number();
+                Ok::<_, ValidateError>(())
+            });
+            if made.is_ok() {
+                return cuts;
+            }
+        }
+        assert!(disk.has_failed(), "only a power cut may end a run");
+        disk.crash(|| numbers.next());
+        cuts += 1;
+    }
+}
+
+#[test]
+fn no_power_cut_takes_a_final_block() {
+    let blocks = blocks(12);
+    let cuts: u64 = (0..60).map(|seed| run(seed, &blocks, &SimulatedDisk::default())).sum();
+    assert!(cuts > 600, "there were {cuts} cuts only");
+}
+
+#[test]
+fn a_disk_that_lies_about_syncs_is_found_out() {
+    let blocks = blocks(12);
+    let run = || {
+        for seed in 0..60 {
+            let disk = SimulatedDisk::default();
+            disk.lie();
+            run(seed, &blocks, &disk);
+        }
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err();
+}
+
+#[test]
+fn a_full_disk_stops_the_ledger_which_goes_on_when_there_is_space() {
+    let blocks = blocks(12);
+    let disk = SimulatedDisk::default();
+    let chain = Chain::open(disk.open().unwrap(), &free()).unwrap();
+    finalize(&chain, &blocks[0]).unwrap();
+    disk.bound(Some(0));
+    let failed = blocks[1..].iter().find_map(|block| finalize(&chain, block).err().map(|_| block));
+    let stopped_at = failed.expect("the disk is full").number();
+    assert_eq!(chain.tip().number, stopped_at - 1, "what failed is not final");
+    // A write that failed leaves the store closed: the node ends, and is started again.
+    finalize(&chain, &blocks[usize::try_from(stopped_at - 1).unwrap()]).unwrap_err();
+    drop(chain);
+    disk.bound(None);
+    let chain = Chain::open(disk.open().unwrap(), &free()).unwrap();
+    let tip = check(&chain, &blocks, stopped_at - 1);
+    for block in &blocks[usize::try_from(tip.number).unwrap()..] {
+        finalize(&chain, block).unwrap();
+    }
+    check(&chain, &blocks, 12);
+}

@@ -1,0 +1,129 @@
+//! What a simulated validator keeps its ledger on: a memory that never fails, or the real ledger on a
+//! disk that may.
+
+use alloy_consensus::{SignableTransaction as _, TxEnvelope, TxLegacy};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, keccak256};
+use secp256k1::{Message, SECP256K1, SecretKey};
+use windlass_chain::{genesis::Genesis, store::SimulatedDisk};
+
+use super::ledger::{self, MemoryLedger};
+use crate::{
+    ledger::{NodeLedger, open_store},
+    seam::Ledger,
+};
+
+/// One validator's machine; it outlives the processes that run on it.
+pub(crate) trait Machine {
+    /// What runs on it.
+    type Ledger: Ledger;
+
+    /// A new one for a validator of this network.
+    fn new(genesis: &Genesis) -> Self;
+
+    /// The ledger as a process that starts finds it.
+    fn boot(&mut self) -> Self::Ledger;
+
+    /// The process is gone, and what was not durable with it.
+    fn crash(&mut self, entropy: impl FnMut() -> u64);
+
+    /// Whether its process may end by itself, asked when it has.
+    fn excuse(&self) -> Box<dyn Fn() -> bool + Send>;
+
+    /// The transaction of a number.
+    fn transaction(number: u64) -> Bytes;
+
+    /// Whether the transaction of a number is in a final block.
+    fn contains(ledger: &Self::Ledger, number: u64) -> bool;
+}
+
+/// The hashes of all final blocks, from block 0 on.
+pub(crate) fn hashes(ledger: &impl Ledger) -> Vec<B256> {
+    let block = |number| ledger.block_by_number(number).expect("the ledger reads");
+    (0..=ledger.tip().number)
+        .map(|number| block(number).expect("a final block is there").hash())
+        .collect()
+}
+
+/// A ledger in memory, without execution.
+pub(crate) struct Memory {
+    ledger: MemoryLedger,
+}
+
+impl Machine for Memory {
+    type Ledger = MemoryLedger;
+
+    fn new(_genesis: &Genesis) -> Self {
+        Self { ledger: MemoryLedger::new() }
+    }
+
+    fn boot(&mut self) -> MemoryLedger {
+        self.ledger.clone()
+    }
+
+    fn crash(&mut self, _entropy: impl FnMut() -> u64) {
+        self.ledger.crash();
+    }
+
+    fn excuse(&self) -> Box<dyn Fn() -> bool + Send> {
+        Box::new(|| false)
+    }
+
+    fn transaction(number: u64) -> Bytes {
+        ledger::transaction(number)
+    }
+
+    fn contains(ledger: &MemoryLedger, number: u64) -> bool {
+        ledger.contains(number)
+    }
+}
+
+/// The real ledger: execution, state, pool, store.
+pub(crate) struct Real {
+    pub(crate) disk: SimulatedDisk,
+    genesis: Genesis,
+}
+
+impl Machine for Real {
+    type Ledger = NodeLedger;
+
+    fn new(genesis: &Genesis) -> Self {
+        Self { disk: SimulatedDisk::default(), genesis: genesis.clone() }
+    }
+
+    fn boot(&mut self) -> NodeLedger {
+        let store = self.disk.open().expect("a disk that has power opens");
+        open_store(store, &self.genesis, None).expect("what a crash leaves is a ledger")
+    }
+
+    fn crash(&mut self, entropy: impl FnMut() -> u64) {
+        self.disk.crash(entropy);
+    }
+
+    fn excuse(&self) -> Box<dyn Fn() -> bool + Send> {
+        let disk = self.disk.clone();
+        Box::new(move || disk.has_failed())
+    }
+
+    /// Of an account that sends no other, so that none waits for another one.
+    fn transaction(number: u64) -> Bytes {
+        let secret = keccak256(number.to_be_bytes());
+        let key = SecretKey::from_byte_array(secret.0).expect("almost every number is a key");
+        let transaction = TxLegacy {
+            chain_id: Some(super::network::CHAIN_ID),
+            gas_limit: 21_000,
+            to: TxKind::Call(Address::repeat_byte(0x77)),
+            ..TxLegacy::default()
+        };
+        let message = Message::from_digest(transaction.signature_hash().0);
+        let signed = SECP256K1.sign_ecdsa_recoverable(message, &key);
+        let (recovery, bytes) = signed.serialize_compact();
+        let signature = Signature::from_bytes_and_parity(&bytes, i32::from(recovery) == 1);
+        TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
+    }
+
+    fn contains(ledger: &NodeLedger, number: u64) -> bool {
+        let hash = keccak256(Self::transaction(number));
+        ledger.chain().transaction(hash).expect("the ledger reads").is_some()
+    }
+}

@@ -1,0 +1,240 @@
+//! Storms: real ledgers on disks that lose power, validators that are killed and started, links that
+//! are cut, lossy and slow, all at random and at once; then calm, and what must hold.
+//!
+//! A seed is a run. `SEEDS=1000..2000 make simulate` runs others than `make test` does.
+
+use std::{
+    collections::BTreeSet,
+    num::NonZero,
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use alloy_primitives::B256;
+use commonware_p2p::simulated::Link;
+use commonware_utils::probability;
+use rand_core::Rng as _;
+
+use super::{
+    machine::{Machine as _, Real, hashes},
+    network::{Network, link},
+    simulate_on,
+};
+use crate::seam::Ledger as _;
+
+/// The seeds of `make test`.
+const SEEDS: Range<u64> = 0..40;
+/// How many things happen in a storm.
+const EVENTS: usize = 60;
+/// How long the network has until it makes blocks again after a storm.
+const CALM_MS: u64 = 10_000;
+
+/// A storm's state.
+struct Storm<'a> {
+    network: &'a mut Network<Real>,
+    /// Numbers of transactions that somebody has seen in a final block.
+    acknowledged: BTreeSet<u64>,
+    sent: Vec<u64>,
+}
+
+impl Storm<'_> {
+    /// A number below `count`.
+    fn pick(&mut self, count: usize) -> usize {
+        let count = u64::try_from(count).expect("small");
+        usize::try_from(self.network.context.next_u64() % count).expect("small")
+    }
+
+    async fn event(&mut self) {
+        let pause_ms = [1, 5, 20, 60, 150, 400][self.pick(6)];
+        self.network.pass(pause_ms).await;
+        self.bury().await;
+        match self.pick(100) {
+            0..40 => self.send(),
+            40..54 => self.kill().await,
+            54..76 => self.start().await,
+            76..84 => self.fail_a_disk(),
+            84..90 => self.partition().await,
+            90..94 => self.slow_down().await,
+            _ => self.network.connect_all(&link()).await,
+        }
+        self.acknowledge();
+    }
+
+    /// Whose disk has lost power is gone altogether.
+    async fn bury(&mut self) {
+        for index in self.network.running_indices() {
+            if self.network.validators[index].machine.disk.has_failed() {
+                self.network.kill(index).await;
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        let running = self.network.running_indices();
+        if running.is_empty() {
+            return;
+        }
+        for _ in 0..=self.pick(4) {
+            let to = running[self.pick(running.len())];
+            if !self.network.validators[to].machine.disk.has_failed() {
+                self.sent.push(self.network.send(to));
+            }
+        }
+    }
+
+    async fn kill(&mut self) {
+        let running = self.network.running_indices();
+        if !running.is_empty() {
+            let index = running[self.pick(running.len())];
+            self.network.kill(index).await;
+        }
+    }
+
+    async fn start(&mut self) {
+        let running = self.network.running_indices();
+        let all = 0..self.network.validators.len();
+        let dead: Vec<usize> = all.filter(|index| !running.contains(index)).collect();
+        if !dead.is_empty() {
+            let index = dead[self.pick(dead.len())];
+            self.network.start(index).await;
+        }
+    }
+
+    fn fail_a_disk(&mut self) {
+        let running = self.network.running_indices();
+        if !running.is_empty() {
+            let index = running[self.pick(running.len())];
+            let after = 1 + self.pick(120);
+            let after = u64::try_from(after).expect("small");
+            self.network.validators[index].machine.disk.fail_after(after);
+        }
+    }
+
+    /// Two sides that don't hear each other.
+    async fn partition(&mut self) {
+        let count = self.network.validators.len();
+        let sides: Vec<usize> = (0..count).map(|_| self.pick(2)).collect();
+        for from in 0..count {
+            for to in (0..count).filter(|to| sides[from] != sides[*to]) {
+                self.network.cut(from, to).await;
+            }
+        }
+    }
+
+    async fn slow_down(&mut self) {
+        let rates = [probability!(1.0), probability!(0.95), probability!(0.8)];
+        let latency_ms = [1, 30, 150, 300][self.pick(4)];
+        let bad = Link {
+            latency: Duration::from_millis(latency_ms),
+            jitter: Duration::from_millis(latency_ms / 3),
+            success_rate: rates[self.pick(3)],
+        };
+        self.network.connect_all(&bad).await;
+    }
+
+    /// Notes what a client could have seen.
+    fn acknowledge(&mut self) {
+        for index in self.network.running_indices() {
+            let validator = &self.network.validators[index];
+            if validator.machine.disk.has_failed() {
+                continue;
+            }
+            let open = self.sent.iter().filter(|number| !self.acknowledged.contains(*number));
+            let seen: Vec<u64> =
+                open.copied().filter(|number| Real::contains(&validator.ledger, *number)).collect();
+            self.acknowledged.extend(seen);
+        }
+    }
+
+    /// The storm is over: everybody is there and hears everybody.
+    async fn calm(&mut self) {
+        self.network.connect_all(&link()).await;
+        for index in self.network.running_indices() {
+            self.network.validators[index].machine.disk.spare();
+        }
+        self.bury().await;
+        self.network.start_all().await;
+        let sent = self.network.send(0);
+        self.network.included(sent, CALM_MS).await;
+        self.network.pass(2_000).await;
+        let tip = self.network.tip();
+        for validator in &self.network.validators {
+            assert_eq!(validator.ledger.tip().number, tip, "everybody has the tip");
+        }
+        self.network.pass(60_000).await;
+        assert_eq!(self.network.tip(), tip, "an idle network makes no block");
+    }
+
+    /// What must hold of every run, beside that there is one chain.
+    fn check(&self) {
+        let ledger = &self.network.validators[0].ledger;
+        let mut seen: BTreeSet<B256> = BTreeSet::new();
+        for number in 0..=ledger.tip().number {
+            let block = ledger.block_by_number(number).expect("it reads").expect("it is final");
+            for transaction in block.transactions() {
+                assert!(seen.insert(*transaction.tx_hash()), "a transaction is there twice");
+            }
+        }
+        for number in &self.acknowledged {
+            let hash = alloy_primitives::keccak256(Real::transaction(*number));
+            assert!(seen.contains(&hash), "an acknowledged transaction is lost");
+        }
+        let chain = hashes(ledger);
+        for validator in &self.network.validators {
+            assert_eq!(hashes(&validator.ledger), chain, "one chain");
+        }
+    }
+}
+
+/// One storm; the run's trace hash.
+fn storm(seed: u64) -> String {
+    let validators = [4, 4, 4, 5, 7][usize::try_from(seed % 5).expect("small")];
+    let epoch = [4, 8, 32, 1_000][usize::try_from(seed / 5 % 4).expect("small")];
+    simulate_on::<Real, _>(seed, validators, epoch, async |network| {
+        network.start_all().await;
+        let mut storm = Storm { network, acknowledged: BTreeSet::new(), sent: Vec::new() };
+        for _ in 0..EVENTS {
+            storm.event().await;
+        }
+        storm.calm().await;
+        storm.check();
+    })
+}
+
+/// The seeds to run: `SEEDS=from..to`, or those of `make test`.
+#[expect(clippy::disallowed_methods, reason = "the seeds of a longer run come from outside")]
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("SEEDS") else { return SEEDS };
+    let bounds = text
+        .split_once("..")
+        .and_then(|(from, to)| Some(from.trim().parse().ok()?..to.trim().parse().ok()?));
+    bounds.unwrap_or_else(|| panic!("SEEDS is `{text}`; it must be such as 1000..2000"))
+}
+
+#[test]
+fn the_chain_outlives_every_storm() {
+    let seeds = seeds();
+    let next = AtomicU64::new(seeds.start);
+    let run = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            let ended = std::panic::catch_unwind(|| storm(seed));
+            assert!(ended.is_ok(), "seed {seed} failed: SEEDS={seed}..{} repeats it", seed + 1);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(run);
+        }
+    });
+    println!("storms {} to {} are survived", seeds.start, seeds.end - 1);
+}
+
+#[test]
+fn a_storm_of_the_same_seed_is_the_same_storm() {
+    assert_eq!(storm(3), storm(3));
+}
