@@ -7,15 +7,15 @@
 //!
 //! **One direction on loopback.** A refused or colliding dial blocks the peer, its inbound
 //! connections too, for the whole cooldown. Where all validators share a machine, a node dials only
-//! those before it and is dialled by those after it, and at a cold start it waits until those
-//! before it listen; so nothing collides or is refused. A later peer has a DNS address and DNS is
+//! those before it and is dialled by those after it, and it waits a while until those before it
+//! listen; so nothing collides or is refused when all start together. A later peer has a DNS address and DNS is
 //! not allowed: it is accepted, and never dialled. Across machines everybody dials everybody.
 //!
 //! The cooldown is what a reconnection takes at most, and what the dialler wakes up for.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use alloy_primitives::B256;
@@ -59,8 +59,10 @@ const VOTE_QUOTA: Quota = Quota::per_second(NZU32!(512));
 const QUOTA: Quota = Quota::per_second(NZU32!(128));
 /// The presence channel carries nothing.
 const PRESENCE_QUOTA: Quota = Quota::per_second(NZU32!(64));
-/// How long a cold start waits for the peers before this one to listen.
-const LISTEN_PATIENCE: Duration = Duration::from_millis(1_500);
+/// How long a start waits for the peers before this one to listen: at a cold start all of them are
+/// coming, at a later one some may be down.
+const COLD_PATIENCE: Duration = Duration::from_millis(1_500);
+const WARM_PATIENCE: Duration = Duration::from_millis(300);
 
 /// The open network.
 pub struct Network<E: Clock> {
@@ -169,9 +171,14 @@ where
         })
     };
     let mut track = track;
-    if one_direction && matches!(start, ColdStart::Yes) {
+    if one_direction {
+        let patience = match start {
+            ColdStart::Yes => COLD_PATIENCE,
+            ColdStart::No => WARM_PATIENCE,
+        };
+        let until = context.current() + patience;
         for peer in &config.peers[..config.index] {
-            listening(context, peer.address).await;
+            listening(context, peer.address, until).await;
         }
     }
     track(Epoch::zero());
@@ -227,14 +234,12 @@ fn addresses(config: &NodeConfig, dialling: Dialling) -> Result<Map<PublicKey, A
     Map::try_from(peers).map_err(|_duplicate| P2pError::Duplicate)
 }
 
-/// Waits until somebody listens, or long enough.
-async fn listening<E: Clock>(context: &E, address: SocketAddr) {
-    let until = context.current() + LISTEN_PATIENCE;
-    while context.current() < until {
-        // On loopback a connection succeeds or fails at once.
-        if TcpStream::connect_timeout(&address, Duration::from_millis(50)).is_ok() {
-            return;
-        }
+/// Waits until somebody listens, or until the time has come.
+async fn listening<E: Clock>(context: &E, address: SocketAddr, until: SystemTime) {
+    // On loopback a connection succeeds or fails at once.
+    while TcpStream::connect_timeout(&address, Duration::from_millis(50)).is_err()
+        && context.current() < until
+    {
         context.sleep(Duration::from_millis(2)).await;
     }
 }
