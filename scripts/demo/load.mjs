@@ -143,6 +143,8 @@ async function sendAll(reader, watcher, signed, times, progress) {
       progress(times.length);
       underWay.delete(final);
     });
+    // Whoever waits below is told; a failure while something else is waited for is not lost.
+    final.catch(() => {});
     underWay.add(final);
     if (underWay.size >= WINDOW) await Promise.race(underWay);
   }

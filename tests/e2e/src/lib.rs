@@ -14,4 +14,4 @@ pub mod world;
 pub use account::{Account, Call};
 pub use platform::{Answer, Platform};
 pub use rpc::{Endpoint, RpcError, call_node, node_socket};
-pub use tool::{Finished, root, run_tool};
+pub use tool::{Finished, binary, root, run_tool, start_tool};

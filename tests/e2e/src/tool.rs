@@ -2,8 +2,9 @@
 
 use std::{
     ffi::OsStr,
+    os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 /// How a program ended and what it said.
@@ -30,7 +31,7 @@ pub fn root() -> PathBuf {
 
 /// The program under test: the one that was built with whoever asks, so that a test runs the
 /// development build and a benchmark the release.
-pub(crate) fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("a running program has a path");
     // A test program lies in `deps`, below the folder of the programs.
     let built = own.ancestors().skip(1).take(2).map(|folder| folder.join("windlass"));
@@ -45,6 +46,14 @@ pub async fn run_tool(program: &str, arguments: &[&str], environment: &[(&str, &
     let mut command = command(program);
     command.current_dir(root()).args(arguments).envs(environment.iter().copied());
     finish(command).await
+}
+
+/// Starts a program of the repository's folder in a process group of its own, as a terminal does.
+pub fn start_tool(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Child {
+    let mut command = command(program);
+    command.current_dir(root()).args(arguments).envs(environment.iter().copied()).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
 }
 
 /// Runs a command to its end.

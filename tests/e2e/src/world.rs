@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// The time, for limits and measurements.
 #[expect(clippy::disallowed_methods, reason = "the harness measures a real system")]
@@ -86,9 +86,18 @@ pub fn is_alive(pid: u32) -> bool {
     all_processes().iter().any(|process| process.pid == pid)
 }
 
+fn as_pid(pid: u32) -> Pid {
+    i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid is a positive number")
+}
+
+/// Does what a terminal does on Ctrl-C.
+pub fn interrupt_group(leader: u32) {
+    kill_process_group(as_pid(leader), Signal::INT).expect("the group is there");
+}
+
 /// Ends a process at once, as a power cut would.
 pub fn kill(pid: u32) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid is a positive number");
+    let pid = as_pid(pid);
     // It may have ended by itself in between.
     if let Err(_gone) = kill_process(pid, Signal::KILL) {}
 }

@@ -106,6 +106,11 @@ pub(crate) const SUITES: &[Suite] = &[
                 run: |_, log, limit| npm_run("contracts", "build", log, limit),
             },
             Step { name: "viem, ethers, web3.py, cast", run: clients },
+            Step {
+                name: "packages of the demo",
+                run: |_, log, limit| npm_ci("scripts/demo", log, limit),
+            },
+            Step { name: "the demo, whole and interrupted", run: demo },
         ],
     },
     Suite {
@@ -163,6 +168,10 @@ fn system(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
 
 fn clients(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
     binaries::run(run, |binary| binary.is_end_to_end_of("clients"), &[], log, limit)
+}
+
+fn demo(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    binaries::run(run, |binary| binary.is_end_to_end_of("demo"), &[], log, limit)
 }
 
 fn browser(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
