@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Failure, root, run, start, step } from "./steps.mjs";
 
-const NODE_MAJOR = 20;
+/** The oldest Node.js that what builds the console runs on. */
+const NODE = [20, 19];
 
 /** Builds everything and gives the program; `ready` is a program that is built already. */
 export async function build(ready) {
@@ -28,9 +29,9 @@ const has = (program) =>
   (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
 
 async function prerequisites() {
-  const major = Number(process.versions.node.split(".")[0]);
-  if (major < NODE_MAJOR) {
-    throw new Failure(`this is Node.js ${process.versions.node}`, `install Node.js ${NODE_MAJOR} or newer`);
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major < NODE[0] || (major === NODE[0] && minor < NODE[1])) {
+    throw new Failure(`this is Node.js ${process.versions.node}`, `install Node.js ${NODE.join(".")} or newer`);
   }
   if (!has("npm")) throw new Failure("npm is not to be found", "install it: it comes with Node.js");
   if (!has("cargo")) throw new Failure("cargo is not to be found", "install Rust 1.95 or newer: https://rustup.rs");

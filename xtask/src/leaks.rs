@@ -74,6 +74,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 /// Whose leftovers are looked for.
 struct Scope {
     data_dir: Option<PathBuf>,
+    /// The id that the directory's control groups carry, if it tells.
+    installation: Option<String>,
     platform: Platform,
 }
 
@@ -94,7 +96,8 @@ impl Scope {
             Some(found) => Some(found.context("the data directory can't be looked at")?),
             None => None,
         };
-        Ok(Self { data_dir, platform })
+        let installation = data_dir.as_deref().and_then(installation);
+        Ok(Self { data_dir, installation, platform })
     }
 
     fn workloads(&self) -> Option<PathBuf> {
@@ -280,7 +283,15 @@ fn entries(scope: &Scope, kind: &'static str, folder: &Path) -> Result<Vec<Leak>
     Ok(leaks)
 }
 
-/// Control groups of ours. Those of other data directories are told apart by their processes.
+/// The id of the installation that a data directory is.
+fn installation(data_dir: &Path) -> Option<String> {
+    let bytes = fs::read(data_dir.join("installation.json")).ok()?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    value["id"].as_str().map(str::to_owned)
+}
+
+/// Control groups of ours. Those of other data directories are told apart by the installation's id,
+/// and where the directory is gone, by their processes.
 fn groups(
     scope: &Scope,
     pids: &BTreeSet<u32>,
@@ -299,7 +310,10 @@ fn groups(
         if entry.file_name().to_string_lossy().starts_with("windlass-") {
             let members = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
             let members: Vec<u32> = members.lines().filter_map(|line| line.parse().ok()).collect();
-            let ours = members.is_empty() || members.iter().any(|pid| pids.contains(pid));
+            let ours = match &scope.installation {
+                Some(id) => entry.file_name().to_string_lossy().contains(id.as_str()),
+                None => members.is_empty() || members.iter().any(|pid| pids.contains(pid)),
+            };
             if scope.data_dir.is_none() || ours {
                 let detail = format!("{} processes in it", members.len());
                 leaks.insert(Leak { kind: "cgroup", name: path.display().to_string(), detail });

@@ -131,6 +131,14 @@ impl Contexts {
     }
 }
 
+/// Whether a platform of this machine has not yet taken back what it said of itself, which it does
+/// last of all.
+pub(crate) fn is_announced(data_dir: &Path, pid: u32) -> bool {
+    let text = fs::read_to_string(data_dir.join(PLATFORM)).unwrap_or_default();
+    let said = serde_json::from_str::<PlatformFile>(&text);
+    said.is_ok_and(|platform| platform.pid == pid) && Path::new(&format!("/proc/{pid}")).exists()
+}
+
 /// Finds the platform that a command is for.
 pub(crate) fn find(global: &Global) -> Outcome<Platform> {
     if let Some(url) = &global.url {

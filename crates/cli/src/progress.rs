@@ -15,7 +15,7 @@ use crate::{
     client::Client,
     environment::{Outcome, problem},
     output::{Format, Output},
-    render::duration,
+    render::{STEP_WIDTH, duration},
 };
 
 /// How long one request waits where somebody watches, where lines are written, and else.
@@ -110,7 +110,7 @@ impl View {
             Self::Plain { output, told, reason } => {
                 let done = operation.steps.iter().take_while(|step| step.state == StepState::Done);
                 for step in done.skip(*told) {
-                    output.note(&format!("{:<12} {}", step.name, detail(step)));
+                    output.note(&format!("{:<STEP_WIDTH$} {}", step.name, detail(step)));
                     *told += 1;
                 }
                 let now = operation.reason.as_ref().map(|reason| reason.message.clone());
@@ -124,9 +124,10 @@ impl View {
 }
 
 fn new_bar(name: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {prefix:<12} {msg}")
-        .expect("the template is well-formed")
-        .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓");
+    let style =
+        ProgressStyle::with_template(&format!("{{spinner}} {{prefix:<{STEP_WIDTH}}} {{msg}}"))
+            .expect("the template is well-formed")
+            .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓");
     let bar = ProgressBar::new_spinner().with_style(style);
     bar.set_prefix(name.to_owned());
     bar

@@ -39,10 +39,11 @@ impl Spec {
     fn parse(file: String, text: String) -> Outcome<Self> {
         let is_json = Path::new(&file).extension().is_some_and(|extension| extension == "json");
         let manifest = if is_json {
-            serde_json::from_str(&text).map_err(|error| explain_json(&error, &file))?
+            serde_json::from_str(&text).map_err(|error| explain_json(&error, &file))
         } else {
-            Manifest::parse(&text, &file)?
+            Manifest::parse(&text, &file)
         };
+        let manifest = manifest.map_err(in_plain_words)?;
         Ok(Self { manifest, file, text })
     }
 
@@ -131,6 +132,17 @@ fn explain_json(error: &serde_json::Error, file: &str) -> Box<Problem> {
     Box::new(Problem::new(ErrorCode::InvalidSpec, message.to_owned(), hint).at(location))
 }
 
+/// Says what a value should be without the names of our types.
+fn in_plain_words(mut problem: Box<Problem>) -> Box<Problem> {
+    let numbers = ["u8", "u16", "u32", "u64"];
+    if let Some((found, expected)) = problem.detail.rsplit_once(", expected ")
+        && numbers.contains(&expected)
+    {
+        problem.detail = format!("{found}, expected a whole number");
+    }
+    problem
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +161,16 @@ mod tests {
         assert_eq!(place("a.toml", toml), (Some(2), Some("validatos".to_owned())));
         let json = "{\n  \"validatos\": 4\n}";
         assert_eq!(place("a.json", json), (Some(2), Some("validatos".to_owned())));
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_in_plain_words() {
+        let told = |file: &str, text: &str| {
+            Spec::parse(file.to_owned(), text.to_owned()).expect_err("it is wrong").detail
+        };
+        let expect = "invalid type: string \"four\", expected a whole number";
+        assert_eq!(told("a.toml", "name = \"trade\"\nvalidators = \"four\"\n"), expect);
+        assert_eq!(told("a.json", "{\"name\": \"trade\", \"validators\": \"four\"}"), expect);
     }
 
     #[test]

@@ -48,7 +48,13 @@ pub(crate) struct CreateArgs {
     #[arg(required_unless_present = "file")]
     pub(crate) name: Option<String>,
     /// How many validators: 4 go on when one fails, 7 when two fail [default: 4]
-    #[arg(long, conflicts_with = "file", value_name = "N")]
+    #[arg(
+        long,
+        conflicts_with = "file",
+        value_name = "N",
+        value_parser = whole_number,
+        allow_negative_numbers = true
+    )]
     pub(crate) validators: Option<u32>,
     /// A spec in TOML, or in JSON if the file ends in .json; - is stdin
     #[arg(short, long, value_name = "SPEC")]
@@ -130,4 +136,8 @@ pub(crate) struct ApplyArgs {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
+}
+
+fn whole_number(text: &str) -> Result<u32, &'static str> {
+    text.parse().or(Err("a whole number is needed, such as 4"))
 }

@@ -8,6 +8,9 @@ mod table;
 pub(crate) use network::{evidence, network, networks, operation, operations, receipt};
 pub(crate) use table::Table;
 
+/// How wide the longest name of a step is: `test transaction`.
+pub(crate) const STEP_WIDTH: usize = 16;
+
 /// Milliseconds, in the unit that reads well.
 pub(crate) fn duration(milliseconds: u64) -> String {
     match milliseconds {

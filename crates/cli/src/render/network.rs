@@ -5,7 +5,7 @@ use windlass_model::{
     receipt::ReleaseReceipt,
 };
 
-use super::{Table, append, duration, mebibytes, word};
+use super::{STEP_WIDTH, Table, append, duration, mebibytes, word};
 
 fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
@@ -90,8 +90,20 @@ fn nodes(nodes: &[Node]) -> String {
     table.text()
 }
 
-/// Why a network may be called usable.
+/// Why a network may be called usable, and how long each step to it took.
 pub(crate) fn evidence(name: &str, evidence: &Evidence, total_ms: Option<u64>) -> String {
+    let mut text = proof(name, evidence);
+    text.push('\n');
+    for StepTiming { step, milliseconds } in &evidence.steps {
+        append(&mut text, format_args!("{step:<STEP_WIDTH$}  {milliseconds:>6} ms\n"));
+    }
+    let sum = evidence.steps.iter().map(|step| step.milliseconds).sum();
+    let total = total_ms.unwrap_or(sum);
+    append(&mut text, format_args!("{:<STEP_WIDTH$}  {total:>6} ms\n", "total"));
+    text
+}
+
+fn proof(name: &str, evidence: &Evidence) -> String {
     let mut text = format!(
         "network `{name}` is usable\n\nchain id          {}\ngenesis hash      {}\n",
         evidence.chain_id, evidence.genesis_hash
@@ -107,22 +119,15 @@ pub(crate) fn evidence(name: &str, evidence: &Evidence, total_ms: Option<u64>) -
             evidence.endpoint_block,
         ),
     );
-    let mut table = Table::new(&["VALIDATOR", "FIRST FINAL BLOCK", "HASH", "NODE KEY"]);
+    let mut table = Table::new(&["VALIDATOR", "FIRST FINAL BLOCK", "HASH"]);
     for node in &evidence.nodes {
         table.row([
             node.node.clone(),
             node.first_block.number.to_string(),
             node.first_block.hash.clone(),
-            node.node_key.clone(),
         ]);
     }
     text.push_str(&table.text());
-    text.push('\n');
-    for StepTiming { step, milliseconds } in &evidence.steps {
-        append(&mut text, format_args!("{step:<12}  {milliseconds:>6} ms\n"));
-    }
-    let sum = evidence.steps.iter().map(|step| step.milliseconds).sum();
-    append(&mut text, format_args!("{:<12}  {:>6} ms\n", "total", total_ms.unwrap_or(sum)));
     text
 }
 
@@ -136,14 +141,14 @@ pub(crate) fn receipt(receipt: &ReleaseReceipt) -> String {
         receipt.released.len(),
         duration(took)
     );
-    let mut table = Table::new(&["KIND", "WHAT", "OF", "VERIFIED", "AFTER"]);
+    // Paths are long: the column that a terminal may wrap is the last.
+    let mut table = Table::new(&["KIND", "OF", "AFTER", "WHAT, AND WHAT SHOWS THAT IT IS GONE"]);
     for released in &receipt.released {
         table.row([
             word(&released.kind),
-            released.name.clone(),
             released.owner.clone(),
-            released.verified.clone(),
             duration(released.released_at_ms.saturating_sub(receipt.requested_at_ms)),
+            format!("{}: {}", released.name, released.verified),
         ]);
     }
     text.push_str(&table.text());
@@ -195,9 +200,9 @@ pub(crate) fn operation(operation: &Operation) -> String {
         ]);
     }
     text.push_str(&table.text());
-    if let Some(proof) = &operation.evidence {
+    if let Some(evidence) = &operation.evidence {
         text.push('\n');
-        text.push_str(&evidence(operation.network_name.as_str(), proof, took(operation)));
+        text.push_str(&proof(operation.network_name.as_str(), evidence));
     }
     if let Some(released) = &operation.receipt {
         text.push('\n');

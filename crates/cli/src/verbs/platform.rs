@@ -1,6 +1,6 @@
 //! `windlass status`, `login` and `down`.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 use windlass_control::http::Shutdown;
@@ -14,6 +14,7 @@ use super::Session;
 use crate::{
     args::DownArgs,
     client::Client,
+    context::is_announced,
     environment::{Outcome, problem},
     progress, render,
 };
@@ -83,14 +84,16 @@ pub(super) async fn down(session: &Session, args: &DownArgs) -> Outcome<()> {
     }
     session.client.shut_down(&Shutdown { gateway: !args.keep_networks }).await?;
     let gone = async {
-        while session.client.is_reachable().await {
+        let data_dir = Path::new(&platform.data_dir);
+        // It answers no more before the gateway has ended.
+        while session.client.is_reachable().await || is_announced(data_dir, platform.pid) {
             tokio::time::sleep(LOOK).await;
         }
     };
     if tokio::time::timeout(timeout, gone).await.is_err() {
         return Err(problem(
             ErrorCode::OperationTimeout,
-            format!("the platform (pid {}) still answers", platform.pid),
+            format!("the platform (pid {}) has not ended yet", platform.pid),
             "look at its log; SIGKILL ends it, and the next `windlass up` adopts what runs",
         ));
     }
