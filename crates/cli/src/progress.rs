@@ -77,10 +77,15 @@ fn too_long(operation: &Operation) -> Box<windlass_model::Problem> {
     let step = operation.steps.iter().find(|step| step.state == StepState::Running);
     let at = step.map_or_else(String::new, |step| format!(" at `{}`", step.name));
     let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    let remedy = operation.reason.as_ref().map(|reason| format!("{}; ", reason.remedy));
     problem(
         ErrorCode::OperationTimeout,
         format!("the operation {} is still under way{at}{why}", operation.id),
-        format!("it goes on; `windlass operation wait {}` waits for it again", operation.id),
+        format!(
+            "{}`windlass operation wait {}` waits for it again",
+            remedy.as_deref().unwrap_or("it goes on by itself; "),
+            operation.id
+        ),
     )
 }
 

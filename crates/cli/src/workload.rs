@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use windlass_model::{ErrorCode, Problem, workload::Workload};
 use windlass_node::run::Hooks;
 use windlass_substrate::resident::{
-    ALREADY_RUNNING_CODE, LogLimits, Resident, ResidentError, layout,
+    ALREADY_RUNNING_CODE, DISK_FULL_CODE, LogLimits, Resident, ResidentError, layout,
 };
 
 use crate::{environment::Outcome, logging, output::Output};
@@ -27,6 +27,9 @@ const NODE_LOG: &str = "info,commonware_p2p=warn,commonware_resolver=warn,common
 const GATEWAY_LOG: &str = "info";
 /// What a process that panicked is recorded with; Rust's own code.
 const PANICKED: u8 = 101;
+
+/// A disk with less than this is full: a ledger grows by more.
+const FULL_BYTES: u64 = 1 << 20;
 
 /// The claim, shared with the panic hook.
 #[derive(Clone, Debug)]
@@ -58,7 +61,7 @@ pub(crate) fn node(directory: &Path, output: Output) -> ExitCode {
             }),
             shutdown: Box::pin(terminated()),
         };
-        windlass_node::run::run(&directory, hooks).map(drop).map_err(|error| reason(&error))
+        windlass_node::run::run(&directory, hooks).map(drop).map_err(|error| Failure::of(&error))
     })
 }
 
@@ -66,7 +69,7 @@ pub(crate) fn node(directory: &Path, output: Output) -> ExitCode {
 pub(crate) fn gateway(directory: &Path, output: Output) -> ExitCode {
     workload(directory, GATEWAY_LOG, output, |claim| {
         let directory = claim.held().directory().to_owned();
-        let asked = read_workload(&directory).map_err(|error| reason(&*error))?;
+        let asked = read_workload(&directory).map_err(|error| Failure::of(&*error))?;
         let port = asked.ports.get("http").copied().unwrap_or(0);
         let config = windlass_gateway::Config {
             listen: (std::net::Ipv4Addr::LOCALHOST, port).into(),
@@ -77,7 +80,7 @@ pub(crate) fn gateway(directory: &Path, output: Output) -> ExitCode {
             .worker_threads(2)
             .enable_all()
             .build()
-            .map_err(|error| reason(&error))?;
+            .map_err(|error| Failure::of(&error))?;
         let announcing = claim.clone();
         let ready = move |listening: &windlass_gateway::Listening| {
             let ports = BTreeMap::from([("http".to_owned(), listening.address.port())]);
@@ -86,7 +89,7 @@ pub(crate) fn gateway(directory: &Path, output: Output) -> ExitCode {
         };
         runtime
             .block_on(windlass_gateway::run(config, ready, terminated()))
-            .map_err(|error| reason(&error))
+            .map_err(|error| Failure::of(&error))
     })
 }
 
@@ -104,7 +107,7 @@ fn workload(
     directory: &Path,
     filter: &str,
     output: Output,
-    body: impl FnOnce(&Claim) -> Result<(), String>,
+    body: impl FnOnce(&Claim) -> Result<(), Failure>,
 ) -> ExitCode {
     let claim = match claim(directory, filter) {
         Ok(claim) => claim,
@@ -112,22 +115,23 @@ fn workload(
             output.problem(&refused);
             let code = match refused.code {
                 ErrorCode::PlatformRunning => ALREADY_RUNNING_CODE,
+                ErrorCode::DiskFull => DISK_FULL_CODE,
                 _ => refused.code.exit().code(),
             };
             return ExitCode::from(code);
         }
     };
-    let ended = body(&claim);
+    let ended = body(&claim).map_err(|failure| failure.on_disk(directory));
     let (code, reason) = match &ended {
         Ok(()) => (0, "it was told to end"),
-        Err(reason) => (1, reason.as_str()),
+        Err(failure) => (failure.exit_code(), failure.reason.as_str()),
     };
     match &ended {
         Ok(()) => tracing::info!("ended in order"),
-        Err(reason) => {
+        Err(Failure { code, reason }) => {
             tracing::error!(reason, "ended by a failure");
             let hint = "the platform starts it again by itself; its log says more";
-            output.problem(&Problem::new(ErrorCode::WorkloadFailed, reason.clone(), hint));
+            output.problem(&Problem::new(*code, reason.clone(), hint));
         }
     }
     let recorded = claim.held().exit(code, reason);
@@ -142,25 +146,38 @@ fn claim(directory: &Path, filter: &str) -> Outcome<Claim> {
     let writer = resident.log_writer(LogLimits::default()).map_err(|error| refused(&error))?;
     logging::to_file(writer, filter);
     let claim = Claim(Arc::new(Mutex::new(resident)));
-    record_panics(claim.clone());
+    record_panics(claim.clone(), directory.to_owned());
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "claimed");
     Ok(claim)
 }
 
 /// A process of which a part has panicked is in a state that nobody knows: it leaves its record and
 /// ends, and is started again.
-fn record_panics(claim: Claim) {
+fn record_panics(claim: Claim, directory: PathBuf) {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |panicked| {
         before(panicked);
-        let reason = format!("panicked: {panicked}");
-        tracing::error!(reason, "ended by a defect");
+        // Libraries give up so when they cannot write: that is the disk's fault and no defect.
+        let (code, reason) = if is_full(&directory) {
+            (DISK_FULL_CODE, format!("{}: {panicked}", ErrorCode::DiskFull))
+        } else {
+            (PANICKED, format!("panicked: {panicked}"))
+        };
+        tracing::error!(reason, "ended by a panic");
         // The panic may have come while the claim was held: then the record is left out.
         if let Ok(resident) = claim.0.try_lock() {
-            drop(resident.exit(PANICKED, reason));
+            drop(resident.exit(code, reason));
+        }
+        if code == DISK_FULL_CODE {
+            end_at_once(code);
         }
         std::process::abort();
     }));
+}
+
+#[expect(clippy::exit, reason = "no other way tells the code where nothing can be written")]
+fn end_at_once(code: u8) -> ! {
+    std::process::exit(i32::from(code))
 }
 
 /// Waits for SIGTERM or SIGINT. Polled within a tokio runtime.
@@ -188,22 +205,63 @@ fn refused(error: &ResidentError) -> Box<Problem> {
         ResidentError::AlreadyRunning { .. } => {
             (ErrorCode::PlatformRunning, "the process that holds it is the one to use")
         }
+        _ if error.is_disk_full() => {
+            (ErrorCode::DiskFull, "free some space; what waits for it goes on by itself")
+        }
         _ => (ErrorCode::WorkloadFailed, "check that the directory is a workload's, and yours"),
     };
     Box::new(Problem::new(code, chain(error), hint))
 }
 
-/// An error and its causes, marked if it is a taken port: who started us may choose another one.
-fn reason(error: &(dyn Error + 'static)) -> String {
-    let mut source = Some(error);
-    let mut taken = false;
-    while let Some(cause) = source {
-        let io = cause.downcast_ref::<io::Error>();
-        taken |= io.is_some_and(|io| io.kind() == io::ErrorKind::AddrInUse);
-        source = cause.source();
+/// Why a workload ended.
+#[derive(Debug)]
+struct Failure {
+    code: ErrorCode,
+    /// Begins with the code where who started us may do something about it.
+    reason: String,
+}
+
+impl Failure {
+    /// An error and its causes, marked if it is a taken port (another may be chosen) or a full disk.
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        let text = chain(error);
+        let mut source = Some(error);
+        while let Some(cause) = source {
+            let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+            let code = match kind {
+                Some(io::ErrorKind::AddrInUse) => Some(ErrorCode::PortInUse),
+                Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                    Some(ErrorCode::DiskFull)
+                }
+                Some(_) | None => None,
+            };
+            if let Some(code) = code {
+                return Self { code, reason: format!("{code}: {text}") };
+            }
+            source = cause.source();
+        }
+        Self { code: ErrorCode::WorkloadFailed, reason: text }
     }
-    let text = chain(error);
-    if taken { format!("{}: {text}", ErrorCode::PortInUse) } else { text }
+
+    /// Not every library passes on what the system said: where a program fails and its disk has no
+    /// space left, that is why.
+    fn on_disk(self, directory: &Path) -> Self {
+        if self.code == ErrorCode::WorkloadFailed && is_full(directory) {
+            let code = ErrorCode::DiskFull;
+            return Self { code, reason: format!("{code}: {}", self.reason) };
+        }
+        self
+    }
+
+    fn exit_code(&self) -> u8 {
+        if self.code == ErrorCode::DiskFull { DISK_FULL_CODE } else { 1 }
+    }
+}
+
+/// Whether next to no space is left where the directory is.
+fn is_full(directory: &Path) -> bool {
+    rustix::fs::statvfs(directory)
+        .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FULL_BYTES)
 }
 
 fn chain(error: &dyn Error) -> String {
@@ -226,9 +284,14 @@ mod tests {
     struct Listen(#[source] io::Error);
 
     #[test]
-    fn a_taken_port_is_marked() {
-        let taken = Listen(io::ErrorKind::AddrInUse.into());
-        assert!(reason(&taken).starts_with("port_in_use: could not listen: "));
-        assert!(reason(&Listen(io::ErrorKind::NotFound.into())).starts_with("could not listen: "));
+    fn a_taken_port_and_a_full_disk_are_marked() {
+        let failure = |kind: io::ErrorKind| Failure::of(&Listen(kind.into()));
+        let taken = failure(io::ErrorKind::AddrInUse);
+        assert!(taken.reason.starts_with("port_in_use: could not listen: "));
+        assert_eq!(taken.exit_code(), 1);
+        let full = failure(io::ErrorKind::StorageFull);
+        assert!(full.reason.starts_with("disk_full: could not listen: "));
+        assert_eq!(full.exit_code(), DISK_FULL_CODE);
+        assert!(failure(io::ErrorKind::NotFound).reason.starts_with("could not listen: "));
     }
 }

@@ -15,7 +15,7 @@ use rustix::{
     fs::inotify,
 };
 use windlass_substrate::{
-    SubstrateError, Workload,
+    ExitRecord, SubstrateError, Workload,
     clock::Deadline,
     resident::{FINGERPRINT_VARIABLE, RunRecord, layout},
 };
@@ -164,6 +164,10 @@ pub(crate) fn await_ready(
             Holder::Nobody if child_ended => {
                 let exit = child.map(|child| child.settle(directory));
                 let exit = exit.or_else(|| directory.exit_record());
+                if exit.as_ref().is_some_and(ExitRecord::is_disk_full) {
+                    let source = io::ErrorKind::StorageFull.into();
+                    return Err(SubstrateError::DiskFull { path: directory.path().into(), source });
+                }
                 let (id, last_lines) = (id.clone(), last_lines(directory));
                 return Err(SubstrateError::ExitedEarly { id, exit, last_lines });
             }

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 use windlass_model::{WorkloadId, receipt::Released};
 
+use crate::resident::DISK_FULL_CODE;
+
 /// A workload as it exists on the substrate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
@@ -83,6 +85,13 @@ pub struct ExitRecord {
     /// Which process it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
+}
+
+impl ExitRecord {
+    /// Whether it ended because its disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        self.code == Some(i32::from(DISK_FULL_CODE))
+    }
 }
 
 impl fmt::Display for ExitRecord {

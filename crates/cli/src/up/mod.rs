@@ -7,7 +7,7 @@
 pub(crate) mod directory;
 mod listen;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -221,7 +221,7 @@ async fn asked(api: &Api) -> Stop {
     }
 }
 
-fn failed(what: &str, error: &std::io::Error) -> Box<windlass_model::Problem> {
+fn failed(what: &str, error: &io::Error) -> Box<windlass_model::Problem> {
     problem(
         ErrorCode::Internal,
         format!("the platform could not {what}: {error}"),
@@ -231,6 +231,18 @@ fn failed(what: &str, error: &std::io::Error) -> Box<windlass_model::Problem> {
 
 fn unusable(what: &str, error: &dyn std::error::Error) -> Box<windlass_model::Problem> {
     let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
+    let mut causes = std::iter::successors(error.source(), |cause| cause.source());
+    let full = causes.any(|cause| {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    });
+    if full {
+        return problem(
+            ErrorCode::DiskFull,
+            format!("no space is left for the folder `{what}` of the data directory: {error}"),
+            "free some space, or name a directory on another disk with --data-dir",
+        );
+    }
     problem(
         ErrorCode::DataDirectoryUnusable,
         format!("the folder `{what}` of the data directory cannot be used: {error}{cause}"),

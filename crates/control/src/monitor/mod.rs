@@ -89,6 +89,8 @@ pub(crate) struct Monitor {
 #[derive(Debug)]
 struct Shared {
     watched: Mutex<BTreeMap<NetworkId, Watched>>,
+    /// Why a network's passes come to nothing: what a store that takes nothing can't be told.
+    stuck: Mutex<BTreeMap<NetworkId, Reason>>,
     ticks: broadcast::Sender<Tick>,
     tasks: OnceLock<(TaskTracker, CancellationToken)>,
     world: World,
@@ -112,8 +114,39 @@ impl Monitor {
     /// Listens to nobody yet.
     pub(crate) fn new(world: World, wakes: Arc<Wakes>) -> Self {
         let (ticks, _) = broadcast::channel(TICKS);
-        let watched = Mutex::new(BTreeMap::new());
-        Self { shared: Arc::new(Shared { watched, ticks, tasks: OnceLock::new(), world, wakes }) }
+        let (watched, stuck) = (Mutex::default(), Mutex::default());
+        let tasks = OnceLock::new();
+        Self { shared: Arc::new(Shared { watched, stuck, ticks, tasks, world, wakes }) }
+    }
+
+    /// Notes why a network's passes come to nothing, or that they don't any more.
+    pub(crate) fn note_stuck(
+        &self,
+        organization: &OrganizationId,
+        network: &NetworkId,
+        reason: Option<Reason>,
+    ) {
+        let mut stuck = self.shared.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        let message = |reason: &Reason| (reason.code, reason.message.clone());
+        if stuck.get(network).map(message) == reason.as_ref().map(message) {
+            return;
+        }
+        match reason {
+            Some(reason) => stuck.insert(network.clone(), reason),
+            None => stuck.remove(network),
+        };
+        drop(stuck);
+        let at_ms = self.shared.world.now_ms();
+        let tick =
+            Tick { organization: organization.clone(), network: network.clone(), tip: None, at_ms };
+        // Nobody needs to listen.
+        drop(self.shared.ticks.send(tick));
+    }
+
+    /// Why a network's passes come to nothing, if they do.
+    pub(crate) fn stuck(&self, network: &NetworkId) -> Option<Reason> {
+        let stuck = self.shared.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.get(network).cloned()
     }
 
     /// Ticks from now on.

@@ -254,9 +254,13 @@ fn ended_reason(node: &NodeRow, instance: Option<&Instance>, now_ms: u64) -> Rea
         (None, Some(_)) => "ended without a word".to_owned(),
         (None, None) => "is not on the substrate any more".to_owned(),
     };
-    let taken = exit.is_some_and(|exit| exit.reason.contains("port_in_use"));
+    let code = match exit {
+        Some(exit) if exit.is_disk_full() => ErrorCode::DiskFull,
+        Some(exit) if exit.reason.contains("port_in_use") => ErrorCode::PortInUse,
+        Some(_) | None => ErrorCode::WorkloadFailed,
+    };
     Reason {
-        code: if taken { ErrorCode::PortInUse } else { ErrorCode::WorkloadFailed },
+        code,
         message: format!("{} {how}", node.name),
         remedy: format!(
             "it is started again by itself; `windlass network logs --node {}` says more",

@@ -1,10 +1,14 @@
 //! Failures of the world as reasons on an object: the code, what happened, what to do.
 
 use windlass_keys::KeyError;
-use windlass_model::{ErrorCode, network::Reason};
+use windlass_model::{ErrorCode, Problem, network::Reason};
 use windlass_substrate::SubstrateError;
 
-use crate::{gateway::GatewayError, store::error::causes};
+use crate::{
+    gateway::GatewayError,
+    network::{ObserveError, PassError},
+    store::{StoreError, error::causes},
+};
 
 fn reason(
     code: ErrorCode,
@@ -23,6 +27,9 @@ pub(crate) fn of_substrate(error: &SubstrateError, now_ms: u64) -> Reason {
         SubstrateError::DiskFull { .. } => ErrorCode::DiskFull,
         SubstrateError::NotWritable { .. } | SubstrateError::Foreign { .. } => {
             ErrorCode::DataDirectoryUnusable
+        }
+        SubstrateError::ExitedEarly { exit: Some(exit), .. } if exit.is_disk_full() => {
+            ErrorCode::DiskFull
         }
         SubstrateError::ExitedEarly { exit: Some(exit), .. }
             if exit.reason.contains("port_in_use") =>
@@ -57,6 +64,32 @@ pub(crate) fn of_gateway(error: &GatewayError, now_ms: u64) -> Reason {
             now_ms,
         ),
     }
+}
+
+/// A pass came to nothing. Of what could not be written down, nobody could read elsewhere.
+pub(crate) fn of_pass(error: &PassError, now_ms: u64) -> Reason {
+    match error {
+        PassError::Save(error) | PassError::Observe(ObserveError::Store(error)) => {
+            of_store(error, now_ms)
+        }
+        PassError::Observe(ObserveError::Substrate(error)) => of_substrate(error, now_ms),
+        PassError::Observe(ObserveError::Keys(error)) => of_keys(error, now_ms),
+        PassError::Engine => reason(
+            ErrorCode::Internal,
+            error,
+            "run the version of windlass that declared the network",
+            now_ms,
+        ),
+    }
+}
+
+fn of_store(error: &StoreError, now_ms: u64) -> Reason {
+    let Problem { code, detail, .. } = Problem::from(error);
+    let remedy = match code {
+        ErrorCode::DiskFull => "free space on the disk of the data directory; it goes on by itself",
+        _ => "it is tried again by itself; the platform's log says more",
+    };
+    Reason { code, message: detail, remedy: remedy.to_owned(), since_ms: now_ms }
 }
 
 /// A node, or the endpoint, did not answer as it should.

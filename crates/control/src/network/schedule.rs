@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_model::{NetworkId, OrganizationId};
 
 use crate::{
-    network::{Progress, Reconciler},
+    network::{Progress, Reconciler, reasons},
     store::error::causes,
 };
 
@@ -137,7 +137,11 @@ impl Reconciler {
     ) {
         let mut passes = 0;
         while !shutdown.is_cancelled() {
-            let pause = match self.pass(organization, id).await {
+            let passed = self.pass(organization, id).await;
+            let stuck =
+                passed.as_ref().err().map(|error| reasons::of_pass(error, self.world.now_ms()));
+            self.monitor.note_stuck(organization, id, stuck);
+            let pause = match passed {
                 Ok(Progress::Gone) => return,
                 Ok(Progress::Moved) if passes < BUSY_PASSES => {
                     passes += 1;

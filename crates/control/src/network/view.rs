@@ -11,12 +11,21 @@ use crate::{
     store::rows::{NodeRow, Record},
 };
 
-/// Puts the two together. `gateway` is the gateway's URL.
-pub(crate) fn network(
-    record: &Record,
-    live: Option<&LiveNetwork>,
-    gateway: Option<&str>,
-) -> Network {
+/// What is not in the rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// What its nodes say.
+    pub(crate) live: Option<LiveNetwork>,
+    /// Why nothing can be written down about it.
+    pub(crate) stuck: Option<Reason>,
+    /// The gateway's URL.
+    pub(crate) gateway: Option<String>,
+}
+
+/// Puts the two together.
+pub(crate) fn network(record: &Record, beside: Beside) -> Network {
+    let Beside { live, stuck, gateway } = beside;
+    let live = live.as_ref();
     let row = &record.network;
     let nodes = record
         .nodes
@@ -34,12 +43,12 @@ pub(crate) fn network(
         state: row.state,
         intent: row.intent,
         health,
-        reason: row.status.reason.clone().or(said),
+        reason: stuck.or_else(|| row.status.reason.clone()).or(said),
         spec: row.spec.clone(),
         generation: row.generation,
         resource_version: row.resource_version,
         genesis_hash: row.status.genesis_hash.clone(),
-        endpoint: gateway.filter(|_| proved).map(|base| endpoint(base, row)),
+        endpoint: gateway.filter(|_| proved).map(|base| endpoint(&base, row)),
         tip: live.and_then(|live| live.tip.clone()),
         nodes,
         evidence: row.status.evidence.clone(),

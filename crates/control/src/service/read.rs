@@ -76,7 +76,7 @@ impl Control {
     pub async fn operation(&self, granted: &Granted, id: &OperationId) -> Answer<Operation> {
         let organization = granted.allows(Action::Read)?;
         let operation = self.inner.store.operation(organization, id).await?;
-        operation.ok_or_else(|| operation_not_found(id))
+        operation.map(|one| self.with_stuck(one)).ok_or_else(|| operation_not_found(id))
     }
 
     /// The organization's operations, newest first.
@@ -103,6 +103,7 @@ impl Control {
         }
         let next_cursor =
             items.last().filter(|_| more).map(|one| format!("{}.{}", one.created_at_ms, one.id));
+        let items = items.into_iter().map(|one| self.with_stuck(one)).collect();
         Ok(Page { items, next_cursor })
     }
 
@@ -225,9 +226,22 @@ impl Control {
     }
 
     pub(super) fn view(&self, record: &Record) -> Network {
-        let live = self.inner.monitor.network(&record.network.id);
-        let gateway = self.inner.gateway.facts();
-        view::network(record, live.as_ref(), gateway.url.as_deref())
+        let id = &record.network.id;
+        let beside = view::Beside {
+            live: self.inner.monitor.network(id),
+            stuck: self.inner.monitor.stuck(id),
+            gateway: self.inner.gateway.facts().url,
+        };
+        view::network(record, beside)
+    }
+
+    /// The operation with what keeps it from being written on, if something does.
+    fn with_stuck(&self, operation: Operation) -> Operation {
+        if operation::ended(&operation) {
+            return operation;
+        }
+        let stuck = self.inner.monitor.stuck(&operation.network);
+        Operation { reason: stuck.or(operation.reason), ..operation }
     }
 
     /// Where the node with the newest tip answers, and that tip.

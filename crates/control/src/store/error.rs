@@ -117,17 +117,21 @@ fn is_full(error: &StoreError) -> bool {
     text.contains("database or disk is full") || text.contains("No space left")
 }
 
-impl From<StoreError> for Box<Problem> {
-    fn from(error: StoreError) -> Self {
-        let detail = format!("{error}{}", causes(&error));
-        let full = is_full(&error);
-        let damaged = is_damaged(&error);
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
+        let detail = format!("{error}{}", causes(error));
+        let full = is_full(error);
+        let damaged = is_damaged(error);
         let (code, hint) = match error {
-            StoreError::Audit(_) => (
-                ErrorCode::AuditUnavailable,
+            // Also where it was the audit row that found no space: this is what has to be mended.
+            _ if full => (
+                ErrorCode::DiskFull,
                 "nothing was changed; free space on the disk of the data directory and try again",
             ),
-            _ if full => (ErrorCode::DiskFull, "free space on the disk of the data directory"),
+            StoreError::Audit(_) => (
+                ErrorCode::AuditUnavailable,
+                "nothing was changed; check the disk of the data directory and try again",
+            ),
             _ if damaged => (
                 ErrorCode::StoreUnavailable,
                 "the database is damaged: stop the platform and restore windlass.db from a backup",
@@ -158,6 +162,12 @@ impl From<StoreError> for Box<Problem> {
                  `sqlite3 windlass.db 'pragma integrity_check'`",
             ),
         };
-        Self::new(Problem::new(code, detail, hint))
+        Self::new(code, detail, hint)
+    }
+}
+
+impl From<StoreError> for Box<Problem> {
+    fn from(error: StoreError) -> Self {
+        Self::new(Problem::from(&error))
     }
 }

@@ -39,6 +39,10 @@ pub const FINGERPRINT_VARIABLE: &str = "WINDLASS_WORKLOAD_FINGERPRINT";
 /// The exit code of a process that found its directory claimed (BSD's `EX_TEMPFAIL`).
 pub const ALREADY_RUNNING_CODE: u8 = 75;
 
+/// The exit code of a process that ended because its disk is full (BSD's `EX_IOERR`): where no
+/// record can be written, the code still tells.
+pub const DISK_FULL_CODE: u8 = 74;
+
 /// How long a claim tries again: a driver that looks whether the lock is held holds it for an
 /// instant itself, and that must not turn a rightful claimant away.
 const CLAIM_ATTEMPTS: u32 = 50;
@@ -117,6 +121,16 @@ pub enum ResidentError {
 }
 
 impl ResidentError {
+    /// Whether no space, or no quota, was left.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::AlreadyRunning { .. } => false,
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+        }
+    }
+
     fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Io { action, path: path.to_owned(), source: source.into() }
     }
