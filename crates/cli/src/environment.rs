@@ -72,9 +72,22 @@ pub(crate) fn entropy<const N: usize>() -> Outcome<[u8; N]> {
     }
 }
 
-/// The machine's memory in bytes.
-pub(crate) fn machine_memory() -> io::Result<u64> {
-    let text = fs::read_to_string("/proc/meminfo")?;
+/// How many processors there are for this process: what affinity and control groups leave.
+pub(crate) fn processors() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(processors).unwrap_or(u32::MAX)
+}
+
+/// The memory that there is for this process, in bytes: the machine's, or what a control group (a
+/// container's, a service's) leaves of it.
+pub(crate) fn memory_bytes() -> io::Result<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let limit = group_limit(Path::new("/sys/fs/cgroup"), &groups);
+    let machine = machine_memory(&fs::read_to_string("/proc/meminfo")?)?;
+    Ok(limit.map_or(machine, |limit| limit.min(machine)))
+}
+
+fn machine_memory(text: &str) -> io::Result<u64> {
     let kilobytes = text
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:"))
@@ -83,4 +96,49 @@ pub(crate) fn machine_memory() -> io::Result<u64> {
     kilobytes
         .and_then(|kilobytes| kilobytes.checked_mul(1024))
         .ok_or_else(|| io::Error::other("no MemTotal in /proc/meminfo"))
+}
+
+/// The least limit of the groups that a process is in and of those above them.
+fn group_limit(root: &Path, groups: &str) -> Option<u64> {
+    let folders = groups.lines().filter_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let path = path.trim_start_matches('/');
+        match controllers {
+            "" => Some((root.to_owned(), path, "memory.max")),
+            "memory" => Some((root.join("memory"), path, "memory.limit_in_bytes")),
+            _ => None,
+        }
+    });
+    let limits = folders.flat_map(|(root, path, file)| {
+        let ancestors = Path::new(path).ancestors().map(Path::to_owned).collect::<Vec<_>>();
+        ancestors.into_iter().filter_map(move |folder| {
+            fs::read_to_string(root.join(folder).join(file)).ok()?.trim().parse::<u64>().ok()
+        })
+    });
+    limits.min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_limit_of_all_groups_counts() {
+        let root = tempfile::tempdir().expect("a folder can be made");
+        let write = |folder: &str, file: &str, limit: &str| {
+            let folder = root.path().join(folder);
+            fs::create_dir_all(&folder).expect("it can be made");
+            fs::write(folder.join(file), limit).expect("it can be written");
+        };
+        assert_eq!(group_limit(root.path(), "0::/a/b\n"), None);
+        write("a/b", "memory.max", "max\n");
+        assert_eq!(group_limit(root.path(), "0::/a/b\n"), None);
+        write("a", "memory.max", "4096\n");
+        write("", "memory.max", "8192\n");
+        assert_eq!(group_limit(root.path(), "0::/a/b\n"), Some(4096));
+        assert_eq!(group_limit(root.path(), "0::/\n"), Some(8192));
+        write("memory/c", "memory.limit_in_bytes", "512\n");
+        assert_eq!(group_limit(root.path(), "1:cpu:/c\n3:memory:/c\n"), Some(512));
+        assert_eq!(machine_memory("MemTotal:       16 kB\n").expect("it is there"), 16_384);
+    }
 }

@@ -30,5 +30,5 @@ mod store;
 mod sweep;
 pub mod world;
 
-pub use network::Backoff;
+pub use network::{Backoff, Machine, Overcommit};
 pub use service::{Control, Settings};

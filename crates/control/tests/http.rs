@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use windlass_control::{
     http::{Api, ApiSettings, document},
-    service::{Backoff, Control, Settings},
+    service::{Backoff, Control, Machine, Overcommit, Settings},
     world::{Engines, World},
 };
 use windlass_engine::{Engine, windlass::WindlassEngine};
@@ -43,7 +43,11 @@ impl Platform {
             version: "test".to_owned(),
             url: format!("http://{HOST}"),
             gateway_port: None,
-            machine_memory_bytes: 8 << 30,
+            machine: Machine {
+                memory_bytes: 8 << 30,
+                processors: 2,
+                overcommit: Overcommit::Refuse,
+            },
             backoff: Backoff::default(),
         };
         let world = World::machine(substrate, Engines::new(engines), Arc::new(vault));

@@ -147,8 +147,13 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// Its name in a spec.
     fn name(&self) -> EngineName;
 
-    /// Memory in MiB that one node needs to live; what a machine is measured against at a create.
-    fn memory_per_node_mib(&self) -> u32;
+    /// Memory in MiB that one node of a network of so many validators needs to live; what a machine
+    /// is measured against at a create.
+    fn memory_per_node_mib(&self, validators: u32) -> u32;
+
+    /// How many messages the validators send each other to agree on one block; what processors are
+    /// measured against at a create.
+    fn messages_per_block(&self, validators: u32) -> u64;
 
     /// Makes the genesis. The same input gives the same bytes.
     fn genesis(&self, input: &GenesisInput<'_>) -> Result<GenesisFile, EngineError>;

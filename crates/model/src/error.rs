@@ -86,6 +86,8 @@ codes! {
     ChainIdTaken = ("chain_id_taken", 409, "the chain id is taken", Conflict);
     /// The nodes asked for do not fit the machine.
     InsufficientMemory = ("insufficient_memory", 422, "the network does not fit this machine", Input);
+    /// The network has more validators than the machine's processors can serve.
+    InsufficientProcessors = ("insufficient_processors", 422, "the network is too large for this machine's processors", Input);
     /// The organization is not known.
     OrganizationNotFound = ("organization_not_found", 404, "no such organization", Absent);
     /// The organization has no such network.

@@ -102,6 +102,7 @@ pub(crate) enum Verb {
     Gateway(WorkloadArgs),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "flags that do not depend on each other")]
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -119,6 +120,10 @@ pub(crate) struct UpArgs {
     /// proxy in front
     #[arg(long)]
     pub(crate) allow_remote: bool,
+    /// Accept networks that need more memory or processors than this machine has, with a warning;
+    /// without it they are refused with the sum
+    #[arg(long, env = "WINDLASS_OVERCOMMIT")]
+    pub(crate) overcommit: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_control::{
     http::{Api, ApiSettings, Stop},
-    service::{Backoff, Control, Settings},
+    service::{Backoff, Control, Machine, Overcommit, Settings},
     world::{Engines, World},
 };
 use windlass_engine::{Engine, windlass::WindlassEngine};
@@ -146,8 +146,12 @@ async fn open(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         url: url.to_owned(),
         gateway_port: args.gateway_listen.map(|address| address.port()),
-        machine_memory_bytes: environment::machine_memory()
-            .map_err(|error| failed("read the machine's memory", &error))?,
+        machine: Machine {
+            memory_bytes: environment::memory_bytes()
+                .map_err(|error| failed("read the machine's memory", &error))?,
+            processors: environment::processors(),
+            overcommit: if args.overcommit { Overcommit::Warn } else { Overcommit::Refuse },
+        },
         backoff: Backoff::default(),
     };
     let world = World::machine(substrate, Engines::new(engines), Arc::new(vault));

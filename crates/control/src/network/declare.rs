@@ -14,7 +14,7 @@ use windlass_model::{
 use crate::{
     operation,
     store::rows::{KeyRow, NetworkRow, NetworkStatus, NodeRow, NodeStatus, Record},
-    world::{Engines, World},
+    world::World,
 };
 
 /// What is declared: the record to be written, and what the user should know.
@@ -128,37 +128,6 @@ pub(crate) fn warnings(spec: &NetworkSpec) -> Vec<String> {
         "{what} {verb} no fault: the network makes no block while one is down; 4 go on when one \
          fails, 7 when two fail"
     )]
-}
-
-/// Refuses what doesn't fit the machine, with the sum.
-pub(crate) fn check_memory(
-    engines: &Engines,
-    spec: &NetworkSpec,
-    running: &[NetworkSpec],
-    machine_bytes: u64,
-) -> Result<(), Box<Problem>> {
-    let need = |spec: &NetworkSpec| {
-        let node = engines.get(spec.engine).map_or(0, |engine| engine.memory_per_node_mib());
-        (u64::from(spec.validators()), u64::from(node))
-    };
-    let (nodes, each) = need(spec);
-    let others: u64 = running.iter().map(need).map(|(nodes, each)| nodes * each).sum();
-    let machine = machine_bytes >> 20;
-    if nodes * each + others <= machine {
-        return Ok(());
-    }
-    let location = Location { field: Some("validators".to_owned()), ..Location::default() };
-    let problem = Problem::new(
-        ErrorCode::InsufficientMemory,
-        format!(
-            "{nodes} nodes × {each} MiB = {} MiB, and {others} MiB for the networks that run: {} \
-             MiB of the machine's {machine} MiB",
-            nodes * each,
-            nodes * each + others
-        ),
-        "ask for fewer validators, or stop or destroy networks that are not needed",
-    );
-    Err(Box::new(problem.at(location)))
 }
 
 /// The name is taken by another network of the organization.

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `declare` | intent in: checks a manifest and writes the rows |
+//! | `capacity` | whether it fits the machine |
 //! | `change` | intent changed: stop, start, destroy, apply |
 //! | `observe` | what is there: rows and world |
 //! | `plan`, `running` | what is to be done: pure, makes every choice |
@@ -17,6 +18,7 @@
 //! different networks run at the same time, those of one network never.
 
 mod backoff;
+pub(crate) mod capacity;
 pub(crate) mod change;
 pub(crate) mod declare;
 mod describe;
@@ -38,6 +40,7 @@ use std::sync::Arc;
 use windlass_model::{NetworkId, OrganizationId};
 
 pub use backoff::Backoff;
+pub use capacity::{Machine, Overcommit};
 pub(crate) use execute::Progress;
 pub(crate) use observe::{Observation, ObserveError};
 pub(crate) use schedule::Wakes;

@@ -16,7 +16,7 @@ use windlass_model::{ErrorCode, OrganizationId, Problem, api::Organization};
 
 pub use crate::{
     authorize::{Action, Actor, Granted, authorize},
-    network::Backoff,
+    network::{Backoff, Machine, Overcommit},
     world::World,
 };
 use crate::{
@@ -48,8 +48,8 @@ pub struct Settings {
     pub url: String,
     /// The gateway's port, if the operator names one; otherwise the system gives one and it is kept.
     pub gateway_port: Option<u16>,
-    /// The machine's memory: what networks must fit into.
-    pub machine_memory_bytes: u64,
+    /// What networks must fit into.
+    pub machine: Machine,
     /// How things that failed are tried again.
     pub backoff: Backoff,
 }

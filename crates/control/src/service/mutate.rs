@@ -5,11 +5,12 @@ use windlass_model::{
     ErrorCode, Name, OperationId, OrganizationId, Problem,
     api::{Accepted, ApplyPlan, Organization},
     network::{Operation, OperationKind},
-    spec::{Defaults, Manifest},
+    spec::{Defaults, Manifest, NetworkSpec},
 };
 
 use crate::{
     network::{
+        capacity,
         change::{self, Decision},
         declare,
     },
@@ -168,18 +169,27 @@ impl Control {
         if change.chain_id_taken(network.spec.chain_id).await? {
             return Err(declare::chain_id_taken(network.spec.chain_id));
         }
-        let running = change.running_specs().await?;
-        let machine = self.inner.settings.machine_memory_bytes;
-        declare::check_memory(&world.engines, &network.spec, &running, machine)?;
+        let mut warnings = declared.warnings;
+        warnings.extend(self.check_capacity(change, &network.spec).await?);
         match change.insert(&declared.record, meta.now_ms).await {
             Err(error) if error.taken().is_some() => Err(declare::name_taken(&network.name)),
             Err(error) => Err(error.into()),
             Ok(()) => Ok(Outcome {
                 operation: declared.record.operation.clone(),
                 record: declared.record,
-                warnings: declared.warnings,
+                warnings,
             }),
         }
+    }
+
+    /// Whether a network that doesn't run yet fits beside those that do.
+    async fn check_capacity(
+        &self,
+        change: &mut Change,
+        spec: &NetworkSpec,
+    ) -> Answer<Vec<String>> {
+        let running = change.running_specs().await?;
+        capacity::check(&self.inner.world.engines, spec, &running, self.inner.settings.machine)
     }
 
     /// Writes what was decided about a network that is there.
@@ -200,6 +210,15 @@ impl Control {
                 Ok(Outcome { record: before, operation, warnings: Vec::new() })
             }
             Decision::Begin(kind) => {
+                let warnings = match kind {
+                    OperationKind::Start => {
+                        self.check_capacity(change, &before.network.spec).await?
+                    }
+                    OperationKind::Create
+                    | OperationKind::Stop
+                    | OperationKind::Destroy
+                    | OperationKind::Update => Vec::new(),
+                };
                 let id = OperationId::from_entropy(self.inner.world.random());
                 let now_ms = self.inner.world.now_ms();
                 if let Some(superseded) = change::begin(&mut after, kind, id, now_ms) {
@@ -210,7 +229,7 @@ impl Control {
                 }
                 change.save(&before, &mut after, meta.now_ms).await?;
                 let operation = after.operation.clone();
-                Ok(Outcome { record: after, operation, warnings: Vec::new() })
+                Ok(Outcome { record: after, operation, warnings })
             }
         }
     }

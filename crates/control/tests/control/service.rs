@@ -110,11 +110,25 @@ async fn bad_declarations_are_refused_and_leave_nothing() {
     // 4 × 64 run; 8 GiB are 8192 MiB.
     let many: Vec<_> = (0..2).map(|n| format!("name = \"many-{n}\"\nvalidators = 100")).collect();
     let second = desk.declare(&many[0]).await;
-    let sum = "100 nodes × 64 MiB = 6400 MiB, and 6656 MiB for the networks that run: 13056 MiB of \
-               the machine's 8192 MiB";
+    let sum = "100 nodes need 64 MiB each = 6400 MiB, and the networks that run need 6656 MiB: \
+               13056 MiB of the machine's 8192 MiB";
     assert!(second.is_ok(), "6656 MiB fit");
     refused(desk.declare(&many[1]).await, ErrorCode::InsufficientMemory, sum);
     assert!(first.warnings.is_empty());
+    // What stopped meanwhile is measured again when it is to start.
+    let change = desk.may(Action::Change).await;
+    assert_eq!(desk.ends(&first).await, OperationState::Succeeded);
+    let stop = desk.control.stop(&change, "trade", meta()).await.expect("it runs");
+    assert_eq!(desk.ends(&stop).await, OperationState::Succeeded);
+    desk.declare("name = \"next\"\nvalidators = 27").await.expect("6400 + 1728 MiB fit");
+    let sum = "and the networks that run need 8128 MiB: 8384 MiB of the machine's 8192 MiB";
+    refused(
+        desk.control.start(&change, "trade", meta()).await,
+        ErrorCode::InsufficientMemory,
+        sum,
+    );
+    let gone = desk.destroy("next").await.expect("it is there");
+    assert_eq!(desk.ends(&gone).await, OperationState::Succeeded);
     let read = desk.may(Action::Read).await;
     let page = desk.control.networks(&read, None, 1).await.expect("a page");
     assert_eq!(page.items[0].name.as_str(), "many-0");

@@ -41,8 +41,12 @@ impl Engine for FakeEngine {
         EngineName::Windlass
     }
 
-    fn memory_per_node_mib(&self) -> u32 {
+    fn memory_per_node_mib(&self, _validators: u32) -> u32 {
         64
+    }
+
+    fn messages_per_block(&self, validators: u32) -> u64 {
+        WindlassEngine.messages_per_block(validators)
     }
 
     fn genesis(&self, input: &GenesisInput<'_>) -> Result<GenesisFile, EngineError> {

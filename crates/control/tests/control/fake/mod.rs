@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use windlass_control::{
-    Backoff, Control, Settings,
+    Backoff, Control, Machine, Overcommit, Settings,
     world::{
         Engines, KeyHolder, MachineClock, MachineEntropy, Message, Pending, PortOffer, Reply,
         Target, Wire, WireError, World,
@@ -83,7 +83,11 @@ impl FakeWorld {
             version: "0".to_owned(),
             url: "http://127.0.0.1:1".to_owned(),
             gateway_port: None,
-            machine_memory_bytes: 8 << 30,
+            machine: Machine {
+                memory_bytes: 8 << 30,
+                processors: 64,
+                overcommit: Overcommit::Refuse,
+            },
             backoff: Backoff { least_ms: 1, most_ms: 4, healthy_after_ms: 60_000 },
         }
     }
