@@ -78,7 +78,7 @@ impl Admin {
         }
     }
 
-    /// Puts a table in force, once it is on disk. Pushing the table in force again changes nothing.
+    /// Puts a table in force and on disk. Pushing the table in force again changes nothing.
     async fn put(&self, request: Request<Incoming>) -> Result<RouteTable, Box<Problem>> {
         let body = Limited::new(request.into_body(), TABLE_BYTES).collect().await;
         let body = body.map_err(|error| answer::malformed(error.to_string()))?.to_bytes();
@@ -100,14 +100,16 @@ impl Admin {
         let proxy = Arc::clone(&self.proxy);
         // Once begun it is carried to its end, whether or not the caller waits.
         let saving = self.proxy.tasks.spawn_blocking(move || {
-            store::save(&directory, &stored)?;
+            let saved = store::save(&directory, &stored);
+            // In force on a full disk too: what was destroyed must not be served. Who restarts this
+            // process asks what it serves and pushes what it should.
             proxy.table.set(table);
             drop(turn);
-            Ok::<(), std::io::Error>(())
+            saved
         });
         let failed = |error: &dyn std::fmt::Display| {
-            let detail = format!("the routes could not be stored: {error}");
-            Problem::new(ErrorCode::StoreUnavailable, detail, "free some space and push again")
+            let detail = format!("the routes are in force and could not be stored: {error}");
+            Problem::new(ErrorCode::StoreUnavailable, detail, "free some space")
         };
         match saving.await {
             Ok(Ok(())) => {

@@ -16,7 +16,7 @@ use windlass_model::{
 use windlass_substrate::{Instance, LabelSelector, Running, SubstrateError, fingerprint};
 
 use crate::{
-    gateway::{GATEWAY, GatewayError, Inbox, Need, Request, routes::route},
+    gateway::{Answer, GATEWAY, GatewayError, Inbox, Need, Published, Request, routes::route},
     network::Backoff,
     store::{Store, error::causes},
     world::{Message, Reply, Target, World},
@@ -30,7 +30,11 @@ const KEPT_PORT: &str = "gateway_port";
 const PORT_KNOWN: &str = "gateway_port_known";
 /// How often the gateway is looked at when nothing happens.
 const SLOW_BEAT: Duration = Duration::from_secs(30);
-const ADMIN_TIMEOUT: Duration = Duration::from_secs(5);
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long bringing it up and telling it may take; a start that takes longer goes on meanwhile.
+const SETTLING: Duration = Duration::from_secs(20);
+/// So many failures in a row at least, before a process is replaced: one may be a machine's hiccup.
+const FAILURES: u32 = 3;
 const PAGE: u32 = 256;
 
 /// Keeps the gateway's process and its routes.
@@ -52,11 +56,29 @@ struct Sent {
     table: RouteTable,
 }
 
+/// The gateway can't be told its routes.
+#[derive(Debug)]
+struct Trouble {
+    since_ms: u64,
+    failures: u32,
+    replaced_at_ms: Option<u64>,
+}
+
+impl Trouble {
+    fn since(since_ms: u64) -> Self {
+        Self { since_ms, failures: 0, replaced_at_ms: None }
+    }
+
+    fn lasts_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.since_ms)
+    }
+}
+
 impl Keeper {
     /// Keeps it for as long as the platform runs. The process goes on afterwards.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut sent = Sent::default();
-        let mut failures = 0;
+        let mut trouble: Option<Trouble> = None;
         let mut pause = Duration::ZERO;
         loop {
             // Cancel safety: a request that is not taken stays in the queue; the rest is repeated.
@@ -73,28 +95,79 @@ impl Keeper {
             while let Ok(request) = self.inbox.requests.try_recv() {
                 requests.push_back(request);
             }
-            let settled = self.settle(&mut sent).await.map_err(Arc::new);
-            pause = match &settled {
+            let began_ms = self.world.now_ms();
+            let settled = self.settle_in_time(&mut sent).await.map_err(Arc::new);
+            match &settled {
                 Ok(_) => {
-                    failures = 0;
-                    SLOW_BEAT
+                    trouble = None;
+                    pause = SLOW_BEAT;
                 }
                 Err(error) => {
                     tracing::warn!("{error}{}", causes(&**error));
-                    failures += 1;
-                    Duration::from_millis(self.backoff.retry_at_ms(0, failures))
+                    // What it has taken nobody knows: it is asked before it is told again.
+                    sent = Sent::default();
+                    let trouble = trouble.get_or_insert_with(|| Trouble::since(began_ms));
+                    trouble.failures += 1;
+                    pause = Duration::from_millis(self.backoff.retry_at_ms(0, trouble.failures));
                 }
-            };
+            }
             for request in requests {
-                let answer = match (&settled, request.need) {
-                    (Err(_), Need::NotServed) if self.is_down().await => Ok(None),
-                    (Ok(url), _) => Ok(Some(url.clone())),
-                    (Err(error), _) => Err(Arc::clone(error)),
-                };
+                let answer = self.answer(&settled, request.need, trouble.as_ref()).await;
                 // Who has stopped waiting asks again.
                 drop(request.answer.send(answer));
             }
+            if let (Err(error), Some(trouble)) = (&settled, &mut trouble)
+                && error.is_silence()
+            {
+                self.replace(trouble).await;
+            }
         }
+    }
+
+    async fn answer(
+        &self,
+        settled: &Result<String, Arc<GatewayError>>,
+        need: Need,
+        trouble: Option<&Trouble>,
+    ) -> Answer {
+        match (settled, need) {
+            (Ok(url), _) => Ok(Published::At(url.clone())),
+            (Err(_), Need::NotServed) if self.is_down().await => Ok(Published::Down),
+            (Err(error), Need::NotServed) => {
+                let patience = self.backoff.give_up_after_ms.saturating_mul(2);
+                let lasts =
+                    trouble.is_some_and(|one| one.lasts_ms(self.world.now_ms()) >= patience);
+                if lasts { Ok(Published::Silent) } else { Err(Arc::clone(error)) }
+            }
+            (Err(error), Need::Served) => Err(Arc::clone(error)),
+        }
+    }
+
+    /// Ends a process that has not answered for long: it serves nobody. The next pass starts
+    /// another, which is sent the routes as they are then.
+    async fn replace(&self, trouble: &mut Trouble) {
+        let now_ms = self.world.now_ms();
+        let lasts_ms = now_ms.saturating_sub(trouble.replaced_at_ms.unwrap_or(trouble.since_ms));
+        if trouble.failures < FAILURES || lasts_ms < self.backoff.give_up_after_ms {
+            return;
+        }
+        trouble.replaced_at_ms = Some(now_ms);
+        let stopped = async {
+            let port = self.kept_port().await?;
+            let workload = Workload { desired: Desired::Stopped, ..self.workload(port) };
+            Ok::<_, GatewayError>(self.world.substrate.ensure(&workload).await?)
+        };
+        match stopped.await {
+            Ok(_) => tracing::warn!(lasts_ms, "replacing a gateway that does not answer"),
+            Err(error) => tracing::error!("{error}{}", causes(&error)),
+        }
+    }
+
+    async fn settle_in_time(&self, sent: &mut Sent) -> Result<String, GatewayError> {
+        // Cancel safety: every step may be repeated, and what was sent is asked for after an error.
+        tokio::time::timeout(SETTLING, self.settle(sent))
+            .await
+            .unwrap_or(Err(GatewayError::Slow(SETTLING)))
     }
 
     /// Brings process and routes to what they should be, and answers the URL.

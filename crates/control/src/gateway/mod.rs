@@ -4,6 +4,10 @@
 //! The gateway serves on when the platform is dead, so it is adopted like a node and never told
 //! less than the truth: the whole table goes over its admin socket whenever a network's endpoint
 //! changes or its process is a new one. One task does all of it, so that tables are sent in order.
+//!
+//! A gateway that does not answer is replaced after a while, since it serves nobody. If it cannot be
+//! replaced either, it holds up no destroy: what a stale route names is gone by then, and the table
+//! is sent anew as soon as somebody takes it.
 
 mod keeper;
 mod routes;
@@ -28,7 +32,8 @@ pub(crate) const GATEWAY: &str = "gateway";
 
 /// How many requests may wait for the one task.
 const QUEUE: usize = 1024;
-/// How long a publication may take, with a start of the gateway in it.
+/// How long a publication may take, with a start of the gateway in it: longer than the task itself
+/// is patient, so that it is the task that answers.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a network needs of the gateway.
@@ -38,6 +43,32 @@ pub(crate) enum Need {
     Served,
     /// It doesn't serve an older one; a gateway that isn't there doesn't.
     NotServed,
+}
+
+/// What came of a publication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// The table is served, at this URL.
+    At(String),
+    /// No gateway runs that could serve an older one.
+    Down,
+    /// It could not be told for so long that nobody waits for it any more. As soon as it can be, it
+    /// is told the table as it is then.
+    Silent,
+}
+
+impl Published {
+    /// How it was seen that a network that is not to be served is not.
+    pub(crate) fn verified(&self) -> &'static str {
+        match self {
+            Self::At(_) => "not in the gateway's routes",
+            Self::Down => "no gateway runs that could serve it",
+            Self::Silent => {
+                "the gateway does not answer, and nothing is behind the route; it is told as soon \
+                 as it answers"
+            }
+        }
+    }
 }
 
 /// Why the gateway doesn't serve.
@@ -53,8 +84,26 @@ pub(crate) enum GatewayError {
     Refused { status: u16, text: String },
     #[error("the machine has no free loopback port for the gateway")]
     NoPort,
+    #[error("the gateway does not start within {} s", .0.as_secs())]
+    Slow(Duration),
     #[error("the gateway is not kept at the moment")]
     NotRunning,
+}
+
+impl GatewayError {
+    /// Whether the gateway's process may be there and does not answer.
+    fn is_silence(&self) -> bool {
+        match self {
+            Self::Wire(_) | Self::Slow(_) | Self::Substrate(SubstrateError::NotReady { .. }) => {
+                true
+            }
+            Self::Substrate(_)
+            | Self::Store(_)
+            | Self::Refused { .. }
+            | Self::NoPort
+            | Self::NotRunning => false,
+        }
+    }
 }
 
 /// What is known of the gateway.
@@ -64,7 +113,7 @@ pub(crate) struct GatewayFacts {
     pub(crate) pid: Option<u32>,
 }
 
-type Answer = Result<Option<String>, Arc<GatewayError>>;
+type Answer = Result<Published, Arc<GatewayError>>;
 
 struct Request {
     need: Need,

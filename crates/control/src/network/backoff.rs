@@ -10,11 +10,14 @@ pub struct Backoff {
     pub most_ms: u64,
     /// A process that has been running for so long begins anew with the first pause.
     pub healthy_after_ms: u64,
+    /// A gateway that has not answered for so long is replaced, and after twice that no destroy
+    /// waits for it any more.
+    pub give_up_after_ms: u64,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { least_ms: 250, most_ms: 30_000, healthy_after_ms: 30_000 }
+        Self { least_ms: 250, most_ms: 30_000, healthy_after_ms: 30_000, give_up_after_ms: 10_000 }
     }
 }
 

@@ -16,7 +16,7 @@ use windlass_model::{
 };
 
 use crate::{
-    gateway::{Need, endpoint},
+    gateway::{Need, Published, endpoint},
     network::{
         Reconciler,
         describe::{engine_reason, genesis_input},
@@ -316,9 +316,13 @@ impl Execution<'_> {
             Intent::Stopped | Intent::Destroyed => Need::NotServed,
         };
         let published = self.reconciler.gateway.publish(need).await;
-        let url = published.map_err(|error| Failure(reasons::of_gateway(&error, self.now_ms())))?;
-        self.url = url;
-        teardown::note_endpoint(self);
+        let published =
+            published.map_err(|error| Failure(reasons::of_gateway(&error, self.now_ms())))?;
+        teardown::note_endpoint(self, &published);
+        self.url = match published {
+            Published::At(url) => Some(url),
+            Published::Down | Published::Silent => None,
+        };
         Ok(())
     }
 

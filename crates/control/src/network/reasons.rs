@@ -57,6 +57,7 @@ pub(crate) fn of_gateway(error: &GatewayError, now_ms: u64) -> Reason {
         | GatewayError::Wire(_)
         | GatewayError::Refused { .. }
         | GatewayError::NoPort
+        | GatewayError::Slow(_)
         | GatewayError::NotRunning => reason(
             ErrorCode::NetworkUnavailable,
             error,

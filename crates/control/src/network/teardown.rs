@@ -16,6 +16,7 @@ use windlass_model::{
 use windlass_substrate::LabelSelector;
 
 use crate::{
+    gateway::Published,
     network::{
         execute::{Execution, Failure},
         reasons,
@@ -82,7 +83,7 @@ pub(crate) async fn destroy_keys(
 }
 
 /// The gateway does not serve the network any more.
-pub(crate) fn note_endpoint(execution: &mut Execution<'_>) {
+pub(crate) fn note_endpoint(execution: &mut Execution<'_>, published: &Published) {
     let now_ms = execution.now_ms();
     let network = &mut execution.after.network;
     let Some(teardown) = &mut network.status.teardown else { return };
@@ -90,7 +91,7 @@ pub(crate) fn note_endpoint(execution: &mut Execution<'_>) {
         kind: ReleasedKind::Endpoint,
         name: format!("/n/{}", network.id),
         owner: network.name.to_string(),
-        verified: "not in the gateway's routes".to_owned(),
+        verified: published.verified().to_owned(),
         released_at_ms: now_ms,
     });
 }

@@ -5,7 +5,11 @@
 //! world. Then the intent holds, nothing is doubled, nothing leaks, and the operation has come to
 //! its end.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use crate::fake::{
     FakeWorld,
@@ -67,13 +71,18 @@ async fn granted(control: &Control, action: Action) -> Granted {
     authorize(&actor, action, &ids[0]).expect("it is the actor's own")
 }
 
-async fn ask(control: &Control, verb: Verb) -> Result<Accepted, ErrorCode> {
-    let meta = RequestMeta {
-        idempotency_key: Some(format!("{verb:?}")),
-        request_hash: [verb as u8; 32],
+/// A request, which a client that repeats it names by its verb.
+fn meta(verb: Option<Verb>) -> RequestMeta {
+    RequestMeta {
+        idempotency_key: verb.map(|verb| format!("{verb:?}")),
+        request_hash: [verb.map_or(255, |verb| verb as u8); 32],
         if_version: None,
         now_ms: MachineClock.now_ms(),
-    };
+    }
+}
+
+async fn ask(control: &Control, verb: Verb) -> Result<Accepted, ErrorCode> {
+    let meta = meta(Some(verb));
     let change = granted(control, Action::Change).await;
     let answer = match verb {
         Verb::Create => {
@@ -222,12 +231,12 @@ fn failed_everywhere(verb: Verb, fault: Fault) -> usize {
 fn enumerate(verb: Verb) {
     let points = killed_everywhere(verb);
     let mut calls = 0;
-    for fault in [Fault::FailBefore, Fault::FailAfter, Fault::Twice] {
+    for fault in [Fault::FailBefore, Fault::FailAfter, Fault::Twice, Fault::Silence] {
         calls = failed_everywhere(verb, fault);
     }
     #[expect(clippy::print_stdout, reason = "the numbers belong to the test's answer")]
     {
-        println!("{verb:?}: killed at {points} points; {calls} driver calls, each with 3 faults");
+        println!("{verb:?}: killed at {points} points; {calls} driver calls, each with 4 faults");
     }
     assert!(points > 8 && calls >= NODES, "the enumeration sees the verb: {points} {calls}");
 }
@@ -282,4 +291,35 @@ fn a_killed_node_is_restarted_and_a_stopped_network_comes_back() {
     assert_eq!(shown.state, NetworkState::Usable);
     assert_eq!(shown.nodes.iter().map(|node| node.restarts).sum::<u32>(), 1, "{shown:#?}");
     check_usable(&world, "after a restart");
+}
+
+#[test]
+fn a_gateway_that_neither_answers_nor_ends_holds_up_no_destroy() {
+    let world = prepared(Verb::Destroy);
+    world.wedged.store(true, Ordering::SeqCst);
+    let operation = life(&world, &quietly(), |control| carry_out(control, Verb::Destroy)).unwrap();
+    assert_eq!(operation.state, OperationState::Succeeded, "{operation:#?}");
+    assert!(world.nodes().is_empty() && world.keys.lock().unwrap().is_empty());
+    let receipt = operation.receipt.expect("a destroy hands back a receipt");
+    let endpoint = receipt.released.iter().find(|one| one.kind == ReleasedKind::Endpoint);
+    let endpoint = endpoint.expect("the endpoint is accounted for");
+    assert!(endpoint.verified.contains("does not answer"), "{endpoint:?}");
+    let routes = || world.routes.lock().unwrap()["routes"].as_array().unwrap().clone();
+    let stale = routes();
+    assert_eq!(stale.len(), 1, "nobody could tell the gateway");
+
+    // Told as soon as it answers: the route of another network comes, and the stale one goes.
+    world.wedged.store(false, Ordering::SeqCst);
+    life(&world, &quietly(), |control| async move {
+        let manifest = Manifest { name: Some("next".parse().unwrap()), ..Manifest::default() };
+        let create = granted(&control, Action::Create).await;
+        let accepted = control.declare(&create, manifest, meta(None)).await.expect("valid");
+        let (read, id) = (granted(&control, Action::Read).await, accepted.operation.unwrap().id);
+        let ended = control.wait_operation(&read, &id, PATIENCE).await.expect("it is there");
+        assert_eq!(ended.state, OperationState::Succeeded, "{ended:#?}");
+    })
+    .unwrap();
+    let now = routes();
+    assert_eq!(now.len(), 1);
+    assert_ne!(now[0]["network_id"], stale[0]["network_id"]);
 }

@@ -183,6 +183,29 @@ async fn the_gateway_is_started_again_at_its_port() {
     answers_again(&endpoint).await;
 }
 
+#[tokio::test]
+async fn a_gateway_that_hangs_holds_up_no_destroy_and_is_replaced() {
+    let platform = Platform::start().await;
+    platform.create("gone", 1).await;
+    platform.create("stays", 1).await;
+    let gone = Platform::endpoint(&healthy(&platform, "gone").await);
+    let stays = Platform::endpoint(&healthy(&platform, "stays").await);
+    let gateway = || {
+        let found = world::processes(&platform.data_dir);
+        found.into_iter().find(|process| process.is("gateway")).map(|process| process.pid)
+    };
+    let hung = gateway().expect("there is a gateway");
+    let pid = i32::try_from(hung).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = pid.expect("a pid is a positive number");
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("it runs");
+    let operation = platform.destroy("gone").await;
+    assert_eq!(operation.state, OperationState::Succeeded, "{operation:?}");
+    answers_again(&stays).await;
+    assert_ne!(gateway(), Some(hung), "it was replaced");
+    let answer = gone.try_post(r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#).await;
+    assert_eq!(answer, Some(404), "no route is left behind");
+}
+
 async fn answers_again(endpoint: &Endpoint) {
     world::eventually("the endpoint answers again", Duration::from_secs(30), async || {
         endpoint.try_call("eth_chainId", serde_json::json!([])).await?.ok()

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU16, Ordering},
+        atomic::{AtomicBool, AtomicU16, Ordering},
     },
     time::Duration,
 };
@@ -25,14 +25,17 @@ use windlass_control::{
     },
 };
 use windlass_keys::{KeyError, PublicKey, Purpose};
-use windlass_model::{KeyId, WorkloadId, workload::Workload};
+use windlass_model::{
+    KeyId, WorkloadId,
+    workload::{Desired, Workload},
+};
 use windlass_substrate::{
     ChangeStream, Instance, LabelSelector, LineStream, LogOptions, Removal, Substrate,
     SubstrateError, Usage, fake::FakeSubstrate,
 };
 
 use self::engine::{FakeEngine, genesis_hash};
-use self::script::Script;
+use self::script::{Fault, Script};
 
 #[derive(Debug)]
 pub(crate) struct FakeWorld {
@@ -41,6 +44,10 @@ pub(crate) struct FakeWorld {
     chains: Mutex<BTreeMap<String, Vec<String>>>,
     pub(crate) keys: Mutex<BTreeSet<KeyId>>,
     pub(crate) routes: Mutex<Value>,
+    /// The gateway's process that does not answer, if one does not.
+    silent: Mutex<Option<u32>>,
+    /// No gateway answers, and none can be ended.
+    pub(crate) wedged: AtomicBool,
     ports: AtomicU16,
     /// Counts everything that happens; what nodes call their revision.
     moved: watch::Sender<u64>,
@@ -55,6 +62,8 @@ impl FakeWorld {
             chains: Mutex::default(),
             keys: Mutex::default(),
             routes: Mutex::new(json!({"generation": 0, "routes": []})),
+            silent: Mutex::default(),
+            wedged: AtomicBool::new(false),
             ports: AtomicU16::new(20_000),
             moved: watch::Sender::new(1),
             directory,
@@ -88,7 +97,12 @@ impl FakeWorld {
                 processors: 64,
                 overcommit: Overcommit::Refuse,
             },
-            backoff: Backoff { least_ms: 1, most_ms: 4, healthy_after_ms: 60_000 },
+            backoff: Backoff {
+                least_ms: 1,
+                most_ms: 4,
+                healthy_after_ms: 60_000,
+                give_up_after_ms: 20,
+            },
         }
     }
 
@@ -109,6 +123,18 @@ impl FakeWorld {
 
     fn moved(&self) {
         self.moved.send_modify(|count| *count += 1);
+    }
+
+    fn gateway(&self) -> Option<u32> {
+        let all = self.substrate.processes().into_iter();
+        all.filter(|(id, _)| id.as_str() == "gateway").map(|(_, pid)| pid).next()
+    }
+
+    /// Whether a gateway runs and answers.
+    fn gateway_answers(&self) -> bool {
+        let gateway = self.gateway();
+        let silent = *self.silent.lock().unwrap();
+        gateway.is_some() && gateway != silent && !self.wedged.load(Ordering::SeqCst)
     }
 
     fn running(&self, id: &str) -> Option<Workload> {
@@ -212,6 +238,10 @@ fn key_told() -> KeyError {
 #[async_trait::async_trait]
 impl Substrate for Handle {
     async fn ensure(&self, workload: &Workload) -> Result<Instance, SubstrateError> {
+        let ends = workload.id.as_str() == "gateway" && workload.desired == Desired::Stopped;
+        if ends && self.world.wedged.load(Ordering::SeqCst) {
+            return Err(told());
+        }
         let call = || async {
             let ensured = self.world.substrate.ensure(workload).await;
             self.world.moved();
@@ -291,7 +321,7 @@ impl Wire for Handle {
     fn exchange(&self, message: Message) -> Pending<'_, Result<Reply, WireError>> {
         Box::pin(async move {
             let refused = || WireError::Connect(std::io::ErrorKind::ConnectionRefused.into());
-            let gateway = self.world.running("gateway").is_some();
+            let gateway = self.world.gateway_answers();
             let body: Value = serde_json::from_slice(&message.body).unwrap_or_default();
             let reply = |body: Value| Ok(Reply { status: 200, body: body.to_string().into() });
             match &message.target {
@@ -306,7 +336,13 @@ impl Wire for Handle {
                         *self.world.routes.lock().unwrap() = body.clone();
                         Ok(())
                     };
-                    self.script.call("put routes", put, refused).await?;
+                    let told = || {
+                        if self.script.is(Fault::Silence) {
+                            *self.world.silent.lock().unwrap() = self.world.gateway();
+                        }
+                        refused()
+                    };
+                    self.script.call("put routes", put, told).await?;
                     reply(body.clone())
                 }
                 Target::Socket(path) => self.rpc(owner(path), &body).await.map_or_else(

@@ -14,6 +14,8 @@ pub(crate) enum Fault {
     FailBefore,
     FailAfter,
     Twice,
+    /// From this call on, the gateway that runs now never answers again; others calls fail before.
+    Silence,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,10 @@ impl Script {
             killed_at: Mutex::new(None),
             killed: watch::Sender::new(false),
         }
+    }
+
+    pub(crate) fn is(&self, fault: Fault) -> bool {
+        self.fault_at.is_some_and(|(_, one)| one == fault)
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -63,7 +69,7 @@ impl Script {
         let fault = self.fault_at.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
         self.pass("before", name).await;
         let result = match fault {
-            Some(Fault::FailBefore) => Err(told()),
+            Some(Fault::FailBefore | Fault::Silence) => Err(told()),
             Some(Fault::FailAfter) => call().await.and(Err(told())),
             Some(Fault::Twice) => {
                 drop(call().await);
