@@ -7,6 +7,8 @@
 //! scan the file.
 
 use std::any::Any;
+use std::fs::{self, File};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -35,9 +37,26 @@ struct RedbSnapshot {
 }
 
 impl RedbStore {
-    /// Opens or creates the file.
+    /// Opens or creates the file. A file that is not whole, because the disk was full or the power
+    /// went, never has the name: it would look like a damaged one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        guarded(|| Self::first_written(Builder::new().set_cache_size(CACHE_BYTES).create(path)))
+        guarded(|| {
+            if path.exists() {
+                return Self::open_file(path);
+            }
+            let draft = path.with_extension("draft");
+            absent_is_fine(fs::remove_file(&draft))?;
+            let store = Self::open_file(&draft)?;
+            fs::rename(&draft, path).map_err(file_error)?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = File::open(folder.unwrap_or(Path::new(".")));
+            folder.and_then(|folder| folder.sync_all()).map_err(file_error)?;
+            Ok(store)
+        })
+    }
+
+    fn open_file(path: &Path) -> Result<Self, StoreError> {
+        Self::first_written(Builder::new().set_cache_size(CACHE_BYTES).create(path))
     }
 
     /// Opens or creates the store in something that behaves like a file.
@@ -162,6 +181,17 @@ fn panic_error(panic: &(dyn Any + Send)) -> StoreError {
     StoreError::Damaged { what: text.to_owned() }
 }
 
+fn absent_is_fine(removed: io::Result<()>) -> Result<(), StoreError> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn file_error(error: io::Error) -> StoreError {
+    StoreError::Io(Box::new(error))
+}
+
 fn open_error(error: DatabaseError) -> StoreError {
     match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
@@ -182,7 +212,7 @@ fn table_error(error: TableError) -> StoreError {
 fn storage_error(error: StorageError) -> StoreError {
     match error {
         StorageError::Corrupted(what) => StoreError::Damaged { what },
-        StorageError::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+        StorageError::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
             StoreError::Damaged { what: error.to_string() }
         }
         error => StoreError::Io(Box::new(error)),

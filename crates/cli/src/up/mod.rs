@@ -112,6 +112,9 @@ async fn serve(
     if stop == Stop::WithGateway {
         stop_gateway(&*substrate, directory).await;
     }
+    if tokio::time::timeout(END, control.close()).await.is_err() {
+        tracing::warn!("the database was not closed in time; it is made whole by the next start");
+    }
     directory.withdraw();
     Ok(())
 }

@@ -18,8 +18,9 @@ use crate::{
 
 /// A network that nothing happens to is looked at so often.
 const SLOW_BEAT: Duration = Duration::from_secs(30);
-/// After a pass that came to nothing.
+/// After a pass that came to nothing; doubled by each that follows, up to the longest pause.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
+const AFTER_ERRORS: Duration = Duration::from_secs(8);
 /// So many passes without a pause are a defect; what is left goes on at a walk.
 const BUSY_PASSES: u32 = 200;
 
@@ -136,10 +137,14 @@ impl Reconciler {
         shutdown: &CancellationToken,
     ) {
         let mut passes = 0;
+        let mut after_error = AFTER_ERROR;
         while !shutdown.is_cancelled() {
             let passed = self.pass(organization, id).await;
             let stuck =
                 passed.as_ref().err().map(|error| reasons::of_pass(error, self.world.now_ms()));
+            if stuck.is_none() {
+                after_error = AFTER_ERROR;
+            }
             self.monitor.note_stuck(organization, id, stuck);
             let pause = match passed {
                 Ok(Progress::Gone) => return,
@@ -159,7 +164,9 @@ impl Reconciler {
                 }
                 Err(error) => {
                     tracing::error!(network = %id, "{error}{}", causes(&error));
-                    AFTER_ERROR
+                    let pause = after_error;
+                    after_error = (after_error * 2).min(AFTER_ERRORS);
+                    pause
                 }
             };
             passes = 0;

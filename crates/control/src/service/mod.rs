@@ -172,6 +172,11 @@ impl Control {
         tracker.spawn(sweeper.run(shutdown.clone()));
     }
 
+    /// Closes the store, when everything that [`Control::run`] spawned has ended.
+    pub async fn close(&self) {
+        self.inner.store.close().await;
+    }
+
     /// What the control plane was told about where it runs.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings

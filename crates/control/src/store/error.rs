@@ -99,8 +99,12 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        // Some libraries put the cause's words into their own.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         cause = error.source();
     }
     text
@@ -114,7 +118,29 @@ fn is_damaged(error: &StoreError) -> bool {
 
 fn is_full(error: &StoreError) -> bool {
     let text = causes(error);
-    text.contains("database or disk is full") || text.contains("No space left")
+    text.contains("database or disk is full")
+        || text.contains("No space left")
+        || code(error).is_some_and(|code| code == LOG_INDEX_UNGROWN)
+}
+
+/// `SQLITE_IOERR_SHMSIZE`: the index of the write-ahead log finds no space, which `SQLite` calls an
+/// I/O error.
+const LOG_INDEX_UNGROWN: &str = "4874";
+
+/// The database's own code.
+fn code(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::Open { source, .. }
+        | StoreError::Statement { source, .. }
+        | StoreError::Audit(source) => {
+            source.as_database_error()?.code().map(std::borrow::Cow::into_owned)
+        }
+        StoreError::File { .. }
+        | StoreError::Newer { .. }
+        | StoreError::OtherInstallation { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::Stale => None,
+    }
 }
 
 impl From<&StoreError> for Problem {

@@ -29,7 +29,7 @@ use std::{
 };
 
 use sqlx::{
-    Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Sqlite, SqliteConnection, SqlitePool,
     pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -61,7 +61,7 @@ pub(crate) struct Store {
 /// A transaction that writes. Dropped without a commit it has changed nothing.
 #[derive(Debug)]
 pub(crate) struct Change {
-    transaction: Transaction<'static, Sqlite>,
+    connection: PoolConnection<Sqlite>,
     announced: bool,
     moved: Arc<watch::Sender<u64>>,
     points: Arc<dyn Points>,
@@ -83,6 +83,7 @@ impl Store {
             .min_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
+            .after_release(|connection, _| Box::pin(roll_back(connection)))
             .connect_with(options.clone())
             .await
             .map_err(failed)?;
@@ -103,13 +104,21 @@ impl Store {
     /// Begins a transaction that writes; waits for the one before.
     pub(crate) async fn begin(&self) -> Result<Change, StoreError> {
         let failed = StoreError::statement("begin a transaction");
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut connection = self.writer.acquire().await.map_err(&failed)?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(&failed)?;
         Ok(Change {
-            transaction,
+            connection,
             announced: false,
             moved: Arc::clone(&self.moved),
             points: Arc::clone(&self.points),
         })
+    }
+
+    /// Closes the database: what its log held is in its file then. To be called when nobody uses it
+    /// any more; a program that ends without it loses nothing.
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
     }
 
     /// A connection to read with.
@@ -125,10 +134,10 @@ impl Store {
 
 impl Change {
     /// Makes it so. `name` is the point's name in a crash enumeration.
-    pub(crate) async fn commit(self, name: &'static str) -> Result<(), StoreError> {
+    pub(crate) async fn commit(mut self, name: &'static str) -> Result<(), StoreError> {
         pass(&*self.points, "before commit", name).await;
         let failed = StoreError::statement("commit");
-        self.transaction.commit().await.map_err(failed)?;
+        sqlx::query("COMMIT").execute(self.connection()).await.map_err(failed)?;
         if self.announced {
             self.moved.send_modify(|count| *count += 1);
         }
@@ -137,7 +146,23 @@ impl Change {
     }
 
     fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.transaction
+        &mut self.connection
+    }
+}
+
+/// Undoes what was not committed, before anybody else gets the connection. `SQLite` may have done it
+/// already: a commit that finds the disk full is rolled back, or stays open, as it sees fit. (sqlx
+/// counts transactions itself, and after such a commit counts wrong for good.)
+async fn roll_back(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    match sqlx::query("ROLLBACK").execute(connection).await {
+        Ok(_) => Ok(true),
+        // There was nothing to undo.
+        Err(sqlx::Error::Database(error)) if error.message().contains("no transaction") => Ok(true),
+        // The connection is closed, and with it the transaction.
+        Err(error) => {
+            tracing::warn!(%error, "a transaction was not rolled back");
+            Ok(false)
+        }
     }
 }
 

@@ -44,7 +44,11 @@ impl Journal {
     /// Notes a transaction.
     pub(super) fn append(&mut self, transaction: &Bytes) -> io::Result<()> {
         let record = record(transaction);
-        self.file.write_all(&record)?;
+        if let Err(error) = self.file.write_all(&record) {
+            // Half a record would hide those written after it.
+            self.file.set_len(self.length)?;
+            return Err(error);
+        }
         self.length += u64::try_from(record.len()).unwrap_or(u64::MAX);
         Ok(())
     }

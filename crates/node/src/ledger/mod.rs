@@ -246,22 +246,27 @@ impl NodeLedger {
             PoolError::Unavailable
         })?;
         let admitted = pending.pool.admit(transaction, bytes.clone(), account)?;
-        pending.disown(&admitted.removed);
         match from {
-            Origin::Client => pending.own(hash, bytes),
+            Origin::Client => pending.own(hash, bytes)?,
             Origin::Peer => {}
         }
+        pending.disown(&admitted.removed);
         Ok(admitted.readiness)
     }
 }
 
 impl Pending {
-    fn own(&mut self, hash: B256, bytes: &Bytes) {
-        self.own.insert(hash, bytes.len());
+    /// Notes a client's transaction on disk. One that can't be noted is not acknowledged, since it
+    /// could be lost, and so it is not in the pool either.
+    fn own(&mut self, hash: B256, bytes: &Bytes) -> Result<(), PoolError> {
         let noted = self.journal.as_mut().map_or(Ok(()), |journal| journal.append(bytes));
         if let Err(error) = noted {
             tracing::warn!(%error, "a pending transaction could not be noted on disk");
+            self.pool.remove(&hash);
+            return Err(PoolError::NotNoted);
         }
+        self.own.insert(hash, bytes.len());
+        Ok(())
     }
 
     fn disown(&mut self, gone: &[B256]) {

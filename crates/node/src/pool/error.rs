@@ -65,12 +65,15 @@ pub enum PoolError {
     Full { count: usize, bytes: usize },
     #[error("the node could not read its state")]
     Unavailable,
+    #[error("the node could not note the transaction on its disk")]
+    NotNoted,
 }
 
 impl From<PoolError> for AdmitError {
     fn from(error: PoolError) -> Self {
         let known = if error == PoolError::Known { Known::Yes } else { Known::No };
-        let code = if error == PoolError::Unavailable { -32603 } else { -32000 };
+        let own_fault = matches!(error, PoolError::Unavailable | PoolError::NotNoted);
+        let code = if own_fault { -32603 } else { -32000 };
         Self { code, message: error.to_string(), known }
     }
 }
