@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use windlass_model::{ErrorCode, OrganizationId, Problem, api::Organization};
 
-use super::{Api, failure::Failure, guard};
+use super::{Api, audit::Note, failure::Failure, guard};
 use crate::service::{Action, Actor, Granted, authorize};
 
 /// The SHA-256 of a secret: what is compared in its place.
@@ -63,9 +63,18 @@ pub(super) struct Caller {
     pub(super) actor: Actor,
     /// How it was shown.
     pub(super) credential: Credential,
+    note: Option<Note>,
 }
 
 impl Caller {
+    fn noted(actor: Actor, credential: Credential, parts: &Parts) -> Self {
+        let note = parts.extensions.get::<Note>().cloned();
+        if let Some(note) = &note {
+            note.actor(&actor.id);
+        }
+        Self { actor, credential, note }
+    }
+
     /// Resolves the organization and asks the one authorization function.
     pub(super) async fn granted(
         &self,
@@ -75,6 +84,9 @@ impl Caller {
     ) -> Result<Granted, Failure> {
         let organization: Organization =
             api.control().organization(&self.actor, organization).await?;
+        if let Some(note) = &self.note {
+            note.organization(&organization.id);
+        }
         self.granted_on(action, &organization.id)
     }
 
@@ -85,6 +97,12 @@ impl Caller {
         organization: &OrganizationId,
     ) -> Result<Granted, Failure> {
         Ok(authorize(&self.actor, action, organization)?)
+    }
+
+    /// Asks for the right to act on the platform itself.
+    pub(super) fn administers(&self) -> Result<Vec<Granted>, Failure> {
+        let organizations = self.actor.organizations.iter();
+        organizations.map(|one| self.granted_on(Action::Administer, one)).collect()
     }
 
     /// Refuses everything but the token: a session must not make further logins.
@@ -108,7 +126,7 @@ impl FromRequestParts<Api> for Caller {
             if !bool::from(hash_of(token).ct_eq(api.token_hash())) {
                 return Err(unauthenticated("the bearer token is not this platform's"));
             }
-            return Ok(Self { actor: operator(api).await?, credential: Credential::Token });
+            return Ok(Self::noted(operator(api).await?, Credential::Token, parts));
         }
         let Some(secret) = cookie(&parts.headers, &api.cookie_name()) else {
             return Err(unauthenticated("the request has no credential"));
@@ -117,7 +135,8 @@ impl FromRequestParts<Api> for Caller {
             guard::require_same_origin(&parts.headers)?;
         }
         let actor = api.control().session(secret).await?;
-        Ok(Self { actor, credential: Credential::Session(SessionSecret(secret.to_owned())) })
+        let credential = Credential::Session(SessionSecret(secret.to_owned()));
+        Ok(Self::noted(actor, credential, parts))
     }
 }
 

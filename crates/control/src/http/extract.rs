@@ -7,10 +7,13 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::{Deserialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
 use windlass_model::{ErrorCode, error::Location};
 
-use super::{Api, failure::Failure};
+use super::{
+    Api,
+    audit::{Note, request_hash},
+    failure::Failure,
+};
 use crate::service::RequestMeta;
 
 /// The most bytes of a request's body.
@@ -80,15 +83,13 @@ impl FromRequest<Api> for Mutation {
     async fn from_request(request: Request, api: &Api) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, BODY_LIMIT).await.map_err(|error| unreadable(&error))?;
-        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        let mut hash = Sha256::new();
-        for part in [parts.method.as_str().as_bytes(), target.as_bytes(), &body] {
-            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(part);
+        let request_hash = request_hash(&parts.method, &parts.uri, &body);
+        if let Some(note) = parts.extensions.get::<Note>() {
+            note.request(request_hash);
         }
         let meta = RequestMeta {
             idempotency_key: idempotency_key(&parts.headers)?,
-            request_hash: hash.finalize().into(),
+            request_hash,
             if_version: if_version(&parts.headers)?,
             now_ms: api.now_ms(),
         };

@@ -62,6 +62,8 @@ impl IntoResponse for Failure {
             .unwrap_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(problem).expect("a problem is plain data with string keys");
         let mut response = (status, body).into_response();
+        // For whoever audits refusals.
+        response.extensions_mut().insert(problem.code);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -6,13 +6,15 @@
 //! substrate.
 //!
 //! Before any handler, [`guard`] refuses foreign hosts and origins. After it, every refusal,
-//! also one of the router or of an extractor, is a problem document of RFC 9457.
+//! also one of the router or of an extractor, is a problem document of RFC 9457; one of a mutation
+//! is audited ([`audit`]).
 //!
 //! - [`access`]: who asks; [`guard`]: from where; [`extract`]: reading; [`failure`]: refusing.
 //! - [`networks`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
 //! - [`openapi`]: the document, made from the handlers; [`console`]: the console's files.
 
 mod access;
+mod audit;
 mod console;
 mod events;
 mod extract;
@@ -103,6 +105,7 @@ impl Api {
             .fallback_service(console)
             .layer(DefaultBodyLimit::max(extract::BODY_LIMIT))
             .layer(middleware::from_fn_with_state(self.clone(), guard::check))
+            .layer(middleware::from_fn_with_state(self.clone(), audit::refusals))
             .with_state(self.clone())
     }
 

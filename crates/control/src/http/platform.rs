@@ -17,7 +17,7 @@ use super::{
     failure::Failure,
     openapi,
 };
-use crate::service::Action;
+use crate::service::ShutdownRequest;
 
 /// That the platform's process serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -101,11 +101,14 @@ pub(super) async fn shut_down(
     caller: Caller,
     mutation: Mutation,
 ) -> Result<StatusCode, Failure> {
-    for organization in &caller.actor.organizations {
-        caller.granted_on(Action::Administer, organization)?;
-    }
     caller.by_token()?;
-    let (shutdown, _) = mutation.json::<Shutdown>()?;
-    api.stop(if shutdown.gateway { Stop::WithGateway } else { Stop::Platform });
+    let granted = caller.administers()?;
+    let (shutdown, meta) = mutation.json::<Shutdown>()?;
+    match api.control().shut_down(&granted, &meta).await? {
+        ShutdownRequest::New => {
+            api.stop(if shutdown.gateway { Stop::WithGateway } else { Stop::Platform });
+        }
+        ShutdownRequest::Repeated => {}
+    }
     Ok(StatusCode::ACCEPTED)
 }

@@ -10,6 +10,7 @@ use windlass_model::{
 };
 
 use super::{Api, access};
+use crate::service::{Actor, RequestMeta};
 
 impl Api {
     /// Serves until the shutdown is asked for; running requests are answered, streams end.
@@ -27,7 +28,23 @@ impl Api {
     /// Makes a one-time login link for the operator.
     pub async fn login_link(&self) -> Result<LoginLink, Box<Problem>> {
         let operator = access::operator(self).await?;
-        let code = self.control().login_code(&operator).await?;
+        // The platform's own: no request asked for it.
+        let meta = RequestMeta {
+            idempotency_key: None,
+            request_hash: [0; 32],
+            if_version: None,
+            now_ms: self.now_ms(),
+        };
+        self.link_for(&operator, &meta).await
+    }
+
+    /// Makes a one-time login link that stands for the actor.
+    pub(super) async fn link_for(
+        &self,
+        actor: &Actor,
+        meta: &RequestMeta,
+    ) -> Result<LoginLink, Box<Problem>> {
+        let code = self.control().login_code(actor, meta).await?;
         let url = format!("{}/login#{}", self.public_url(), code.code);
         Ok(LoginLink { url, expires_at_ms: code.expires_at_ms })
     }

@@ -20,7 +20,7 @@ use super::{
     extract::Mutation,
     failure::Failure,
 };
-use crate::service::{Action, NewSession};
+use crate::service::NewSession;
 
 /// A login code to exchange for a session.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
@@ -55,13 +55,12 @@ pub struct Session {
 pub(super) async fn create_link(
     State(api): State<Api>,
     caller: Caller,
-    _mutation: Mutation,
+    mutation: Mutation,
 ) -> Result<(StatusCode, Json<LoginLink>), Failure> {
     caller.by_token()?;
-    for organization in &caller.actor.organizations {
-        caller.granted_on(Action::Administer, organization)?;
-    }
-    Ok((StatusCode::CREATED, Json(api.login_link().await?)))
+    caller.administers()?;
+    let link = api.link_for(&caller.actor, &mutation.meta).await?;
+    Ok((StatusCode::CREATED, Json(link)))
 }
 
 /// Exchanges a login code for a session.
@@ -75,7 +74,7 @@ pub(super) async fn log_in(
     mutation: Mutation,
 ) -> Result<Response, Failure> {
     let (LoginCode { code }, meta) = mutation.json()?;
-    let NewSession { secret, expires_at_ms } = api.control().open_session(&code).await?;
+    let NewSession { secret, expires_at_ms } = api.control().open_session(&code, &meta).await?;
     let actor = api.control().session(&secret).await?;
     let session = Session {
         actor: actor.id,
@@ -105,11 +104,13 @@ pub(super) async fn show(caller: Caller) -> Json<Session> {
 pub(super) async fn log_out(
     State(api): State<Api>,
     caller: Caller,
-    _mutation: Mutation,
+    mutation: Mutation,
 ) -> Result<Response, Failure> {
     match caller.credential {
         Credential::Token => {}
-        Credential::Session(secret) => api.control().end_session(secret.expose()).await?,
+        Credential::Session(secret) => {
+            api.control().end_session(secret.expose(), &mutation.meta).await?;
+        }
     }
     let cookie = cookie(&api.cookie_name(), "", 0);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())

@@ -26,7 +26,7 @@ use crate::{
     },
     operation::{self, Ending},
     store::{
-        AuditEntry, StoreError,
+        StoreError,
         rows::{ProcessRef, Record, StoredTest, TeardownRecord},
     },
 };
@@ -402,8 +402,8 @@ impl Execution<'_> {
             Err(StoreError::Stale) => return Ok(Progress::Moved),
             other => other?,
         }
-        if let Some(outcome) = outcome(before, &self.after) {
-            change.audit(&outcome_entry(&self.after, outcome, now_ms)).await?;
+        if let Some((operation, outcome)) = outcome(before, &self.after) {
+            change.audit_outcome(operation, outcome, now_ms).await?;
         }
         change.commit(if self.released { "release" } else { "save" }).await?;
         Ok(if self.released { Progress::Gone } else { Progress::Moved })
@@ -427,25 +427,14 @@ fn alongside(one: &Action, other: &Action) -> bool {
     )
 }
 
-/// How the operation that was under way has ended, if it has.
-fn outcome(before: &Record, after: &Record) -> Option<&'static str> {
+/// The operation that was under way and has ended, and how.
+fn outcome<'a>(before: &Record, after: &'a Record) -> Option<(&'a Operation, &'static str)> {
     before.network.operation.as_ref()?;
-    match after.operation.as_ref()?.state {
-        OperationState::Running | OperationState::Superseded => None,
-        OperationState::Succeeded => Some("succeeded"),
-        OperationState::Failed => Some("failed"),
-    }
-}
-
-fn outcome_entry<'a>(after: &'a Record, outcome: &'a str, at_ms: u64) -> AuditEntry<'a> {
-    let kind = after.operation.as_ref().map(|operation| operation.kind);
-    AuditEntry {
-        organization: &after.network.organization,
-        at_ms,
-        actor: "platform",
-        action: kind.map_or("network", operation::action_of).to_owned(),
-        object: after.network.id.as_str(),
-        request_hash: &[0; 32],
-        outcome,
-    }
+    let operation = after.operation.as_ref()?;
+    let outcome = match operation.state {
+        OperationState::Running | OperationState::Superseded => return None,
+        OperationState::Succeeded => "succeeded",
+        OperationState::Failed => "failed",
+    };
+    Some((operation, outcome))
 }

@@ -7,6 +7,7 @@
 mod events;
 mod mutate;
 mod read;
+mod refusals;
 mod sessions;
 
 use std::{path::PathBuf, sync::Arc};
@@ -14,6 +15,7 @@ use std::{path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_model::{ErrorCode, OrganizationId, Problem, api::Organization};
 
+pub use self::{refusals::Refusal, sessions::ShutdownRequest};
 pub use crate::{
     authorize::{Action, Actor, Granted, authorize},
     network::{Backoff, Machine, Overcommit},
@@ -110,7 +112,6 @@ pub struct Control {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     settings: Settings,
     store: Store,
@@ -119,8 +120,17 @@ struct Inner {
     gateway: Gateway,
     wakes: Arc<Wakes>,
     started_at_ms: u64,
+    /// What secrets are derived from that a repeated request is answered with. Never stored.
+    derivation_key: [u8; 32],
+    allowance: std::sync::Mutex<refusals::Allowance>,
     /// What [`Control::run`] takes; it runs once.
     inbox: std::sync::Mutex<Option<Inbox>>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }
 
 impl Control {
@@ -135,6 +145,8 @@ impl Control {
         let (gateway, inbox) = Gateway::new();
         let started_at_ms = world.now_ms();
         let inner = Inner {
+            derivation_key: world.random(),
+            allowance: refusals::Allowance::new(started_at_ms),
             settings,
             store,
             world,
@@ -180,6 +192,11 @@ impl Control {
     /// What the control plane was told about where it runs.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
     }
 
     fn reconciler(&self) -> Reconciler {

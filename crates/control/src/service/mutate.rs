@@ -172,22 +172,20 @@ impl Control {
         let mut warnings = declared.warnings;
         warnings.extend(self.check_capacity(change, &network.spec).await?);
         match change.insert(&declared.record, meta.now_ms).await {
-            Err(error) if error.taken().is_some() => Err(declare::name_taken(&network.name)),
-            Err(error) => Err(error.into()),
-            Ok(()) => Ok(Outcome {
-                operation: declared.record.operation.clone(),
-                record: declared.record,
-                warnings,
-            }),
+            Err(error) if error.taken().is_some() => {
+                return Err(declare::name_taken(&network.name));
+            }
+            inserted => inserted?,
         }
+        let operation = declared.record.operation.clone();
+        if let Some(operation) = &operation {
+            change.put_request(&operation.id, &meta.request_hash).await?;
+        }
+        Ok(Outcome { operation, record: declared.record, warnings })
     }
 
     /// Whether a network that doesn't run yet fits beside those that do.
-    async fn check_capacity(
-        &self,
-        change: &mut Change,
-        spec: &NetworkSpec,
-    ) -> Answer<Vec<String>> {
+    async fn check_capacity(&self, change: &mut Change, spec: &NetworkSpec) -> Answer<Vec<String>> {
         let running = change.running_specs().await?;
         capacity::check(&self.inner.world.engines, spec, &running, self.inner.settings.machine)
     }
@@ -223,12 +221,16 @@ impl Control {
                 let now_ms = self.inner.world.now_ms();
                 if let Some(superseded) = change::begin(&mut after, kind, id, now_ms) {
                     change.put_operation(&superseded).await?;
+                    change.audit_outcome(&superseded, "superseded", now_ms).await?;
                     let object = superseded.id.as_str();
                     let organization = &superseded.organization;
                     change.announce(organization, "operation", object, now_ms).await?;
                 }
                 change.save(&before, &mut after, meta.now_ms).await?;
                 let operation = after.operation.clone();
+                if let Some(operation) = &operation {
+                    change.put_request(&operation.id, &meta.request_hash).await?;
+                }
                 Ok(Outcome { record: after, operation, warnings })
             }
         }
@@ -247,10 +249,10 @@ impl Control {
         let Outcome { record, operation, warnings } = outcome;
         let network = &record.network;
         let entry = AuditEntry {
-            organization: &network.organization,
+            organization: Some(&network.organization),
             at_ms: meta.now_ms,
             actor: granted.actor(),
-            action: action_of(kind).to_owned(),
+            action: action_of(kind),
             object: network.id.as_str(),
             request_hash: &meta.request_hash,
             outcome: "accepted",
@@ -284,16 +286,22 @@ async fn recall(
     let Some(key) = &meta.idempotency_key else { return Ok(None) };
     let Some(remembered) = change.recall(organization, key).await? else { return Ok(None) };
     if remembered.request_hash != hex::encode(meta.request_hash) {
-        return Err(Box::new(Problem::new(
-            ErrorCode::IdempotencyKeyReused,
-            format!("the idempotency key `{key}` was used for another request"),
-            "use a new key for every request; the same one only to repeat a request",
-        )));
+        return Err(key_reused(meta));
     }
     let answer = serde_json::from_str(&remembered.response).map_err(|error| {
         StoreError::Damaged { what: "remembered answer", reason: error.to_string() }
     })?;
     Ok(Some(answer))
+}
+
+/// The key stands for another request.
+pub(super) fn key_reused(meta: &RequestMeta) -> Box<Problem> {
+    let key = meta.idempotency_key.as_deref().unwrap_or_default();
+    Box::new(Problem::new(
+        ErrorCode::IdempotencyKeyReused,
+        format!("the idempotency key `{key}` was used for another request"),
+        "use a new key for every request; the same one only to repeat a request",
+    ))
 }
 
 async fn free_chain_id(change: &mut Change, draw: impl Fn() -> u64) -> Answer<u64> {

@@ -1,5 +1,6 @@
 //! The installation's own rows, organizations, login codes and sessions.
 
+use sqlx::sqlite::SqliteRow;
 use windlass_model::{OrganizationId, api::Organization};
 
 use crate::store::{
@@ -61,14 +62,7 @@ impl Store {
         .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(StoreError::statement("look up a session"))?;
-        row.map(|row| {
-            Ok(SessionRow {
-                id: row.text("id")?,
-                organizations: row.json("organizations")?,
-                expires_at_ms: row.number("expires_at_ms")?,
-            })
-        })
-        .transpose()
+        row.as_ref().map(session).transpose()
     }
 }
 
@@ -134,6 +128,16 @@ impl Change {
         .map_err(StoreError::statement("write a login code"))
     }
 
+    /// Whether a login code is there, good or expired.
+    pub(crate) async fn has_login_code(&mut self, hash: &str) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) AS found FROM login_codes WHERE hash = $1")
+            .bind(hash)
+            .fetch_one(self.connection())
+            .await
+            .map_err(StoreError::statement("look for a login code"))?;
+        Ok(row.number("found")? > 0)
+    }
+
     /// Takes a login code away, and tells for whom it stood if it was still good.
     pub(crate) async fn spend_login_code(
         &mut self,
@@ -185,13 +189,14 @@ impl Change {
         .fetch_optional(self.connection())
         .await
         .map_err(StoreError::statement("end a session"))?;
-        row.map(|row| {
-            Ok(SessionRow {
-                id: row.text("id")?,
-                organizations: row.json("organizations")?,
-                expires_at_ms: row.number("expires_at_ms")?,
-            })
-        })
-        .transpose()
+        row.as_ref().map(session).transpose()
     }
+}
+
+fn session(row: &SqliteRow) -> Result<SessionRow, StoreError> {
+    Ok(SessionRow {
+        id: row.text("id")?,
+        organizations: row.json("organizations")?,
+        expires_at_ms: row.number("expires_at_ms")?,
+    })
 }

@@ -3,26 +3,30 @@
 use sqlx::SqliteConnection;
 use windlass_model::{OperationId, OrganizationId, network::Operation};
 
-use crate::store::{
-    Change, Store,
-    error::StoreError,
-    values::{Columns as _, json, signed, word},
+use crate::{
+    operation::action_of,
+    store::{
+        Change, Store,
+        error::StoreError,
+        values::{Columns as _, json, signed, word},
+    },
 };
 
 /// One line of the audit log.
 #[derive(Clone, Debug)]
 pub(crate) struct AuditEntry<'a> {
-    pub(crate) organization: &'a OrganizationId,
+    /// None where a refused request named none that its caller may know; stored as empty.
+    pub(crate) organization: Option<&'a OrganizationId>,
     pub(crate) at_ms: u64,
-    /// `token:cli`, `session:…`, or `platform` for what reconcilers carried out.
+    /// `token:cli`, `session:…`, `anonymous`, or `platform` for what reconcilers carried out.
     pub(crate) actor: &'a str,
     /// `network.create`, …
-    pub(crate) action: String,
-    /// The object's id.
+    pub(crate) action: &'a str,
+    /// The object's id; of what was refused, the name that the caller gave.
     pub(crate) object: &'a str,
     /// Of the request that asked for it.
     pub(crate) request_hash: &'a [u8; 32],
-    /// `accepted`, `succeeded`, `failed`.
+    /// `accepted`, `succeeded`, `failed`, `superseded`, or the code of the refusal.
     pub(crate) outcome: &'a str,
 }
 
@@ -94,6 +98,54 @@ impl Change {
         .map_err(StoreError::statement("write an operation"))
     }
 
+    /// Notes which request began an operation.
+    pub(crate) async fn put_request(
+        &mut self,
+        operation: &OperationId,
+        request_hash: &[u8; 32],
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE operations SET request_hash = $1 WHERE id = $2")
+            .bind(hex::encode(request_hash))
+            .bind(operation.as_str())
+            .execute(self.connection())
+            .await
+            .map(drop)
+            .map_err(StoreError::statement("note an operation's request"))
+    }
+
+    /// Adds the line that an operation has ended, with the request that began it.
+    pub(crate) async fn audit_outcome(
+        &mut self,
+        operation: &Operation,
+        outcome: &str,
+        at_ms: u64,
+    ) -> Result<(), StoreError> {
+        let stored: Option<String> =
+            sqlx::query_scalar("SELECT request_hash FROM operations WHERE id = $1")
+                .bind(operation.id.as_str())
+                .fetch_optional(self.connection())
+                .await
+                .map(Option::flatten)
+                .map_err(StoreError::Audit)?;
+        // An operation that an older version began has none.
+        let mut request_hash = [0; 32];
+        if let Some(text) = stored {
+            hex::decode_to_slice(&text, &mut request_hash).map_err(|error| {
+                StoreError::Damaged { what: "request_hash", reason: error.to_string() }
+            })?;
+        }
+        self.audit(&AuditEntry {
+            organization: Some(&operation.organization),
+            at_ms,
+            actor: "platform",
+            action: action_of(operation.kind),
+            object: operation.network.as_str(),
+            request_hash: &request_hash,
+            outcome,
+        })
+        .await
+    }
+
     /// Adds a line to the audit log. If it can't, the whole change must not be.
     pub(crate) async fn audit(&mut self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
         let id = next(self.connection(), "audit").await.map_err(StoreError::Audit)?;
@@ -103,10 +155,10 @@ impl Change {
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(id)
-        .bind(entry.organization.as_str())
+        .bind(entry.organization.map_or("", OrganizationId::as_str))
         .bind(signed(entry.at_ms))
         .bind(entry.actor)
-        .bind(entry.action.as_str())
+        .bind(entry.action)
         .bind(entry.object)
         .bind(hex::encode(entry.request_hash))
         .bind(entry.outcome)

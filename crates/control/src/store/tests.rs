@@ -63,10 +63,10 @@ impl Bench {
 
     fn entry<'a>(&'a self, object: &'a str) -> AuditEntry<'a> {
         AuditEntry {
-            organization: &self.organization.id,
+            organization: Some(&self.organization.id),
             at_ms: 5,
             actor: "token:test",
-            action: "network.create".to_owned(),
+            action: "network.create",
             object,
             request_hash: &[0; 32],
             outcome: "accepted",
@@ -125,6 +125,59 @@ async fn names_chain_ids_and_ports_are_unique() {
         assert!(error.taken().is_some(), "{error:?}");
     }
     assert_eq!(bench.load("other").await, None, "a failed change is undone");
+}
+
+impl Store {
+    /// The audit log: organization, actor, action, object, request hash and outcome of each line.
+    pub(crate) async fn audit_lines(&self) -> Vec<[String; 6]> {
+        let rows = sqlx::query("SELECT * FROM audit ORDER BY id")
+            .fetch_all(&mut *self.read().await.unwrap())
+            .await
+            .unwrap();
+        let columns = ["organization_id", "actor", "action", "object", "request_hash", "outcome"];
+        rows.iter()
+            .map(|row| columns.map(|name| values::Columns::text(row, name).unwrap()))
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_carries_the_hash_of_the_request_that_began_the_operation() {
+    let bench = Bench::new().await;
+    let record = bench.record("trade", 77);
+    let mut operation = record.operation.clone().unwrap();
+    let mut change = bench.store.begin().await.unwrap();
+    change.insert(&record, 5).await.unwrap();
+    change.put_request(&operation.id, &[7; 32]).await.unwrap();
+    change.commit("test").await.unwrap();
+
+    let mut change = bench.store.begin().await.unwrap();
+    operation.reason = None;
+    change.put_operation(&operation).await.unwrap();
+    change.audit_outcome(&operation, "succeeded", 6).await.unwrap();
+    change.commit("test").await.unwrap();
+    let lines = bench.store.audit_lines().await;
+    let [organization, actor, action, object, hash, outcome] = &lines[0];
+    assert_eq!(organization, bench.organization.id.as_str());
+    assert_eq!((actor.as_str(), action.as_str()), ("platform", "network.create"));
+    assert_eq!((object.as_str(), outcome.as_str()), (record.network.id.as_str(), "succeeded"));
+    assert_eq!(*hash, hex::encode([7; 32]));
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_not_committed_holds_up_no_other() {
+    let bench = Bench::new().await;
+    for chain_id in [77, 78] {
+        let mut change = bench.store.begin().await.unwrap();
+        change.insert(&bench.record("trade", chain_id), 5).await.unwrap();
+        // What SQLite does by itself when a commit finds the disk full.
+        if chain_id == 78 {
+            sqlx::query("ROLLBACK").execute(change.connection()).await.unwrap();
+            change.commit("test").await.expect_err("there is nothing to commit");
+        }
+    }
+    assert_eq!(bench.load("trade").await, None);
+    bench.insert(&bench.record("trade", 79)).await.expect("writes go on");
 }
 
 #[tokio::test]

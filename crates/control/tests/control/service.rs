@@ -122,11 +122,7 @@ async fn bad_declarations_are_refused_and_leave_nothing() {
     assert_eq!(desk.ends(&stop).await, OperationState::Succeeded);
     desk.declare("name = \"next\"\nvalidators = 27").await.expect("6400 + 1728 MiB fit");
     let sum = "and the networks that run need 8128 MiB: 8384 MiB of the machine's 8192 MiB";
-    refused(
-        desk.control.start(&change, "trade", meta()).await,
-        ErrorCode::InsufficientMemory,
-        sum,
-    );
+    refused(desk.control.start(&change, "trade", meta()).await, ErrorCode::InsufficientMemory, sum);
     let gone = desk.destroy("next").await.expect("it is there");
     assert_eq!(desk.ends(&gone).await, OperationState::Succeeded);
     let read = desk.may(Action::Read).await;
@@ -228,13 +224,45 @@ async fn the_second_of_two_changes_conflicts() {
 #[tokio::test]
 async fn a_login_code_works_once() {
     let desk = Desk::open(None).await;
-    let code = desk.control.login_code(&desk.actor().await).await.expect("a code");
-    let session = desk.control.open_session(&code.code).await.expect("a session");
-    let again = desk.control.open_session(&code.code).await.expect_err("it is spent");
+    let code = desk.control.login_code(&desk.actor().await, &meta()).await.expect("a code");
+    let session = desk.control.open_session(&code.code, &meta()).await.expect("a session");
+    let again = desk.control.open_session(&code.code, &meta()).await.expect_err("it is spent");
     assert_eq!(again.code, ErrorCode::LoginLinkInvalid);
     let actor = desk.control.session(&session.secret).await.expect("it stands for somebody");
     assert_eq!(actor.organizations, desk.actor().await.organizations);
-    desk.control.end_session(&session.secret).await.expect("ended");
+    desk.control.end_session(&session.secret, &meta()).await.expect("ended");
     let ended = desk.control.session(&session.secret).await.expect_err("ended");
     assert_eq!(ended.code, ErrorCode::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_repeated_login_is_answered_with_the_same_secret() {
+    let desk = Desk::open(None).await;
+    let keyed = |key: &str, hash: u8| RequestMeta {
+        idempotency_key: Some(key.to_owned()),
+        request_hash: [hash; 32],
+        ..meta()
+    };
+    let actor = desk.actor().await;
+    let code = async |meta: RequestMeta| desk.control.login_code(&actor, &meta).await;
+    let first = code(keyed("a", 1)).await.expect("a code");
+    let again = code(keyed("a", 1)).await.expect("the same code");
+    assert_eq!((&first.code, first.expires_at_ms), (&again.code, again.expires_at_ms));
+    assert_ne!(code(keyed("b", 1)).await.expect("another code").code, first.code);
+    assert_ne!(code(meta()).await.expect("another code").code, first.code);
+    let reused = code(keyed("a", 2)).await.expect_err("another request");
+    assert_eq!(reused.code, ErrorCode::IdempotencyKeyReused);
+
+    let open = async |meta: RequestMeta| desk.control.open_session(&first.code, &meta).await;
+    let reused = open(keyed("a", 3)).await.expect_err("the key is a code's");
+    assert_eq!(reused.code, ErrorCode::IdempotencyKeyReused);
+    let session = open(keyed("c", 3)).await.expect("the code is not spent by what was refused");
+    let again = open(keyed("c", 3)).await.expect("the same session");
+    assert_eq!((&session.secret, session.expires_at_ms), (&again.secret, again.expires_at_ms));
+    for other in [keyed("d", 3), keyed("c", 4), meta()] {
+        let spent = open(other).await.expect_err("it is spent");
+        assert_eq!(spent.code, ErrorCode::LoginLinkInvalid);
+    }
+    let spent = code(keyed("a", 1)).await.expect_err("a spent code is not given again");
+    assert_eq!(spent.code, ErrorCode::LoginLinkInvalid);
 }
