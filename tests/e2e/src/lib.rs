@@ -6,12 +6,14 @@
 //! it: [`Platform`]'s drop ends every process that names its directory.
 
 mod account;
+mod mount;
 mod platform;
 mod rpc;
 mod tool;
 pub mod world;
 
 pub use account::{Account, Call};
+pub use mount::Mount;
 pub use platform::{Answer, Platform};
 pub use rpc::{Endpoint, RpcError, call_node, node_socket};
 pub use tool::{Finished, binary, root, run_tool, start_tool};

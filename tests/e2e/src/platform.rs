@@ -17,7 +17,7 @@ use windlass_model::{
 };
 
 use crate::{
-    Endpoint, Finished,
+    Endpoint, Finished, Mount,
     tool::{binary, command, finish},
     world,
 };
@@ -26,9 +26,13 @@ use crate::{
 #[derive(Debug)]
 pub struct Platform {
     /// Held so that the directory goes last.
-    _folder: TempDir,
+    folder: TempDir,
+    /// The disk that it is on, if it has one of its own.
+    pub mount: Option<Mount>,
     /// Its data directory.
     pub data_dir: PathBuf,
+    /// The same as its processes name it: other than seen from here only on a disk of its own.
+    named: PathBuf,
     /// Where its API and console listen.
     pub url: String,
     /// The bearer token of its command line.
@@ -55,9 +59,28 @@ impl Platform {
     pub async fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("wl").tempdir().expect("a folder can be made");
         let data_dir = folder.path().join("d");
+        Self::start_at(folder, None, data_dir.clone(), data_dir).await
+    }
+
+    /// Starts a platform on a disk of its own.
+    pub async fn start_on(mount: Mount) -> Self {
+        let folder = tempfile::Builder::new().prefix("wl").tempdir().expect("a folder can be made");
+        let named = mount.path().join("d");
+        let data_dir = mount.seen(&named);
+        Self::start_at(folder, Some(mount), data_dir, named).await
+    }
+
+    async fn start_at(
+        folder: TempDir,
+        mount: Option<Mount>,
+        data_dir: PathBuf,
+        named: PathBuf,
+    ) -> Self {
         let mut platform = Self {
-            _folder: folder,
+            folder,
+            mount,
             data_dir,
+            named,
             url: String::new(),
             token: String::new(),
             child: None,
@@ -70,13 +93,16 @@ impl Platform {
     /// Starts the platform again in the same directory.
     pub async fn up(&mut self) {
         assert!(self.child.is_none(), "the platform runs already");
-        let log = self.data_dir.with_extension("log");
+        let log = self.log_file();
         let open = fs::OpenOptions::new().create(true).append(true).open(&log);
         let log_file = open.expect("the log can be opened");
-        let mut command = command(binary());
+        let mut command = match &self.mount {
+            Some(mount) => mount.command(&binary()),
+            None => command(binary()),
+        };
         command
             .args(["up", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(&self.data_dir)
+            .arg(&self.named)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log_file);
@@ -223,13 +249,17 @@ impl Platform {
 
     /// The node processes that live, by their pids.
     pub fn node_pids(&self) -> Vec<u32> {
-        let found = world::processes(&self.data_dir);
+        let found = world::processes(&self.named);
         found.iter().filter(|process| process.is("node")).map(|process| process.pid).collect()
     }
 
     /// What the platform wrote to its log.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.data_dir.with_extension("log")).unwrap_or_default()
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("d.log")
     }
 
     /// The directory of a workload.
@@ -254,26 +284,26 @@ impl Drop for Platform {
             }
         }
         let installation = self.installation();
-        for process in world::processes(&self.data_dir) {
+        for process in world::processes(&self.named) {
             world::kill(process.pid);
         }
         if let Some(installation) = installation {
             world::remove_groups(&installation);
         }
         if std::thread::panicking() {
-            keep_logs(&self.data_dir);
+            keep_logs(&self.data_dir, &self.log_file());
         }
     }
 }
 
 /// Keeps the logs of a failed test beside the other artifacts.
 #[expect(clippy::disallowed_methods, reason = "the harness reads where artifacts go")]
-fn keep_logs(data_dir: &Path) {
+fn keep_logs(data_dir: &Path, log: &Path) {
     let Ok(artifacts) = std::env::var("WINDLASS_ARTIFACTS") else { return };
-    let name = data_dir.parent().and_then(Path::file_name).unwrap_or_default();
+    let name = log.parent().and_then(Path::file_name).unwrap_or_default();
     let folder = PathBuf::from(artifacts).join("failed").join(name);
     drop(fs::create_dir_all(&folder));
-    drop(fs::copy(data_dir.with_extension("log"), folder.join("platform.log")));
+    drop(fs::copy(log, folder.join("platform.log")));
     for file in world::tree(&data_dir.join("workloads")) {
         if file.extension().is_some_and(|extension| extension == "log") {
             let flat =

@@ -1,6 +1,7 @@
-//! The whole system: life, faults, bad input and safety of real networks of real processes.
+//! The whole system: life, faults, bad input and directories, safety of real networks of real processes.
 
 mod crashes;
+mod directories;
 mod faults;
 mod input;
 mod life;
