@@ -118,11 +118,22 @@ async fn nothing_but_the_named_paths_is_open() {
     let platform = Platform::new().await;
     let document = serde_json::to_value(document()).expect("it is plain data");
     let paths = document["paths"].as_object().expect("it has paths");
+    let pages = [
+        include_str!("../../../SECURITY.md"),
+        include_str!("../../../docs/adr/0002-what-answers-without-a-credential.md"),
+    ];
+    let pages = pages.map(|page| page.split_whitespace().collect::<Vec<_>>().join(" "));
+    for (method, path) in OPEN {
+        let named = format!("`{} {path}`", method.to_uppercase());
+        assert!(pages.iter().all(|page| page.contains(&named)), "{named} is said to be open");
+    }
     let mut closed = 0;
     for (path, item) in paths {
         for method in item.as_object().expect("a path has methods").keys() {
             let concrete = path.replace(['{', '}'], "");
             let verb = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+            let open = OPEN.contains(&(method.as_str(), path.as_str()));
+            assert_eq!(item[method]["security"] == json!([{}]), open, "{method} {path}");
             if OPEN.contains(&(method.as_str(), path.as_str())) {
                 let status = platform.send(bare(&verb, &concrete)).await.status();
                 assert_ne!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
