@@ -1338,7 +1338,7 @@ export interface operations {
             path: {
                 /** @description Its name or id */
                 organization: string;
-                /** @description Its name; an id where the network exists */
+                /** @description Its name or id */
                 network: string;
             };
             cookie?: never;

@@ -22,12 +22,38 @@ use super::{
     extract::{Mutation, PageQuery, Path, Query, check_limit},
     failure::Failure,
 };
-use crate::service::{Action, Answer, Follow, LogOptions};
+use crate::service::{Action, Answer, Follow, Granted, LogOptions};
 
 /// The most blocks of one answer.
 const BLOCKS_MAX: u32 = 25;
 /// The most lines that a tail may ask for.
 const TAIL_MAX: u32 = 100_000;
+
+/// Which network.
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct InNetwork {
+    /// Its name or id
+    organization: String,
+    /// Its name or id
+    network: String,
+}
+
+impl InNetwork {
+    async fn granted(
+        &self,
+        api: &Api,
+        caller: &Caller,
+        action: Action,
+    ) -> Result<Granted, Failure> {
+        caller.granted(api, action, &self.organization).await
+    }
+}
+
+/// The answer to a change: it is written down, and its operation carries it out.
+fn accepted(answer: Answer<Accepted>) -> Result<(StatusCode, Json<Accepted>), Failure> {
+    Ok((StatusCode::ACCEPTED, Json(answer?)))
+}
 
 /// Lists the networks of an organization.
 #[utoipa::path(
@@ -63,27 +89,23 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<Accepted>), Failure> {
     let granted = caller.granted(&api, Action::Create, &organization).await?;
     let (manifest, meta) = mutation.spec::<Manifest>()?;
-    let accepted = Box::pin(api.control().declare(&granted, manifest, meta)).await?;
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    accepted(Box::pin(api.control().declare(&granted, manifest, meta)).await)
 }
 
 /// Shows a network.
 #[utoipa::path(
     get, path = "/v1/organizations/{organization}/networks/{network}", tag = "networks",
     operation_id = "get_network",
-    params(
-        ("organization" = String, Path, description = "Its name or id"),
-        ("network" = String, Path, description = "Its name or id"),
-    ),
+    params(InNetwork),
     responses((status = 200, description = "The network", body = Network)),
 )]
 pub(super) async fn show(
     State(api): State<Api>,
     caller: Caller,
-    Path((organization, network)): Path<(String, String)>,
+    Path(place): Path<InNetwork>,
 ) -> Result<Response, Failure> {
-    let granted = caller.granted(&api, Action::Read, &organization).await?;
-    let network = api.control().network(&granted, &network).await?;
+    let granted = place.granted(&api, &caller, Action::Read).await?;
+    let network = api.control().network(&granted, &place.network).await?;
     let tag = HeaderValue::from_str(&format!("\"{}\"", network.resource_version));
     let mut response = Json(network).into_response();
     response.headers_mut().insert(header::ETAG, tag.expect("digits in quotes are visible ASCII"));
@@ -105,8 +127,7 @@ pub(super) struct ApplyQuery {
     put, path = "/v1/organizations/{organization}/networks/{network}", tag = "networks",
     operation_id = "apply_network",
     params(
-        ("organization" = String, Path, description = "Its name or id"),
-        ("network" = String, Path, description = "Its name; an id where the network exists"),
+        InNetwork,
         ApplyQuery,
     ),
     request_body = Manifest,
@@ -119,81 +140,69 @@ pub(super) struct ApplyQuery {
 pub(super) async fn apply(
     State(api): State<Api>,
     caller: Caller,
-    Path((organization, network)): Path<(String, String)>,
+    Path(place): Path<InNetwork>,
     Query(query): Query<ApplyQuery>,
     mutation: Mutation,
 ) -> Result<Response, Failure> {
-    let granted = caller.granted(&api, Action::Change, &organization).await?;
+    let granted = place.granted(&api, &caller, Action::Change).await?;
     let (manifest, meta) = mutation.spec::<Manifest>()?;
     if query.dry_run {
-        let plan = api.control().plan_apply(&granted, &network, &manifest).await?;
+        let plan = api.control().plan_apply(&granted, &place.network, &manifest).await?;
         return Ok(Json(plan).into_response());
     }
-    let accepted = Box::pin(api.control().apply(&granted, &network, manifest, meta)).await?;
-    Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+    let applied = api.control().apply(&granted, &place.network, manifest, meta);
+    Ok(accepted(Box::pin(applied).await)?.into_response())
 }
 
 /// Destroys a network: nothing of it is left, and the operation's receipt says so.
 #[utoipa::path(
     delete, path = "/v1/organizations/{organization}/networks/{network}", tag = "networks",
     operation_id = "destroy_network",
-    params(
-        ("organization" = String, Path, description = "Its name or id"),
-        ("network" = String, Path, description = "Its name or id"),
-    ),
+    params(InNetwork),
     responses((status = 202, description = "The operation takes it apart", body = Accepted)),
 )]
 pub(super) async fn destroy(
     State(api): State<Api>,
     caller: Caller,
-    Path((organization, network)): Path<(String, String)>,
+    Path(place): Path<InNetwork>,
     mutation: Mutation,
 ) -> Result<(StatusCode, Json<Accepted>), Failure> {
-    let granted = caller.granted(&api, Action::Destroy, &organization).await?;
-    let accepted = Box::pin(api.control().destroy(&granted, &network, mutation.meta)).await?;
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    let granted = place.granted(&api, &caller, Action::Destroy).await?;
+    accepted(Box::pin(api.control().destroy(&granted, &place.network, mutation.meta)).await)
 }
 
 /// Ends a network's processes and keeps everything else.
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/networks/{network}/stop", tag = "networks",
     operation_id = "stop_network",
-    params(
-        ("organization" = String, Path, description = "Its name or id"),
-        ("network" = String, Path, description = "Its name or id"),
-    ),
+    params(InNetwork),
     responses((status = 202, description = "The operation stops it", body = Accepted)),
 )]
 pub(super) async fn stop(
     State(api): State<Api>,
     caller: Caller,
-    Path((organization, network)): Path<(String, String)>,
+    Path(place): Path<InNetwork>,
     mutation: Mutation,
 ) -> Result<(StatusCode, Json<Accepted>), Failure> {
-    let granted = caller.granted(&api, Action::Change, &organization).await?;
-    let accepted = Box::pin(api.control().stop(&granted, &network, mutation.meta)).await?;
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    let granted = place.granted(&api, &caller, Action::Change).await?;
+    accepted(Box::pin(api.control().stop(&granted, &place.network, mutation.meta)).await)
 }
 
 /// Brings a stopped network back, at the same endpoint.
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/networks/{network}/start", tag = "networks",
     operation_id = "start_network",
-    params(
-        ("organization" = String, Path, description = "Its name or id"),
-        ("network" = String, Path, description = "Its name or id"),
-    ),
+    params(InNetwork),
     responses((status = 202, description = "The operation starts it", body = Accepted)),
 )]
 pub(super) async fn start(
     State(api): State<Api>,
     caller: Caller,
-    Path((organization, network)): Path<(String, String)>,
+    Path(place): Path<InNetwork>,
     mutation: Mutation,
 ) -> Result<(StatusCode, Json<Accepted>), Failure> {
-    let granted = caller.granted(&api, Action::Change, &organization).await?;
-    let accepted = Box::pin(api.control().start(&granted, &network, mutation.meta)).await?;
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    let granted = place.granted(&api, &caller, Action::Change).await?;
+    accepted(Box::pin(api.control().start(&granted, &place.network, mutation.meta)).await)
 }
 
 /// What a list of blocks takes.
@@ -211,8 +220,7 @@ pub(super) struct BlocksQuery {
     get, path = "/v1/organizations/{organization}/networks/{network}/blocks", tag = "networks",
     operation_id = "list_blocks",
     params(
-        ("organization" = String, Path, description = "Its name or id"),
-        ("network" = String, Path, description = "Its name or id"),
+        InNetwork,
         BlocksQuery,
     ),
     responses((status = 200, description = "The last blocks", body = Vec<BlockSummary>)),
@@ -220,13 +228,13 @@ pub(super) struct BlocksQuery {
 pub(super) async fn blocks(
     State(api): State<Api>,
     caller: Caller,
-    Path((organization, network)): Path<(String, String)>,
+    Path(place): Path<InNetwork>,
     Query(query): Query<BlocksQuery>,
 ) -> Result<Json<Vec<BlockSummary>>, Failure> {
-    let granted = caller.granted(&api, Action::Read, &organization).await?;
+    let granted = place.granted(&api, &caller, Action::Read).await?;
     let limit = query.limit.unwrap_or(10);
     check_limit(limit, BLOCKS_MAX)?;
-    Ok(Json(api.control().blocks(&granted, &network, limit).await?))
+    Ok(Json(api.control().blocks(&granted, &place.network, limit).await?))
 }
 
 /// What reading a log takes.
