@@ -132,7 +132,7 @@ impl SimulatedDisk {
         }
         let length = lengths[pick(lengths.len(), &mut entropy)];
         inner.durable.resize(length, 0);
-        inner.current = inner.durable.clone();
+        inner.current.clone_from(&inner.durable);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
