@@ -1,5 +1,5 @@
 // Things to copy: a button, a hash, a CLI line, a block of code.
-import { useEffect, useRef, useState } from "react";
+import { Fragment, useEffect, useRef, useState } from "react";
 import { shortenHash } from "../lib/format";
 import { Icon, type IconName } from "./icons";
 import { toast } from "./toast";
@@ -90,7 +90,14 @@ export function CliLine({ command, label = "The same on the command line" }: { c
       <span className="prompt" aria-hidden="true">
         $
       </span>
-      <code className="mono">{command}</code>
+      <code className="mono">
+        {command.split(" ").map((word, index) => (
+          <Fragment key={index}>
+            {index > 0 && " "}
+            <span className="word">{word}</span>
+          </Fragment>
+        ))}
+      </code>
       <CopyButton text={command} what="command" />
     </div>
   );

@@ -2,9 +2,14 @@
 import { sentence } from "../lib/networks";
 
 export function Prose({ text }: { text: string }) {
-  const parts = sentence(text).split("`");
+  return <Marked text={sentence(text)} />;
+}
+
+/** The same, for words that are a sentence already. */
+export function Marked({ text }: { text: string }) {
+  const parts = text.split("`");
   // An odd number of backticks is no markup.
-  if (parts.length % 2 === 0) return <>{sentence(text)}</>;
+  if (parts.length % 2 === 0) return <>{text}</>;
   return (
     <>
       {parts.map((part, index) =>

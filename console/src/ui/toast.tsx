@@ -1,5 +1,6 @@
 // Short words about what just happened, spoken to screen readers too. They go by themselves.
 import { useSyncExternalStore } from "react";
+import { Marked } from "./prose";
 
 interface Toast {
   id: number;
@@ -34,7 +35,7 @@ export function Toasts() {
     <div className="toasts" role="status" aria-live="polite">
       {shown.map((entry) => (
         <div key={entry.id} className="toast">
-          {entry.text}
+          <Marked text={entry.text} />
         </div>
       ))}
     </div>
