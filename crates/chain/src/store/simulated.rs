@@ -132,7 +132,8 @@ impl SimulatedDisk {
         }
         let length = lengths[pick(lengths.len(), &mut entropy)];
         inner.durable.resize(length, 0);
-        inner.current.clone_from(&inner.durable);
+        let Inner { current, durable, .. } = &mut *inner;
+        current.clone_from(durable);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

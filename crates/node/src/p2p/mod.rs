@@ -15,7 +15,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use alloy_primitives::B256;
@@ -172,14 +172,7 @@ where
     };
     let mut track = track;
     if one_direction {
-        let patience = match start {
-            ColdStart::Yes => COLD_PATIENCE,
-            ColdStart::No => WARM_PATIENCE,
-        };
-        let until = context.current() + patience;
-        for peer in &config.peers[..config.index] {
-            listening(context, peer.address, until).await;
-        }
+        dialled_listen(context, config, start).await;
     }
     track(Epoch::zero());
     let task = network.start();
@@ -234,12 +227,19 @@ fn addresses(config: &NodeConfig, dialling: Dialling) -> Result<Map<PublicKey, A
     Map::try_from(peers).map_err(|_duplicate| P2pError::Duplicate)
 }
 
-/// Waits until somebody listens, or until the time has come.
-async fn listening<E: Clock>(context: &E, address: SocketAddr, until: SystemTime) {
-    // On loopback a connection succeeds or fails at once.
-    while TcpStream::connect_timeout(&address, Duration::from_millis(50)).is_err()
-        && context.current() < until
-    {
-        context.sleep(Duration::from_millis(2)).await;
+/// Waits until those that are dialled listen, or long enough.
+async fn dialled_listen<E: Clock>(context: &E, config: &NodeConfig, start: ColdStart) {
+    let patience = match start {
+        ColdStart::Yes => COLD_PATIENCE,
+        ColdStart::No => WARM_PATIENCE,
+    };
+    let until = context.current() + patience;
+    for peer in &config.peers[..config.index] {
+        // On loopback a connection succeeds or fails at once.
+        while TcpStream::connect_timeout(&peer.address, Duration::from_millis(50)).is_err()
+            && context.current() < until
+        {
+            context.sleep(Duration::from_millis(2)).await;
+        }
     }
 }
