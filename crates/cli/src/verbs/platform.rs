@@ -106,7 +106,10 @@ pub(super) async fn down(session: &Session, args: &DownArgs) -> Outcome<()> {
         if ended.networks_kept {
             return "the platform has stopped; networks and endpoints go on".to_owned();
         }
-        format!("{} networks and the platform have stopped", ended.stopped_networks.len())
+        match ended.stopped_networks.len() {
+            1 => "1 network and the platform have stopped".to_owned(),
+            count => format!("{count} networks and the platform have stopped"),
+        }
     });
     Ok(())
 }
