@@ -61,6 +61,13 @@ pub(crate) fn plan(name: &str, limits: &Limits) -> Vec<Group> {
     groups
 }
 
+/// Every group of this name that is there, whoever made it with whatever limits.
+pub(crate) fn every(name: &str) -> Vec<PathBuf> {
+    let any = Limits { memory_bytes: Some(1), cpu_millis: Some(1), tasks: Some(1) };
+    let groups = plan(name, &any).into_iter().map(|group| group.path);
+    groups.filter(|path| path.is_dir()).collect()
+}
+
 /// The limits that no group provides, each with the reason.
 pub(crate) fn missing(groups: &[Group], limits: &Limits) -> Vec<Layer> {
     let provided = |layer: &str| groups.iter().flat_map(|group| &group.layers).any(|l| l == layer);

@@ -24,7 +24,7 @@ use crate::{
     process::{Holder, Process, holder},
     removal,
     start::{Glimpse, await_ready, spawn},
-    usage,
+    stray, usage,
     watch::Watchers,
 };
 
@@ -293,13 +293,15 @@ impl Machine {
         // Groups stay where they were made, wherever this platform runs now.
         let kept = earlier.filter(|earlier| earlier.workload.limits == workload.limits);
         let groups = kept.map_or_else(
-            || {
-                let name = format!("windlass-{}-{}", self.config.installation, workload.id);
-                cgroup::plan(&name, &workload.limits)
-            },
+            || cgroup::plan(&self.group_name(&workload.id), &workload.limits),
             |earlier| earlier.groups.clone(),
         );
         Manifest::new(&self.config.installation, workload, groups)
+    }
+
+    /// What a workload's control groups are called.
+    pub(crate) fn group_name(&self, id: &WorkloadId) -> String {
+        format!("windlass-{}-{id}", self.config.installation)
     }
 
     /// Returns when the workload runs and serves, in a process that was started for it as it is.
@@ -315,6 +317,7 @@ impl Machine {
             let child = match known_holder(directory)? {
                 Holder::Process(..) => None,
                 Holder::Nobody | Holder::Unknown => {
+                    stray::end(self, &workload.id, directory)?;
                     match spawn(&self.config, directory, workload, &manifest.fingerprint) {
                         Ok(child) => Some(child),
                         // Of this very workload, if it came to life meanwhile.

@@ -34,6 +34,7 @@ pub mod ports;
 mod process;
 mod removal;
 mod start;
+mod stray;
 mod usage;
 mod watch;
 

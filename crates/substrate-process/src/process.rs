@@ -6,6 +6,7 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::fs::MetadataExt,
     },
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -174,9 +175,8 @@ pub(crate) fn holder(directory: &Directory) -> Result<Holder, SubstrateError> {
         return Ok(Holder::Nobody);
     }
     let failed = |source| SubstrateError::io("look at the processes of", directory.path(), source);
-    let lock = match fs::metadata(directory.join(layout::LOCK)) {
-        Ok(metadata) => (metadata.dev(), metadata.ino()),
-        Err(_) => return Ok(Holder::Unknown),
+    let Some(lock) = file_id(&directory.join(layout::LOCK)) else {
+        return Ok(Holder::Unknown);
     };
     if let Some(run) = directory.run_record()
         && let Some(process) = Process::open(run.pid).map_err(failed)?
@@ -216,14 +216,28 @@ fn unannounced(process: &Process, record: Option<RunRecord>) -> RunRecord {
 
 /// Whether a process has a file open and locked. Other users' processes can't be looked into and
 /// can't have opened a file of ours either.
-fn holds(pid: u32, file: (u64, u64)) -> bool {
+fn holds(pid: u32, file: FileId) -> bool {
+    locked_files(pid).any(|(_, locked)| locked == file)
+}
+
+/// What tells one file from another, whatever its name: device and inode.
+pub(crate) type FileId = (u64, u64);
+
+/// The identity of the file at a path; `None` if there is none.
+pub(crate) fn file_id(path: &Path) -> Option<FileId> {
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// The files that a process has open and locked, each with the name that the kernel shows for it.
+pub(crate) fn locked_files(pid: u32) -> impl Iterator<Item = (PathBuf, FileId)> {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    descriptors.into_iter().any(|descriptor| {
-        let same = fs::metadata(descriptor.path())
-            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == file);
+    descriptors.filter_map(move |descriptor| {
         let number = descriptor.file_name();
-        same && fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", number.to_string_lossy()))
-            .is_ok_and(|info| info.lines().any(|l| l.contains("FLOCK") && l.contains("WRITE")))
+        let info = format!("/proc/{pid}/fdinfo/{}", number.to_string_lossy());
+        let info = fs::read_to_string(info).ok()?;
+        let locked = info.lines().any(|line| line.contains("FLOCK") && line.contains("WRITE"));
+        let name = fs::read_link(descriptor.path()).ok()?;
+        locked.then(|| file_id(&descriptor.path()).map(|file| (name, file)))?
     })
 }
 

@@ -24,6 +24,7 @@ use crate::{
     driver::{Machine, known_holder},
     ports,
     process::{Holder, Process},
+    stray,
 };
 
 /// What there was when the removal began.
@@ -46,6 +47,7 @@ pub(crate) fn remove(machine: &Machine, id: &WorkloadId) -> Result<Removal, Subs
     let mut removal = Removal { released: finish(machine, id)? };
     machine.remove_drafts(Some(id))?;
     let directory = machine.directory(id);
+    removal.released.extend(stray::end(machine, id, &directory)?);
     if let Some(manifest) = directory.manifest(&machine.config.installation)? {
         let inventory = write_inventory(machine, &directory, &manifest)?;
         end_processes(machine, id, &directory, inventory)?;
@@ -53,6 +55,8 @@ pub(crate) fn remove(machine: &Machine, id: &WorkloadId) -> Result<Removal, Subs
         fs::rename(directory.path(), &leaving)
             .map_err(|source| SubstrateError::io("move", directory.path(), source))?;
         removal.released.extend(finish(machine, id)?);
+    } else {
+        removal.released.extend(stray::remove_groups(machine, id)?);
     }
     if !removal.released.is_empty() {
         machine.watchers.announce(id, ChangeKind::Removed);
@@ -223,7 +227,8 @@ fn empty(directory: &Directory) -> Result<(), SubstrateError> {
     Ok(())
 }
 
-fn gone(id: &WorkloadId, kind: ReleasedKind, name: String, verified: &str) -> Released {
+/// A line of a removal's report.
+pub(crate) fn gone(id: &WorkloadId, kind: ReleasedKind, name: String, verified: &str) -> Released {
     let (owner, verified) = (id.to_string(), verified.to_owned());
     Released { kind, name, owner, verified, released_at_ms: now_ms() }
 }

@@ -73,12 +73,13 @@ pub(crate) fn update(
     record: &Record,
     spec: &NetworkSpec,
 ) -> Result<(Decision, Vec<SpecChange>), Box<Problem>> {
-    let changes = differences(&record.network.spec, spec);
-    if changes.is_empty() {
-        return Ok((Decision::Nothing, changes));
-    }
     if record.network.intent == Intent::Destroyed {
         return Err(destroying(record));
+    }
+    let changes = differences(&record.network.spec, spec);
+    if changes.is_empty() {
+        let settled = record.network.operation.is_none();
+        return Ok((if settled { Decision::Nothing } else { Decision::UnderWay }, changes));
     }
     let fixed = changes.iter().find(|change| !CHANGEABLE.contains(&change.field.as_str()));
     if let Some(change) = fixed {

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use windlass_engine::Engine;
 use windlass_keys::Purpose;
 use windlass_model::{
-    ErrorCode, KeyId, NodeId, WorkloadId,
+    ErrorCode, KeyId, Name, NodeId, WorkloadId,
     network::{Intent, NetworkState, OperationKind, Reason},
     receipt::ReleasedKind,
     workload::{Desired, Workload},
@@ -220,7 +220,7 @@ pub(crate) fn note_process(observed: &Observation, node: &NodeRow, plan: &mut Pl
         }
         (None, Some(_)) => {
             let retry_at_ms = backoff.retry_at_ms(now_ms, node.status.failures);
-            let reason = ended_reason(node, instance, now_ms);
+            let reason = ended_reason(&observed.record.network.name, node, (instance, now_ms));
             plan.push(Action::NoteEnded { node: node.id.clone(), reason, retry_at_ms });
             plan.wake_at(retry_at_ms);
             Start::Later
@@ -244,7 +244,11 @@ pub(crate) enum Start {
     Later,
 }
 
-fn ended_reason(node: &NodeRow, instance: Option<&Instance>, now_ms: u64) -> Reason {
+fn ended_reason(
+    network: &Name,
+    node: &NodeRow,
+    (instance, now_ms): (Option<&Instance>, u64),
+) -> Reason {
     let exit = instance.and_then(|instance| match &instance.state {
         windlass_substrate::InstanceState::Stopped { exit } => exit.clone(),
         windlass_substrate::InstanceState::Running(_) => None,
@@ -263,7 +267,7 @@ fn ended_reason(node: &NodeRow, instance: Option<&Instance>, now_ms: u64) -> Rea
         code,
         message: format!("{} {how}", node.name),
         remedy: format!(
-            "it is started again by itself; `windlass network logs --node {}` says more",
+            "it is started again by itself; `windlass network logs {network} --node {}` says more",
             node.name
         ),
         since_ms: now_ms,

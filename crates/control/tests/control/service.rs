@@ -165,9 +165,12 @@ async fn a_destroy_supersedes_a_create_and_is_one_operation() {
     let create = desk.declare("name = \"trade\"").await.expect("valid");
     let stop = desk.control.stop(&desk.may(Action::Change).await, "trade", meta()).await;
     refused(stop, ErrorCode::NetworkBusy, "being created");
-    let destroy = desk.destroy("trade").await.expect("always taken");
-    let again = desk.destroy("trade").await.expect("the same one");
     let id = |accepted: &Accepted| accepted.operation.as_ref().map(|one| one.id.clone());
+    let applied = desk.apply("trade", "").await.expect("it is on its way");
+    assert_eq!(id(&applied), id(&create), "whoever applies waits for the create");
+    let destroy = desk.destroy("trade").await.expect("always taken");
+    refused(desk.apply("trade", "").await, ErrorCode::NetworkBusy, "being destroyed");
+    let again = desk.destroy("trade").await.expect("the same one");
     assert_eq!(id(&destroy), id(&again));
     assert_eq!(desk.ends(&create).await, OperationState::Superseded);
     assert_eq!(desk.ends(&destroy).await, OperationState::Succeeded);

@@ -7,6 +7,8 @@
     reason = "the tests start programs of their own, which are told how to behave"
 )]
 
+mod stray;
+
 use std::{
     collections::BTreeMap,
     fs,
