@@ -16,14 +16,6 @@ pub(super) const RPC_SOCKET: &str = "rpc";
 const RPC_SOCKET_FILE: &str = "rpc.sock";
 const P2P_PORT: &str = "p2p";
 
-/// How glibc hands memory back (mallopt(3)): few arenas, and what is free at their end goes to the
-/// system at once. Otherwise a node that was busy once keeps what it needed then.
-const MEMORY: [(&str, &str); 3] = [
-    ("MALLOC_ARENA_MAX", "2"),
-    ("MALLOC_MMAP_THRESHOLD_", "131072"),
-    ("MALLOC_TRIM_THRESHOLD_", "131072"),
-];
-
 /// `node.toml`, as `windlass-node` reads it.
 #[derive(Serialize)]
 struct NodeFile {
@@ -67,7 +59,7 @@ pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
         id: WorkloadId::of_node(input.node),
         program: Program::Node,
         arguments: Vec::new(),
-        environment: MEMORY.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        environment: BTreeMap::new(),
         files: BTreeMap::from([
             ("genesis.json".to_owned(), input.genesis.to_owned()),
             ("node.toml".to_owned(), configuration),
