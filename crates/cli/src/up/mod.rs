@@ -20,7 +20,7 @@ use windlass_control::{
 use windlass_engine::{Engine, windlass::WindlassEngine};
 use windlass_keys::vault::Vault;
 use windlass_model::ErrorCode;
-use windlass_substrate::{Desired, Substrate, Workload};
+use windlass_substrate::{Desired, LabelSelector, Substrate, Workload};
 use windlass_substrate_process::{Config, Patience, ProcessSubstrate};
 
 use self::directory::DataDirectory;
@@ -91,7 +91,15 @@ async fn serve(
     control.run(&tracker, &shutdown);
     let serving = api.clone();
     let mut server = tracker.spawn(async move { serving.serve(listener).await });
-    announce(&api, directory, url, output).await?;
+    if let Err(refused) = announce(&api, directory, url, output).await {
+        shutdown.cancel();
+        tracker.close();
+        // What it has started for nobody would outlive a refusal, such as of a full disk.
+        if tokio::time::timeout(END, tracker.wait()).await.is_ok() && is_alone(&*substrate).await {
+            stop_gateway(&*substrate, directory).await;
+        }
+        return Err(refused);
+    }
 
     let stop = tokio::select! {
         // All branches only wait; dropping one loses nothing.
@@ -159,6 +167,12 @@ async fn open(
     };
     let world = World::machine(substrate, Engines::new(engines), Arc::new(vault));
     Control::open(settings, world).await
+}
+
+/// Whether nothing but the gateway is there: no network needs it.
+async fn is_alone(substrate: &dyn Substrate) -> bool {
+    let listed = substrate.list(&LabelSelector::all()).await;
+    listed.is_ok_and(|all| all.iter().all(|one| one.id.as_str() == "gateway"))
 }
 
 /// Ends the gateway's process; its port is kept.
