@@ -35,10 +35,8 @@ export function watch(context, base) {
   });
   context.on("weberror", (error) => seen.errors.push(String(error.error())));
   context.on("console", (message) => {
-    // The browser logs refusals by itself. A 401 is how a page without a session begins; a 409 is how
-    // blocks are refused that were asked for an instant before the page heard of a stop.
-    const early = /status of 409/.test(message.text()) && new URL(message.location().url).pathname.endsWith("/blocks");
-    const expected = early || /status of 401/.test(message.text());
+    // A 401 is how a page without a session begins; the browser logs it by itself.
+    const expected = /status of 401/.test(message.text());
     if (message.type() === "error" && !expected) seen.errors.push(message.text());
   });
   return seen;
