@@ -21,6 +21,8 @@ use crate::{KeyError, PublicKey, Purpose};
 
 /// The name of the file in a key's directory.
 pub(crate) const KEY_FILE: &str = "key.json";
+/// The name of a consensus key's voting record, beside it.
+pub(crate) const VOTED_FILE: &str = "voted";
 /// What a file is called until it is complete.
 pub(crate) const TEMPORARY_PREFIX: &str = "key.json.tmp-";
 /// Written into every key file; a greater one is refused.
@@ -201,7 +203,7 @@ fn check_private(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
     Ok(())
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600).custom_flags(no_follow());
     let mut file = options.open(path)?;

@@ -1,9 +1,8 @@
 //! A validator, from its directory to its end.
 //!
 //! The directory holds `files/genesis.json` and `files/node.toml` (written by the engine), `data/`
-//! (the ledger and consensus' journals), `voted` (the newest epoch voted in, kept apart from the
-//! journals) and, while the node runs, `rpc.sock`. Whoever calls [`run`] holds the directory's lock
-//! already, so nobody else uses the keys.
+//! (the ledger and consensus' journals) and, while the node runs, `rpc.sock`. Whoever calls [`run`]
+//! holds the directory's lock already, so nobody else uses the keys.
 //!
 //! Threads: one for consensus and p2p, two for the ledger's calls, those of the RPC server, and the
 //! runtime's few for files.
@@ -34,7 +33,7 @@ use crate::{
         committees::Committees,
         epochs::EpochError,
         exchange::key_bytes,
-        marker::FileMarker,
+        marker::Marker,
         signer::{HandleSigner, public_key},
         start,
         work::Work,
@@ -175,6 +174,7 @@ struct Opened {
     genesis_hash: B256,
     node_signer: HandleSigner,
     vote_signer: HandleSigner,
+    marker: Arc<dyn Marker>,
     committee: BiMap<PublicKey, PublicKey>,
     ledger: NodeLedger,
     status: StatusBoard,
@@ -230,7 +230,7 @@ async fn live(
         peers: network.oracle,
         track: network.track,
         connected: network.connected,
-        marker: Arc::new(FileMarker::new(directory.join("voted"))),
+        marker: Arc::clone(&opened.marker),
         status: opened.status.clone(),
     };
     let mut consensus = start(context.child("consensus"), parts, network.channels)
@@ -287,6 +287,9 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
         .map_err(|source| NodeError::Key { id: config.vault.display().to_string(), source })?;
     let node_signer = signer(&vault, &config.node_key, me.node_key)?;
     let vote_signer = signer(&vault, &config.consensus_key, me.consensus_key)?;
+    let marker = vault
+        .voting_record(&key_id(&config.consensus_key)?)
+        .map_err(|source| NodeError::Key { id: config.consensus_key.clone(), source })?;
     let pairs: Option<Vec<_>> = validators
         .iter()
         .map(|one| Some((public_key(&one.node_key.0)?, public_key(&one.consensus_key.0)?)))
@@ -312,17 +315,21 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
         genesis_hash,
         node_signer,
         vote_signer,
+        marker: Arc::new(marker),
         committee,
         ledger,
         status,
     })
 }
 
+fn key_id(id: &str) -> Result<KeyId, NodeError> {
+    id.parse().map_err(|_invalid| NodeError::KeyId(id.to_owned()))
+}
+
 /// A key of the vault, if it is the one that the genesis names.
 fn signer(vault: &Vault, id: &str, expected: B256) -> Result<HandleSigner, NodeError> {
-    let key: KeyId = id.parse().map_err(|_invalid| NodeError::KeyId(id.to_owned()))?;
     let handle =
-        vault.ed25519(&key).map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
+        vault.ed25519(&key_id(id)?).map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
     let actual = B256::from(handle.public_key());
     let other = || NodeError::OtherKey { id: id.to_owned(), actual, expected };
     if actual != expected {

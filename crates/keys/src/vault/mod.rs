@@ -4,6 +4,7 @@
 //! <vault>/                 0700, refused if wider or somebody else's
 //!   <key-id>/              0700
 //!     key.json             0600, see the format's version inside
+//!     voted                0600, a consensus key's newest epoch: see [`VotingRecord`]
 //! ```
 //!
 //! Every verb can be repeated: creating a key that exists returns it, destroying one that is gone
@@ -20,7 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use windlass_model::KeyId;
 
-use crate::file::{self, KEY_FILE, StoredKey, TEMPORARY_PREFIX};
+pub use self::voted::VotingRecord;
+use crate::file::{self, KEY_FILE, StoredKey, TEMPORARY_PREFIX, VOTED_FILE};
 use crate::software::{self, SoftwareEd25519, SoftwareSecp256k1};
 use crate::{Ed25519Signer, KeyError, PublicKey, Purpose, Secp256k1Signer};
 
@@ -137,7 +139,8 @@ impl Vault {
                 Some(KeyInfo { id: id.clone(), purpose: key.purpose, public_key: key.public });
         }
         for path in entries(&directory)? {
-            if !is_temporary(&path) && path.file_name().is_none_or(|name| name != KEY_FILE) {
+            let ours = [KEY_FILE, VOTED_FILE].map(|name| directory.join(name)).contains(&path);
+            if !ours && !is_temporary(&path) {
                 return Err(KeyError::WrongKind { path, wanted: "file of this vault" });
             }
             file::erase(&path)?;
@@ -197,3 +200,4 @@ fn is_temporary(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests;
+mod voted;

@@ -206,3 +206,33 @@ fn destroying_takes_damaged_keys_and_leaves_foreign_files() {
     assert_eq!(vault.destroy(&id('a')).unwrap().key, None);
     assert!(!file.exists());
 }
+
+#[test]
+fn a_voting_record_only_advances_and_goes_with_its_key() {
+    let (_parent, vault) = vault();
+    let id = id('a');
+    vault.create(&id, Purpose::Consensus).unwrap();
+    let record = vault.voting_record(&id).unwrap();
+    assert_eq!(record.newest().unwrap(), None);
+    record.advance(3).unwrap();
+    record.advance(2).unwrap();
+    assert_eq!(vault.voting_record(&id).unwrap().newest().unwrap(), Some(3));
+
+    let file = vault.directory().join(id.to_string()).join("voted");
+    fs::write(&file, "three").unwrap();
+    assert!(matches!(record.newest(), Err(KeyError::Damaged { .. })));
+    assert!(matches!(record.advance(4), Err(KeyError::Damaged { .. })), "nothing is guessed");
+
+    assert!(vault.destroy(&id).unwrap().removed.contains(&file));
+    assert!(!file.exists());
+}
+
+#[test]
+fn only_a_consensus_key_has_a_voting_record() {
+    let (_parent, vault) = vault();
+    let id = id('a');
+    vault.create(&id, Purpose::Node).unwrap();
+    assert!(matches!(vault.voting_record(&id), Err(KeyError::OtherPurpose { .. })));
+    let absent = vault.voting_record(&self::id('b'));
+    assert!(matches!(absent, Err(KeyError::NotFound(_))));
+}

@@ -81,7 +81,7 @@ pub enum EpochError {
     Ended(&'static str),
     /// Whether this validator has voted before can't be found out.
     #[error("the record of the epochs this validator voted in cannot be used")]
-    Marker(#[source] super::marker::MarkerError),
+    Marker(#[source] windlass_keys::KeyError),
 }
 
 /// What marshal delivers, in order.
@@ -173,11 +173,10 @@ where
 {
     /// Runs until a part fails.
     pub async fn run(mut self) -> Result<(), EpochError> {
-        let at_boot = self.ledger.tip().number;
-        let mut epoch = self.epoch_above(at_boot);
+        let mut epoch = self.epoch_above(self.ledger.tip().number);
         self.know(epoch);
         self.wait_for_tip(&mut epoch).await?;
-        let mut active = self.enter(epoch, at_boot).await?;
+        let mut active = self.enter(epoch).await?;
         loop {
             match self.next(Some(&mut active)).await? {
                 Event::EngineEnded => return Err(EpochError::Ended("the consensus engine")),
@@ -189,7 +188,7 @@ where
                     if Some(block.0.number()) == self.last(active.epoch) {
                         let next = active.epoch.next();
                         self.know(next);
-                        active = self.enter(next, at_boot).await?;
+                        active = self.enter(next).await?;
                     }
                     acknowledgement.acknowledge();
                 }
@@ -323,9 +322,9 @@ where
     }
 
     /// Starts an epoch's engine.
-    async fn enter(&mut self, epoch: Epoch, at_boot: u64) -> Result<Active, EpochError> {
+    async fn enter(&mut self, epoch: Epoch) -> Result<Active, EpochError> {
         let (floor, first) = self.floor(epoch).await?;
-        let voting = self.may_vote(epoch, first, at_boot).await?;
+        let voting = self.may_vote(epoch, first).await?;
         let scheme = self.committees.enter(epoch, voting);
         (self.track)(epoch);
         let context = self.context.child("engine").with_attribute("epoch", epoch);
@@ -389,12 +388,22 @@ where
         Ok((Floor::Genesis(boundary.hash().into()), before))
     }
 
-    /// Whether this validator may vote in an epoch: not if it has and its journal is lost.
-    async fn may_vote(&self, epoch: Epoch, first: u64, at_boot: u64) -> Result<Voting, EpochError> {
+    /// Whether this validator may vote in an epoch: not if it may have and its journal is lost.
+    ///
+    /// Where nobody knows a block of the newest epoch, nothing is lost: a crash just before the
+    /// first vote looks the same, and a network whose validators all keep silent would never reach
+    /// another epoch. What a peer claims is enough to keep silent, since a certificate of an epoch
+    /// that isn't entered yet cannot be checked.
+    async fn may_vote(&self, epoch: Epoch, first: u64) -> Result<Voting, EpochError> {
         let journal =
             self.context.scan(&self.partition(epoch)).await.is_ok_and(|blobs| !blobs.is_empty());
-        let voted = self.marker.entered().map_err(EpochError::Marker)?;
-        let lost = !journal && voted == Some(epoch.get()) && at_boot > first;
+        let under_way = self.ledger.tip().number.max(self.heard.claimed()) > first;
+        let lost = !journal
+            && match self.marker.entered().map_err(EpochError::Marker)? {
+                Some(newest) if newest == epoch.get() => under_way,
+                Some(newest) => newest > epoch.get(),
+                None => false,
+            };
         self.marker.enter(epoch.get()).map_err(EpochError::Marker)?;
         let reason = lost.then(|| {
             format!(

@@ -129,6 +129,7 @@ pub struct Heard {
 struct HeardInner {
     peers: BTreeSet<PublicKey>,
     highest: u64,
+    claimed: u64,
     /// How often a peer has connected.
     connections: u64,
 }
@@ -149,16 +150,22 @@ impl Heard {
         self.lock().highest
     }
 
+    /// The highest tip that any peer has claimed, proven or not.
+    pub fn claimed(&self) -> u64 {
+        self.lock().claimed
+    }
+
     /// How often a peer has connected.
     pub fn connections(&self) -> u64 {
         self.lock().connections
     }
 
-    fn note(&self, peer: &PublicKey, height: u64) -> bool {
+    fn note(&self, peer: &PublicKey, proven: u64, claimed: u64) -> bool {
         let (first, higher) = {
             let mut inner = self.lock();
-            let higher = height > inner.highest;
-            inner.highest = inner.highest.max(height);
+            let higher = proven > inner.highest;
+            inner.highest = inner.highest.max(proven);
+            inner.claimed = inner.claimed.max(claimed);
             (inner.peers.insert(peer.clone()), higher)
         };
         if first || higher {
@@ -377,7 +384,7 @@ where
                 }
             }
         }
-        let first = self.heard.note(&peer, proven);
+        let first = self.heard.note(&peer, proven, announcement.height);
         if announcement.wants_answer || announcement.height < mine || first {
             self.tell(Recipients::One(peer), Answer::Unneeded).await;
         }

@@ -180,6 +180,26 @@ fn a_validator_that_lost_its_journal_keeps_silent_until_the_next_epoch() {
 }
 
 #[test]
+fn a_validator_that_lost_all_but_its_key_keeps_silent_until_the_next_epoch() {
+    for (seed, blocks, epoch) in [(71, 4, 0), (72, 20, 1)] {
+        simulate(seed, 4, 16, async |network| {
+            network.start_all().await;
+            load(network, blocks, 1_000).await;
+            network.kill(2).await;
+            network.lose_disk(2);
+            network.start(2).await;
+            load(network, 4, 5_000).await;
+            let reason = network.status(2).not_voting.expect("it must not vote");
+            assert!(reason.contains(&format!("journal of epoch {epoch} is missing")), "{reason}");
+            load(network, 12, 5_000).await;
+            assert_eq!(network.status(2).not_voting, None, "a new epoch, a new journal");
+            network.kill(0).await;
+            load(network, 4, 5_000).await;
+        });
+    }
+}
+
+#[test]
 fn nonsense_on_any_channel_harms_nobody_else() {
     for channel in 0..7 {
         simulate(80, 4, 1_000, async |network| {

@@ -17,7 +17,7 @@ use super::ledger::{MemoryLedger, transaction};
 use crate::{
     config::{NodeConfig, Peer},
     consensus::{
-        Parts, Settings, committees::Committees, exchange::key_bytes, marker::FileMarker,
+        Parts, Settings, committees::Committees, exchange::key_bytes, marker::MemoryMarker,
         signer::HandleSigner, start, work::Work,
     },
     p2p::{self, ColdStart},
@@ -98,7 +98,7 @@ fn run(
                 peers: network.oracle,
                 track: network.track,
                 connected: network.connected,
-                marker: Arc::new(FileMarker::new(directory.join("voted"))),
+                marker: Arc::new(MemoryMarker::default()),
                 status,
             };
             let _consensus = start(context.child("consensus"), parts, network.channels)

@@ -41,6 +41,8 @@ pub(crate) struct Validator<M: Machine> {
     key: PublicKey,
     signer: HandleSigner,
     marker: Arc<MemoryMarker>,
+    /// How many disks it has had.
+    disks: u64,
     status: StatusBoard,
     /// The process; it ends by itself only when its disk fails.
     running: Option<Handle<()>>,
@@ -52,6 +54,7 @@ pub(crate) struct Network<M: Machine> {
     oracle: Oracle<PublicKey, deterministic::Context>,
     reach: Arc<Mutex<Reach>>,
     committee: BiMap<PublicKey, PublicKey>,
+    genesis: Genesis,
     settings: Settings,
     starts: u64,
     sent: u64,
@@ -110,6 +113,7 @@ impl<M: Machine> Network<M> {
                     key,
                     signer,
                     marker: Arc::default(),
+                    disks: 1,
                     running: None,
                 }
             })
@@ -121,7 +125,7 @@ impl<M: Machine> Network<M> {
         let reach = Arc::default();
         let (starts, sent) = (0, 0);
         let mut network =
-            Self { validators, context, oracle, reach, committee, settings, starts, sent };
+            Self { validators, context, oracle, reach, committee, genesis, settings, starts, sent };
         network.connect_all(&link()).await;
         network
     }
@@ -180,7 +184,7 @@ impl<M: Machine> Network<M> {
         let parts = Parts {
             ledger: validator.ledger.clone(),
             work: Work::Inline,
-            partitions: format!("v{index}-"),
+            partitions: validator.partitions(index),
             committees,
             settings: self.settings,
             blocker: control,
@@ -276,8 +280,15 @@ impl<M: Machine> Network<M> {
 
     /// Deletes the journal of an epoch of a validator that doesn't run.
     pub(crate) async fn lose_journal(&mut self, index: usize, epoch: u64) {
-        let partition = format!("v{index}-consensus-{epoch}");
+        let partition = format!("{}consensus-{epoch}", self.validators[index].partitions(index));
         self.context.remove(&partition, None).await.expect("there was a journal");
+    }
+
+    /// Gives a validator that doesn't run a new disk: only what lies with its key is left.
+    pub(crate) fn lose_disk(&mut self, index: usize) {
+        let validator = &mut self.validators[index];
+        validator.machine = M::new(&self.genesis);
+        validator.disks += 1;
     }
 
     /// Has a validator that doesn't run send bytes that mean nothing.
@@ -310,6 +321,13 @@ impl<M: Machine> Network<M> {
             let common = pair[0].len().min(pair[1].len());
             assert_eq!(pair[0][..common], pair[1][..common], "a fork");
         }
+    }
+}
+
+impl<M: Machine> Validator<M> {
+    /// What the names of its journals begin with.
+    fn partitions(&self, index: usize) -> String {
+        format!("v{index}-{}-", self.disks)
     }
 }
 
