@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use windlass_model::{ErrorCode, Problem, workload::Workload};
 use windlass_node::run::Hooks;
 use windlass_substrate::resident::{
-    ALREADY_RUNNING_CODE, DISK_FULL_CODE, LogLimits, Resident, ResidentError, layout,
+    ALREADY_RUNNING_CODE, DATA_DAMAGED_CODE, DISK_FULL_CODE, LogLimits, Resident, ResidentError, layout,
 };
 
 use crate::{environment::Outcome, logging, output::Output};
@@ -61,7 +61,10 @@ pub(crate) fn node(directory: &Path, output: Output) -> ExitCode {
             }),
             shutdown: Box::pin(terminated()),
         };
-        windlass_node::run::run(&directory, hooks).map(drop).map_err(|error| Failure::of(&error))
+        windlass_node::run::run(&directory, hooks).map(drop).map_err(|error| {
+            let failure = Failure::of(&error);
+            if error.is_damage() { failure.coded(ErrorCode::LedgerDamaged) } else { failure }
+        })
     })
 }
 
@@ -156,6 +159,10 @@ fn claim(directory: &Path, filter: &str) -> Outcome<Claim> {
 fn record_panics(claim: Claim, directory: PathBuf) {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |panicked| {
+        if windlass_node::run::contains_panic() {
+            tracing::warn!(%panicked, "a panic is taken for an error");
+            return;
+        }
         before(panicked);
         // Libraries give up so when they cannot write: that is the disk's fault and no defect.
         let (code, reason) = if is_full(&directory) {
@@ -236,7 +243,7 @@ impl Failure {
                 Some(_) | None => None,
             };
             if let Some(code) = code {
-                return Self { code, reason: format!("{code}: {text}") };
+                return Self { code, reason: text }.coded(code);
             }
             source = cause.source();
         }
@@ -247,14 +254,21 @@ impl Failure {
     /// space left, that is why.
     fn on_disk(self, directory: &Path) -> Self {
         if self.code == ErrorCode::WorkloadFailed && is_full(directory) {
-            let code = ErrorCode::DiskFull;
-            return Self { code, reason: format!("{code}: {}", self.reason) };
+            return self.coded(ErrorCode::DiskFull);
         }
         self
     }
 
+    fn coded(self, code: ErrorCode) -> Self {
+        Self { code, reason: format!("{code}: {}", self.reason) }
+    }
+
     fn exit_code(&self) -> u8 {
-        if self.code == ErrorCode::DiskFull { DISK_FULL_CODE } else { 1 }
+        match self.code {
+            ErrorCode::DiskFull => DISK_FULL_CODE,
+            ErrorCode::LedgerDamaged => DATA_DAMAGED_CODE,
+            _ => 1,
+        }
     }
 }
 

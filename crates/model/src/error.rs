@@ -132,6 +132,8 @@ codes! {
     PortInUse = ("port_in_use", 409, "the port is in use", Conflict);
     /// No space is left on the disk.
     DiskFull = ("disk_full", 507, "the disk is full", Unavailable);
+    /// What a node has stored is not what it wrote.
+    LedgerDamaged = ("ledger_damaged", 500, "a node's ledger is damaged", Failed);
     /// The mutation's audit row cannot be written.
     AuditUnavailable = ("audit_unavailable", 503, "the audit log cannot be written", Unavailable);
     /// The store cannot be read or written.

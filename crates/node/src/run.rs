@@ -22,7 +22,10 @@ use commonware_cryptography::{Signer as _, ed25519::PublicKey};
 use commonware_macros::select;
 use commonware_runtime::{Runner, Spawner, Supervisor, tokio as runtime};
 use commonware_utils::ordered::BiMap;
-use windlass_chain::genesis::{Genesis, GenesisError};
+use windlass_chain::{
+    genesis::{Genesis, GenesisError},
+    store::StoreError,
+};
 use windlass_keys::{KeyError, vault::Vault};
 use windlass_model::KeyId;
 
@@ -178,6 +181,18 @@ struct Opened {
     committee: BiMap<PublicKey, PublicKey>,
     ledger: NodeLedger,
     status: StatusBoard,
+}
+
+impl NodeError {
+    /// Whether the node ended because its ledger is not what was written.
+    pub fn is_damage(&self) -> bool {
+        StoreError::is_damage(self)
+    }
+}
+
+/// Asked in a panic hook: whether the panic will be caught and become an error.
+pub fn contains_panic() -> bool {
+    windlass_chain::contain::is_contained()
 }
 
 /// Runs the validator in a directory until it is told to end, or fails.

@@ -168,6 +168,10 @@ pub(crate) fn await_ready(
                     let source = io::ErrorKind::StorageFull.into();
                     return Err(SubstrateError::DiskFull { path: directory.path().into(), source });
                 }
+                if let Some(exit) = exit.as_ref().filter(|exit| exit.is_data_damaged()) {
+                    let (path, reason) = (directory.path().into(), exit.reason.clone());
+                    return Err(SubstrateError::DataDamaged { path, reason });
+                }
                 let (id, last_lines) = (id.clone(), last_lines(directory));
                 return Err(SubstrateError::ExitedEarly { id, exit, last_lines });
             }

@@ -59,6 +59,14 @@ pub enum SubstrateError {
         #[source]
         source: io::Error,
     },
+    /// The process ended because what it stored is not what it wrote.
+    #[error("what {} holds is damaged: {reason}", path.display())]
+    DataDamaged {
+        /// The workload's directory.
+        path: PathBuf,
+        /// What it said.
+        reason: String,
+    },
     /// A port of the workload is listened on by a process that isn't the workload's.
     #[error("port {port} ({name}) of {id} is in use by another process")]
     PortInUse {
@@ -147,6 +155,7 @@ impl SubstrateError {
             Self::NotReady { .. } => "substrate_not_ready",
             Self::NotWritable { .. } => "substrate_not_writable",
             Self::DiskFull { .. } => "substrate_disk_full",
+            Self::DataDamaged { .. } => "substrate_data_damaged",
             Self::PortInUse { .. } => "substrate_port_in_use",
             Self::Foreign { .. } => "substrate_foreign_directory",
             Self::Invalid { .. } => "substrate_invalid_workload",
@@ -172,6 +181,7 @@ impl SubstrateError {
                 "give the data directory to this user, or choose another with --data-dir"
             }
             Self::DiskFull { .. } => "free some space; what waits for it goes on by itself",
+            Self::DataDamaged { .. } => "restore what the directory held, or remove its data",
             Self::PortInUse { .. } => {
                 "end the process that holds the port (`ss -ltnp`), or create the network anew"
             }

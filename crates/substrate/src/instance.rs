@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 use windlass_model::{WorkloadId, receipt::Released};
 
-use crate::resident::DISK_FULL_CODE;
+use crate::resident::{DATA_DAMAGED_CODE, DISK_FULL_CODE};
 
 /// A workload as it exists on the substrate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +91,11 @@ impl ExitRecord {
     /// Whether it ended because its disk is full.
     pub fn is_disk_full(&self) -> bool {
         self.code == Some(i32::from(DISK_FULL_CODE))
+    }
+
+    /// Whether it ended because what it stored is damaged.
+    pub fn is_data_damaged(&self) -> bool {
+        self.code == Some(i32::from(DATA_DAMAGED_CODE))
     }
 }
 

@@ -8,7 +8,10 @@ pub use self::memory::MemoryStore;
 pub use self::redb::RedbStore;
 pub use self::simulated::SimulatedDisk;
 
+use std::error::Error;
 use std::ops::ControlFlow;
+
+use crate::ChainError;
 
 /// An ordered key-value store.
 pub trait Store: Send + Sync + 'static {
@@ -57,16 +60,23 @@ impl Batch {
 pub enum StoreError {
     /// The disk or the file system failed.
     #[error("the ledger's database could not be read or written")]
-    Io(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Io(#[source] Box<dyn Error + Send + Sync>),
     /// Another process has the database open.
     #[error("the ledger's database is open in another process")]
     Locked,
     /// What is stored is not what was written.
-    #[error(
-        "the ledger's database is damaged ({what}); remove it, and the node fetches the chain from its peers again"
-    )]
+    #[error("the ledger's database is damaged: {what}")]
     Damaged {
         /// What was found.
         what: String,
     },
+}
+
+impl StoreError {
+    /// Whether an error, or what caused it, is that the ledger is not what was written.
+    pub fn is_damage(error: &(dyn Error + 'static)) -> bool {
+        let damaged = matches!(error.downcast_ref(), Some(Self::Damaged { .. }))
+            || matches!(error.downcast_ref(), Some(ChainError::Damaged(_)));
+        damaged || error.source().is_some_and(Self::is_damage)
+    }
 }

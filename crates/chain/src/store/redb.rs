@@ -6,10 +6,8 @@
 //! Every commit is durable at once and with quick repair, so that opening after a crash does not
 //! scan the file.
 
-use std::any::Any;
 use std::fs::{self, File};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use ::redb::{
@@ -18,6 +16,7 @@ use ::redb::{
 };
 
 use super::{Batch, Snapshot, Store, StoreError, Visit};
+use crate::contain::contained;
 
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ledger");
 
@@ -169,16 +168,7 @@ fn verified<'a>(key: &[u8], record: &'a [u8]) -> Result<&'a [u8], StoreError> {
 
 /// Runs what calls redb, and turns its panic over a damaged page into an error.
 fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panic_error(panic.as_ref())))
-}
-
-fn panic_error(panic: &(dyn Any + Send)) -> StoreError {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a page could not be read");
-    StoreError::Damaged { what: text.to_owned() }
+    contained(work).unwrap_or_else(|what| Err(StoreError::Damaged { what }))
 }
 
 fn absent_is_fine(removed: io::Result<()>) -> Result<(), StoreError> {

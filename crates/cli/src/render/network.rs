@@ -84,10 +84,21 @@ fn nodes(nodes: &[Node]) -> String {
             or_dash(node.connected_validators.map(|count| count.saturating_sub(1).to_string())),
             or_dash(node.resident_bytes.map(mebibytes)),
             node.restarts.to_string(),
-            node.reason.as_ref().map(|reason| reason.message.clone()).unwrap_or_default(),
+            // What a process wrote last follows the first line; `logs` has it too.
+            node.reason
+                .as_ref()
+                .and_then(|reason| reason.message.lines().next())
+                .unwrap_or_default()
+                .to_owned(),
         ]);
     }
-    table.text()
+    let mut text = table.text();
+    for node in nodes {
+        if let Some(Reason { code, remedy, .. }) = &node.reason {
+            append(&mut text, format_args!("\n{}: {code}\n  {remedy}\n", node.name));
+        }
+    }
+    text
 }
 
 /// Why a network may be called usable, and how long each step to it took.

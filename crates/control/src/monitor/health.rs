@@ -10,7 +10,7 @@ use windlass_model::{
 use crate::monitor::{LiveNetwork, LiveNode};
 
 /// How many validators a block needs: more than two thirds.
-fn quorum(validators: usize) -> usize {
+pub(crate) fn quorum(validators: usize) -> usize {
     validators - validators.saturating_sub(1) / 3
 }
 

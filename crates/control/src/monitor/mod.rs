@@ -23,6 +23,7 @@ use windlass_model::{
 };
 use windlass_substrate::{Instance, Running};
 
+pub(crate) use self::health::quorum;
 use crate::{
     network::{Observation, Wakes},
     store::rows::NetworkRow,

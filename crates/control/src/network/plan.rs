@@ -26,7 +26,7 @@ use crate::{
     network::{
         describe::{inventory, workload},
         observe::Observation,
-        running,
+        reasons, running,
     },
     operation::step,
     store::rows::{NodeRow, ProcessRef, TeardownRecord, Thing},
@@ -258,19 +258,17 @@ fn ended_reason(
         (None, Some(_)) => "ended without a word".to_owned(),
         (None, None) => "is not on the substrate any more".to_owned(),
     };
-    let code = match exit {
-        Some(exit) if exit.is_disk_full() => ErrorCode::DiskFull,
-        Some(exit) if exit.reason.contains("port_in_use") => ErrorCode::PortInUse,
-        Some(_) | None => ErrorCode::WorkloadFailed,
-    };
-    Reason {
-        code,
-        message: format!("{} {how}", node.name),
-        remedy: format!(
-            "it is started again by itself; `windlass network logs {network} --node {}` says more",
-            node.name
-        ),
-        since_ms: now_ms,
+    let message = format!("{} {how}", node.name);
+    let remedy = format!(
+        "it is started again by itself; `windlass network logs {network} --node {}` says more",
+        node.name
+    );
+    match exit {
+        Some(exit) => {
+            let directory = instance.and_then(|instance| instance.directory.as_deref());
+            reasons::of_exit(&exit, directory, (message, remedy), now_ms)
+        }
+        None => Reason { code: ErrorCode::WorkloadFailed, message, remedy, since_ms: now_ms },
     }
 }
 

@@ -1,8 +1,10 @@
 //! Failures of the world as reasons on an object: the code, what happened, what to do.
 
+use std::path::Path;
+
 use windlass_keys::KeyError;
 use windlass_model::{ErrorCode, Problem, network::Reason};
-use windlass_substrate::SubstrateError;
+use windlass_substrate::{ExitRecord, SubstrateError};
 
 use crate::{
     gateway::GatewayError,
@@ -28,17 +30,50 @@ pub(crate) fn of_substrate(error: &SubstrateError, now_ms: u64) -> Reason {
         SubstrateError::NotWritable { .. } | SubstrateError::Foreign { .. } => {
             ErrorCode::DataDirectoryUnusable
         }
-        SubstrateError::ExitedEarly { exit: Some(exit), .. } if exit.is_disk_full() => {
-            ErrorCode::DiskFull
+        SubstrateError::DataDamaged { path, .. } => {
+            return reason(ErrorCode::LedgerDamaged, error, repair(path), now_ms);
         }
-        SubstrateError::ExitedEarly { exit: Some(exit), .. }
-            if exit.reason.contains("port_in_use") =>
-        {
-            ErrorCode::PortInUse
-        }
+        SubstrateError::ExitedEarly { exit: Some(exit), .. } => code_of(exit),
         _ => ErrorCode::WorkloadFailed,
     };
     reason(code, error, error.hint(), now_ms)
+}
+
+/// A process ended by itself, in this directory.
+pub(crate) fn of_exit(
+    exit: &ExitRecord,
+    directory: Option<&Path>,
+    (message, remedy): (String, String),
+    now_ms: u64,
+) -> Reason {
+    let code = code_of(exit);
+    let remedy = match (code, directory) {
+        (ErrorCode::LedgerDamaged, Some(directory)) => repair(directory),
+        _ => remedy,
+    };
+    Reason { code, message, remedy, since_ms: now_ms }
+}
+
+fn code_of(exit: &ExitRecord) -> ErrorCode {
+    if exit.is_disk_full() {
+        ErrorCode::DiskFull
+    } else if exit.is_data_damaged() {
+        ErrorCode::LedgerDamaged
+    } else if exit.reason.contains("port_in_use") {
+        ErrorCode::PortInUse
+    } else {
+        ErrorCode::WorkloadFailed
+    }
+}
+
+/// What to do about a node's damaged ledger. The voting record is with the key, so that the node
+/// keeps silent where it may have voted.
+fn repair(directory: &Path) -> String {
+    format!(
+        "move {} elsewhere: the node is started again by itself, fetches the chain from its \
+         peers, and votes again from the next epoch on",
+        directory.join("data").display()
+    )
 }
 
 /// The key holder failed.

@@ -10,6 +10,7 @@ use windlass_model::{
 };
 
 use crate::{
+    monitor::quorum,
     network::{
         describe::workload,
         observe::Observation,
@@ -107,7 +108,7 @@ fn on_the_way(state: NetworkState) -> NetworkState {
     }
 }
 
-/// Processes. True if every one runs as it should.
+/// Processes. True if every one runs as it should, or none can be made to without somebody's help.
 fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     let mut due = Vec::new();
     let mut outdated = Vec::new();
@@ -122,6 +123,7 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
         };
         match note_process(observed, node, plan) {
             Start::Now => due.push((node, wanted)),
+            Start::Later if is_broken(observed, node) => {}
             Start::Later => waiting.push(node),
             Start::Runs if up_to_date(observed.instance(node), &wanted) => {}
             Start::Runs => outdated.push((node, wanted)),
@@ -142,6 +144,19 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     settled
 }
 
+/// Whether a node waits for somebody to repair it. A network that works without it does not; one
+/// that is being created has to be proven by every node.
+fn is_broken(observed: &Observation, node: &NodeRow) -> bool {
+    let is_damaged = |node: &NodeRow| {
+        let reason = node.status.reason.as_ref();
+        node.status.process.is_none()
+            && reason.is_some_and(|reason| reason.code == ErrorCode::LedgerDamaged)
+    };
+    let nodes = &observed.record.nodes;
+    let sound = nodes.iter().filter(|node| !is_damaged(node)).count();
+    is_damaged(node) && sound >= quorum(nodes.len()) && !to_be_proved(observed)
+}
+
 /// A network in use is changed one node at a time, and only while all the others answer.
 fn one_at_a_time(observed: &Observation, outdated: &[(&NodeRow, Workload)]) -> usize {
     let Some((next, _)) = outdated.first() else { return 0 };
@@ -151,11 +166,12 @@ fn one_at_a_time(observed: &Observation, outdated: &[(&NodeRow, Workload)]) -> u
 
 /// Whether the nodes have found each other; otherwise what is waited for.
 fn met(observed: &Observation) -> Result<(), String> {
-    let nodes = &observed.record.nodes;
+    let nodes: Vec<&NodeRow> =
+        observed.record.nodes.iter().filter(|node| !is_broken(observed, node)).collect();
     let all = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
     let hash = observed.record.network.status.genesis_hash.as_deref();
     let reports: Vec<(&NodeRow, Option<&NodeReport>)> =
-        nodes.iter().map(|node| (node, observed.report(node))).collect();
+        nodes.iter().map(|node| (*node, observed.report(node))).collect();
     let answering = reports.iter().filter(|(_, report)| report.is_some()).count();
     if answering < nodes.len() {
         return Err(format!("{answering} of {all} nodes answer"));

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_engine::{NodeReport, windlass::WindlassEngine};
 use windlass_model::{
-    KeyId, NodeId, OrganizationId, WorkloadId,
+    ErrorCode, KeyId, NodeId, OrganizationId, WorkloadId,
     api::Organization,
-    network::{BlockRef, Intent, NetworkState, OperationKind},
+    network::{BlockRef, Intent, NetworkState, OperationKind, Reason},
     spec::Manifest,
     workload::Desired,
 };
@@ -326,6 +326,38 @@ fn a_node_that_ended_is_started_again_after_a_pause() {
     case.check("wake in 70 ms");
     case.record().nodes[2].status.retry_at_ms = NOW_MS;
     case.check("ensure validator-2 Running");
+}
+
+#[test]
+fn a_node_with_a_damaged_ledger_holds_up_no_start_of_the_others() {
+    let with_damaged = |damaged: &[usize]| {
+        let case = declared().founded().running().saying(4, 9).usable();
+        let mut case = case.asked(OperationKind::Start);
+        for index in damaged {
+            case = case.ended(*index, "a page");
+            let status = &mut case.record().nodes[*index].status;
+            status.process = None;
+            status.retry_at_ms = NOW_MS + 70;
+            let (message, remedy) = ("damaged".to_owned(), "repair it".to_owned());
+            let code = ErrorCode::LedgerDamaged;
+            status.reason = Some(Reason { code, message, remedy, since_ms: NOW_MS });
+        }
+        case
+    };
+    with_damaged(&[2]).check(
+        "state Starting
+         step endpoint
+         Publish
+         ProbeEndpoint
+         conclude Usable
+         wake in 70 ms",
+    );
+    with_damaged(&[1, 2]).check(
+        "state Starting
+         explain Some(\"damaged\")
+         step processes
+         wake in 70 ms",
+    );
 }
 
 #[test]

@@ -88,8 +88,11 @@ impl From<ChainError> for RpcError {
         match error {
             ChainError::UnknownBlock => Self::header_not_found(),
             ChainError::StatePruned { .. } => Self::Server(error.to_string()),
-            ChainError::Store(_)
-            | ChainError::UnknownParent(_)
+            ChainError::Store(ref source) => {
+                tracing::error!(%error, %source, "a request failed because the ledger did");
+                Self::Internal(format!("{error}: {source}"))
+            }
+            ChainError::UnknownParent(_)
             | ChainError::OtherGenesis { .. }
             | ChainError::NewerFormat { .. }
             | ChainError::NotFinalizable { .. }

@@ -3,13 +3,12 @@
 //! Threads start with the first job and sleep between jobs, so that an idle node has none of their
 //! cost. The queue is bounded: what doesn't fit is refused at once, with the limit in the error.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::oneshot;
+use windlass_chain::contain::contained;
 
 use super::error::RpcError;
 use super::limits;
@@ -43,8 +42,8 @@ impl Workers {
     {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|panic| {
-                tracing::error!(panic = panic_text(panic.as_ref()), "a request's job panicked");
+            let result = contained(job).unwrap_or_else(|panic| {
+                tracing::error!(panic, "a request's job panicked");
                 Err(RpcError::Internal("internal error".to_owned()))
             });
             // Nobody waits any more: the client has gone.
@@ -92,14 +91,6 @@ fn work(jobs: &Mutex<Receiver<Job>>, niceness: i32) {
         let Ok(job) = next else { return };
         job();
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("unknown")
 }
 
 #[cfg(test)]

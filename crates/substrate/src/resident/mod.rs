@@ -43,6 +43,10 @@ pub const ALREADY_RUNNING_CODE: u8 = 75;
 /// record can be written, the code still tells.
 pub const DISK_FULL_CODE: u8 = 74;
 
+/// The exit code of a process that ended because what it stored is damaged (BSD's `EX_DATAERR`):
+/// starting it again changes nothing.
+pub const DATA_DAMAGED_CODE: u8 = 65;
+
 /// How long a claim tries again: a driver that looks whether the lock is held holds it for an
 /// instant itself, and that must not turn a rightful claimant away.
 const CLAIM_ATTEMPTS: u32 = 50;

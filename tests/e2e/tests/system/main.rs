@@ -1,6 +1,7 @@
 //! The whole system: life, faults, bad input and directories, safety of real networks of real processes.
 
 mod crashes;
+mod damage;
 mod directories;
 mod faults;
 mod input;
