@@ -170,11 +170,11 @@ fn record_panics(claim: Claim, directory: PathBuf) {
         } else {
             (PANICKED, format!("panicked: {panicked}"))
         };
-        tracing::error!(reason, "ended by a panic");
         // The panic may have come while the claim was held: then the record is left out.
         if let Ok(resident) = claim.0.try_lock() {
-            drop(resident.exit(code, reason));
+            drop(resident.exit(code, reason.clone()));
         }
+        tracing::error!(reason, "ended by a panic");
         if code == DISK_FULL_CODE {
             end_at_once(code);
         }

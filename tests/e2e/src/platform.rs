@@ -92,9 +92,14 @@ impl Platform {
 
     /// Starts the platform again in the same directory.
     pub async fn up(&mut self) {
-        assert!(self.child.is_none(), "the platform runs already");
         let log = self.log_file();
-        let open = fs::OpenOptions::new().create(true).append(true).open(&log);
+        self.up_logging_to(&log).await;
+    }
+
+    /// Starts the platform again, with this file for its log.
+    pub async fn up_logging_to(&mut self, log: &Path) {
+        assert!(self.child.is_none(), "the platform runs already");
+        let open = fs::OpenOptions::new().create(true).append(true).open(log);
         let log_file = open.expect("the log can be opened");
         let mut command = match &self.mount {
             Some(mount) => mount.command(&binary()),
@@ -112,7 +117,7 @@ impl Platform {
         let data_dir = self.data_dir.clone();
         self.url = world::eventually("the platform listens", Duration::from_secs(30), async || {
             if let Ok(Some(status)) = child.try_wait() {
-                let said = fs::read_to_string(&log).unwrap_or_default();
+                let said = fs::read_to_string(log).unwrap_or_default();
                 panic!("the platform ended at once, {status}:\n{said}");
             }
             let text = fs::read_to_string(&announced).ok()?;

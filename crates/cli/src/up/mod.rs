@@ -33,6 +33,9 @@ use crate::{
 
 /// How long the end may take.
 const END: Duration = Duration::from_secs(5);
+/// How long it may take where nothing may be left running: a gateway that was just started is waited
+/// for first.
+const REFUSED_END: Duration = Duration::from_secs(30);
 
 /// What `up` answers when it listens.
 #[derive(Debug, Serialize)]
@@ -95,7 +98,10 @@ async fn serve(
         shutdown.cancel();
         tracker.close();
         // What it has started for nobody would outlive a refusal, such as of a full disk.
-        if tokio::time::timeout(END, tracker.wait()).await.is_ok() && is_alone(&*substrate).await {
+        if tokio::time::timeout(REFUSED_END, tracker.wait()).await.is_err() {
+            tracing::warn!(left = tracker.len(), "tasks did not end in time");
+        }
+        if is_alone(&*substrate).await {
             stop_gateway(&*substrate, directory).await;
         }
         return Err(refused);

@@ -14,6 +14,7 @@ use jsonrpsee::server::{
 };
 use tokio_util::task::TaskTracker;
 
+use super::envelope::EnvelopeLayer;
 use super::geth::GethLayer;
 use super::limits;
 
@@ -84,6 +85,7 @@ pub(super) async fn accept(listener: UnixListener, methods: Methods, stop: StopH
     };
     let builder = ServerBuilder::default()
         .set_config(config())
+        .set_http_middleware(tower::ServiceBuilder::new().layer(EnvelopeLayer))
         .set_rpc_middleware(RpcServiceBuilder::new().layer(GethLayer::new(methods.clone())))
         .to_service_builder();
     let guard = ConnectionGuard::new(usize::try_from(limits::CONNECTIONS).unwrap_or(usize::MAX));

@@ -16,6 +16,7 @@
 
 mod args;
 mod convert;
+mod envelope;
 mod error;
 mod geth;
 mod limits;

@@ -181,6 +181,15 @@ async fn up_to_its_end(mount: &Mount, directory: &Path) -> Finished {
 }
 
 #[tokio::test]
+async fn a_log_that_cannot_be_written_stops_nothing() {
+    let mut platform = Platform::start().await;
+    platform.kill();
+    platform.up_logging_to(Path::new("/dev/full")).await;
+    platform.create("unlogged", 1).await;
+    platform.destroy("unlogged").await;
+}
+
+#[tokio::test]
 async fn a_create_on_a_full_disk_is_refused_whole() {
     let Some(mount) = Mount::new(ROOMY_KB) else { return };
     let platform = Platform::start_on(mount).await;

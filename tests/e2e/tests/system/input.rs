@@ -157,6 +157,16 @@ async fn json_rpc_that_is_wrong() {
     assert_eq!(error(&text), -32700);
     let (_, text) = endpoint.post(r#"{"jsonrpc":"2.0","id":1}"#).await;
     assert_eq!(error(&text), -32600);
+    for body in ["{}", r#"{"jsonrpc":"2.0","id":-1,"method":"eth_chainId"}"#] {
+        let (_, text) = endpoint.post(body).await;
+        assert_eq!(error(&text), -32600, "{body}");
+    }
+    let (_, text) = endpoint
+        .post(r#"[{"jsonrpc":"2.0","id":true,"method":"eth_chainId"},{"jsonrpc":"2.0","id":2,"method":"eth_chainId"}]"#)
+        .await;
+    let answers: Vec<Value> = serde_json::from_str(&text).expect("a batch is answered by one");
+    assert_eq!(answers.len(), 2, "{text}");
+    assert!(text.contains("-32600") && text.contains(r#""id":2"#), "{text}");
     let refused = endpoint.call("eth_noSuchMethod", json!([])).await.expect_err("no such method");
     assert_eq!(refused.code, -32601);
     let refused = endpoint.call("eth_getBalance", json!(["x"])).await.expect_err("no address");
