@@ -34,11 +34,11 @@ use crate::{
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+        Ok(cli) => cli.without_empty(),
         Err(error) => return misunderstood(&error),
     };
     let output = Output::new(if cli.global.json { Format::Json } else { Format::Text });
-    match run(cli, output) {
+    match run(cli, output).and_then(|code| output::written().map(|()| code)) {
         Ok(code) => code,
         Err(problem) => {
             output.problem(&problem);

@@ -3,10 +3,15 @@
 //! stdout carries the result and nothing else, for people or as JSON; stderr carries progress,
 //! warnings and errors. A reader that has gone away (`windlass … | head`) is no error.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::OnceLock,
+};
 
 use serde::Serialize;
-use windlass_model::Problem;
+use windlass_model::{ErrorCode, Problem};
+
+use crate::environment::{Outcome, problem};
 
 /// Who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +57,8 @@ impl Output {
     /// Says something beside the result. Programs are not told.
     pub(crate) fn note(self, line: &str) {
         match self.format {
-            Format::Text => write(&mut io::stderr().lock(), line),
+            // Nothing can be told to a reader that has gone away.
+            Format::Text => drop(write(&mut io::stderr().lock(), line)),
             Format::Json => {}
         }
     }
@@ -70,13 +76,34 @@ impl Output {
             }
             Format::Text => describe(problem),
         };
-        write(&mut io::stderr().lock(), &text);
+        drop(write(&mut io::stderr().lock(), &text));
     }
 }
 
+/// What kept a result from being written.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
 /// Writes one line of a result that is text whoever reads it, such as a log.
 pub(crate) fn line(line: &str) {
-    write(&mut io::stdout().lock(), line);
+    if let Err(error) = write(&mut io::stdout().lock(), line)
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        drop(LOST.set(error));
+    }
+}
+
+/// Whether every line of the result was written, or its reader had gone away.
+pub(crate) fn written() -> Outcome<()> {
+    let Some(error) = LOST.get() else { return Ok(()) };
+    let code = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorCode::DiskFull,
+        _ => ErrorCode::Internal,
+    };
+    Err(problem(
+        code,
+        format!("it was done, and its result could not be written: {error}"),
+        "ask for the object with `windlass network show` or `windlass operation show`",
+    ))
 }
 
 /// Asks a yes-or-no question on a terminal; `None` if there is none to ask on.
@@ -117,9 +144,8 @@ fn describe(problem: &Problem) -> String {
     text
 }
 
-fn write(stream: &mut impl Write, line: &str) {
-    // Nothing can be told to a reader that has gone away.
-    drop(writeln!(stream, "{line}").and_then(|()| stream.flush()));
+fn write(stream: &mut impl Write, line: &str) -> io::Result<()> {
+    writeln!(stream, "{line}").and_then(|()| stream.flush())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use windlass_model::{ErrorCode, Name, Problem, error::Location, spec::Manifest};
+use windlass_model::{ErrorCode, Name, Problem, read, spec::Manifest};
 
 use crate::environment::{Outcome, problem};
 
@@ -26,7 +26,7 @@ impl Spec {
     /// Reads a file, or stdin for `-`.
     pub(crate) fn load(path: &Path) -> Outcome<Self> {
         let file = path.display().to_string();
-        let text = read(path).map_err(|error| {
+        let text = text_of(path).map_err(|error| {
             problem(
                 ErrorCode::InvalidRequest,
                 format!("cannot read the spec {file}: {error}"),
@@ -38,33 +38,31 @@ impl Spec {
 
     fn parse(file: String, text: String) -> Outcome<Self> {
         let is_json = Path::new(&file).extension().is_some_and(|extension| extension == "json");
-        let manifest = if is_json {
-            serde_json::from_str(&text).map_err(|error| explain_json(&error, &file))
+        let read = if is_json {
+            read::json(text.as_bytes(), ErrorCode::InvalidSpec)
         } else {
-            Manifest::parse(&text, &file)
+            read::toml(&text, ErrorCode::InvalidSpec)
         };
-        let manifest = manifest.map_err(in_plain_words)?;
-        Ok(Self { manifest, file, text })
+        match read {
+            Ok(manifest) => Ok(Self { manifest, file, text }),
+            Err(mut problem) => {
+                if let Some(location) = &mut problem.location {
+                    location.file = Some(file);
+                }
+                Err(problem)
+            }
+        }
     }
 
     /// Adds the place in the file to a problem that names a field of it.
     pub(crate) fn locate(&self, mut problem: Box<Problem>) -> Box<Problem> {
         if let Some(location) = problem.location.as_mut().filter(|it| it.file.is_none()) {
             location.file = Some(self.file.clone());
-            location.line = location.field.as_deref().and_then(|field| self.line_of(field));
+            location.line =
+                location.field.as_deref().and_then(|field| read::line_of(&self.text, field));
             location.column = None;
         }
         problem
-    }
-
-    /// The line that sets the last name of a field's path.
-    fn line_of(&self, field: &str) -> Option<usize> {
-        let name = field.rsplit('.').next()?;
-        let sets = |line: &str| {
-            line.split(['=', ':', ',', '{'])
-                .any(|part| part.trim().trim_matches(['"', '[', ']']) == name)
-        };
-        self.text.lines().position(sets).map(|index| index + 1)
     }
 }
 
@@ -102,7 +100,7 @@ pub(crate) fn choose_name(given: Option<&str>, manifest: &mut Manifest) -> Outco
     Ok(name)
 }
 
-fn read(path: &Path) -> io::Result<String> {
+fn text_of(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let read = if path == Path::new("-") {
         io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text)?
@@ -115,36 +113,10 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn explain_json(error: &serde_json::Error, file: &str) -> Box<Problem> {
-    let text = error.to_string();
-    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-    let hint = match unknown {
-        Some(field) => format!("remove `{field}`, or correct its name"),
-        None => "correct the value at this place".to_owned(),
-    };
-    let location = Location {
-        file: Some(file.to_owned()),
-        line: Some(error.line()),
-        column: Some(error.column()),
-        field: unknown.map(str::to_owned),
-    };
-    Box::new(Problem::new(ErrorCode::InvalidSpec, message.to_owned(), hint).at(location))
-}
-
-/// Says what a value should be without the names of our types.
-fn in_plain_words(mut problem: Box<Problem>) -> Box<Problem> {
-    let numbers = ["u8", "u16", "u32", "u64"];
-    if let Some((found, expected)) = problem.detail.rsplit_once(", expected ")
-        && numbers.contains(&expected)
-    {
-        problem.detail = format!("{found}, expected a whole number");
-    }
-    problem
-}
-
 #[cfg(test)]
 mod tests {
+    use windlass_model::error::Location;
+
     use super::*;
 
     fn place(file: &str, text: &str) -> (Option<usize>, Option<String>) {

@@ -18,7 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use windlass_model::{ErrorCode, Problem, workload::Workload};
 use windlass_node::run::Hooks;
 use windlass_substrate::resident::{
-    ALREADY_RUNNING_CODE, DATA_DAMAGED_CODE, DISK_FULL_CODE, LogLimits, Resident, ResidentError, layout,
+    ALREADY_RUNNING_CODE, DATA_DAMAGED_CODE, DISK_FULL_CODE, LogLimits, Resident, ResidentError,
+    layout,
 };
 
 use crate::{environment::Outcome, logging, output::Output};

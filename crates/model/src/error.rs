@@ -118,6 +118,8 @@ codes! {
     IdempotencyKeyReused = ("idempotency_key_reused", 409, "the idempotency key was used for another request", Conflict);
     /// The body is larger than the endpoint takes.
     PayloadTooLarge = ("payload_too_large", 413, "the body is too large", Input);
+    /// As much of this is under way as there may be at once.
+    TooManyRequests = ("too_many_requests", 429, "too much of this is under way", Unavailable);
     /// The network is not running.
     NetworkStopped = ("network_stopped", 409, "the network is stopped", Conflict);
     /// No node of the network answers.

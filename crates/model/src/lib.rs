@@ -10,6 +10,7 @@ pub mod error;
 pub mod id;
 pub mod name;
 pub mod network;
+pub mod read;
 pub mod receipt;
 pub mod route;
 pub mod spec;

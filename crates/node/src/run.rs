@@ -343,8 +343,9 @@ fn key_id(id: &str) -> Result<KeyId, NodeError> {
 
 /// A key of the vault, if it is the one that the genesis names.
 fn signer(vault: &Vault, id: &str, expected: B256) -> Result<HandleSigner, NodeError> {
-    let handle =
-        vault.ed25519(&key_id(id)?).map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
+    let handle = vault
+        .ed25519(&key_id(id)?)
+        .map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
     let actual = B256::from(handle.public_key());
     let other = || NodeError::OtherKey { id: id.to_owned(), actual, expected };
     if actual != expected {

@@ -9,12 +9,12 @@ use std::{
 };
 
 use futures::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, errors::BroadcastStreamRecvError};
 use windlass_substrate::{
     Change, ChangeKind, ChangeStream, Desired, Instance, InstanceState, LabelSelector, Layer,
     LineStream, LogOptions, Removal, Running, Substrate, SubstrateError, Usage, Workload,
-    WorkloadId, clock::Deadline, fingerprint, resident::RunRecord,
+    WorkloadId, clock::Deadline, driver::Follow, fingerprint, resident::RunRecord,
 };
 
 use crate::{
@@ -36,6 +36,9 @@ const NAMING: Duration = Duration::from_secs(2);
 
 /// Lines of log that wait for a slow reader.
 const LOG_QUEUE: usize = 256;
+
+/// How many logs may be followed at once.
+const FOLLOWED_LOGS: usize = 128;
 
 /// Where and how processes are run.
 #[derive(Clone, Debug)]
@@ -85,6 +88,8 @@ pub(crate) struct Machine {
     pub(crate) config: Config,
     pub(crate) watchers: Arc<Watchers>,
     turns: Mutex<HashMap<WorkloadId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Each followed log holds a thread, of which verbs need some too.
+    followers: Arc<Semaphore>,
 }
 
 impl ProcessSubstrate {
@@ -92,7 +97,8 @@ impl ProcessSubstrate {
     /// which it keeps using.
     pub async fn open(config: Config) -> Result<Self, SubstrateError> {
         let watchers = Arc::new(Watchers::new());
-        let machine = Arc::new(Machine { config, watchers, turns: Mutex::default() });
+        let followers = Arc::new(Semaphore::new(FOLLOWED_LOGS));
+        let machine = Arc::new(Machine { config, watchers, turns: Mutex::default(), followers });
         let substrate = Self { machine };
         substrate.blocking(Machine::open).await?;
         Ok(substrate)
@@ -178,9 +184,20 @@ impl Substrate for ProcessSubstrate {
         let directory =
             self.blocking(move |machine| machine.known(&known).map(|(directory, _)| directory));
         let directory = directory.await?;
+        let follower = match options.follow {
+            Follow::Yes => {
+                let followers = Arc::clone(&self.machine.followers);
+                let permit = followers.try_acquire_owned();
+                Some(permit.map_err(|_full| SubstrateError::TooMany { limit: FOLLOWED_LOGS })?)
+            }
+            Follow::No => None,
+        };
         let (lines, reader) = mpsc::channel(LOG_QUEUE);
         let stop = self.machine.watchers.stopped();
-        let read = move || logs::read(&directory, options, &lines, &stop);
+        let read = move || {
+            logs::read(&directory, options, &lines, &stop);
+            drop(follower);
+        };
         // The thread ends with the log, with its reader, or with the driver.
         drop(self.machine.watchers.tracker().spawn_blocking(read));
         Ok(Box::pin(ReceiverStream::new(reader)))

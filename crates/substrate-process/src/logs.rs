@@ -26,7 +26,7 @@ type Lines = Sender<Result<String, SubstrateError>>;
 /// The reader has gone.
 struct Gone;
 
-/// Sends a log's lines until its end, or while somebody listens.
+/// Sends a log's lines until its end, or while it exists and somebody listens.
 pub(crate) fn read(
     directory: &Directory,
     options: LogOptions,
@@ -41,7 +41,8 @@ pub(crate) fn read(
     }
     let glimpse = Glimpse::of(directory);
     while !stop.is_cancelled() && !lines.is_closed() {
-        if reader.advance(&mut sink).is_err() || glimpse.wait(None, BEAT).is_err() {
+        let exists = directory.path().exists();
+        if reader.advance(&mut sink).is_err() || !exists || glimpse.wait(None, BEAT).is_err() {
             return;
         }
     }

@@ -107,6 +107,12 @@ pub enum SubstrateError {
         /// What is left.
         what: String,
     },
+    /// More logs are followed than the driver has threads for.
+    #[error("{limit} logs are being followed, which is the limit")]
+    TooMany {
+        /// How many at once.
+        limit: usize,
+    },
     /// There is no such workload.
     #[error("there is no workload {id}")]
     Unknown {
@@ -161,6 +167,7 @@ impl SubstrateError {
             Self::Invalid { .. } => "substrate_invalid_workload",
             Self::WillNotEnd { .. } => "substrate_will_not_end",
             Self::StillThere { .. } => "substrate_still_there",
+            Self::TooMany { .. } => "substrate_too_many",
             Self::Unknown { .. } => "substrate_unknown_workload",
             Self::Io { .. } => "substrate_io",
             Self::Failed { .. } => "substrate_failed",
@@ -193,6 +200,7 @@ impl SubstrateError {
                 "look at the process (`ps`, `dmesg`); a hung disk holds processes like this"
             }
             Self::StillThere { .. } => "it is tried again by itself; see what holds it",
+            Self::TooMany { .. } => "end a `windlass network logs -f`, and try again",
             Self::Unknown { .. } => "`windlass network show` lists what exists",
             Self::Io { .. } | Self::Failed { .. } => {
                 "it is tried again by itself; the cause is in the log"

@@ -54,6 +54,20 @@ pub(crate) struct Global {
     pub(crate) organization: String,
 }
 
+impl Cli {
+    /// A variable of the environment that is empty says nothing.
+    pub(crate) fn without_empty(mut self) -> Self {
+        let global = &mut self.global;
+        global.url.take_if(|url| url.is_empty());
+        global.context.take_if(|name| name.is_empty());
+        global.data_dir.take_if(|path| path.as_os_str().is_empty());
+        if global.organization.is_empty() {
+            "default".clone_into(&mut global.organization);
+        }
+        self
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Run the platform on this machine until it is told to stop

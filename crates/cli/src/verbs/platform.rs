@@ -114,8 +114,11 @@ pub(super) async fn down(session: &Session, args: &DownArgs) -> Outcome<()> {
     Ok(())
 }
 
+/// Stops the networks of an organization. Those that are being created are waited for: their creates
+/// are not taken back.
 async fn stop_all(session: &Session, client: &Client, timeout: Duration) -> Outcome<Vec<String>> {
     let mut begun = Vec::new();
+    let mut creating = Vec::new();
     for network in client.networks().await? {
         match network.state {
             NetworkState::Stopped | NetworkState::Gone => {}
@@ -124,16 +127,23 @@ async fn stop_all(session: &Session, client: &Client, timeout: Duration) -> Outc
                     begun.push((network.name.to_string(), operation));
                 }
             }
-            NetworkState::Declared
-            | NetworkState::Creating
-            | NetworkState::Usable
-            | NetworkState::Stopping
-            | NetworkState::Starting => {
+            NetworkState::Declared | NetworkState::Creating => creating.push(network),
+            NetworkState::Usable | NetworkState::Stopping | NetworkState::Starting => {
                 let accepted = client.stop(network.id.as_str()).await?;
                 if let Some(operation) = accepted.operation {
                     begun.push((network.name.to_string(), operation.id));
                 }
             }
+        }
+    }
+    for network in creating {
+        if let Some(create) = network.operation {
+            session.output.note(&format!("waiting for the create of `{}`", network.name));
+            progress::follow(client, &create, timeout, session.output).await?;
+        }
+        let accepted = client.stop(network.id.as_str()).await?;
+        if let Some(operation) = accepted.operation {
+            begun.push((network.name.to_string(), operation.id));
         }
     }
     let mut stopped = Vec::new();

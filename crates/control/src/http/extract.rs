@@ -7,7 +7,7 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::{Deserialize, de::DeserializeOwned};
-use windlass_model::{ErrorCode, error::Location};
+use windlass_model::ErrorCode;
 
 use super::{
     Api,
@@ -116,10 +116,7 @@ impl Mutation {
                 "send it with `Content-Type: application/json`",
             ));
         }
-        match serde_json::from_slice(&self.body) {
-            Ok(value) => Ok((value, self.meta)),
-            Err(error) => Err(explain(&error, wrong)),
-        }
+        Ok((windlass_model::read::json(&self.body, wrong)?, self.meta))
     }
 }
 
@@ -140,31 +137,6 @@ fn unreadable(error: &axum::Error) -> Failure {
         "the body ended before it was complete",
         "send the request again",
     )
-}
-
-fn explain(error: &serde_json::Error, wrong: ErrorCode) -> Failure {
-    let text = error.to_string();
-    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    let (code, hint) = match error.classify() {
-        serde_json::error::Category::Data => {
-            (wrong, "correct the value at this place; /v1/openapi.json has the schema")
-        }
-        serde_json::error::Category::Syntax
-        | serde_json::error::Category::Eof
-        | serde_json::error::Category::Io => {
-            (ErrorCode::InvalidRequest, "send a body that is valid JSON")
-        }
-    };
-    let location = Location {
-        line: Some(error.line()).filter(|line| *line > 0),
-        column: Some(error.column()).filter(|column| *column > 0),
-        field: message
-            .strip_prefix("unknown field `")
-            .and_then(|rest| rest.split('`').next())
-            .map(str::to_owned),
-        ..Location::default()
-    };
-    windlass_model::Problem::new(code, message.to_owned(), hint).at(location).into()
 }
 
 fn has_json(headers: &HeaderMap) -> bool {

@@ -42,6 +42,9 @@ pub(crate) fn declare(
     now_ms: u64,
 ) -> Result<Declaration, Box<Problem>> {
     let name = manifest.name.clone().ok_or_else(nameless)?;
+    if name.as_str().parse::<NetworkId>().is_ok() {
+        return Err(reads_like_an_id(&name));
+    }
     let defaults = Defaults { chain_id, organization: organization.name.clone() };
     let spec = manifest.resolve(&defaults)?;
     let id = NetworkId::from_entropy(world.random());
@@ -151,6 +154,17 @@ pub(crate) fn chain_id_taken(chain_id: u64) -> Box<Problem> {
         ErrorCode::ChainIdTaken,
         format!("another network of this installation has the chain id {chain_id}"),
         "leave `chain_id` out to have one chosen, or give another",
+    );
+    Box::new(problem.at(location))
+}
+
+/// Wherever a network is named, an id may stand too.
+fn reads_like_an_id(name: &Name) -> Box<Problem> {
+    let location = Location { field: Some("name".to_owned()), ..Location::default() };
+    let problem = Problem::new(
+        ErrorCode::InvalidName,
+        format!("`{name}` reads like the id of a network"),
+        "choose another name",
     );
     Box::new(problem.at(location))
 }

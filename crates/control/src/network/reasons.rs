@@ -27,6 +27,7 @@ pub(crate) fn of_substrate(error: &SubstrateError, now_ms: u64) -> Reason {
     let code = match error {
         SubstrateError::PortInUse { .. } => ErrorCode::PortInUse,
         SubstrateError::DiskFull { .. } => ErrorCode::DiskFull,
+        SubstrateError::TooMany { .. } => ErrorCode::TooManyRequests,
         SubstrateError::NotWritable { .. } | SubstrateError::Foreign { .. } => {
             ErrorCode::DataDirectoryUnusable
         }

@@ -294,8 +294,12 @@ fn unavailable(record: &Record, why: &str) -> Box<Problem> {
 }
 
 fn no_log(error: &SubstrateError) -> Box<Problem> {
+    let code = match error {
+        SubstrateError::TooMany { .. } => ErrorCode::TooManyRequests,
+        _ => ErrorCode::WorkloadFailed,
+    };
     Box::new(Problem::new(
-        ErrorCode::WorkloadFailed,
+        code,
         format!("the log cannot be read: {error}{}", causes(error)),
         error.hint(),
     ))

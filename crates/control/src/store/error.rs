@@ -112,9 +112,16 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 
 /// A page is not what the database wrote.
 fn is_damaged(error: &StoreError) -> bool {
-    let text = causes(error);
-    text.contains("malformed")
+    causes(error).contains("malformed")
 }
+
+/// The file is none of the database's.
+fn is_another(error: &StoreError) -> bool {
+    causes(error).contains("file is not a database")
+}
+
+const RESTORE: &str =
+    "the database is damaged: stop the platform and restore windlass.db from a backup";
 
 fn is_full(error: &StoreError) -> bool {
     let text = causes(error);
@@ -154,13 +161,15 @@ impl From<&StoreError> for Problem {
                 ErrorCode::DiskFull,
                 "nothing was changed; free space on the disk of the data directory and try again",
             ),
+            StoreError::Audit(_) if damaged => (ErrorCode::AuditUnavailable, RESTORE),
             StoreError::Audit(_) => (
                 ErrorCode::AuditUnavailable,
                 "nothing was changed; check the disk of the data directory and try again",
             ),
-            _ if damaged => (
-                ErrorCode::StoreUnavailable,
-                "the database is damaged: stop the platform and restore windlass.db from a backup",
+            _ if damaged => (ErrorCode::StoreUnavailable, RESTORE),
+            _ if is_another(error) => (
+                ErrorCode::DataDirectoryUnusable,
+                "windlass.db is not a database: restore it from a backup",
             ),
             StoreError::Newer { .. } => (
                 ErrorCode::DataDirectoryNewer,
@@ -175,10 +184,7 @@ impl From<&StoreError> for Problem {
                 ErrorCode::DataDirectoryUnusable,
                 "a data directory is used whole: restore all of its files, or name another",
             ),
-            StoreError::Damaged { .. } => (
-                ErrorCode::StoreUnavailable,
-                "the database is damaged: stop the platform and restore windlass.db from a backup",
-            ),
+            StoreError::Damaged { .. } => (ErrorCode::StoreUnavailable, RESTORE),
             StoreError::Stale => {
                 (ErrorCode::VersionConflict, "look at the object as it is now and decide again")
             }

@@ -55,7 +55,7 @@ impl Desk {
     }
 
     async fn declare_with(&self, manifest: &str, meta: RequestMeta) -> Answer {
-        let manifest = Manifest::parse(manifest, "test.toml")?;
+        let manifest = windlass_model::read::toml::<Manifest>(manifest, ErrorCode::InvalidSpec)?;
         self.control.declare(&self.may(Action::Create).await, manifest, meta).await
     }
 
@@ -64,7 +64,7 @@ impl Desk {
     }
 
     async fn apply(&self, name: &str, manifest: &str) -> Answer {
-        let manifest = Manifest::parse(manifest, "test.toml")?;
+        let manifest = windlass_model::read::toml::<Manifest>(manifest, ErrorCode::InvalidSpec)?;
         self.control.apply(&self.may(Action::Change).await, name, manifest, meta()).await
     }
 
@@ -188,7 +188,8 @@ async fn apply_creates_changes_what_can_be_changed_and_refuses_the_rest() {
     assert_eq!(nothing.operation, None);
     let before = desk.world.nodes();
     let changed = "cors_origins = [\"https://a.example\"]\n[node_limits]\nmemory_mib = 256";
-    let manifest = Manifest::parse(changed, "test.toml").expect("valid");
+    let manifest =
+        windlass_model::read::toml::<Manifest>(changed, ErrorCode::InvalidSpec).expect("valid");
     let read = desk.may(Action::Read).await;
     let plan = desk.control.plan_apply(&read, "trade", &manifest).await.expect("a plan");
     let ApplyPlan::Update { changes } = plan else { panic!("{plan:?}") };

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use serde_json::json;
 use windlass_model::{
-    KeyId, NetworkId, NodeId, OrganizationId,
+    ErrorCode, KeyId, NetworkId, NodeId, OrganizationId,
     spec::{Defaults, Manifest},
     workload::Desired,
 };
@@ -12,7 +12,8 @@ use crate::{MemberKeys, PeerAddress, ValidatorKeys};
 
 fn spec(text: &str) -> NetworkSpec {
     let defaults = Defaults { chain_id: 4_711, organization: "acme".parse().expect("a name") };
-    let manifest = Manifest::parse(text, "test.toml").expect("the manifest parses");
+    let manifest: Manifest =
+        windlass_model::read::toml(text, ErrorCode::InvalidSpec).expect("the manifest parses");
     manifest.resolve(&defaults).expect("the manifest is valid")
 }
 

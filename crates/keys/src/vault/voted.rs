@@ -56,8 +56,7 @@ impl VotingRecord {
         file::write_synced(&temporary, format!("{epoch}\n").as_bytes())
             .map_err(|source| file::io_error("write", &temporary, source))?;
         let path = self.path();
-        fs::rename(&temporary, &path)
-            .map_err(|source| file::io_error("create", &path, source))?;
+        fs::rename(&temporary, &path).map_err(|source| file::io_error("create", &path, source))?;
         file::sync_directory(&self.directory)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! [`Manifest`] is the file as written, with most fields optional; [`Manifest::resolve`] fills the
 //! defaults in, checks every value and gives a [`NetworkSpec`], in which nothing invalid can stand.
-//! [`Manifest::parse`] says of a mistake where it is: line, column, field and what was meant.
+//! [`crate::read`] reads it and says of a mistake where it is.
 
 mod values;
 
@@ -188,7 +188,11 @@ pub struct Manifest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors_origins: Option<Vec<String>>,
     /// Accounts of block 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "values::each_once",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub alloc: Option<BTreeMap<AccountAddress, Allocation>>,
     /// Validators of the one member of a private network; short for `members`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -210,39 +214,7 @@ pub struct Defaults {
     pub organization: Name,
 }
 
-const FIELDS: &[&str] = &[
-    "name",
-    "engine",
-    "kind",
-    "chain_id",
-    "gas_limit",
-    "transaction_gas_cap",
-    "contract_size_limit",
-    "min_block_interval_ms",
-    "epoch_length",
-    "fees",
-    "cors_origins",
-    "alloc",
-    "validators",
-    "members",
-    "node_limits",
-    "policy",
-    "floor_wei",
-    "organization",
-    "balance",
-    "nonce",
-    "code",
-    "storage",
-    "memory_mib",
-    "cpu_millis",
-];
-
 impl Manifest {
-    /// Reads a manifest in TOML. `file` is the name that the user knows it by.
-    pub fn parse(text: &str, file: &str) -> Result<Self, Box<Problem>> {
-        toml::from_str(text).map_err(|error| Box::new(explain(&error, text, file)))
-    }
-
     /// Fills the defaults in and checks every value.
     pub fn resolve(&self, defaults: &Defaults) -> Result<NetworkSpec, Box<Problem>> {
         let spec = NetworkSpec {
@@ -344,66 +316,40 @@ fn check_members(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
 
 fn check_origins(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
     for origin in &spec.cors_origins {
-        let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        let host = rest.is_some_and(|rest| {
-            !rest.is_empty()
-                && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@\\".contains(&byte))
-        });
-        if origin != "*" && !host {
+        if origin != "*" && !is_origin(origin) {
             return Err(invalid(
                 "cors_origins",
-                format!("`{origin}` is not a web origin"),
-                "an origin is a scheme and a host, such as https://app.example.com, or `*` for any",
+                format!("`{origin}` is not a web origin as browsers send it"),
+                "an origin is a scheme, a host in lower case and a port that is not the scheme's \
+                 own, such as https://app.example.com, or `*` for any",
             ));
         }
     }
     Ok(())
 }
 
-/// Turns a TOML error into a problem with its place and, for an unknown field, what was meant.
-fn explain(error: &toml::de::Error, text: &str, file: &str) -> Problem {
-    let message = error.message().to_owned();
-    let unknown = message
-        .strip_prefix("unknown field `")
-        .and_then(|rest| rest.split('`').next())
-        .map(str::to_owned);
-    let hint = match &unknown {
-        Some(field) => nearest(field).map_or_else(
-            || {
-                "remove the field; `windlass network create --help` names the ones there are"
-                    .to_owned()
-            },
-            |name| format!("did you mean `{name}`?"),
-        ),
-        None => "correct the value at this place".to_owned(),
+/// Whether a browser could send this as a page's origin (RFC 6454): another would never match.
+fn is_origin(text: &str) -> bool {
+    let (rest, own_port) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (rest, "443"),
+        (None, Some(rest)) => (rest, "80"),
+        (None, None) => return false,
     };
-    let start = error.span().map(|span| span.start);
-    let before = start.and_then(|start| text.get(..start));
-    let line_text = before.map(|before| before.rsplit('\n').next().unwrap_or_default());
-    let location = Location {
-        file: Some(file.to_owned()),
-        line: before.map(|before| before.matches('\n').count() + 1),
-        column: line_text.map(|line| line.chars().count() + 1),
-        field: unknown.or_else(|| start.and_then(|start| key_at(text, start))),
+    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, after)) if address.parse::<std::net::Ipv6Addr>().is_ok() => {
+            ("v6", if after.is_empty() { None } else { after.strip_prefix(':').or(Some("")) })
+        }
+        Some(_) => return false,
+        None => rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port))),
     };
-    Problem::new(ErrorCode::InvalidSpec, message, hint).at(location)
-}
-
-/// The key of the `key = value` line that the byte offset is on.
-fn key_at(text: &str, offset: usize) -> Option<String> {
-    let begin = text.get(..offset)?.rfind('\n').map_or(0, |at| at + 1);
-    let line = text.get(begin..)?.lines().next()?;
-    let (key, _) = line.split_once('=')?;
-    Some(key.trim().to_owned())
-}
-
-fn nearest(field: &str) -> Option<&'static str> {
-    FIELDS
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(name, field), *name))
-        .filter(|(distance, name)| *distance <= name.len().div_ceil(3))
-        .min()
-        .map(|(_, name)| name)
+    let is_host = !host.is_empty()
+        && host.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte)
+        });
+    let fits = port.is_none_or(|port| {
+        port != own_port && !port.starts_with('0') && port.parse::<u16>().is_ok()
+    });
+    is_host && fits
 }
 
 #[cfg(test)]

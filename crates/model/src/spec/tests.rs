@@ -1,11 +1,12 @@
 use super::*;
+use crate::read;
 
 fn defaults() -> Defaults {
     Defaults { chain_id: 77, organization: "acme".parse().expect("a valid name") }
 }
 
 fn resolve(text: &str) -> Result<NetworkSpec, Box<Problem>> {
-    Manifest::parse(text, "trade.toml")?.resolve(&defaults())
+    read::toml::<Manifest>(text, ErrorCode::InvalidSpec)?.resolve(&defaults())
 }
 
 #[track_caller]
@@ -57,7 +58,25 @@ fn mistakes_name_their_place_and_a_remedy() {
         "9007199254740992",
         "leave it out",
     );
-    refused("cors_origins = [\"app\"]\n", (None, "cors_origins"), "not a web origin", "https://");
+    for origin in [
+        "app",
+        "https://",
+        "https://App.example",
+        "https://a.example/",
+        "https://a.example:443",
+        "http://a.example:80",
+        "http://a.example:0",
+        "http://a.example:x",
+        "http://[::1",
+        "ftp://a.example",
+    ] {
+        let text = format!("cors_origins = [\"{origin}\"]\n");
+        refused(&text, (None, "cors_origins"), "not a web origin", "https://");
+    }
+    let twice = "[alloc.0xabcdef0000000000000000000000000000000001]\nbalance = \"1\"\n\
+                 [alloc.0xABCDEF0000000000000000000000000000000001]\nbalance = \"2\"\n";
+    let problem = resolve(twice).expect_err("one account has two balances");
+    assert!(problem.detail.contains("stands here twice"), "{problem:?}");
     refused(
         "[[members]]\norganization = \"a\"\nvalidators = 4294967295\n\
          [[members]]\norganization = \"b\"\nvalidators = 1\n",

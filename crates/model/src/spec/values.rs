@@ -1,8 +1,11 @@
 //! The values of a spec that have a text form of their own: addresses, amounts, bytes.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor},
+};
 use utoipa::ToSchema;
 
 /// An Ethereum address: `0x` and 40 hex digits, kept in lower case.
@@ -99,6 +102,53 @@ fn decimal_to_hex(text: &str) -> Option<String> {
     }
     let digits = nibbles.iter().rev().map(|nibble| char::from_digit(u32::from(*nibble), 16));
     digits.collect()
+}
+
+/// Reads a map in which no key stands twice, however it is written.
+pub(super) fn each_once<'de, D, K, V>(deserializer: D) -> Result<Option<BTreeMap<K, V>>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+{
+    Ok(Option::<Entries<K, V>>::deserialize(deserializer)?.map(|Entries(entries)| entries))
+}
+
+struct Entries<K, V>(BTreeMap<K, V>);
+
+impl<'de, K, V> Deserialize<'de> for Entries<K, V>
+where
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+struct EntriesVisitor<K, V>(PhantomData<(K, V)>);
+
+impl<'de, K, V> Visitor<'de> for EntriesVisitor<K, V>
+where
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+{
+    type Value = Entries<K, V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<K, V>, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some(key) = map.next_key::<K>()? {
+            if entries.contains_key(&key) {
+                return Err(de::Error::custom(format_args!("`{key}` stands here twice")));
+            }
+            entries.insert(key, map.next_value()?);
+        }
+        Ok(Entries(entries))
+    }
 }
 
 macro_rules! texts {

@@ -82,7 +82,7 @@ where
                     parts.headers.remove(CONTENT_LENGTH);
                     inner.call(HttpRequest::from_parts(parts, HttpBody::from(mended))).await
                 }
-                Verdict::Refused { id, reason } => Ok(refused(id, reason)),
+                Verdict::Refused { id, reason } => Ok(refused(id, &reason)),
             }
         })
     }
@@ -94,7 +94,10 @@ enum Verdict {
     Fine,
     /// A batch in which what can't be answered is replaced by `null`, which is refused.
     Mended(String),
-    Refused { id: Id<'static>, reason: String },
+    Refused {
+        id: Id<'static>,
+        reason: String,
+    },
 }
 
 /// What of a call is looked at.
@@ -148,7 +151,7 @@ fn judge_batch(body: &[u8]) -> Option<Verdict> {
     Some(Verdict::Mended(format!("[{}]", mended.join(","))))
 }
 
-fn refused(id: Id<'static>, reason: String) -> HttpResponse {
+fn refused(id: Id<'static>, reason: &str) -> HttpResponse {
     let error =
         ErrorObjectOwned::owned(INVALID_REQUEST, format!("invalid request: {reason}"), None::<()>);
     let answer = Response::new(ResponsePayload::<()>::error(error), id);

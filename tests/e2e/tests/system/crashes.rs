@@ -227,8 +227,10 @@ async fn stopping_the_platform_keeps_networks_and_down_does_not() {
 
     platform.up().await;
     assert_eq!(platform.node_pids(), pids);
+    let _late: Accepted =
+        platform.run(&["network", "create", "late", "--validators", "1", "--no-wait"]).await;
     let down = platform.cli(&["down"]).await;
-    assert_eq!(down.code, 0, "{:?}", down.said);
+    assert_eq!(down.code, 0, "a network that is being created is waited for: {:?}", down.said);
     platform.ended().await;
     assert_eq!(world::processes(&platform.data_dir), Vec::<world::Process>::new());
     let (code, problem) = platform.refused(&["status"]).await;
@@ -237,6 +239,7 @@ async fn stopping_the_platform_keeps_networks_and_down_does_not() {
     platform.up().await;
     let network: Network = platform.show("stay").await;
     assert_eq!(network.state, NetworkState::Stopped);
+    assert_eq!(platform.show("late").await.state, NetworkState::Stopped);
     let started: Accepted = platform.run(&["network", "start", "stay"]).await;
     assert_eq!(started.network.state, NetworkState::Usable);
     let lock = fs::metadata(platform.data_dir.join("lock")).expect("the lock file is there");

@@ -126,6 +126,10 @@ async fn data_directories_that_cannot_be_used() {
     assert!(refused.code.is_some_and(|code| code != 0), "{refused:?}");
     assert!(refused.stderr.contains("store_unavailable"), "{}", refused.stderr);
     assert!(!refused.stderr.contains("panicked"), "{}", refused.stderr);
+    fs::write(&database, "no database at all").expect("the database can be written");
+    let refused = platform.cli_text(&["up"]).await;
+    assert!(refused.stderr.contains("data_directory_unusable"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("from a backup"), "{}", refused.stderr);
     fs::write(&database, &sound).expect("the database can be written");
 
     // A file where the directory should be.
