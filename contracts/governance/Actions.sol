@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Checks} from "./Checks.sol";
-import {ActionCount, MalformedArguments, OnlySelf} from "./Errors.sol";
+import {ActionCount, MalformedArguments, NotCanonical, OnlySelf} from "./Errors.sol";
 import {Members} from "./Members.sol";
 import {Network} from "./Network.sol";
 import {Permissions} from "./Permissions.sol";
@@ -54,7 +54,8 @@ abstract contract Actions is Members, Network, Permissions {
             // In a call of its own, since what can't be decoded reverts without a reason.
             try this.checkAction(actions[i]) {}
             catch (bytes memory failure) {
-                if (failure.length == 0) revert MalformedArguments(i);
+                bool undecodable = failure.length == 0 || bytes4(failure) == NotCanonical.selector;
+                if (undecodable) revert MalformedArguments(i);
                 rethrow(failure);
             }
         }
