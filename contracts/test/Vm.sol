@@ -10,6 +10,8 @@ struct Log {
 /// @dev The part of forge's cheatcodes that the tests use.
 interface Vm {
     function prank(address sender) external;
+    function startPrank(address sender) external;
+    function stopPrank() external;
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
     function cool(address target) external;
