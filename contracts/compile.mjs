@@ -1,4 +1,4 @@
-// Compiles the contracts of this folder; what is shared by the build and its checks.
+// Compiles a contract of this folder; what is shared by the build and its checks.
 import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,31 +6,37 @@ import solc from "solc";
 
 export const folder = dirname(fileURLToPath(import.meta.url));
 
-/** Without the metadata's hash, so that the bytes depend on nothing but the code. */
-export const settings = {
+/**
+ * Without the metadata's hash, so that the bytes depend on nothing but the code. `runs` weighs the
+ * gas of calls against the length of the code: governance is near the limit, and seldom called.
+ */
+export const settings = (name) => ({
   evmVersion: "osaka",
-  optimizer: { enabled: true, runs: 1 },
+  optimizer: { enabled: true, runs: name === "Governance" ? 1 : 200 },
   metadata: { bytecodeHash: "none", appendCBOR: false },
-};
+});
 
 const solidity = (under) =>
   readdirSync(join(folder, under))
     .filter((file) => file.endsWith(".sol"))
     .map((file) => join(under, file));
 
-/** The contracts, by name: what `evm` and `abi` solc has of those at the top of this folder. */
-export function compile() {
-  const tops = solidity(".");
+/** The names of the contracts that networks have: those at the top of this folder. */
+export const names = solidity(".").map((file) => file.replace(".sol", ""));
+
+/** What is told of a contract: its artifact, as it is written to a file. */
+export function compile(name) {
+  const imported = name === "Governance" ? solidity("governance") : [];
   const input = {
     language: "Solidity",
     sources: Object.fromEntries(
-      [...tops, ...solidity("governance")].map((file) => [
+      [`${name}.sol`, ...imported].map((file) => [
         file,
         { content: readFileSync(join(folder, file), "utf8") },
       ]),
     ),
     settings: {
-      ...settings,
+      ...settings(name),
       outputSelection: {
         "*": { "*": ["abi", "storageLayout", "evm.bytecode.object", "evm.deployedBytecode.object"] },
       },
@@ -40,17 +46,13 @@ export function compile() {
   const problems = output.errors ?? [];
   for (const problem of problems) console.error(problem.formattedMessage);
   if (problems.length > 0) process.exit(1);
-  return Object.assign({}, ...tops.map((file) => output.contracts[file]));
-}
-
-/** What the chain embeds of the governance contract. */
-export function artifact({ abi, evm, storageLayout }) {
+  const { abi, evm, storageLayout } = output.contracts[`${name}.sol`][name];
   return {
     abi,
     bytecode: `0x${evm.bytecode.object}`,
     deployedBytecode: `0x${evm.deployedBytecode.object}`,
     storageLayout: readable(storageLayout),
-    compiler: { version: solc.version(), settings },
+    compiler: { version: solc.version(), settings: settings(name) },
   };
 }
 

@@ -20,7 +20,7 @@ error AccountIsMember(address account, uint32 member);
 /// A member has no account.
 error ZeroAccount();
 
-/// No validator has the id.
+/// No validator has the id, or it was removed.
 error UnknownValidator(uint32 validator);
 /// The validator can't be suspended or resumed, since it is in this state.
 error WrongValidatorState(uint32 validator, ValidatorState state);

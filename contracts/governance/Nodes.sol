@@ -39,9 +39,9 @@ abstract contract Nodes is State {
         for (uint256 i = 0; i < all.length; i++) all[i] = viewValidator(validatorIds.get(i));
     }
 
-    /// @notice The validator with the id.
+    /// @notice The validator with the id, also when it was removed.
     function validator(uint32 id) external view returns (Validator memory) {
-        existingValidator(id);
+        if (validatorRecords[id].state == ValidatorState.Unknown) revert UnknownValidator(id);
         return viewValidator(id);
     }
 
@@ -80,11 +80,13 @@ abstract contract Nodes is State {
         );
     }
 
+    /// @dev The record stays: what a key signed has an owner, and clearing a hundred of them with
+    /// long texts would take the gas of half a transaction.
     function removeValidator(uint32 id) internal {
         ValidatorRecord storage record = existingValidator(id);
         emit ValidatorRemoved(id, record.nodeKey, record.consensusKey);
         validatorIds.remove(id);
-        delete validatorRecords[id];
+        record.state = ValidatorState.Removed;
     }
 
     function suspendValidator(uint32 id) internal {
@@ -142,7 +144,9 @@ abstract contract Nodes is State {
 
     function existingValidator(uint32 id) internal view returns (ValidatorRecord storage record) {
         record = validatorRecords[id];
-        if (record.state == ValidatorState.Unknown) revert UnknownValidator(id);
+        if (record.state == ValidatorState.Unknown || record.state == ValidatorState.Removed) {
+            revert UnknownValidator(id);
+        }
     }
 
     function checkObserverCount() internal view {

@@ -47,7 +47,8 @@ enum MemberState {
 enum ValidatorState {
     Unknown,
     Active,
-    Suspended
+    Suspended,
+    Removed
 }
 
 enum KeyKind {
@@ -150,7 +151,7 @@ struct Member {
     string endpoint;
 }
 
-/// A validator; `active` when neither it nor its member is suspended.
+/// A validator; `active` when it and its member are. A removed one too keeps its id and its keys.
 struct Validator {
     uint32 id;
     uint32 member;

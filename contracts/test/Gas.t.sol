@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Governance} from "../Governance.sol";
 import "../governance/Types.sol";
 import {Fixture} from "./Fixture.sol";
 
@@ -42,6 +43,27 @@ contract GasTest is Fixture {
             keys[i] = Action(ActionKind.ReplaceKey, arguments);
         }
         decide("the vote that replaces sixteen keys", keys, 10_000_000);
+    }
+
+    /// @dev The most that one member can leave to be cleared away: all nodes that there may be, with
+    /// the longest texts.
+    function test_voteThatRemovesTheLargestMember() external {
+        NewMember[] memory all = new NewMember[](100);
+        for (uint256 i = 0; i < 100; i++) all[i] = newMember(i + 1, i == 0 ? 1 : 0);
+        all[99].validators = new NewValidator[](99);
+        all[99].observers = new NewObserver[](100);
+        string memory longest = string(new bytes(256));
+        for (uint256 i = 0; i < 99; i++) {
+            all[99].validators[i] = newValidator(1_000 + i);
+            all[99].validators[i].name = string(new bytes(64));
+            all[99].validators[i].endpoint = longest;
+        }
+        for (uint256 i = 0; i < 100; i++) {
+            all[99].observers[i] = newObserver(i);
+            all[99].observers[i].endpoint = longest;
+        }
+        governance = new Governance(settings(), all, new Grant[](0));
+        decide("the vote that removes the largest member", act(ActionKind.RemoveMember, 100), 12_000_000);
     }
 
     function decide(string memory what, Action[] memory actions, uint256 most) private {

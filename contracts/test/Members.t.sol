@@ -146,13 +146,21 @@ contract MembersTest is Fixture {
         refuseAll(account(2), key, abi.encodeWithSelector(NotAMember.selector, account(2)));
     }
 
-    function test_unknownMember() external {
+    function test_unknownOnes() external {
         vm.expectRevert(abi.encodeWithSelector(UnknownMember.selector, 0));
         governance.member(0);
         vm.expectRevert(abi.encodeWithSelector(UnknownMember.selector, 5));
         governance.member(5);
         vm.expectRevert(abi.encodeWithSelector(UnknownValidator.selector, 0));
         governance.validator(0);
+        pass(act(ActionKind.RemoveMember, 2));
+        vm.expectRevert(abi.encodeWithSelector(NotAMember.selector, account(2)));
+        vm.prank(account(2));
+        governance.setValidatorEndpoint(2, "");
+        pass(act(ActionKind.RemoveValidator, 3));
+        vm.expectRevert(abi.encodeWithSelector(UnknownValidator.selector, 3));
+        vm.prank(account(3));
+        governance.setValidatorEndpoint(3, "");
     }
 
     function refuseAll(address who, bytes32 key, bytes memory reason) private {

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { artifact, artifactFile, compile, folder, text } from "../compile.mjs";
+import { artifactFile, compile, folder, text } from "../compile.mjs";
 
 const committed = readFileSync(artifactFile, "utf8");
 const { abi, bytecode, deployedBytecode, storageLayout } = JSON.parse(committed);
 
 test("governance/artifact.json is what the code compiles to: else run `npm run build`", () => {
-  assert.equal(committed, text(artifact(compile().Governance)));
+  assert.equal(committed, text(compile("Governance")));
 });
 
 test("forge has tested the same code", () => {
