@@ -6,10 +6,10 @@ import {Proposals} from "./governance/Proposals.sol";
 import {Grant, NewMember, Settings} from "./governance/Types.sol";
 
 /// @title The governance of a network by its members
-/// @notice Says who the members, validators and observers are, which parameters the blocks have, and
-/// who may send and deploy; members change it by proposals and votes. Lies at a fixed address from
-/// genesis on: the constructor runs in the genesis block, whose state takes what it leaves. Sends and
-/// takes no ether, calls nobody but itself, and has no owner and no way to be replaced.
+/// @notice Says who the members, validators and observers are, which parameters the blocks have,
+/// and who may send and deploy; members change it by proposals and votes. Lies at a fixed address
+/// from genesis on: the constructor runs for the genesis block, whose state takes what it leaves.
+/// Takes no ether, calls nobody but itself, and has no owner and no way to be replaced.
 /// docs/protocol/governance.md has the layout of storage and the encodings.
 contract Governance is Proposals {
     /// @param settings What the network begins with.

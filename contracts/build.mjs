@@ -1,5 +1,5 @@
 // Compiles every contract of this folder to build/<name>.json: {abi, bytecode}, and the governance
-// contract, which is part of each network's genesis, to governance/artifact.json, which is committed.
+// contract, which is part of each network's genesis, to governance/artifact.json: it is committed.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { artifactFile, compile, folder, names, text } from "./compile.mjs";

@@ -38,7 +38,9 @@ export function compile(name) {
     settings: {
       ...settings(name),
       outputSelection: {
-        "*": { "*": ["abi", "storageLayout", "evm.bytecode.object", "evm.deployedBytecode.object"] },
+        "*": {
+          "*": ["abi", "storageLayout", "evm.bytecode.object", "evm.deployedBytecode.object"],
+        },
       },
     },
   };

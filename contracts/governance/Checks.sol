@@ -18,8 +18,8 @@ import {
     SEND
 } from "./Types.sol";
 
-/// @dev What can be said of values without looking at the state, so that it is said when a change is
-/// proposed. The action's part is checked once more when it is executed.
+/// @dev What can be said of values without looking at the state, so that it is said when a change
+/// is proposed. The action's part is checked once more when it is executed.
 library Checks {
     /// @dev Without fields that differ by encoding, everybody reads the same out of a proposal.
     function canonical(bytes calldata arguments, bytes memory encoding) internal pure {
@@ -77,7 +77,9 @@ library Checks {
     }
 
     function threshold(uint8 percent) internal pure {
-        if (percent < MIN_THRESHOLD || percent > MAX_THRESHOLD) revert ThresholdOutOfBounds(percent);
+        if (percent < MIN_THRESHOLD || percent > MAX_THRESHOLD) {
+            revert ThresholdOutOfBounds(percent);
+        }
     }
 
     function permissions(uint8 permissions_) internal pure {

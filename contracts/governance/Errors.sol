@@ -86,7 +86,7 @@ error ProposalNotInProgress(uint256 id, ProposalState state);
 error AlreadyVoted(uint256 id, uint32 member);
 /// Neither approval nor rejection is certain yet.
 error ProposalUndecided(uint256 id);
-/// The transaction has too little gas to execute the proposal; nothing has changed, the vote neither.
+/// The transaction has too little gas to execute the proposal; nothing changed, the vote neither.
 error NotEnoughGas(uint256 id);
 /// Only the contract itself may call this.
 error OnlySelf(address sender);

@@ -70,7 +70,7 @@ abstract contract Members is Nodes {
         emit ValidatorAccountChanged(id, account);
     }
 
-    /// @notice Adds an observer of the sender: its Ed25519 key and "host:port" of at most 256 bytes.
+    /// @notice Adds an observer of the sender: its Ed25519 key, and "host:port", at most 256 bytes.
     function addObserver(bytes32 nodeKey, string memory endpoint) external {
         uint32 sender = activeSender();
         Checks.key(nodeKey);
@@ -154,10 +154,15 @@ abstract contract Members is Nodes {
     function completeMembership() internal {
         if (memberIds.length > MAX_MEMBERS) revert TooManyMembers(memberIds.length);
         checkObserverCount();
-        uint256 i = 0;
-        while (i < memberIds.length && memberRecords[memberIds.get(i)].state != MemberState.Active) i++;
-        if (i == memberIds.length) revert NoActiveMember();
+        requireActiveMember();
         updateValidatorSet();
+    }
+
+    function requireActiveMember() private view {
+        for (uint256 i = 0; i < memberIds.length; i++) {
+            if (memberRecords[memberIds.get(i)].state == MemberState.Active) return;
+        }
+        revert NoActiveMember();
     }
 
     function claimAccount(address account, uint32 id) private {

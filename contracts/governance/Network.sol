@@ -24,8 +24,8 @@ import {
 
 /// @dev The parameters of the network, and the version of its rules.
 abstract contract Network is State {
-    /// @notice What holds at this block: the gas limit in gas, the floor of the base fee in wei, the
-    /// block interval in milliseconds, the lifetime of proposals in seconds, thresholds in percent.
+    /// @notice What holds at this block: the gas limit in gas, the floor of the base fee in wei,
+    /// the block interval in milliseconds, the lifetime of proposals in seconds, thresholds in percent.
     function parameters() external view returns (Parameters memory answer) {
         ParametersRecord storage record = parametersRecord;
         answer.revision = revision;

@@ -23,7 +23,7 @@ import {
 abstract contract Nodes is State {
     using Lists for *;
 
-    /// @notice The active validators in ascending order of their node keys: those of the next epoch.
+    /// @notice The active validators in ascending order of their node keys: the next epoch's.
     function validatorSet() external view returns (Validator[] memory set) {
         set = new Validator[](activeValidators());
         uint256 next = 0;

@@ -7,8 +7,8 @@ import {DEPLOY, Grant, PermissionRecord, SEND} from "./Types.sol";
 
 /// @dev Who may send transactions, and who may deploy. The nodes enforce it.
 abstract contract Permissions is State {
-    /// @notice Whether the network takes transactions of `from` to `to`. The accounts of members can
-    /// always reach this contract, so that no vote locks out those who could take it back.
+    /// @notice Whether the network takes transactions of `from` to `to`. The accounts of members
+    /// can always reach this contract, so that no vote locks out those who could take it back.
     function maySend(address from, address to) external view returns (bool) {
         return isAllowed(from, SEND) || (to == address(this) && memberOf[from] != 0);
     }

@@ -19,13 +19,13 @@ uint256 constant MAX_REASON_BYTES = 256;
 /// @dev The least and the most gas that a block may have: the bounds that a network's spec has.
 uint64 constant MIN_GAS_LIMIT = 1_000_000;
 uint64 constant MAX_GAS_LIMIT = 10_000_000_000;
-/// @dev The highest floor of the base fee in wei: above it, nobody could pay for the vote that lowers it.
+/// @dev The highest floor of the base fee in wei: nobody could pay for the vote that lowers another.
 uint64 constant MAX_BASE_FEE_FLOOR = 10_000 gwei;
 /// @dev The longest least time between two blocks, in milliseconds: the bound that a spec has.
 uint32 constant MAX_BLOCK_INTERVAL_MS = 600_000;
 /// @dev The longest that a proposal may be open, in seconds.
 uint32 constant MAX_PROPOSAL_LIFETIME = 365 days;
-/// @dev A threshold in percent: below 50 two opposite proposals could both be approved, at 100 none.
+/// @dev A threshold in percent: below 50 opposite proposals could both be approved, at 100 none.
 uint8 constant MIN_THRESHOLD = 50;
 uint8 constant MAX_THRESHOLD = 99;
 

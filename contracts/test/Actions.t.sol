@@ -223,6 +223,23 @@ contract ActionsTest is Fixture {
         same(governance.revision(), 2, "one revision");
     }
 
+    function test_parametersAndMembersChangeTogether() external {
+        Action[] memory mixed = both(
+            act(ActionKind.RemoveValidator, 2),
+            act(ActionKind.SetGasLimit, abi.encode(uint64(40_000_000)))
+        );
+        bytes memory left;
+        Validator[] memory set = governance.validatorSet();
+        for (uint256 i = 0; i < 4; i++) {
+            if (set[i].id == 2) continue;
+            left = bytes.concat(left, set[i].nodeKey, set[i].consensusKey);
+        }
+        expectAtExecution();
+        emit ValidatorSetChanged(keccak256(left), 3);
+        pass(mixed);
+        same(governance.parameters().gasLimit, 40_000_000, "gas limit");
+    }
+
     function test_failingActionTakesBackThoseBeforeIt() external {
         Action[] memory actions = both(
             both(add(newMember(5, 1)), act(ActionKind.SetGasLimit, abi.encode(uint64(40_000_000)))),

@@ -15,6 +15,15 @@ contract GasTest is Fixture {
         found(100);
     }
 
+    /// @dev What a network of the usual size needs.
+    function test_ofFourMembers() external {
+        found(4);
+        uint256 id = propose(1, act(ActionKind.SuspendValidator, 4));
+        vote(2, id, true);
+        measure("the vote of four members that suspends a validator", 3, id, 300_000);
+        is_(governance.state(id), ProposalState.Approved);
+    }
+
     function test_voteThatDecidesNothing() external {
         uint256 id = propose(1, act(ActionKind.SuspendValidator, 50));
         measure("a vote that decides nothing", 2, id, 1_000_000);

@@ -68,6 +68,22 @@ contract GenesisTest is Fixture {
         same(governance.parameters().baseFeeFloor, 7 gwei, "floor");
     }
 
+    /// @dev The vector that docs/protocol/governance.md has, computed by another program.
+    function test_hashOfTheSet() external {
+        NewMember[] memory all = new NewMember[](1);
+        all[0] = newMember(1, 2);
+        all[0].validators[0].nodeKey = pattern(3);
+        all[0].validators[0].consensusKey = pattern(4);
+        all[0].validators[1].nodeKey = pattern(1);
+        all[0].validators[1].consensusKey = pattern(2);
+        governance = new Governance(settings(), all, new Grant[](0));
+        same(bytes32(slot(0)), 0x3fdc9032c16d440f6c96be209c36d3d0e1aed61a2531490fe0ca475eb615c40a, "hash");
+    }
+
+    function pattern(uint8 each) private pure returns (bytes32 key) {
+        for (uint256 i = 0; i < 32; i++) key = key << 8 | bytes32(uint256(each));
+    }
+
     /// @dev Nodes and proofs read these by their number.
     function test_storageIsWhereNodesReadIt() external {
         Settings memory with = settings();

@@ -17,6 +17,10 @@ test("forge has tested the same code", () => {
   assert.equal(JSON.parse(readFileSync(file, "utf8")).bytecode.object, bytecode);
 });
 
+test("the constructor leaves the code as it is, wherever it lies", () => {
+  assert.ok(bytecode.includes(deployedBytecode.slice(2)));
+});
+
 test("it is no longer than a contract may be (EIP-170)", () => {
   assert.ok((deployedBytecode.length - 2) / 2 <= 24_576);
 });
