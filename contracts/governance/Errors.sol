@@ -30,7 +30,8 @@ error ValidatorOfAnother(uint32 validator, uint32 member);
 error UnknownObserver(bytes32 nodeKey);
 /// The observer is the other member's.
 error ObserverOfAnother(bytes32 nodeKey, uint32 member);
-/// The key is, or once was, a validator's or an observer's.
+/// The key is, or once was, a validator's or an observer's. AddValidator takes, as the
+/// node key, that of an observer of the same member.
 error KeyUsed(bytes32 key);
 /// A key is zero.
 error ZeroKey();

@@ -56,8 +56,10 @@ abstract contract Nodes is State {
         }
     }
 
+    /// @dev An observer of the member can become its validator: with the node key that it has.
     function addValidator(uint32 member, NewValidator memory new_) internal {
-        useKey(new_.nodeKey);
+        if (observerRecords[new_.nodeKey].member == member) deleteObserver(new_.nodeKey);
+        else useKey(new_.nodeKey);
         useKey(new_.consensusKey);
         uint32 id = ++lastValidator;
         ValidatorRecord storage record = validatorRecords[id];

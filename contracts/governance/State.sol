@@ -49,7 +49,8 @@ abstract contract State {
     mapping(bytes32 organization => uint32 member) internal memberOfOrganization;
 
     /// @notice Whether the key is, or once was, a validator's or an observer's. Such a key never
-    /// comes back: whoever lost the journal of its votes could vote twice with it.
+    /// comes back: whoever lost the journal of its votes could vote twice with it. Only an observer's
+    /// becomes, by AddValidator, the node key of a validator of its member.
     mapping(bytes32 key => bool) public usedKeys;
 
     /// @dev In the order in which they were added.

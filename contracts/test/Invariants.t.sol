@@ -4,6 +4,15 @@ pragma solidity ^0.8.30;
 import "../governance/Types.sol";
 import {Fixture} from "./Fixture.sol";
 
+/// @dev What a key is; once it is something it becomes nothing else, but for an observer's.
+enum Role {
+    None,
+    Observer,
+    Node,
+    Consensus,
+    Gone
+}
+
 /// @dev Random histories: proposals of random actions, votes by anybody in any order, members'
 /// own changes, time. Whatever is refused or fails, the invariants hold after each step.
 contract InvariantsTest is Fixture {
@@ -11,6 +20,12 @@ contract InvariantsTest is Fixture {
     uint256 private fresh = 1_000;
     /// @dev What each proposal that is settled was.
     mapping(uint256 id => bytes32) private settled;
+    /// @dev All keys that were in the lists of nodes, and what they were when looked at last.
+    bytes32[] private seen;
+    mapping(bytes32 key => Role) private roles;
+    mapping(bytes32 key => uint32 member) private owners;
+    mapping(bytes32 key => uint256 round) private lastSeen;
+    uint256 private round;
 
     function testFuzz_histories(uint256 seed) external {
         random = seed;
@@ -26,8 +41,9 @@ contract InvariantsTest is Fixture {
         for (uint256 i = 0; i < 40; i++) {
             uint64 revision = governance.revision();
             bytes memory before = everything();
+            Action[] memory actions = someActions();
             vm.prank(address(governance));
-            try governance.execute(someActions()) {
+            try governance.execute(actions) {
                 same(governance.revision(), revision + 1, "revision");
             } catch (bytes memory failure) {
                 holds(failure.length >= 4, "a reason");
@@ -42,8 +58,9 @@ contract InvariantsTest is Fixture {
         address who = draw(20) == 0 ? OUTSIDER : someAccount();
         uint256 id = someProposal();
         if (dice < 3) {
+            Action[] memory actions = someActions();
             vm.prank(who);
-            try governance.propose(someActions(), draw(2) == 0, "") {} catch {}
+            try governance.propose(actions, draw(2) == 0, "") {} catch {}
         } else if (dice < 8) {
             vm.prank(who);
             try governance.vote(id, draw(4) != 0) {} catch {}
@@ -81,15 +98,33 @@ contract InvariantsTest is Fixture {
     }
 
     function someArguments(ActionKind kind) private returns (bytes memory) {
-        if (kind == ActionKind.AddMember) return abi.encode(newMember(fresh++, draw(3)));
-        if (kind == ActionKind.AddValidator) {
-            NewValidator memory new_ = newValidator(fresh++);
-            if (draw(4) == 0) new_.nodeKey = someKey();
-            return abi.encode(some(), new_);
+        if (kind == ActionKind.AddMember) {
+            NewMember memory new_ = newMember(fresh++, draw(3));
+            new_.observers = new NewObserver[](draw(3));
+            for (uint256 i = 0; i < new_.observers.length; i++) {
+                new_.observers[i] = newObserver(fresh++);
+            }
+            return abi.encode(new_);
         }
+        if (kind == ActionKind.AddValidator) return someValidator();
         if (kind == ActionKind.ReplaceKey) return abi.encode(some(), KeyKind(draw(2)), someKey());
         if (kind == ActionKind.SetGasLimit) return abi.encode(uint64(1_000_000 + draw(1_000_000)));
         return abi.encode(some());
+    }
+
+    /// @dev Often with the node key of an observer, mostly of the same member.
+    function someValidator() private returns (bytes memory) {
+        NewValidator memory new_ = newValidator(fresh++);
+        uint32 member = some();
+        Observer[] memory observers = governance.observers();
+        if (observers.length > 0 && draw(2) == 0) {
+            Observer memory observer = observers[draw(observers.length)];
+            new_.nodeKey = observer.nodeKey;
+            if (draw(4) != 0) member = observer.member;
+        } else if (draw(4) == 0) {
+            new_.nodeKey = someKey();
+        }
+        return abi.encode(member, new_);
     }
 
     function check() private {
@@ -105,7 +140,38 @@ contract InvariantsTest is Fixture {
         }
         holds(active > 0, "an active member");
         checkKeys();
+        checkRoles();
         checkProposals();
+    }
+
+    function checkRoles() private {
+        round++;
+        Validator[] memory validators = governance.validators();
+        Observer[] memory observers = governance.observers();
+        for (uint256 i = 0; i < validators.length; i++) {
+            checkRole(validators[i].nodeKey, Role.Node, validators[i].member);
+            checkRole(validators[i].consensusKey, Role.Consensus, validators[i].member);
+        }
+        for (uint256 i = 0; i < observers.length; i++) {
+            checkRole(observers[i].nodeKey, Role.Observer, observers[i].member);
+        }
+        for (uint256 i = 0; i < seen.length; i++) {
+            holds(governance.usedKeys(seen[i]), "used for ever");
+            if (lastSeen[seen[i]] != round) roles[seen[i]] = Role.Gone;
+        }
+    }
+
+    function checkRole(bytes32 key, Role role, uint32 member) private {
+        lastSeen[key] = round;
+        Role before = roles[key];
+        if (before == Role.None) {
+            seen.push(key);
+            owners[key] = member;
+        }
+        bool promoted = before == Role.Observer && role == Role.Node;
+        holds(before == Role.None || before == role || promoted, "a key's role");
+        same(owners[key], member, "a key's member");
+        roles[key] = role;
     }
 
     function checkKeys() private view {
@@ -140,8 +206,9 @@ contract InvariantsTest is Fixture {
         }
     }
 
-    /// @dev Mostly a key that was never seen.
+    /// @dev Mostly a key that was never seen; else one that is or was a node's.
     function someKey() private returns (bytes32) {
+        if (seen.length > 0 && draw(8) == 0) return seen[draw(seen.length)];
         return draw(4) == 0 ? nodeKey(1 + draw(6)) : keccak256(abi.encode("key", fresh++));
     }
 
