@@ -17,6 +17,7 @@ mod chain;
 pub mod contain;
 mod execute;
 pub mod genesis;
+pub mod governance;
 mod receipt;
 mod rules;
 pub mod state;

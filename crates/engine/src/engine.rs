@@ -41,6 +41,8 @@ pub struct ValidatorKeys {
 pub struct MemberKeys {
     /// The organization's name.
     pub organization: Name,
+    /// The account by which it proposes and votes.
+    pub account: [u8; 20],
     /// Its validators, in order.
     pub validators: Vec<ValidatorKeys>,
 }

@@ -18,7 +18,7 @@ use std::{
 };
 
 use alloy_primitives::B256;
-use commonware_cryptography::{Signer as _, ed25519::PublicKey};
+use commonware_cryptography::Signer as _;
 use commonware_macros::select;
 use commonware_runtime::{Runner, Spawner, Supervisor, tokio as runtime};
 use commonware_utils::ordered::BiMap;
@@ -178,7 +178,6 @@ struct Opened {
     node_signer: HandleSigner,
     vote_signer: HandleSigner,
     marker: Arc<dyn Marker>,
-    committee: BiMap<PublicKey, PublicKey>,
     ledger: NodeLedger,
     status: StatusBoard,
 }
@@ -233,7 +232,6 @@ async fn live(
         partitions: String::new(),
         committees: Committees::new(
             *genesis_hash,
-            opened.committee.clone(),
             opened.node_signer.public_key(),
             opened.vote_signer.clone(),
         ),
@@ -289,7 +287,6 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
     let path = files.join("genesis.json");
     let bytes = fs::read(&path).map_err(|source| NodeError::File { path, source })?;
     let genesis = Genesis::parse(&bytes).map_err(NodeError::Genesis)?;
-    let genesis_hash = genesis.hash();
     let validators: Vec<_> = genesis.validators().collect();
     let same = validators.len() == config.peers.len()
         && validators.iter().zip(&config.peers).all(|(one, other)| one.node_key == other.node_key);
@@ -309,12 +306,11 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
         .iter()
         .map(|one| Some((public_key(&one.node_key.0)?, public_key(&one.consensus_key.0)?)))
         .collect();
-    let committee =
-        pairs.and_then(|pairs| BiMap::try_from(pairs).ok()).ok_or(NodeError::ValidatorKeys)?;
+    pairs.and_then(|pairs| BiMap::try_from(pairs).ok()).ok_or(NodeError::ValidatorKeys)?;
     let data = directory.join("data");
     fs::create_dir_all(&data).map_err(|source| NodeError::File { path: data.clone(), source })?;
     let ledger = ledger::open(&data.join("ledger.redb"), &genesis).map_err(NodeError::Ledger)?;
-    let tip = ledger.tip();
+    let (tip, genesis_hash) = (ledger.tip(), ledger.genesis().hash());
     let identity = Identity {
         node_key: key_bytes(&node_signer.public_key()),
         consensus_key: key_bytes(&vote_signer.public_key()),
@@ -331,7 +327,6 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
         node_signer,
         vote_signer,
         marker: Arc::new(marker),
-        committee,
         ledger,
         status,
     })

@@ -17,7 +17,7 @@
 use std::{fmt, sync::Arc};
 
 use alloy_primitives::{B256, Bytes};
-use windlass_chain::Block;
+use windlass_chain::{Block, governance::SeatedValidator};
 
 /// The last block that is final and durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +139,21 @@ pub trait Ledger: Clone + Send + Sync + fmt::Debug + 'static {
         block_hash: B256,
         certificate: Bytes,
     ) -> Result<(), LedgerError>;
+
+    /// The validators that the state after the tip has for the next epoch, in rising order of their
+    /// node keys.
+    fn next_validators(&self) -> Result<Vec<SeatedValidator>, LedgerError>;
+
+    /// The hash of those validators ([`windlass_chain::governance::set_hash`]). It is asked often,
+    /// and does not block.
+    fn next_validators_hash(&self) -> B256;
+
+    /// The validators of an epoch, if they were kept.
+    fn validators_of(&self, epoch: u64) -> Result<Option<Vec<SeatedValidator>>, LedgerError>;
+
+    /// Keeps the validators of an epoch; durable when it returns.
+    fn keep_validators(&self, epoch: u64, validators: &[SeatedValidator])
+    -> Result<(), LedgerError>;
 
     /// Whether an executable transaction is pending: one that the next block would hold.
     fn has_work(&self) -> bool;

@@ -119,6 +119,8 @@ pub struct StatusBoard {
 #[derive(Debug)]
 struct Board {
     status: Status,
+    /// The node keys of those who vote now.
+    committee: Vec<B256>,
     waiters: Vec<oneshot::Sender<()>>,
 }
 
@@ -128,6 +130,7 @@ impl StatusBoard {
         let Identity { node_key, consensus_key, genesis_hash, chain_id, validators: keys } =
             identity;
         let validators = keys.len();
+        let committee = keys.clone();
         let peers = keys
             .into_iter()
             .filter(|key| *key != node_key)
@@ -154,7 +157,8 @@ impl StatusBoard {
             not_voting: None,
             ending: false,
         };
-        Self { inner: Arc::new(Mutex::new(Board { status, waiters: Vec::new() })) }
+        let board = Board { status, committee, waiters: Vec::new() };
+        Self { inner: Arc::new(Mutex::new(board)) }
     }
 
     /// What is known now.
@@ -164,10 +168,14 @@ impl StatusBoard {
 
     /// Changes the status; the revision rises only if something is different afterwards.
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
+        self.update_with(|status, _committee| change(status));
+    }
+
+    fn update_with(&self, change: impl FnOnce(&mut Status, &mut Vec<B256>)) {
         let waiters = {
             let mut board = self.lock();
             let mut next = board.status.clone();
-            change(&mut next);
+            change(&mut next, &mut board.committee);
             next.revision = board.status.revision;
             if next == board.status {
                 return;
@@ -184,13 +192,25 @@ impl StatusBoard {
 
     /// Notes whether a peer is connected, and what follows from it.
     pub fn set_connected(&self, connected: &[B256]) {
-        self.update(|status| {
+        self.update_with(|status, committee| {
             for peer in &mut status.peers {
                 peer.connected = connected.contains(&peer.node_key);
             }
-            status.connected_validators =
-                1 + status.peers.iter().filter(|peer| peer.connected).count();
-            status.quorum_connected = status.connected_validators >= status.quorum;
+            status.count(committee);
+        });
+    }
+
+    /// Notes who votes from now on.
+    pub fn set_validators(&self, node_keys: &[B256]) {
+        self.update_with(|status, committee| {
+            node_keys.clone_into(committee);
+            for node_key in node_keys {
+                let is_new = status.peers.iter().all(|peer| peer.node_key != *node_key);
+                if is_new && *node_key != status.node_key {
+                    status.peers.push(StatusPeer { node_key: *node_key, connected: false });
+                }
+            }
+            status.count(committee);
         });
     }
 
@@ -215,6 +235,21 @@ impl StatusBoard {
     fn lock(&self) -> MutexGuard<'_, Board> {
         // No update panics half way: the new status is complete before it is put in place.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Status {
+    /// How many of the committee are connected, this node counted if it is one of them.
+    fn count(&mut self, committee: &[B256]) {
+        let connected = |key: &B256| {
+            let mut peers = self.peers.iter().filter(|peer| peer.connected);
+            *key == self.node_key || peers.any(|peer| peer.node_key == *key)
+        };
+        let connected = committee.iter().filter(|key| connected(key)).count();
+        self.connected_validators = connected;
+        self.validators = committee.len();
+        self.quorum = quorum(committee.len());
+        self.quorum_connected = connected >= self.quorum;
     }
 }
 

@@ -11,7 +11,9 @@ use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex};
 use windlass_chain::Block;
-use windlass_chain::genesis::{Fees, Genesis, GenesisAccount, Member, SignatureScheme, Validator};
+use windlass_chain::genesis::{
+    Fees, Genesis, GenesisAccount, Governance, Member, Permissions, SignatureScheme, Validator,
+};
 use windlass_chain::store::MemoryStore;
 use windlass_keys::{Secp256k1Signer, ThrowawayAccount, throwaway_account};
 
@@ -54,6 +56,8 @@ pub(crate) fn genesis(fees: Fees, rich: &[Address]) -> Genesis {
         name: "one".to_owned(),
         node_key: B256::repeat_byte(1),
         consensus_key: B256::repeat_byte(2),
+        account: Address::ZERO,
+        endpoint: String::new(),
     };
     Genesis {
         chain_id: CHAIN_ID,
@@ -66,7 +70,14 @@ pub(crate) fn genesis(fees: Fees, rich: &[Address]) -> Genesis {
         signature_scheme: SignatureScheme::Ed25519,
         fees,
         alloc: alloc.collect::<BTreeMap<_, _>>(),
-        members: vec![Member { organization: "acme".to_owned(), validators: vec![validator] }],
+        governance: Governance::default(),
+        permissions: Permissions::default(),
+        members: vec![Member {
+            organization: "acme".to_owned(),
+            endpoint: String::new(),
+            account: Address::repeat_byte(0xac),
+            validators: vec![validator],
+        }],
     }
 }
 

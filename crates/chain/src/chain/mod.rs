@@ -10,6 +10,7 @@ mod logs;
 mod produce;
 mod read;
 mod types;
+mod validators;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -70,7 +71,14 @@ impl Chain {
     /// Opens the ledger of a Windlass network; writes the genesis to an empty store.
     pub fn open(store: impl Store, genesis: &Genesis) -> Result<Self, ChainError> {
         let rules = RuleSet::windlass(genesis);
-        Self::open_with(store, rules, &genesis.block(), &genesis.accounts())
+        // Block 0 commits to the document: a ledger that has it needs no state made anew.
+        let stored = match stored_genesis(&store)? {
+            Some(block) if block.header().extra_data[..] == genesis.document_hash()[..] => block,
+            Some(_) | None => {
+                return Self::open_with(store, rules, &genesis.block(), &genesis.accounts());
+            }
+        };
+        Self::open_with(store, rules, &stored, &BTreeMap::new())
     }
 
     /// Opens a ledger with any rules, genesis block and state; its state root must be the block's.
@@ -265,6 +273,16 @@ fn stored_header(
     let (hash, mut rlp) = record.split_at_checked(32).ok_or_else(damaged)?;
     let header = Header::decode(&mut rlp).ok().ok_or_else(damaged)?;
     Ok(Some(Sealed::new_unchecked(header, B256::from_slice(hash))))
+}
+
+/// Block 0 of a store that has one.
+fn stored_genesis(store: &impl Store) -> Result<Option<Block>, ChainError> {
+    let snapshot = store.snapshot()?;
+    match snapshot.get(keys::FORMAT)? {
+        Some(format) => check_format(&format)?,
+        None => return Ok(None),
+    }
+    stored_block(snapshot.as_ref(), 0)
 }
 
 fn stored_tip(snapshot: &dyn Snapshot) -> Result<(Tip, Header), ChainError> {

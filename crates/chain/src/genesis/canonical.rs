@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Fees, Genesis, GenesisAccount, Member, SignatureScheme, VERSION, Validator};
+use super::{
+    Fees, Genesis, GenesisAccount, Member, Permissions, SignatureScheme, VERSION, Validator,
+};
 
 pub(super) fn encode(genesis: &Genesis) -> Vec<u8> {
     let alloc: Map<String, Value> = genesis
@@ -23,6 +25,12 @@ pub(super) fn encode(genesis: &Genesis) -> Vec<u8> {
         "signature_scheme": encode_scheme(genesis.signature_scheme),
         "fees": encode_fees(genesis.fees),
         "alloc": alloc,
+        "governance": {
+            "membership_threshold": genesis.governance.membership_threshold,
+            "parameters_threshold": genesis.governance.parameters_threshold,
+            "proposal_lifetime_s": genesis.governance.proposal_lifetime_s,
+        },
+        "permissions": encode_permissions(&genesis.permissions),
         "members": members,
     });
     let mut out = String::new();
@@ -57,13 +65,31 @@ fn encode_account(account: &GenesisAccount) -> Value {
     })
 }
 
+/// A list that isn't there lets everybody.
+fn encode_permissions(permissions: &Permissions) -> Value {
+    let lists = [("send", &permissions.send), ("deploy", &permissions.deploy)];
+    let lists = lists.into_iter().filter_map(|(name, list)| Some((name, list.as_ref()?)));
+    let fields = lists.map(|(name, list)| {
+        let accounts = list.iter().map(|account| Value::String(format!("{account:#x}")));
+        (name.to_owned(), Value::Array(accounts.collect()))
+    });
+    Value::Object(fields.collect())
+}
+
 fn encode_member(member: &Member) -> Value {
     let validators: Vec<Value> = member.validators.iter().map(encode_validator).collect();
-    json!({"organization": member.organization, "validators": validators})
+    json!({
+        "account": format!("{:#x}", member.account),
+        "endpoint": member.endpoint,
+        "organization": member.organization,
+        "validators": validators,
+    })
 }
 
 fn encode_validator(validator: &Validator) -> Value {
     json!({
+        "account": format!("{:#x}", validator.account),
+        "endpoint": validator.endpoint,
         "name": validator.name,
         "node_key": alloy_primitives::hex::encode(validator.node_key),
         "consensus_key": alloy_primitives::hex::encode(validator.consensus_key),

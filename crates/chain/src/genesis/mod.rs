@@ -6,7 +6,8 @@
 //! to every parameter, the validators' keys among them.
 //!
 //! The system contracts that Ethereum's newest rules call in every block (EIP-2935, 4788, 7002 and
-//! 7251) are part of the state of every network and need not be named in `alloc`.
+//! 7251) are part of the state of every network and need not be named in `alloc`; and so is the
+//! governance contract ([`crate::governance`]), made from the members and the parameters.
 
 mod canonical;
 mod json;
@@ -24,12 +25,13 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 
 use crate::block::Block;
+use crate::governance;
 use crate::state::Account;
 
 pub(crate) use self::system::BEACON_REQUEST_CONTRACTS;
 
-/// The version of the document's format.
-pub const VERSION: u64 = 1;
+/// The version of the document's format; 1 had no governance.
+pub const VERSION: u64 = 2;
 
 /// A network's genesis document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +56,39 @@ pub struct Genesis {
     pub fees: Fees,
     /// The accounts that exist from the beginning.
     pub alloc: BTreeMap<Address, GenesisAccount>,
+    /// How members decide.
+    pub governance: Governance,
+    /// Who may send and deploy.
+    pub permissions: Permissions,
     /// The organizations and their validators.
     pub members: Vec<Member>,
+}
+
+/// How members decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Governance {
+    /// What share of the members must be exceeded to change members and validators, in percent.
+    pub membership_threshold: u8,
+    /// The same for parameters.
+    pub parameters_threshold: u8,
+    /// How long a proposal is open, in seconds.
+    pub proposal_lifetime_s: u64,
+}
+
+impl Default for Governance {
+    /// More than half of the members, within a week.
+    fn default() -> Self {
+        Self { membership_threshold: 50, parameters_threshold: 50, proposal_lifetime_s: 604_800 }
+    }
+}
+
+/// Who may send and deploy: `None` is everybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// The accounts that may send transactions.
+    pub send: Option<BTreeSet<Address>>,
+    /// Those that may deploy contracts.
+    pub deploy: Option<BTreeSet<Address>>,
 }
 
 /// The scheme of the consensus keys.
@@ -95,6 +128,10 @@ pub struct GenesisAccount {
 pub struct Member {
     /// The name of the organization.
     pub organization: String,
+    /// Where others reach it, for people; may be empty.
+    pub endpoint: String,
+    /// The account by which it proposes and votes.
+    pub account: Address,
     /// Its validators.
     pub validators: Vec<Validator>,
 }
@@ -108,6 +145,10 @@ pub struct Validator {
     pub node_key: B256,
     /// The public key of its votes.
     pub consensus_key: B256,
+    /// An account of it, or zero.
+    pub account: Address,
+    /// Its p2p address as `host:port`; empty where its peers are told otherwise.
+    pub endpoint: String,
 }
 
 /// Why bytes are not a genesis document.
@@ -157,7 +198,10 @@ impl Genesis {
             at_least("fees.floor_wei", floor_wei, 0)?;
         }
         self.validate_alloc()?;
-        self.validate_members()
+        self.validate_members()?;
+        governance::account(self).map(drop).map_err(|reason| {
+            wrong("members", format!("or what they may do is refused by their contract: {reason}"))
+        })
     }
 
     fn validate_alloc(&self) -> Result<(), GenesisError> {
@@ -173,6 +217,9 @@ impl Genesis {
             }
             if account.code.is_empty() && !account.storage.is_empty() {
                 return Err(wrong(format!("{field}.storage"), "belongs to no code"));
+            }
+            if *address == governance::ADDRESS {
+                return Err(wrong(field, "is the address of the governance contract"));
             }
             if account.storage.len() + account.code.len() > 0
                 && system.get(address).is_some_and(|contract| contract != account)
@@ -235,9 +282,14 @@ impl Genesis {
         self.members.iter().flat_map(|member| &member.validators)
     }
 
-    /// All accounts that exist from the beginning, the system contracts among them.
+    /// All accounts that exist from the beginning, the contracts that every network has among them.
+    ///
+    /// # Panics
+    /// If the document is not valid.
     pub fn accounts(&self) -> BTreeMap<Address, GenesisAccount> {
         let mut accounts = self.alloc.clone();
+        let governance = governance::account(self).expect("the document was validated");
+        accounts.insert(governance::ADDRESS, governance);
         for (address, contract) in system::contracts() {
             let balance = accounts.get(&address).map_or(U256::ZERO, |account| account.balance);
             accounts.insert(address, GenesisAccount { balance, ..contract });

@@ -1,13 +1,14 @@
 //! Reads the document's fields.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 
 use super::json::{Field, Json};
 use super::{
-    Fees, Genesis, GenesisAccount, GenesisError, Member, SignatureScheme, VERSION, Validator,
+    Fees, Genesis, GenesisAccount, GenesisError, Governance, Member, Permissions, SignatureScheme,
+    VERSION, Validator,
 };
 
 pub(super) fn document(bytes: &[u8]) -> Result<Genesis, GenesisError> {
@@ -15,7 +16,10 @@ pub(super) fn document(bytes: &[u8]) -> Result<Genesis, GenesisError> {
     let mut object = Field::root(json).object()?;
     let version = object.required("version")?;
     if version.number()? != VERSION {
-        return Err(version.wrong(format!("must be {VERSION}; a newer program reads newer ones")));
+        return Err(version.wrong(format!(
+            "must be {VERSION}: documents of older versions belong to networks of older programs, \
+             and newer ones need a newer program"
+        )));
     }
     let genesis = Genesis {
         chain_id: object.required("chain_id")?.number()?,
@@ -28,6 +32,8 @@ pub(super) fn document(bytes: &[u8]) -> Result<Genesis, GenesisError> {
         signature_scheme: scheme(&object.required("signature_scheme")?)?,
         fees: fees(object.required("fees")?)?,
         alloc: alloc(object.required("alloc")?)?,
+        governance: governance(object.required("governance")?)?,
+        permissions: permissions(object.required("permissions")?)?,
         members: object
             .required("members")?
             .list()?
@@ -60,6 +66,46 @@ fn fees(field: Field) -> Result<Fees, GenesisError> {
     };
     object.finish()?;
     Ok(fees)
+}
+
+fn governance(field: Field) -> Result<Governance, GenesisError> {
+    let mut object = field.object()?;
+    let governance = Governance {
+        membership_threshold: percent(&object.required("membership_threshold")?)?,
+        parameters_threshold: percent(&object.required("parameters_threshold")?)?,
+        proposal_lifetime_s: object.required("proposal_lifetime_s")?.number()?,
+    };
+    object.finish()?;
+    Ok(governance)
+}
+
+fn percent(field: &Field) -> Result<u8, GenesisError> {
+    let number = field.number()?;
+    u8::try_from(number).map_err(|_too_large| field.wrong("must be a share in percent"))
+}
+
+fn permissions(field: Field) -> Result<Permissions, GenesisError> {
+    let mut object = field.object()?;
+    let permissions = Permissions {
+        send: object.optional("send").map(accounts).transpose()?,
+        deploy: object.optional("deploy").map(accounts).transpose()?,
+    };
+    object.finish()?;
+    Ok(permissions)
+}
+
+fn accounts(field: Field) -> Result<BTreeSet<Address>, GenesisError> {
+    let mut accounts = BTreeSet::new();
+    for field in field.list()? {
+        if !accounts.insert(address(&field)?) {
+            return Err(field.wrong("names an account twice"));
+        }
+    }
+    Ok(accounts)
+}
+
+fn address(field: &Field) -> Result<Address, GenesisError> {
+    prefixed(field, field.text()?, "an address of 20 bytes")
 }
 
 fn alloc(field: Field) -> Result<BTreeMap<Address, GenesisAccount>, GenesisError> {
@@ -115,6 +161,8 @@ fn member(field: Field) -> Result<Member, GenesisError> {
     let mut object = field.object()?;
     let member = Member {
         organization: object.required("organization")?.text()?.to_owned(),
+        endpoint: object.required("endpoint")?.text()?.to_owned(),
+        account: address(&object.required("account")?)?,
         validators: object
             .required("validators")?
             .list()?
@@ -132,6 +180,8 @@ fn validator(field: Field) -> Result<Validator, GenesisError> {
         name: object.required("name")?.text()?.to_owned(),
         node_key: public_key(&object.required("node_key")?)?,
         consensus_key: public_key(&object.required("consensus_key")?)?,
+        account: address(&object.required("account")?)?,
+        endpoint: object.required("endpoint")?.text()?.to_owned(),
     };
     object.finish()?;
     Ok(validator)

@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
 use proptest::prelude::*;
 
-use super::{Fees, Genesis, GenesisAccount, GenesisError, Member, SignatureScheme, Validator};
+use super::{
+    Fees, Genesis, GenesisAccount, GenesisError, Governance, Member, Permissions, SignatureScheme,
+    Validator,
+};
 
 const CANONICAL: &str = concat!(
     r#"{"alloc":{"0x1111111111111111111111111111111111111111":{"balance":"0xde0b6b3a7640000","code":"0x","nonce":0,"storage":{}},"#,
@@ -12,12 +15,16 @@ const CANONICAL: &str = concat!(
     r#""0x00000000000000000000000000000000000000000000000000000000000000ff"}}},"#,
     r#""chain_id":7001,"contract_size_limit":24576,"epoch_length":1000,"#,
     r#""fees":{"floor_wei":1000000000,"policy":"eip1559"},"gas_limit":30000000,"#,
-    r#""members":[{"organization":"acme \"ünïon\"","validators":[{"#,
+    r#""governance":{"membership_threshold":50,"parameters_threshold":50,"proposal_lifetime_s":604800},"#,
+    r#""members":[{"account":"0xacacacacacacacacacacacacacacacacacacacac","#,
+    r#""endpoint":"https://acme.example","organization":"acme \"ünïon\"","validators":[{"#,
+    r#""account":"0x0000000000000000000000000000000000000000","#,
     r#""consensus_key":"0202020202020202020202020202020202020202020202020202020202020202","#,
-    r#""name":"v0","#,
+    r#""endpoint":"10.0.0.1:7000","name":"v0","#,
     r#""node_key":"0101010101010101010101010101010101010101010101010101010101010101"}]}],"#,
-    r#""min_block_interval_ms":100,"signature_scheme":"ed25519","timestamp":1700000000,"#,
-    r#""transaction_gas_cap":16777216,"version":1}"#,
+    r#""min_block_interval_ms":100,"#,
+    r#""permissions":{"deploy":["0x1111111111111111111111111111111111111111"]},"signature_scheme":"ed25519","timestamp":1700000000,"#,
+    r#""transaction_gas_cap":16777216,"version":2}"#,
 );
 
 fn document() -> Genesis {
@@ -45,12 +52,21 @@ fn document() -> Genesis {
             (Address::repeat_byte(0x11), account),
             (Address::repeat_byte(0x22), contract),
         ]),
+        governance: Governance::default(),
+        permissions: Permissions {
+            send: None,
+            deploy: Some([Address::repeat_byte(0x11)].into()),
+        },
         members: vec![Member {
             organization: "acme \"ünïon\"".to_owned(),
+            endpoint: "https://acme.example".to_owned(),
+            account: Address::repeat_byte(0xac),
             validators: vec![Validator {
                 name: "v0".to_owned(),
                 node_key: B256::repeat_byte(1),
                 consensus_key: B256::repeat_byte(2),
+                account: Address::ZERO,
+                endpoint: "10.0.0.1:7000".to_owned(),
             }],
         }],
     }
@@ -64,7 +80,7 @@ fn the_document_has_these_bytes_and_this_hash_for_ever() {
     assert_eq!(genesis.block().header().extra_data[..], keccak256(CANONICAL)[..]);
     assert_eq!(
         genesis.hash(),
-        b256!("88735ada2ac3d6585e3a72361de619e7c263e8bc9b9a3c2cef27fbfccafd7300"),
+        b256!("ac8ea25444090672196dc987e2218af3ce78b8757f48051a2392fd2b6c15e51c"),
     );
 }
 
@@ -89,8 +105,15 @@ fn check(from: &str, to: &str, field: &str) {
 #[test]
 fn what_is_wrong_is_named() {
     let account = "alloc.0x1111111111111111111111111111111111111111";
-    check(r#""version":1"#, r#""version":2"#, "version");
-    check(r#","version":1"#, "", "version");
+    check(r#""version":2"#, r#""version":1"#, "version");
+    check(r#""version":2"#, r#""version":3"#, "version");
+    check(r#","version":2"#, "", "version");
+    check(r#""membership_threshold":50"#, r#""membership_threshold":256"#, "governance.membership_threshold");
+    check(r#""membership_threshold":50"#, r#""membership_threshold":49"#, "members");
+    check(r#""proposal_lifetime_s":604800"#, r#""proposal_lifetime_s":0"#, "members");
+    check(r#""deploy":["#, r#""deplot":["#, "permissions.deplot");
+    check("0xacacacacacacacacacacacacacacacacacacacac", "0xac", "members[0].account");
+    check("0xacacacacacacacacacacacacacacacacacacacac", "0x0000000000000000000000000000000000000000", "members");
     check(r#""chain_id":7001"#, r#""chain_id":0"#, "chain_id");
     check(r#""chain_id":7001"#, r#""chain_id":9007199254740992"#, "chain_id");
     check(r#""chain_id":7001"#, r#""chain_id":"7001""#, "chain_id");

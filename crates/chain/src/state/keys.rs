@@ -31,6 +31,11 @@ pub(crate) fn certificate(number: u64) -> Vec<u8> {
     numbered(b'f', number)
 }
 
+/// Who votes in an epoch.
+pub(crate) fn validators(epoch: u64) -> Vec<u8> {
+    numbered(b'v', epoch)
+}
+
 pub(crate) fn block_number(hash: &B256) -> Vec<u8> {
     joined(b'n', &[hash.as_slice()])
 }

@@ -7,7 +7,9 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEip7702, TxEnvelope, TxL
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use secp256k1::{Message, SECP256K1, SecretKey};
-use windlass_chain::genesis::{Fees, Genesis, GenesisAccount, Member, SignatureScheme, Validator};
+use windlass_chain::genesis::{
+    Fees, Genesis, GenesisAccount, Governance, Member, Permissions, SignatureScheme, Validator,
+};
 use windlass_chain::store::MemoryStore;
 use windlass_chain::{Attributes, Block, CallLimits, Chain, NoSenders, Receipt};
 
@@ -33,13 +35,19 @@ pub(crate) fn genesis(fees: Fees) -> Genesis {
             (wallet(1).address, account(1_000)),
             (wallet(2).address, account(5)),
         ]),
+        governance: Governance::default(),
+        permissions: Permissions::default(),
         members: vec![Member {
             organization: "acme".to_owned(),
+            endpoint: String::new(),
+            account: Address::repeat_byte(0xac),
             validators: (0u8..4)
                 .map(|index| Validator {
                     name: format!("v{index}"),
                     node_key: B256::repeat_byte(index * 2 + 1),
                     consensus_key: B256::repeat_byte(index * 2 + 2),
+                    account: Address::ZERO,
+                    endpoint: String::new(),
                 })
                 .collect(),
         }],

@@ -8,12 +8,12 @@ use windlass_model::{
     api::Organization,
     error::Location,
     network::{Intent, NetworkState, OperationKind},
-    spec::{Defaults, MAX_CHAIN_ID, Manifest, NetworkSpec},
+    spec::{Defaults, MAX_CHAIN_ID, Manifest, Member, NetworkSpec},
 };
 
 use crate::{
     operation,
-    store::rows::{KeyRow, NetworkRow, NetworkStatus, NodeRow, NodeStatus, Record},
+    store::rows::{AccountRow, KeyRow, NetworkRow, NetworkStatus, NodeRow, NodeStatus, Record},
     world::World,
 };
 
@@ -57,6 +57,7 @@ pub(crate) fn declare(
     );
     let warnings = warnings(&spec);
     let nodes = nodes(world, &spec);
+    let status = NetworkStatus { accounts: accounts(world, &spec), ..NetworkStatus::default() };
     let network = NetworkRow {
         id,
         organization: organization.id.clone(),
@@ -67,7 +68,7 @@ pub(crate) fn declare(
         resource_version: 1,
         operation: Some(operation_id),
         spec,
-        status: NetworkStatus::default(),
+        status,
         genesis: None,
         endpoint_key: endpoint_key(world),
         created_at_ms: now_ms,
@@ -93,6 +94,15 @@ fn nodes(world: &World, spec: &NetworkSpec) -> Vec<NodeRow> {
             status: NodeStatus::default(),
         })
         .collect()
+}
+
+/// An account for each member: the one that the spec names, or one with a key of its own.
+fn accounts(world: &World, spec: &NetworkSpec) -> Vec<AccountRow> {
+    let account = |member: &Member| match &member.account {
+        Some(address) => AccountRow { key: None, address: Some(address.to_string()) },
+        None => AccountRow { key: Some(KeyId::from_entropy(world.random())), address: None },
+    };
+    spec.members.iter().map(account).collect()
 }
 
 /// 256 random bits in base 32, lower case, without letters that look alike.

@@ -16,7 +16,7 @@ use crate::{
     network::observe::Observation,
     store::{
         error::causes,
-        rows::{NodeRow, Record, Thing},
+        rows::{AccountRow, NodeRow, Record, Thing},
     },
 };
 
@@ -58,7 +58,8 @@ pub(crate) fn workload(
 pub(crate) fn genesis_input(record: &Record, probe_account: [u8; 20]) -> Option<GenesisInput<'_>> {
     let mut nodes = record.nodes.iter();
     let mut members = Vec::new();
-    for member in &record.network.spec.members {
+    let accounts = &record.network.status.accounts;
+    for (member, account) in record.network.spec.members.iter().zip(accounts) {
         let mut validators = Vec::new();
         for _ in 0..member.validators {
             let node = nodes.next()?;
@@ -68,7 +69,8 @@ pub(crate) fn genesis_input(record: &Record, probe_account: [u8; 20]) -> Option<
                 consensus_key: node.consensus_key.public?,
             });
         }
-        members.push(MemberKeys { organization: member.organization.clone(), validators });
+        let organization = member.organization.clone();
+        members.push(MemberKeys { organization, account: account.bytes()?, validators });
     }
     Some(GenesisInput {
         spec: &record.network.spec,
@@ -108,6 +110,13 @@ pub(crate) fn inventory(observed: &Observation) -> Vec<Thing> {
             if key.public.is_some() || observed.held_keys.contains(&key.id) {
                 things.push(thing(ReleasedKind::Key, key.id.to_string(), owner));
             }
+        }
+    }
+    let accounts = &record.network.status.accounts;
+    for (member, account) in record.network.spec.members.iter().zip(accounts) {
+        let AccountRow { key: Some(key), address } = account else { continue };
+        if address.is_some() || observed.held_keys.contains(key) {
+            things.push(thing(ReleasedKind::Key, key.to_string(), member.organization.as_str()));
         }
     }
     things

@@ -116,12 +116,14 @@ impl Execution<'_> {
 
     async fn batch(&mut self, batch: Vec<Action>) -> Result<(), Failure> {
         let mut keys = Vec::new();
+        let mut accounts = Vec::new();
         let mut workloads = Vec::new();
         let mut removals = Vec::new();
         let mut destructions = Vec::new();
         for action in batch {
             match action {
                 Action::CreateKey { node, key, purpose } => keys.push((node, key, purpose)),
+                Action::CreateAccount { member, key } => accounts.push((member, key)),
                 Action::Ensure { node, workload } => workloads.push((node, workload)),
                 Action::Remove(id) => removals.push(id),
                 Action::DestroyKey(id) => destructions.push(id),
@@ -129,6 +131,7 @@ impl Execution<'_> {
             }
         }
         self.create_keys(keys).await?;
+        self.create_accounts(accounts).await?;
         self.ensure(workloads).await?;
         teardown::remove(self, removals).await?;
         teardown::destroy_keys(self, destructions).await
@@ -173,6 +176,7 @@ impl Execution<'_> {
                 self.released = true;
             }
             Action::CreateKey { .. }
+            | Action::CreateAccount { .. }
             | Action::Ensure { .. }
             | Action::Remove(_)
             | Action::DestroyKey(_) => unreachable!("these are carried out in batches"),
@@ -237,6 +241,19 @@ impl Execution<'_> {
             };
             if row.id == id {
                 row.public = Some(public);
+            }
+        }
+        Ok(())
+    }
+
+    async fn create_accounts(&mut self, accounts: Vec<(usize, KeyId)>) -> Result<(), Failure> {
+        let holder = &self.reconciler.world.keys;
+        let made =
+            join_all(accounts.iter().map(|(_, key)| holder.create(key, Purpose::Account))).await;
+        for ((member, _), made) in accounts.into_iter().zip(made) {
+            let public = made.map_err(|error| Failure(reasons::of_keys(&error, self.now_ms())))?;
+            if let Some(account) = self.after.network.status.accounts.get_mut(member) {
+                account.address = Some(format!("0x{public}"));
             }
         }
         Ok(())
@@ -421,6 +438,7 @@ fn alongside(one: &Action, other: &Action) -> bool {
     matches!(
         (one, other),
         (Action::CreateKey { .. }, Action::CreateKey { .. })
+            | (Action::CreateAccount { .. }, Action::CreateAccount { .. })
             | (Action::Ensure { .. }, Action::Ensure { .. })
             | (Action::Remove(_), Action::Remove(_))
             | (Action::DestroyKey(_), Action::DestroyKey(_))

@@ -66,6 +66,8 @@ pub(crate) enum Action {
     Inventory(Vec<Thing>),
     /// World: a key is made.
     CreateKey { node: NodeId, key: KeyId, purpose: Purpose },
+    /// World: the key of a member's account is made; members count from 0 in the spec.
+    CreateAccount { member: usize, key: KeyId },
     /// The genesis document and the test transaction are made from the keys.
     MakeGenesis,
     /// World: a process runs, or no process is left.
@@ -182,9 +184,9 @@ fn plan_destroyed(observed: &Observation, plan: &mut Plan) {
         plan.push(Action::Reach(step::KEYS));
         return;
     }
-    let keys = record.nodes.iter().flat_map(|node| [&node.node_key.id, &node.consensus_key.id]);
-    let undestroyed: Vec<KeyId> =
-        keys.filter(|id| !gone(id.as_str()) || observed.held_keys.contains(*id)).cloned().collect();
+    let undestroyed: Vec<KeyId> = record
+        .key_ids()
+        .filter(|id| !gone(id.as_str()) || observed.held_keys.contains(*id)).cloned().collect();
     if !undestroyed.is_empty() {
         plan.push(Action::Reach(step::KEYS));
         plan.actions.extend(undestroyed.into_iter().map(Action::DestroyKey));

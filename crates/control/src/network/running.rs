@@ -17,7 +17,7 @@ use crate::{
         plan::{Action, Plan, Start, note_process, to_be_proved, up_to_date},
     },
     operation::step,
-    store::rows::NodeRow,
+    store::rows::{AccountRow, NodeRow},
 };
 
 /// How long the test transaction is waited for before it is sent again.
@@ -69,6 +69,11 @@ fn found(observed: &Observation, plan: &mut Plan) -> bool {
                 let (node, key) = (node.id.clone(), key.id.clone());
                 plan.push(Action::CreateKey { node, key, purpose });
             }
+        }
+    }
+    for (member, account) in record.network.status.accounts.iter().enumerate() {
+        if let AccountRow { key: Some(key), address: None } = account {
+            plan.push(Action::CreateAccount { member, key: key.clone() });
         }
     }
     if plan.actions.len() > before {

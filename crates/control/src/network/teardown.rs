@@ -106,15 +106,11 @@ pub(crate) async fn release(execution: &mut Execution<'_>) -> Result<(), Failure
     let left = left.map_err(|error| Failure(reasons::of_substrate(&error, now_ms)))?;
     let held = world.keys.list().await;
     let held = held.map_err(|error| Failure(reasons::of_keys(&error, now_ms)))?;
-    let own = execution
-        .after
-        .nodes
-        .iter()
-        .flat_map(|node| [node.node_key.id.clone(), node.consensus_key.id.clone()]);
+    let own = execution.after.key_ids();
     let still = left
         .iter()
         .map(|instance| instance.id.to_string())
-        .chain(own.filter(|id| held.contains(id)).map(|id| id.to_string()))
+        .chain(own.filter(|id| held.contains(*id)).map(ToString::to_string))
         .next();
     if let Some(still) = still {
         // Somebody brought it back in this moment: the next pass removes it again.
@@ -177,7 +173,14 @@ fn owner(record: &Record, id: &WorkloadId) -> String {
 fn key_owner(record: &Record, id: &KeyId) -> String {
     let node =
         record.nodes.iter().find(|node| node.node_key.id == *id || node.consensus_key.id == *id);
-    node.map_or_else(|| record.network.name.to_string(), |node| node.name.clone())
+    let accounts = record.network.status.accounts.iter();
+    let members = record.network.spec.members.iter().zip(accounts);
+    let mut members = members.filter(|(_, account)| account.key.as_ref() == Some(id));
+    match (node, members.next()) {
+        (Some(node), _) => node.name.clone(),
+        (None, Some((member, _))) => member.organization.to_string(),
+        (None, None) => record.network.name.to_string(),
+    }
 }
 
 fn still_there(what: &str, now_ms: u64) -> Reason {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     monitor::LiveNode,
-    store::rows::{ProcessRef, Record, StoredTest},
+    store::rows::{AccountRow, ProcessRef, Record, StoredTest},
     world::{
         Engines, EveryPointPassed, HttpWire, LoopbackPorts, MachineClock, MachineEntropy,
         VaultKeys, World,
@@ -76,6 +76,9 @@ impl Case {
             node.node_key.public = Some([index; 32]);
             node.consensus_key.public = Some([index + 100; 32]);
             node.port = Some(4001 + u16::from(index));
+        }
+        for account in &mut self.observed.record.network.status.accounts {
+            account.address = Some(format!("0x{}", "ac".repeat(20)));
         }
         let network = &mut self.observed.record.network;
         network.genesis = Some("{}".to_owned());
@@ -179,10 +182,14 @@ impl Case {
         let nodes = &self.observed.record.nodes;
         let name =
             |id: &NodeId| nodes.iter().find(|node| node.id == *id).map_or("?", |node| &node.name);
-        let key = |id: &KeyId| {
+        let key = |key: &KeyId| {
             let owner =
-                nodes.iter().find(|node| node.node_key.id == *id || node.consensus_key.id == *id);
-            owner.map_or("?", |node| &node.name)
+                nodes.iter().find(|node| node.node_key.id == *key || node.consensus_key.id == *key);
+            let account = |account: &AccountRow| account.key.as_ref() == Some(key);
+            let member = self.observed.record.network.status.accounts.iter().position(account);
+            let members = &self.observed.record.network.spec.members;
+            let member = member.map(|index| members[index].organization.as_str());
+            owner.map(|node| node.name.as_str()).or(member).unwrap_or("?")
         };
         match action {
             Action::SetState(state) => format!("state {state:?}"),
@@ -206,6 +213,10 @@ impl Case {
             Action::Inventory(things) => format!("inventory of {} things", things.len()),
             Action::CreateKey { node, purpose, .. } => {
                 format!("create {purpose} key of {}", name(node))
+            }
+            Action::CreateAccount { member, .. } => {
+                let members = &self.observed.record.network.spec.members;
+                format!("create account key of {}", members[*member].organization)
             }
             Action::Ensure { node, workload } => {
                 format!("ensure {} {:?}", name(node), workload.desired)

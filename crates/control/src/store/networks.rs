@@ -8,7 +8,7 @@ use windlass_model::{KeyId, NetworkId, NodeId, OrganizationId, WorkloadId, netwo
 use crate::store::{
     Store,
     error::StoreError,
-    rows::{KeyRow, NetworkRow, NodeRow, Record},
+    rows::{KeyRow, NetworkRow, NetworkStatus, NodeRow, Record},
     values::Columns as _,
 };
 
@@ -126,6 +126,14 @@ impl Store {
             sqlx::query("SELECT id FROM keys").fetch_all(&mut *connection).await.map_err(&failed)?
         {
             known.keys.insert(row.parsed("id")?);
+        }
+        for row in sqlx::query("SELECT status FROM networks")
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(&failed)?
+        {
+            let status: NetworkStatus = row.json("status")?;
+            known.keys.extend(status.accounts.into_iter().filter_map(|account| account.key));
         }
         for row in sqlx::query("SELECT port FROM ports")
             .fetch_all(&mut *connection)

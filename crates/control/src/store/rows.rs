@@ -58,6 +58,18 @@ pub(crate) struct NetworkStatus {
     pub(crate) failures: u32,
     pub(crate) retry_at_ms: u64,
     pub(crate) teardown: Option<TeardownRecord>,
+    /// The members' accounts, in the order of the spec.
+    pub(crate) accounts: Vec<AccountRow>,
+}
+
+/// The account by which a member governs the network: one that the spec names, or one whose key is
+/// held here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AccountRow {
+    /// The key, chosen at the declaration; none if the spec names the account.
+    pub(crate) key: Option<KeyId>,
+    /// `0x` and 40 hex digits; known when the key is made.
+    pub(crate) address: Option<String>,
 }
 
 /// The test transaction, ready to be sent.
@@ -77,6 +89,14 @@ pub(crate) struct TeardownRecord {
     pub(crate) released: Vec<Released>,
     /// The workloads whose removal succeeded.
     pub(crate) removed: Vec<WorkloadId>,
+}
+
+impl AccountRow {
+    /// The address, once it is known.
+    pub(crate) fn bytes(&self) -> Option<[u8; 20]> {
+        let digits = self.address.as_deref()?.strip_prefix("0x")?;
+        hex::decode(digits).ok()?.try_into().ok()
+    }
 }
 
 /// Something that a network has.
@@ -136,6 +156,12 @@ impl Record {
     pub(crate) fn current_operation(&mut self) -> Option<&mut Operation> {
         let id = self.network.operation.as_ref()?;
         self.operation.as_mut().filter(|operation| operation.id == *id)
+    }
+
+    /// Every key that is held for it.
+    pub(crate) fn key_ids(&self) -> impl Iterator<Item = &KeyId> {
+        let of_nodes = self.nodes.iter().flat_map(|node| [&node.node_key.id, &node.consensus_key.id]);
+        of_nodes.chain(self.network.status.accounts.iter().filter_map(|account| account.key.as_ref()))
     }
 
     /// The node of this id.

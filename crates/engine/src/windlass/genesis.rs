@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use windlass_chain::genesis::{Fees, Genesis, GenesisAccount, Member, SignatureScheme, Validator};
+use windlass_chain::genesis::{
+    Fees, Genesis, GenesisAccount, Governance, Member, Permissions, SignatureScheme, Validator,
+};
 use windlass_model::spec::{self, Allocation, NetworkSpec, Quantity};
 
 use super::probe::{PROBE_FEE_FACTOR, PROBE_GAS};
@@ -22,6 +24,8 @@ pub(super) fn genesis(input: &GenesisInput<'_>) -> Result<GenesisFile, EngineErr
         signature_scheme: SignatureScheme::Ed25519,
         fees: fees(&spec.fees),
         alloc: alloc(spec, input.probe_account)?,
+        governance: Governance::default(),
+        permissions: Permissions::default(),
         members: input.members.iter().map(member).collect(),
     };
     document.validate().map_err(EngineError::Genesis)?;
@@ -42,8 +46,15 @@ fn member(keys: &MemberKeys) -> Member {
         name: validator.name.clone(),
         node_key: B256::from(validator.node_key),
         consensus_key: B256::from(validator.consensus_key),
+        account: Address::ZERO,
+        endpoint: String::new(),
     });
-    Member { organization: keys.organization.to_string(), validators: validators.collect() }
+    Member {
+        organization: keys.organization.to_string(),
+        endpoint: String::new(),
+        account: Address::from(keys.account),
+        validators: validators.collect(),
+    }
 }
 
 fn alloc(

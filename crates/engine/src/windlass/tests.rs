@@ -25,6 +25,7 @@ fn members() -> Vec<MemberKeys> {
     });
     vec![MemberKeys {
         organization: "acme".parse().expect("a name"),
+        account: [0xac; 20],
         validators: validators.collect(),
     }]
 }

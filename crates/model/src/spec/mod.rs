@@ -88,6 +88,9 @@ pub struct Member {
     pub organization: Name,
     /// How many validators it runs.
     pub validators: u32,
+    /// The account by which it proposes and votes; one is made, and its key held, unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountAddress>,
 }
 
 /// What a node may use.
@@ -249,6 +252,7 @@ impl Manifest {
             (None, validators) => Ok(vec![Member {
                 organization: defaults.organization.clone(),
                 validators: validators.unwrap_or(4),
+                account: None,
             }]),
         }
     }
@@ -298,6 +302,16 @@ fn check_members(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
             format!("a private network has one member, not {}", spec.members.len()),
             "set kind = \"consortium\", or name one member",
         ));
+    }
+    let mut accounts = std::collections::BTreeSet::new();
+    for account in spec.members.iter().filter_map(|member| member.account.as_ref()) {
+        if account.is_zero() || !accounts.insert(account) {
+            return Err(invalid(
+                "members",
+                format!("`{account}` is no account of one member alone"),
+                "give each member an account of its own, or leave `account` out",
+            ));
+        }
     }
     let validators = spec
         .members

@@ -151,6 +151,13 @@ where
     }
 }
 
+impl AccountAddress {
+    /// Whether it is the zero address, which nobody has the key of.
+    pub fn is_zero(&self) -> bool {
+        self.0.bytes().skip(2).all(|digit| digit == b'0')
+    }
+}
+
 macro_rules! texts {
     ($($name:ident),*) => {$(
         impl $name {

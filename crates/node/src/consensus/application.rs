@@ -2,7 +2,8 @@
 //!
 //! A leader holds its proposal until there is something to put in: no empty blocks. The exception
 //! is a notarised block whose finalisation got lost: after a while an empty block on top carries it
-//! to finality. Nobody's clock decides validity: a block from the future is held until its time
+//! to finality; and when the validators are to change, the rest of the epoch is run out with empty
+//! blocks, as fast as they come. Nobody's clock decides validity: a block from the future is held until its time
 //! comes, since `false` is final in simplex.
 
 use std::{
@@ -21,7 +22,8 @@ use commonware_runtime::{Clock, Metrics, Spawner};
 use futures::StreamExt;
 
 use super::{
-    bell::Bell, block::OrderedBlock, digest::Digest, idle::Progress, scheme::Scheme, work::Work,
+    bell::Bell, block::OrderedBlock, committees::Committees, digest::Digest, idle::Progress,
+    scheme::Scheme, work::Work,
 };
 use crate::seam::{Ledger, Proposal, Verdict};
 
@@ -37,6 +39,7 @@ const REMEMBERED: usize = 256;
 pub struct ChainApplication<L> {
     ledger: L,
     work: Work,
+    committees: Committees,
     progress: Progress,
     bell: Bell,
     block_interval: Duration,
@@ -55,11 +58,13 @@ impl<L: Ledger> ChainApplication<L> {
     pub fn new(
         ledger: L,
         work: Work,
+        committees: Committees,
         progress: Progress,
         bell: Bell,
         block_interval: Duration,
     ) -> Self {
-        Self { ledger, work, progress, bell, block_interval, executed: Arc::default() }
+        let executed = Arc::default();
+        Self { ledger, work, committees, progress, bell, block_interval, executed }
     }
 
     fn remember(&self, block: &OrderedBlock) {
@@ -144,17 +149,19 @@ impl<L: Ledger> ChainApplication<L> {
     ) -> Option<OrderedBlock> {
         let earliest = parent.0.timestamp_ms().saturating_add(as_ms(self.block_interval));
         let soonest = earliest.saturating_sub(unix_ms(clock.current()));
-        if parent.0.number() > 0 && soonest > 0 {
+        if parent.0.number() > 0 && soonest > 0 && !self.committees.are_to_change(&self.ledger) {
             clock.sleep(Duration::from_millis(soonest).min(self.block_interval)).await;
         }
         let mut allow_empty = false;
         loop {
             let rings = self.bell.rings();
-            if allow_empty || self.ledger.has_work() {
+            let allow_empty_now = allow_empty || self.committees.are_to_change(&self.ledger);
+            if allow_empty_now || self.ledger.has_work() {
                 let ledger = self.ledger.clone();
                 let on = parent.0.clone();
                 let now_ms = unix_ms(clock.current());
-                let proposal = Proposal { now_ms, epoch: epoch.get(), allow_empty };
+                let proposal =
+                    Proposal { now_ms, epoch: epoch.get(), allow_empty: allow_empty_now };
                 match self.work.run(move || ledger.propose(&on, proposal)).await? {
                     Ok(Some(block)) => return Some(OrderedBlock(block)),
                     Ok(None) => {}

@@ -1,13 +1,16 @@
 //! Which validators vote in which epoch, as far as this node knows.
 //!
-//! An epoch becomes known when the node enters it: its validators are read from the state at the
-//! block before. The committee of an epoch that isn't known yet can't be verified against, so a
-//! node that is far behind catches up epoch by epoch.
+//! An epoch becomes known when the node has the block before it: its validators are read from the
+//! governance contract's state there, and kept. The committee of an epoch that isn't known yet can't
+//! be verified against, so a node that is far behind catches up epoch by epoch.
+//!
+//! Members may vote in whatever bytes they like as keys. A validator whose keys are no Ed25519 public
+//! keys, or are another's, has no seat: every node leaves out the same ones.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use alloy_primitives::B256;
@@ -17,11 +20,13 @@ use commonware_cryptography::{
     ed25519::PublicKey,
 };
 use commonware_utils::ordered::BiMap;
+use windlass_chain::governance::{SeatedValidator, set_hash};
 
 use super::{
     scheme::{Scheme, Voting},
-    signer::HandleSigner,
+    signer::{HandleSigner, public_key},
 };
+use crate::seam::Ledger;
 
 /// How many past epochs stay verifiable.
 const KEPT_EPOCHS: usize = 1_024;
@@ -29,12 +34,18 @@ const KEPT_EPOCHS: usize = 1_024;
 /// The known epochs' committees. A clone is another handle on the same.
 #[derive(Clone)]
 pub struct Committees {
-    known: Arc<Mutex<BTreeMap<u64, Arc<Scheme>>>>,
+    known: Arc<Mutex<BTreeMap<u64, Known>>>,
     genesis: B256,
     node_key: PublicKey,
     signer: HandleSigner,
-    /// The genesis' validators, which are every epoch's until governance changes them.
-    validators: BiMap<PublicKey, PublicKey>,
+}
+
+/// The committee of one epoch.
+struct Known {
+    seats: BiMap<PublicKey, PublicKey>,
+    /// What the contract has for this set.
+    hash: B256,
+    scheme: Arc<Scheme>,
 }
 
 impl fmt::Debug for Committees {
@@ -45,52 +56,90 @@ impl fmt::Debug for Committees {
 
 impl Committees {
     /// Knows no epoch yet.
-    pub fn new(
-        genesis: B256,
-        validators: BiMap<PublicKey, PublicKey>,
-        node_key: PublicKey,
-        signer: HandleSigner,
-    ) -> Self {
-        Self { known: Arc::default(), genesis, node_key, signer, validators }
+    pub fn new(genesis: B256, node_key: PublicKey, signer: HandleSigner) -> Self {
+        Self { known: Arc::default(), genesis, node_key, signer }
     }
 
-    /// Makes an epoch known; a repeat changes whether the node votes in it.
-    pub fn enter(&self, epoch: Epoch, voting: Voting) -> Arc<Scheme> {
-        let scheme = Arc::new(Scheme::new(
-            self.genesis,
-            self.validators.clone(),
-            &self.node_key,
-            &self.signer,
-            voting,
-        ));
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(epoch.get(), Arc::clone(&scheme));
+    /// Makes an epoch's validators known; this node doesn't vote in it before it enters it. Where
+    /// none of them can have a seat, those of the epoch before keep theirs.
+    pub fn learn(&self, epoch: Epoch, validators: &[SeatedValidator]) {
+        let mut seats = seats(validators);
+        let mut known = self.lock();
+        if seats.is_empty()
+            && let Some(before) = epoch.previous().and_then(|before| known.get(&before.get()))
+        {
+            tracing::error!(%epoch, "no validator can have a seat: those of before keep theirs");
+            seats = before.seats.clone();
+        }
+        let scheme = self.scheme(&seats, Voting::Off);
+        known.insert(epoch.get(), Known { seats, hash: set_hash(validators), scheme });
         while known.len() > KEPT_EPOCHS {
             known.pop_first();
         }
-        scheme
+    }
+
+    /// The committee of a known epoch, in which this node votes from now on, or does not.
+    pub fn enter(&self, epoch: Epoch, voting: Voting) -> Option<Arc<Scheme>> {
+        let mut known = self.lock();
+        let entered = known.get_mut(&epoch.get())?;
+        entered.scheme = self.scheme(&entered.seats, voting);
+        Some(Arc::clone(&entered.scheme))
     }
 
     /// The committee of an epoch, if it is known.
     pub fn of(&self, epoch: Epoch) -> Option<Arc<Scheme>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&epoch.get()).cloned()
+        Some(Arc::clone(&self.lock().get(&epoch.get())?.scheme))
+    }
+
+    /// The hash that the contract has for the validators of a known epoch.
+    pub fn hash_of(&self, epoch: Epoch) -> Option<B256> {
+        Some(self.lock().get(&epoch.get())?.hash)
     }
 
     /// The newest known epoch.
     pub fn newest(&self) -> Epoch {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        Epoch::new(known.last_key_value().map_or(0, |(epoch, _)| *epoch))
+        Epoch::new(self.lock().last_key_value().map_or(0, |(epoch, _)| *epoch))
     }
 
-    /// Every validator's node key, in order, of the newest epoch.
-    pub fn validators(&self) -> &BiMap<PublicKey, PublicKey> {
-        &self.validators
+    /// The node keys of the newest known epoch's validators, in order.
+    pub fn node_keys(&self) -> Vec<PublicKey> {
+        let known = self.lock();
+        known.last_key_value().map_or_else(Vec::new, |(_, known)| {
+            known.seats.keys().iter().cloned().collect()
+        })
+    }
+
+    /// Whether the validators of the next epoch will be others than those of the newest.
+    pub fn are_to_change(&self, ledger: &impl Ledger) -> bool {
+        self.hash_of(self.newest()).is_some_and(|hash| hash != ledger.next_validators_hash())
     }
 
     /// This node's identity.
     pub fn node_key(&self) -> &PublicKey {
         &self.node_key
     }
+
+    fn scheme(&self, seats: &BiMap<PublicKey, PublicKey>, voting: Voting) -> Arc<Scheme> {
+        let (node_key, signer) = (&self.node_key, &self.signer);
+        Arc::new(Scheme::new(self.genesis, seats.clone(), node_key, signer, voting))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn seats(validators: &[SeatedValidator]) -> BiMap<PublicKey, PublicKey> {
+    let (mut nodes, mut votes) = (BTreeSet::new(), BTreeSet::new());
+    let pairs = validators.iter().filter_map(|one| {
+        let pair = (public_key(&one.node_key.0)?, public_key(&one.consensus_key.0)?);
+        let seated = nodes.insert(pair.0.clone()) && votes.insert(pair.1.clone());
+        if !seated {
+            tracing::warn!(node_key = %one.node_key, "a validator with another's key has no seat");
+        }
+        seated.then_some(pair)
+    });
+    BiMap::try_from(pairs.collect::<Vec<_>>()).expect("each key is there once")
 }
 
 impl Provider for Committees {

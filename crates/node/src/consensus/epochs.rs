@@ -2,7 +2,7 @@
 //!
 //! Every epoch has its own engine, journal partition and sub-channels, and ends at a fixed height.
 //! When the last block of an epoch is delivered (and durable), in this order: the next committee is
-//! derived and made known, the peers are tracked, the new engine starts from the boundary block,
+//! read from the state, kept and made known, the peers are tracked, the new engine starts from the boundary block,
 //! the old one is ended, and only then the block is acknowledged: a crash anywhere in between
 //! repeats the whole. Then the boundary's certificate is pushed to all peers, since some of them
 //! may still wait for it in an epoch that nobody votes in any more.
@@ -44,7 +44,7 @@ use super::{
     channels::EngineChannels,
     committees::Committees,
     digest::Digest,
-    exchange::{Heard, caught_up},
+    exchange::{Heard, caught_up, key_bytes},
     freeze::{Brake, Braked},
     idle::{Observer, Progress},
     marker::Marker,
@@ -67,6 +67,9 @@ const LEADER_TIMEOUT: Duration = Duration::from_millis(800);
 const CERTIFICATION_TIMEOUT: Duration = Duration::from_millis(1_400);
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How many epochs before the current one stay verifiable after a restart.
+const REMEMBERED_EPOCHS: u64 = 16;
+
 /// Why consensus ended.
 #[derive(Debug, thiserror::Error)]
 pub enum EpochError {
@@ -76,6 +79,9 @@ pub enum EpochError {
     /// The block before an epoch isn't there.
     #[error("block {0}, which an epoch begins from, is missing")]
     Boundary(u64),
+    /// Who votes in an epoch is neither kept nor in the state any more.
+    #[error("the validators of epoch {0} are not known")]
+    Validators(u64),
     /// A part of consensus ended by itself.
     #[error("{0} has ended")]
     Ended(&'static str),
@@ -174,7 +180,8 @@ where
     /// Runs until a part fails.
     pub async fn run(mut self) -> Result<(), EpochError> {
         let mut epoch = self.epoch_above(self.ledger.tip().number);
-        self.know(epoch);
+        self.remember(epoch).await?;
+        self.know(epoch).await?;
         self.wait_for_tip(&mut epoch).await?;
         let mut active = self.enter(epoch).await?;
         loop {
@@ -187,7 +194,7 @@ where
                     };
                     if Some(block.0.number()) == self.last(active.epoch) {
                         let next = active.epoch.next();
-                        self.know(next);
+                        self.know(next).await?;
                         active = self.enter(next).await?;
                     }
                     acknowledgement.acknowledge();
@@ -198,7 +205,7 @@ where
 
     /// Follows the chain without voting until the peers' tip is reached.
     async fn wait_for_tip(&mut self, epoch: &mut Epoch) -> Result<(), EpochError> {
-        let needed = quorum(self.committees.validators().len());
+        let needed = quorum(self.committees.node_keys().len());
         let (clock, ledger) = (self.context.child("patience"), self.ledger.clone());
         let heard = self.heard.clone();
         let mut caught_up =
@@ -216,7 +223,7 @@ where
                     if let Some((block, acknowledgement)) = self.deliver(update).await? {
                         if Some(block.0.number()) == self.last(*epoch) {
                             *epoch = epoch.next();
-                            self.know(*epoch);
+                            self.know(*epoch).await?;
                         }
                         acknowledgement.acknowledge();
                         // The tip may be reached now.
@@ -312,20 +319,59 @@ where
         self.epocher.last(epoch).map(Height::get)
     }
 
-    /// Makes an epoch's committee known, and all before it that are still verifiable.
-    fn know(&self, epoch: Epoch) {
-        for known in epoch.get().saturating_sub(16)..=epoch.get() {
-            if self.committees.of(Epoch::new(known)).is_none() {
-                self.committees.enter(Epoch::new(known), Voting::On);
+    /// Makes the committee of an epoch known. It is kept when its first block is to come: the state
+    /// after the tip has it then.
+    async fn know(&self, epoch: Epoch) -> Result<(), EpochError> {
+        let ledger = self.ledger.clone();
+        let at_boundary = self.epoch_above(ledger.tip().number) == epoch
+            && self.first(epoch) == ledger.tip().number + 1;
+        let read = move || {
+            if let Some(kept) = ledger.validators_of(epoch.get())? {
+                return Ok(Some(kept));
+            }
+            if !at_boundary {
+                return Ok(None);
+            }
+            let validators = ledger.next_validators()?;
+            ledger.keep_validators(epoch.get(), &validators)?;
+            Ok(Some(validators))
+        };
+        let validators = self.archive.call(read).await.map_err(EpochError::Store)?;
+        let validators = validators.ok_or(EpochError::Validators(epoch.get()))?;
+        self.committees.learn(epoch, &validators);
+        Ok(())
+    }
+
+    /// Makes the committees of the epochs before one known, for what peers still send of them.
+    async fn remember(&self, epoch: Epoch) -> Result<(), EpochError> {
+        for earlier in epoch.get().saturating_sub(REMEMBERED_EPOCHS)..epoch.get() {
+            let ledger = self.ledger.clone();
+            let kept = self.archive.call(move || ledger.validators_of(earlier)).await;
+            if let Some(validators) = kept.map_err(EpochError::Store)? {
+                self.committees.learn(Epoch::new(earlier), &validators);
             }
         }
+        Ok(())
+    }
+
+    /// The first height of an epoch; the genesis belongs to none.
+    fn first(&self, epoch: Epoch) -> u64 {
+        let before = epoch.previous().and_then(|previous| self.last(previous));
+        before.unwrap_or(0) + 1
     }
 
     /// Starts an epoch's engine.
     async fn enter(&mut self, epoch: Epoch) -> Result<Active, EpochError> {
         let (floor, first) = self.floor(epoch).await?;
         let voting = self.may_vote(epoch, first).await?;
-        let scheme = self.committees.enter(epoch, voting);
+        let scheme =
+            self.committees.enter(epoch, voting).ok_or(EpochError::Validators(epoch.get()))?;
+        let node_keys = self.committees.node_keys();
+        if !node_keys.contains(self.committees.node_key()) {
+            let reason = "this node is not a validator in this epoch; it follows".to_owned();
+            self.status.update(|status| status.not_voting = Some(reason));
+        }
+        self.status.set_validators(&node_keys.iter().map(key_bytes).collect::<Vec<_>>());
         (self.track)(epoch);
         let context = self.context.child("engine").with_attribute("epoch", epoch);
         let engine = simplex::Engine::new(

@@ -280,11 +280,8 @@ where
         progress: &mut (u64, SystemTime),
     ) -> bool {
         let me = self.committees.node_key().clone();
-        let members = self.committees.validators();
-        let now: BTreeSet<PublicKey> = (self.connected)()
-            .into_iter()
-            .filter(|peer| *peer != me && members.keys().position(peer).is_some())
-            .collect();
+        let now: BTreeSet<PublicKey> =
+            (self.connected)().into_iter().filter(|peer| *peer != me).collect();
         let new: Vec<PublicKey> = now.difference(known).cloned().collect();
         *known = now;
         let keys: Vec<B256> = known.iter().map(key_bytes).collect();

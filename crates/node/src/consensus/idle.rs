@@ -1,6 +1,7 @@
 //! When is there nothing to do?
 //!
-//! A validator may rest when no executable transaction is pending, and every view in which
+//! A validator may rest when no executable transaction is pending, no change of validators waits for
+//! the epoch's end, and every view in which
 //! anything happened is settled: final, or nullified with nothing notarised after the last final
 //! one. Then, after a short grace, its engine's clock is stopped ([`super::freeze`]). What other
 //! nodes send is still heard and answered; only time stands still.
@@ -18,7 +19,9 @@ use commonware_consensus::{
 use commonware_macros::select;
 use commonware_runtime::Clock;
 
-use super::{bell::Bell, digest::Digest, freeze::Brake, scheme::Scheme};
+use super::{
+    bell::Bell, committees::Committees, digest::Digest, freeze::Brake, scheme::Scheme,
+};
 use crate::{seam::Ledger, status::StatusBoard};
 
 /// How long all must be quiet before the clock stops: time for the last votes to arrive.
@@ -142,6 +145,7 @@ impl<R: Reporter<Activity = Activity<Scheme, Digest>>> Reporter for Observer<R> 
 pub async fn watch<E: Clock, L: Ledger>(
     clock: E,
     ledger: L,
+    committees: Committees,
     progress: Progress,
     brake: Brake,
     status: StatusBoard,
@@ -150,7 +154,8 @@ pub async fn watch<E: Clock, L: Ledger>(
     loop {
         let rings = bell.rings();
         let view = progress.view();
-        if ledger.has_work() || progress.is_unsettled() {
+        let has_work = ledger.has_work() || committees.are_to_change(&ledger);
+        if has_work || progress.is_unsettled() {
             brake.thaw(clock.current());
             status.update(|status| {
                 status.idle = false;

@@ -280,6 +280,7 @@ impl<L: Ledger> Shared<L> {
         let application = ChainApplication::new(
             self.ledger.clone(),
             self.work.clone(),
+            self.committees.clone(),
             self.progress.clone(),
             self.bell.clone(),
             block_interval,
@@ -344,6 +345,7 @@ impl<L: Ledger> Shared<L> {
         let watch = idle::watch(
             context.child("brake"),
             self.ledger.clone(),
+            self.committees.clone(),
             self.progress.clone(),
             self.brake.clone(),
             self.status.clone(),

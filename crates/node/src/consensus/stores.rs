@@ -176,7 +176,7 @@ impl<L: Ledger> Archive<L> {
         ranges
     }
 
-    async fn call<T: Send + 'static>(
+    pub(super) async fn call<T: Send + 'static>(
         &self,
         call: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -48,6 +48,8 @@ pub struct NodeLedger {
 struct Inner {
     chain: Chain,
     genesis: Block,
+    /// The hash of the set of validators that the state after the tip has.
+    next_validators: Mutex<B256>,
     pending: Mutex<Pending>,
     /// Blocks above the tip that were proposed or judged here: what they hold is not proposed again.
     on_the_way: Mutex<HashMap<B256, Block>>,
@@ -106,6 +108,9 @@ pub fn open_store(
 ) -> Result<NodeLedger, OpenError> {
     let chain = Chain::open(store, genesis).map_err(OpenError::Chain)?;
     let base_fee = next_base_fee(&chain).map_err(OpenError::Chain)?;
+    let first = chain.block(0).map_err(OpenError::Chain)?;
+    let first = first.ok_or(OpenError::Chain(ChainError::UnknownBlock))?;
+    let next_validators = chain.next_validators_hash().map_err(OpenError::Chain)?;
     let pool = Pool::new(pool_rules(genesis), Limits::default(), base_fee);
     let (journal, pending) = match journal {
         None => (None, Vec::new()),
@@ -118,7 +123,8 @@ pub fn open_store(
     let ledger = NodeLedger {
         inner: Arc::new(Inner {
             chain,
-            genesis: genesis.block(),
+            genesis: first,
+            next_validators: Mutex::new(next_validators),
             pending: Mutex::new(Pending { pool, journal: None, own: HashMap::new() }),
             on_the_way: Mutex::default(),
             changes: Watch::default(),

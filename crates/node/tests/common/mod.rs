@@ -14,7 +14,9 @@ use alloy_consensus::{SignableTransaction, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use serde_json::{Value, json};
-use windlass_chain::genesis::{Fees, Genesis, Member, SignatureScheme, Validator};
+use windlass_chain::genesis::{
+    Fees, Genesis, Governance, Member, Permissions, SignatureScheme, Validator,
+};
 use windlass_keys::{Purpose, Secp256k1Signer as _, ThrowawayAccount, vault::Vault};
 use windlass_model::KeyId;
 use windlass_node::config::{NodeConfig, Peer};
@@ -41,6 +43,8 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
         name: format!("v{index}"),
         node_key: node.1,
         consensus_key: vote.1,
+        account: Address::ZERO,
+        endpoint: String::new(),
     });
     let genesis = Genesis {
         chain_id: CHAIN_ID,
@@ -53,7 +57,14 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
         signature_scheme: SignatureScheme::Ed25519,
         fees: Fees::Free,
         alloc: BTreeMap::new(),
-        members: vec![Member { organization: "acme".to_owned(), validators: validators.collect() }],
+        governance: Governance::default(),
+        permissions: Permissions::default(),
+        members: vec![Member {
+            organization: "acme".to_owned(),
+            endpoint: String::new(),
+            account: Address::repeat_byte(0xac),
+            validators: validators.collect(),
+        }],
     };
     let addresses = addresses(count.into());
     let peers: Vec<Peer> = keys

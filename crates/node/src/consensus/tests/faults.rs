@@ -147,14 +147,7 @@ fn epochs_pass_although_messages_are_lost() {
         simulate(seed, 4, 8, async |network| {
             network.start_all().await;
             load(network, 2, 1_000).await;
-            let lossy = Link {
-                latency: Duration::from_millis(10),
-                jitter: Duration::from_millis(3),
-                success_rate: probability!(0.8),
-            };
-            for (from, to) in pairs(4) {
-                network.connect(from, to, lossy.clone()).await;
-            }
+            network.connect_all(&lossy()).await;
             load(network, 30, 30_000).await;
             assert!(network.tip() >= 30);
         });
@@ -213,8 +206,11 @@ fn nonsense_on_any_channel_harms_nobody_else() {
     }
 }
 
-fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..count)
-        .flat_map(move |from| (0..count).map(move |to| (from, to)))
-        .filter(|(from, to)| from != to)
+/// A link that loses every fifth message.
+pub(super) fn lossy() -> Link {
+    Link {
+        latency: Duration::from_millis(10),
+        jitter: Duration::from_millis(3),
+        success_rate: probability!(0.8),
+    }
 }

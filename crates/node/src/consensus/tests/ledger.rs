@@ -9,7 +9,10 @@ use std::{
 use alloy_consensus::{BlockBody, Header, SignableTransaction, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{B256, Bytes, Signature, keccak256};
-use windlass_chain::{Block, ExtraData};
+use windlass_chain::{
+    Block, ExtraData,
+    governance::{SeatedValidator, set_hash},
+};
 
 use crate::seam::{AdmitError, Known, Ledger, LedgerError, Origin, Proposal, Tip, Verdict, Wake};
 
@@ -37,6 +40,10 @@ struct State {
     late: BTreeSet<u64>,
     pool: Vec<(u64, B256, TxEnvelope)>,
     sequence: u64,
+    /// From which tip on the state has which validators for the next epoch.
+    validators: BTreeMap<u64, Vec<SeatedValidator>>,
+    /// Those of the epochs that were entered.
+    kept: BTreeMap<u64, Vec<SeatedValidator>>,
     wake: Option<Wake>,
 }
 
@@ -55,10 +62,11 @@ impl std::fmt::Debug for State {
 }
 
 impl MemoryLedger {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(validators: Vec<SeatedValidator>) -> Self {
         let header = Header { gas_limit: 30_000_000, timestamp: 0, ..Header::default() };
         let genesis = Block::new(alloy_consensus::Block::new(header, BlockBody::default()));
-        let state = State { blocks: vec![genesis], ..State::default() };
+        let validators = BTreeMap::from([(0, validators)]);
+        let state = State { blocks: vec![genesis], validators, ..State::default() };
         Self { state: Arc::new(Mutex::new(state)), finalized: Arc::default() }
     }
 
@@ -70,6 +78,11 @@ impl MemoryLedger {
         }
         state.pool.clear();
         state.wake = None;
+    }
+
+    /// Has the state name others from a tip on.
+    pub(crate) fn change_validators(&self, from: u64, validators: Vec<SeatedValidator>) {
+        self.lock().validators.insert(from, validators);
     }
 
     pub(crate) fn contains(&self, number: u64) -> bool {
@@ -164,6 +177,30 @@ impl Ledger for MemoryLedger {
         let mut state = self.lock();
         state.certificates.insert(number, certificate);
         state.late.insert(number);
+        Ok(())
+    }
+
+    fn next_validators(&self) -> Result<Vec<SeatedValidator>, LedgerError> {
+        let tip = self.tip().number;
+        let state = self.lock();
+        let (_, newest) = state.validators.range(..=tip).next_back().expect("genesis has some");
+        Ok(newest.clone())
+    }
+
+    fn next_validators_hash(&self) -> B256 {
+        set_hash(&self.next_validators().expect("a memory reads"))
+    }
+
+    fn validators_of(&self, epoch: u64) -> Result<Option<Vec<SeatedValidator>>, LedgerError> {
+        Ok(self.lock().kept.get(&epoch).cloned())
+    }
+
+    fn keep_validators(
+        &self,
+        epoch: u64,
+        validators: &[SeatedValidator],
+    ) -> Result<(), LedgerError> {
+        self.lock().kept.insert(epoch, validators.to_vec());
         Ok(())
     }
 

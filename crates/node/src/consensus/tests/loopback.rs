@@ -11,7 +11,7 @@ use std::{
 use alloy_primitives::B256;
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Runner, Supervisor, tokio as runtime};
-use commonware_utils::ordered::BiMap;
+use windlass_chain::governance::SeatedValidator;
 
 use super::ledger::{MemoryLedger, transaction};
 use crate::{
@@ -54,10 +54,6 @@ fn run(
         listen: peers[index].address,
         peers: peers.to_vec(),
     };
-    let pairs: Vec<_> = (0..peers.len())
-        .map(|index| (node(index).public_key(), vote(index).public_key()))
-        .collect();
-    let committee = BiMap::try_from(pairs).expect("the keys differ");
     let directory = directory.join(index.to_string());
     std::fs::create_dir_all(&directory).expect("a directory");
     let status = StatusBoard::new(
@@ -86,7 +82,6 @@ fn run(
                 partitions: String::new(),
                 committees: Committees::new(
                     genesis,
-                    committee,
                     node(index).public_key(),
                     vote(index),
                 ),
@@ -141,7 +136,12 @@ fn four_validators_on_loopback_finalise_and_reconnect() {
             Peer { node_key: key_bytes(&key), address }
         })
         .collect();
-    let ledgers: Vec<_> = (0..4).map(|_| MemoryLedger::new()).collect();
+    let validators = (0..4).map(|seed| SeatedValidator {
+        node_key: key_bytes(&HandleSigner::from_seed(seed).public_key()),
+        consensus_key: key_bytes(&HandleSigner::from_seed(1_000 + seed).public_key()),
+    });
+    let validators: Vec<_> = validators.collect();
+    let ledgers: Vec<_> = (0..4).map(|_| MemoryLedger::new(validators.clone())).collect();
     let start =
         |index: usize, cold| run(index, &peers, directory.path(), ledgers[index].clone(), cold);
     let mut running: Vec<_> = (0..4).map(|index| Some(start(index, ColdStart::Yes))).collect();

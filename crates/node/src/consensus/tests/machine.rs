@@ -5,7 +5,7 @@ use alloy_consensus::{SignableTransaction as _, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, keccak256};
 use secp256k1::{Message, SECP256K1, SecretKey};
-use windlass_chain::{genesis::Genesis, store::SimulatedDisk};
+use windlass_chain::{genesis::Genesis, governance::SeatedValidator, store::SimulatedDisk};
 
 use super::ledger::{self, MemoryLedger};
 use crate::{
@@ -53,8 +53,12 @@ pub(crate) struct Memory {
 impl Machine for Memory {
     type Ledger = MemoryLedger;
 
-    fn new(_genesis: &Genesis) -> Self {
-        Self { ledger: MemoryLedger::new() }
+    fn new(genesis: &Genesis) -> Self {
+        let validators = genesis.validators().map(|one| SeatedValidator {
+            node_key: one.node_key,
+            consensus_key: one.consensus_key,
+        });
+        Self { ledger: MemoryLedger::new(validators.collect()) }
     }
 
     fn boot(&mut self) -> MemoryLedger {

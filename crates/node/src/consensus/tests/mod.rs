@@ -1,5 +1,6 @@
 //! Simulations: real validators, simulated network, clock and ledger; one seed, one run.
 
+mod changes;
 mod faults;
 mod ledger;
 mod loopback;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use commonware_runtime::{Runner, deterministic};
 use machine::{Machine, Memory, hashes};
-use network::Network;
+use network::{Network, link};
 
 /// Runs a scenario of some validators with ledgers in memory; the run's trace hash.
 fn simulate<F>(seed: u64, validators: usize, epoch: u64, scenario: F) -> String

@@ -8,16 +8,18 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use commonware_cryptography::{Signer as _, ed25519::PublicKey};
 use commonware_p2p::{
     Recipients, Sender as _,
     simulated::{self, Link, Oracle},
 };
 use commonware_runtime::{Clock, Handle, Quota, Spawner, Storage, Supervisor, deterministic};
-use commonware_utils::{NZU32, NZUsize, ordered::BiMap, probability};
+use commonware_utils::{NZU32, NZUsize, probability};
 use rand_core::Rng as _;
-use windlass_chain::genesis::{Fees, Genesis, Member, SignatureScheme};
+use windlass_chain::genesis::{
+    Fees, Genesis, Governance, Member, Permissions, SignatureScheme,
+};
 
 use super::machine::{Machine, hashes};
 use crate::{
@@ -53,8 +55,7 @@ pub(crate) struct Network<M: Machine> {
     pub(crate) context: deterministic::Context,
     oracle: Oracle<PublicKey, deterministic::Context>,
     reach: Arc<Mutex<Reach>>,
-    committee: BiMap<PublicKey, PublicKey>,
-    genesis: Genesis,
+    pub(crate) genesis: Genesis,
     settings: Settings,
     starts: u64,
     sent: u64,
@@ -90,7 +91,6 @@ impl<M: Machine> Network<M> {
         let pairs: Vec<_> =
             keys.iter().map(|(node, vote)| (node.clone(), vote.public_key())).collect();
         let genesis = genesis(&pairs, epoch);
-        let committee = BiMap::try_from(pairs).expect("the keys differ");
         let peers: Vec<_> = keys.iter().map(|(node, _)| node.clone()).collect();
         let config = simulated::Config {
             max_size: max_message_size(),
@@ -125,7 +125,7 @@ impl<M: Machine> Network<M> {
         let reach = Arc::default();
         let (starts, sent) = (0, 0);
         let mut network =
-            Self { validators, context, oracle, reach, committee, genesis, settings, starts, sent };
+            Self { validators, context, oracle, reach, genesis, settings, starts, sent };
         network.connect_all(&link()).await;
         network
     }
@@ -177,7 +177,6 @@ impl<M: Machine> Network<M> {
         let marker = Arc::clone(&validator.marker);
         let committees = Committees::new(
             validator.ledger.genesis().hash(),
-            self.committee.clone(),
             validator.key.clone(),
             validator.signer.clone(),
         );
@@ -348,6 +347,8 @@ fn genesis(pairs: &[(PublicKey, PublicKey)], epoch_length: u64) -> Genesis {
             name: format!("validator-{index}"),
             node_key: key_bytes(node),
             consensus_key: key_bytes(vote),
+            account: Address::ZERO,
+            endpoint: String::new(),
         });
     Genesis {
         chain_id: CHAIN_ID,
@@ -360,7 +361,14 @@ fn genesis(pairs: &[(PublicKey, PublicKey)], epoch_length: u64) -> Genesis {
         signature_scheme: SignatureScheme::Ed25519,
         fees: Fees::Free,
         alloc: BTreeMap::new(),
-        members: vec![Member { organization: "acme".to_owned(), validators: validators.collect() }],
+        governance: Governance::default(),
+        permissions: Permissions::default(),
+        members: vec![Member {
+            organization: "acme".to_owned(),
+            endpoint: String::new(),
+            account: Address::repeat_byte(0xac),
+            validators: validators.collect(),
+        }],
     }
 }
 

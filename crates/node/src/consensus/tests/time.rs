@@ -18,6 +18,7 @@ use crate::{
         application::{ChainApplication, unix_ms},
         bell::Bell,
         block::OrderedBlock,
+        committees::Committees,
         idle::Progress,
         signer::HandleSigner,
         work::Work,
@@ -29,15 +30,17 @@ use crate::{
 /// how long it took.
 fn judge(epoch: u64, ahead_ms: u64, change: fn(&Block) -> Block) -> (bool, u64) {
     deterministic::Runner::default().start(|context| async move {
-        let ledger = MemoryLedger::new();
+        let ledger = MemoryLedger::new(Vec::new());
         let genesis = OrderedBlock(ledger.genesis());
         let begun = unix_ms(context.current());
         let proposal = Proposal { now_ms: begun + ahead_ms, epoch: 0, allow_empty: true };
         let block = ledger.propose(&genesis.0, proposal).expect("it is sound").expect("a block");
         let bell = Bell::default();
         let progress = Progress::new(bell.clone(), 0);
+        let signer = HandleSigner::from_seed(1);
+        let committees = Committees::new(genesis.0.hash(), signer.public_key(), signer);
         let mut application =
-            ChainApplication::new(ledger, Work::Inline, progress, bell, Duration::ZERO);
+            ChainApplication::new(ledger, Work::Inline, committees, progress, bell, Duration::ZERO);
         let parent = genesis.digest();
         let digested = |block: OrderedBlock| {
             let digest = block.digest();

@@ -1,9 +1,13 @@
 //! What consensus asks of the ledger: blocks made, judged and made final.
 
 use std::collections::HashSet;
+use std::sync::PoisonError;
 
 use alloy_primitives::{Address, B256, Bytes};
-use windlass_chain::{At, Attributes, Block, ChainError, Skipped, TransactionError, ValidateError};
+use windlass_chain::{
+    At, Attributes, Block, ChainError, Skipped, TransactionError, ValidateError,
+    governance::SeatedValidator,
+};
 
 use super::{NodeLedger, next_base_fee};
 use crate::pool::{Account, PoolError};
@@ -56,6 +60,9 @@ impl NodeLedger {
     /// Brings the pool up to date with a block that has become final.
     fn settle(&self, block: &Block, senders: HashSet<Address>) -> Result<(), ChainError> {
         let base_fee = next_base_fee(&self.inner.chain)?;
+        let next_validators = self.inner.chain.next_validators_hash()?;
+        *self.inner.next_validators.lock().unwrap_or_else(PoisonError::into_inner) =
+            next_validators;
         let number = block.number();
         self.on_the_way().retain(|_, other| other.number() > number);
         let state = self.inner.chain.state(At::Latest)?;
@@ -108,6 +115,29 @@ impl Ledger for NodeLedger {
     ) -> Result<(), LedgerError> {
         let kept = self.inner.chain.put_certificate(number, block_hash, certificate);
         kept.map_err(|error| LedgerError::new("keeping a certificate", error))
+    }
+
+    fn next_validators(&self) -> Result<Vec<SeatedValidator>, LedgerError> {
+        let read = self.inner.chain.next_validators();
+        read.map_err(|error| LedgerError::new("reading the next validators", error))
+    }
+
+    fn next_validators_hash(&self) -> B256 {
+        *self.inner.next_validators.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn validators_of(&self, epoch: u64) -> Result<Option<Vec<SeatedValidator>>, LedgerError> {
+        let read = self.inner.chain.validators_of(epoch);
+        read.map_err(|error| LedgerError::new("reading an epoch's validators", error))
+    }
+
+    fn keep_validators(
+        &self,
+        epoch: u64,
+        validators: &[SeatedValidator],
+    ) -> Result<(), LedgerError> {
+        let kept = self.inner.chain.keep_validators(epoch, validators);
+        kept.map_err(|error| LedgerError::new("keeping an epoch's validators", error))
     }
 
     fn has_work(&self) -> bool {

@@ -1,0 +1,297 @@
+//! The governance contract, as the chain and its nodes see it: docs/protocol/governance.md.
+//!
+//! The contract lies at [`ADDRESS`] from genesis on. Its constructor runs when the genesis state is
+//! made, and its code and storage are part of that state, so that the hash of block 0 commits to
+//! them. Whoever needs the validators of an epoch reads them from the state before its first block.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
+use alloy_sol_types::{SolCall, SolConstructor, SolInterface};
+use revm::context::result::{ExecutionResult, Output};
+use revm::context::{Context, TxEnv};
+use revm::database::InMemoryDB;
+use revm::primitives::TxKind;
+use revm::primitives::hardfork::SpecId;
+use revm::state::{AccountInfo, Bytecode};
+use revm::{ExecuteEvm, MainBuilder, MainContext};
+use serde::Deserialize;
+
+use crate::genesis::{Fees, Genesis, GenesisAccount};
+
+/// Where the contract lies: "Windlass" in ASCII, and 1.
+pub const ADDRESS: Address = address!("0x57696e646c617373000000000000000000000001");
+
+/// The slot of the hash of the set of validators that the next epoch has.
+pub const VALIDATOR_SET_HASH_SLOT: U256 = U256::ZERO;
+
+/// The version of the rules that a network begins with.
+pub const RULES_VERSION: u32 = 1;
+
+/// What the contract's constructor may use; it is no transaction, and only has to end.
+const CONSTRUCTOR_GAS: u64 = 1 << 40;
+
+/// Compiled by `npm run build` in `contracts`, whose tests check that it is what the code gives.
+const ARTIFACT: &str = include_str!("../../../contracts/governance/artifact.json");
+
+#[derive(Deserialize)]
+struct Artifact {
+    bytecode: Bytes,
+}
+
+static BYTECODE: LazyLock<Bytes> = LazyLock::new(|| {
+    let artifact: Artifact =
+        serde_json::from_str(ARTIFACT).expect("the committed artifact has the creation bytecode");
+    artifact.bytecode
+});
+
+/// The contract's interface, as far as nodes use it.
+pub mod abi {
+    alloy_sol_types::sol! {
+        #[derive(Debug, PartialEq, Eq)]
+        contract Governance {
+            struct Settings {
+                uint64 gasLimit;
+                uint8 feePolicy;
+                uint64 baseFeeFloor;
+                uint32 minBlockIntervalMs;
+                uint32 proposalLifetime;
+                uint8 membershipThreshold;
+                uint8 parametersThreshold;
+                uint32 rulesVersion;
+                bool sendersPermissioned;
+                bool deployersPermissioned;
+            }
+            struct NewValidator {
+                string name;
+                bytes32 nodeKey;
+                bytes32 consensusKey;
+                address account;
+                string endpoint;
+            }
+            struct NewObserver {
+                bytes32 nodeKey;
+                string endpoint;
+            }
+            struct NewMember {
+                string organization;
+                string endpoint;
+                address account;
+                NewValidator[] validators;
+                NewObserver[] observers;
+            }
+            struct Grant {
+                address account;
+                uint8 permissions;
+            }
+            struct Validator {
+                uint32 id;
+                uint32 member;
+                uint8 state;
+                bool active;
+                string name;
+                bytes32 nodeKey;
+                bytes32 consensusKey;
+                address account;
+                string endpoint;
+            }
+
+            constructor(Settings settings, NewMember[] members, Grant[] grants);
+
+            function validatorSet() external view returns (Validator[] set);
+
+            error OrganizationIsMember(uint32 member);
+            error AccountIsMember(address account, uint32 member);
+            error ZeroAccount();
+            error KeyUsed(bytes32 key);
+            error ZeroKey();
+            error OrganizationLength(uint256 length);
+            error NameLength(uint256 length);
+            error EndpointLength(uint256 length);
+            error TooManyMembers(uint256 count);
+            error TooManyValidators(uint256 count);
+            error NoActiveMember();
+            error NoActiveValidator();
+            error GasLimitOutOfBounds(uint64 gasLimit);
+            error BaseFeeFloorOutOfBounds(uint64 baseFeeFloor);
+            error BlockIntervalOutOfBounds(uint32 milliseconds);
+            error ProposalLifetimeOutOfBounds(uint32 secondsOpen);
+            error ThresholdOutOfBounds(uint8 percent);
+        }
+    }
+}
+
+use abi::Governance::{
+    GovernanceErrors, Grant, NewMember, NewValidator, Settings, constructorCall, validatorSetCall,
+};
+
+/// The bits of a permission.
+const SEND: u8 = 1;
+const DEPLOY: u8 = 2;
+
+/// A validator, as the next epoch has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatedValidator {
+    /// Its p2p identity: an Ed25519 public key.
+    pub node_key: B256,
+    /// The public key of its votes.
+    pub consensus_key: B256,
+}
+
+/// The hash of a set of validators, as the contract has it: over the pairs of node key and
+/// consensus key in rising order of the node keys.
+pub fn set_hash(validators: &[SeatedValidator]) -> B256 {
+    let mut pairs: Vec<_> = validators.iter().map(|one| (one.node_key, one.consensus_key)).collect();
+    pairs.sort_unstable();
+    keccak256(pairs.iter().flat_map(|(node, consensus)| [*node, *consensus]).flatten().collect::<Vec<u8>>())
+}
+
+/// The call that answers with the validators of the next epoch.
+pub fn validator_set_call() -> Bytes {
+    validatorSetCall {}.abi_encode().into()
+}
+
+/// What that call answered; `None` if it is no such answer.
+pub fn read_validator_set(output: &[u8]) -> Option<Vec<SeatedValidator>> {
+    let set = validatorSetCall::abi_decode_returns(output).ok()?;
+    let seat = |one: abi::Governance::Validator| SeatedValidator {
+        node_key: one.nodeKey,
+        consensus_key: one.consensusKey,
+    };
+    Some(set.into_iter().map(seat).collect())
+}
+
+/// The account that was made last, by the hash of its creation: a process has to do with one genesis
+/// and asks for it several times.
+static LAST: Mutex<Option<(B256, GenesisAccount)>> = Mutex::new(None);
+
+/// The contract's account in block 0. The error is what the contract has against the document.
+pub(crate) fn account(genesis: &Genesis) -> Result<GenesisAccount, String> {
+    let mut creation = BYTECODE.to_vec();
+    creation.extend(arguments(genesis).abi_encode());
+    let hash = keccak256(&creation);
+    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, account)) = last().as_ref().filter(|(of, _)| *of == hash) {
+        return Ok(account.clone());
+    }
+    let account = construct(creation)?;
+    *last() = Some((hash, account.clone()));
+    Ok(account)
+}
+
+fn construct(creation: Vec<u8>) -> Result<GenesisAccount, String> {
+    let mut database = InMemoryDB::default();
+    let code = Bytecode::new_raw(creation.into());
+    let account = AccountInfo { nonce: 1, code_hash: code.hash_slow(), ..AccountInfo::default() };
+    database.insert_account_info(ADDRESS, AccountInfo { code: Some(code), ..account });
+    let mut evm = Context::mainnet()
+        .with_db(database)
+        .modify_cfg_chained(|cfg| {
+            cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA);
+            cfg.tx_gas_limit_cap = Some(CONSTRUCTOR_GAS);
+        })
+        .modify_block_chained(|block| block.gas_limit = CONSTRUCTOR_GAS)
+        .build_mainnet();
+    // The creation code lies at the address and is called there: it finds its arguments behind
+    // itself, writes its own storage, and returns the code to be.
+    let transaction = TxEnv {
+        caller: Address::ZERO,
+        kind: TxKind::Call(ADDRESS),
+        gas_limit: CONSTRUCTOR_GAS,
+        ..TxEnv::default()
+    };
+    let outcome = evm.transact(transaction).map_err(|error| error.to_string())?;
+    let code = match outcome.result {
+        ExecutionResult::Success { output: Output::Call(code), .. } if !code.is_empty() => code,
+        ExecutionResult::Success { .. } => return Err("it gave no code".to_owned()),
+        ExecutionResult::Revert { output, .. } => return Err(reason(&output)),
+        ExecutionResult::Halt { reason, .. } => return Err(format!("{reason:?}")),
+    };
+    let changed = outcome.state.get(&ADDRESS).map(|account| &account.storage);
+    let storage = changed
+        .into_iter()
+        .flatten()
+        .filter(|(_, slot)| !slot.present_value.is_zero())
+        .map(|(slot, value)| (B256::from(*slot), B256::from(value.present_value)))
+        .collect();
+    Ok(GenesisAccount { nonce: 1, code, storage, balance: U256::ZERO })
+}
+
+fn arguments(genesis: &Genesis) -> constructorCall {
+    let governance = &genesis.governance;
+    let (fee_policy, floor_wei) = match genesis.fees {
+        Fees::Free => (0, 0),
+        Fees::Eip1559 { floor_wei } => (1, floor_wei),
+    };
+    let permissions = &genesis.permissions;
+    let lists = [(&permissions.send, SEND), (&permissions.deploy, DEPLOY)];
+    let mut grants = std::collections::BTreeMap::<Address, u8>::new();
+    for (list, bit) in lists {
+        for account in list.iter().flatten() {
+            *grants.entry(*account).or_default() |= bit;
+        }
+    }
+    let saturated = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    constructorCall {
+        settings: Settings {
+            gasLimit: genesis.gas_limit,
+            feePolicy: fee_policy,
+            baseFeeFloor: floor_wei,
+            minBlockIntervalMs: saturated(genesis.min_block_interval_ms),
+            proposalLifetime: saturated(governance.proposal_lifetime_s),
+            membershipThreshold: governance.membership_threshold,
+            parametersThreshold: governance.parameters_threshold,
+            rulesVersion: RULES_VERSION,
+            sendersPermissioned: permissions.send.is_some(),
+            deployersPermissioned: permissions.deploy.is_some(),
+        },
+        members: genesis.members.iter().map(member).collect(),
+        grants: grants
+            .into_iter()
+            .map(|(account, permissions)| Grant { account, permissions })
+            .collect(),
+    }
+}
+
+fn member(member: &crate::genesis::Member) -> NewMember {
+    let validators = member.validators.iter().map(|validator| NewValidator {
+        name: validator.name.clone(),
+        nodeKey: validator.node_key,
+        consensusKey: validator.consensus_key,
+        account: validator.account,
+        endpoint: validator.endpoint.clone(),
+    });
+    NewMember {
+        organization: member.organization.clone(),
+        endpoint: member.endpoint.clone(),
+        account: member.account,
+        validators: validators.collect(),
+        observers: Vec::new(),
+    }
+}
+
+/// The contract's own error in words.
+fn reason(output: &[u8]) -> String {
+    match GovernanceErrors::abi_decode(output) {
+        Ok(error) => format!("{error:?}"),
+        Err(_) => format!("it reverted with {}", Bytes::copy_from_slice(output)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::b256;
+
+    use super::*;
+
+    #[test]
+    fn the_hash_of_a_set_is_the_contract_s() {
+        let seat = |node: u8, consensus: u8| SeatedValidator {
+            node_key: B256::repeat_byte(node),
+            consensus_key: B256::repeat_byte(consensus),
+        };
+        let expected = b256!("0x3fdc9032c16d440f6c96be209c36d3d0e1aed61a2531490fe0ca475eb615c40a");
+        assert_eq!(set_hash(&[seat(1, 2), seat(3, 4)]), expected);
+        assert_eq!(set_hash(&[seat(3, 4), seat(1, 2)]), expected, "in any order");
+    }
+}
