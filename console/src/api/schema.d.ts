@@ -293,6 +293,7 @@ export interface components {
             /** @description What the user should know, such as that three validators tolerate no fault. */
             warnings?: string[];
         };
+        AccountAddress: string;
         /** @description What an account holds in block 0. */
         Allocation: {
             /** @description Its balance in wei. */
@@ -534,6 +535,7 @@ export interface components {
         };
         /** @description A member: an organization's seat, with its validators. */
         Member: {
+            account?: components["schemas"]["AccountAddress"] | null;
             /** @description The organization's name. */
             organization: components["schemas"]["Name"];
             /**
@@ -997,6 +999,7 @@ export interface components {
     pathItems: never;
 }
 export type Accepted = components['schemas']['Accepted'];
+export type AccountAddress = components['schemas']['AccountAddress'];
 export type Allocation = components['schemas']['Allocation'];
 export type ApplyPlan = components['schemas']['ApplyPlan'];
 export type BlockRef = components['schemas']['BlockRef'];

@@ -73,6 +73,14 @@ pub(crate) const SUITES: &[Suite] = &[
                 name: "the console's logic",
                 run: |_, log, limit| npm_run("console", "test", log, limit),
             },
+            Step {
+                name: "packages of the contracts",
+                run: |_, log, limit| npm_ci("contracts", log, limit),
+            },
+            Step {
+                name: "the governance contract, every line of it",
+                run: |_, log, limit| npm_run("contracts", "test", log, limit),
+            },
         ],
     },
     Suite {
@@ -96,10 +104,6 @@ pub(crate) const SUITES: &[Suite] = &[
             Step {
                 name: "Python and web3.py",
                 run: |_, log, limit| prerequisites::python(log, limit),
-            },
-            Step {
-                name: "packages of the contracts",
-                run: |_, log, limit| npm_ci("contracts", log, limit),
             },
             Step {
                 name: "compile the contracts",

@@ -23,7 +23,7 @@ const CANONICAL: &str = concat!(
     r#""endpoint":"10.0.0.1:7000","name":"v0","#,
     r#""node_key":"0101010101010101010101010101010101010101010101010101010101010101"}]}],"#,
     r#""min_block_interval_ms":100,"#,
-    r#""permissions":{"deploy":["0x1111111111111111111111111111111111111111"]},"signature_scheme":"ed25519","timestamp":1700000000,"#,
+    r#""permissions":{},"signature_scheme":"ed25519","timestamp":1700000000,"#,
     r#""transaction_gas_cap":16777216,"version":2}"#,
 );
 
@@ -53,10 +53,7 @@ fn document() -> Genesis {
             (Address::repeat_byte(0x22), contract),
         ]),
         governance: Governance::default(),
-        permissions: Permissions {
-            send: None,
-            deploy: Some([Address::repeat_byte(0x11)].into()),
-        },
+        permissions: Permissions::default(),
         members: vec![Member {
             organization: "acme \"ünïon\"".to_owned(),
             endpoint: "https://acme.example".to_owned(),
@@ -111,7 +108,9 @@ fn what_is_wrong_is_named() {
     check(r#""membership_threshold":50"#, r#""membership_threshold":256"#, "governance.membership_threshold");
     check(r#""membership_threshold":50"#, r#""membership_threshold":49"#, "members");
     check(r#""proposal_lifetime_s":604800"#, r#""proposal_lifetime_s":0"#, "members");
-    check(r#""deploy":["#, r#""deplot":["#, "permissions.deplot");
+    check(r#""permissions":{}"#, r#""permissions":{"deplot":[]}"#, "permissions.deplot");
+    check(r#""permissions":{}"#, r#""permissions":{"send":["0x1"]}"#, "permissions.send[0]");
+    check(r#""permissions":{}"#, r#""permissions":{"send":[]}"#, "permissions");
     check("0xacacacacacacacacacacacacacacacacacacacac", "0xac", "members[0].account");
     check("0xacacacacacacacacacacacacacacacacacacacac", "0x0000000000000000000000000000000000000000", "members");
     check(r#""chain_id":7001"#, r#""chain_id":0"#, "chain_id");

@@ -8,7 +8,7 @@
 
 use futures::future::join_all;
 use windlass_engine::Engine;
-use windlass_keys::{KeyError, Purpose};
+use windlass_keys::{KeyError, PublicKey, Purpose};
 use windlass_model::{
     ErrorCode, KeyId, NodeId,
     network::{Evidence, Intent, NetworkState, Operation, OperationState, Reason},
@@ -251,7 +251,12 @@ impl Execution<'_> {
         let made =
             join_all(accounts.iter().map(|(_, key)| holder.create(key, Purpose::Account))).await;
         for ((member, _), made) in accounts.into_iter().zip(made) {
-            let public = made.map_err(|error| Failure(reasons::of_keys(&error, self.now_ms())))?;
+            let public = made.and_then(|public| match public {
+                PublicKey::Account(_) => Ok(public),
+                PublicKey::Ed25519(_) => Err(KeyError::Signing),
+            });
+            let public =
+                public.map_err(|error| Failure(reasons::of_keys(&error, self.now_ms())))?;
             if let Some(account) = self.after.network.status.accounts.get_mut(member) {
                 account.address = Some(format!("0x{public}"));
             }

@@ -255,6 +255,7 @@ fn a_declared_network_gets_keys_ports_and_genesis() {
          create consensus key of validator-2
          create node key of validator-3
          create consensus key of validator-3
+         create account key of acme
          step genesis
          port 4001 for validator-0
          port 4002 for validator-1
@@ -423,7 +424,7 @@ fn a_destroy_takes_the_row_last() {
     let case = declared().founded().running().saying(4, 9).usable().asked(OperationKind::Destroy);
     case.check(
         "state Destroying
-         inventory of 17 things
+         inventory of 18 things
          step endpoint
          Publish
          step processes",

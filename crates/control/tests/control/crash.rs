@@ -31,6 +31,8 @@ use windlass_model::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const NODES: usize = 4;
+/// Two of each node, and one of the member's account.
+const KEYS: usize = 2 * NODES + 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
@@ -134,7 +136,7 @@ fn prepared(verb: Verb) -> Arc<FakeWorld> {
 #[track_caller]
 fn check_usable(world: &FakeWorld, context: &str) {
     assert_eq!(world.nodes().len(), NODES, "{context}");
-    assert_eq!(world.keys.lock().unwrap().len(), 2 * NODES, "{context}");
+    assert_eq!(world.keys.lock().unwrap().len(), KEYS, "{context}");
     let chains = world.chains();
     assert_eq!(chains.len(), 1, "{context}: one genesis, for ever");
     assert_eq!(chains[0].len(), 1, "{context}: one test transaction, for ever");
@@ -156,7 +158,7 @@ fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
         Verb::Start => check_usable(world, context),
         Verb::Stop => {
             assert!(world.nodes().is_empty(), "{context}");
-            assert_eq!(world.keys.lock().unwrap().len(), 2 * NODES, "{context}");
+            assert_eq!(world.keys.lock().unwrap().len(), KEYS, "{context}");
         }
         Verb::Destroy => {
             let left: Vec<_> = world.substrate.workloads();
@@ -170,7 +172,7 @@ fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
             for kind in kinds.into_iter().chain([ReleasedKind::Directory]) {
                 assert_eq!(count(kind), NODES, "{context}: {kind:?} in {receipt:#?}");
             }
-            assert_eq!(count(ReleasedKind::Key), 2 * NODES, "{context}: {receipt:#?}");
+            assert_eq!(count(ReleasedKind::Key), KEYS, "{context}: {receipt:#?}");
             assert_eq!(count(ReleasedKind::Endpoint), 1, "{context}: {receipt:#?}");
         }
     }

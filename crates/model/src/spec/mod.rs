@@ -181,7 +181,7 @@ pub struct Manifest {
     /// 100 unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_block_interval_ms: Option<u64>,
-    /// 1,000 unless said.
+    /// 64 unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch_length: Option<u64>,
     /// `free` unless said.
@@ -228,7 +228,7 @@ impl Manifest {
             transaction_gas_cap: self.transaction_gas_cap.unwrap_or(1 << 24),
             contract_size_limit: self.contract_size_limit.unwrap_or(24_576),
             min_block_interval_ms: self.min_block_interval_ms.unwrap_or(100),
-            epoch_length: self.epoch_length.unwrap_or(1_000),
+            epoch_length: self.epoch_length.unwrap_or(64),
             fees: self.fees.clone().unwrap_or(Fees::Free {}),
             cors_origins: self.cors_origins.clone().unwrap_or_default(),
             alloc: self.alloc.clone().unwrap_or_default(),

@@ -1,9 +1,10 @@
-//! The whole system: life, faults, bad input and directories, safety of real networks of real processes.
+//! The whole system: life, faults, governance, bad input and directories, safety of real networks of real processes.
 
 mod crashes;
 mod damage;
 mod directories;
 mod faults;
+mod governance;
 mod input;
 mod life;
 mod safety;

@@ -288,11 +288,16 @@ impl KeyHolder for Handle {
     fn create<'a>(
         &'a self,
         id: &'a KeyId,
-        _purpose: Purpose,
+        purpose: Purpose,
     ) -> Pending<'a, Result<PublicKey, KeyError>> {
         let call = move || async move {
             self.world.keys.lock().unwrap().insert(id.clone());
-            Ok(PublicKey::Ed25519(Sha256::digest(id.as_str()).into()))
+            let digest: [u8; 32] = Sha256::digest(id.as_str()).into();
+            let [account @ .., _, _, _, _, _, _, _, _, _, _, _, _] = digest;
+            Ok(match purpose {
+                Purpose::Node | Purpose::Consensus => PublicKey::Ed25519(digest),
+                Purpose::Account => PublicKey::Account(account),
+            })
         };
         Box::pin(self.script.call("create key", call, key_told))
     }
