@@ -141,9 +141,16 @@ pub struct SeatedValidator {
 /// The hash of a set of validators, as the contract has it: over the pairs of node key and
 /// consensus key in rising order of the node keys.
 pub fn set_hash(validators: &[SeatedValidator]) -> B256 {
-    let mut pairs: Vec<_> = validators.iter().map(|one| (one.node_key, one.consensus_key)).collect();
+    let mut pairs: Vec<_> =
+        validators.iter().map(|one| (one.node_key, one.consensus_key)).collect();
     pairs.sort_unstable();
-    keccak256(pairs.iter().flat_map(|(node, consensus)| [*node, *consensus]).flatten().collect::<Vec<u8>>())
+    keccak256(
+        pairs
+            .iter()
+            .flat_map(|(node, consensus)| [*node, *consensus])
+            .flatten()
+            .collect::<Vec<u8>>(),
+    )
 }
 
 /// The call that answers with the validators of the next epoch.

@@ -152,8 +152,11 @@ pub trait Ledger: Clone + Send + Sync + fmt::Debug + 'static {
     fn validators_of(&self, epoch: u64) -> Result<Option<Vec<SeatedValidator>>, LedgerError>;
 
     /// Keeps the validators of an epoch; durable when it returns.
-    fn keep_validators(&self, epoch: u64, validators: &[SeatedValidator])
-    -> Result<(), LedgerError>;
+    fn keep_validators(
+        &self,
+        epoch: u64,
+        validators: &[SeatedValidator],
+    ) -> Result<(), LedgerError>;
 
     /// Whether an executable transaction is pending: one that the next block would hold.
     fn has_work(&self) -> bool;

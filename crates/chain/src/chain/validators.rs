@@ -39,9 +39,7 @@ impl Chain {
     /// The hash of those validators: one slot of the state.
     pub fn next_validators_hash(&self) -> Result<B256, ChainError> {
         let state = self.state(At::Latest)?;
-        state
-            .storage(governance::ADDRESS, governance::VALIDATOR_SET_HASH_SLOT)
-            .map(B256::from)
+        state.storage(governance::ADDRESS, governance::VALIDATOR_SET_HASH_SLOT).map(B256::from)
     }
 
     /// The validators of an epoch, if they were kept.

@@ -105,14 +105,22 @@ fn what_is_wrong_is_named() {
     check(r#""version":2"#, r#""version":1"#, "version");
     check(r#""version":2"#, r#""version":3"#, "version");
     check(r#","version":2"#, "", "version");
-    check(r#""membership_threshold":50"#, r#""membership_threshold":256"#, "governance.membership_threshold");
+    check(
+        r#""membership_threshold":50"#,
+        r#""membership_threshold":256"#,
+        "governance.membership_threshold",
+    );
     check(r#""membership_threshold":50"#, r#""membership_threshold":49"#, "members");
     check(r#""proposal_lifetime_s":604800"#, r#""proposal_lifetime_s":0"#, "members");
     check(r#""permissions":{}"#, r#""permissions":{"deplot":[]}"#, "permissions.deplot");
     check(r#""permissions":{}"#, r#""permissions":{"send":["0x1"]}"#, "permissions.send[0]");
     check(r#""permissions":{}"#, r#""permissions":{"send":[]}"#, "permissions");
     check("0xacacacacacacacacacacacacacacacacacacacac", "0xac", "members[0].account");
-    check("0xacacacacacacacacacacacacacacacacacacacac", "0x0000000000000000000000000000000000000000", "members");
+    check(
+        "0xacacacacacacacacacacacacacacacacacacacac",
+        "0x0000000000000000000000000000000000000000",
+        "members",
+    );
     check(r#""chain_id":7001"#, r#""chain_id":0"#, "chain_id");
     check(r#""chain_id":7001"#, r#""chain_id":9007199254740992"#, "chain_id");
     check(r#""chain_id":7001"#, r#""chain_id":"7001""#, "chain_id");

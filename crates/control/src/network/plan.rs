@@ -186,7 +186,9 @@ fn plan_destroyed(observed: &Observation, plan: &mut Plan) {
     }
     let undestroyed: Vec<KeyId> = record
         .key_ids()
-        .filter(|id| !gone(id.as_str()) || observed.held_keys.contains(*id)).cloned().collect();
+        .filter(|id| !gone(id.as_str()) || observed.held_keys.contains(*id))
+        .cloned()
+        .collect();
     if !undestroyed.is_empty() {
         plan.push(Action::Reach(step::KEYS));
         plan.actions.extend(undestroyed.into_iter().map(Action::DestroyKey));

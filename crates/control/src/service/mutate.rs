@@ -102,8 +102,14 @@ impl Control {
         name_or_id: &str,
         meta: RequestMeta,
     ) -> Answer<Accepted> {
-        self.intend(granted, (Action::Change, OperationKind::Stop), name_or_id, meta, change::stop)
-            .await
+        Box::pin(self.intend(
+            granted,
+            (Action::Change, OperationKind::Stop),
+            name_or_id,
+            meta,
+            change::stop,
+        ))
+        .await
     }
 
     /// Brings a stopped network back.
@@ -114,7 +120,7 @@ impl Control {
         meta: RequestMeta,
     ) -> Answer<Accepted> {
         let what = (Action::Change, OperationKind::Start);
-        self.intend(granted, what, name_or_id, meta, change::start).await
+        Box::pin(self.intend(granted, what, name_or_id, meta, change::start)).await
     }
 
     /// Leaves nothing of a network. A second destroy of one under way answers the same operation.
@@ -126,7 +132,7 @@ impl Control {
     ) -> Answer<Accepted> {
         let what = (Action::Destroy, OperationKind::Destroy);
         let decide = |record: &Record| Ok(change::destroy(record));
-        self.intend(granted, what, name_or_id, meta, decide).await
+        Box::pin(self.intend(granted, what, name_or_id, meta, decide)).await
     }
 
     #[expect(clippy::too_many_arguments, reason = "a mutation is all of these at once")]

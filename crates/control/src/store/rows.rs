@@ -160,8 +160,10 @@ impl Record {
 
     /// Every key that is held for it.
     pub(crate) fn key_ids(&self) -> impl Iterator<Item = &KeyId> {
-        let of_nodes = self.nodes.iter().flat_map(|node| [&node.node_key.id, &node.consensus_key.id]);
-        of_nodes.chain(self.network.status.accounts.iter().filter_map(|account| account.key.as_ref()))
+        let of_nodes =
+            self.nodes.iter().flat_map(|node| [&node.node_key.id, &node.consensus_key.id]);
+        of_nodes
+            .chain(self.network.status.accounts.iter().filter_map(|account| account.key.as_ref()))
     }
 
     /// The node of this id.

@@ -54,16 +54,15 @@ pub fn unix_ms(time: SystemTime) -> u64 {
 }
 
 impl<L: Ledger> ChainApplication<L> {
-    /// Over a ledger; `bell` rings when its work or the tip changes.
+    /// Over a ledger; the bell of `progress` rings when its work or the tip changes.
     pub fn new(
         ledger: L,
         work: Work,
         committees: Committees,
         progress: Progress,
-        bell: Bell,
         block_interval: Duration,
     ) -> Self {
-        let executed = Arc::default();
+        let (bell, executed) = (progress.bell().clone(), Arc::default());
         Self { ledger, work, committees, progress, bell, block_interval, executed }
     }
 

@@ -104,9 +104,9 @@ impl Committees {
     /// The node keys of the newest known epoch's validators, in order.
     pub fn node_keys(&self) -> Vec<PublicKey> {
         let known = self.lock();
-        known.last_key_value().map_or_else(Vec::new, |(_, known)| {
-            known.seats.keys().iter().cloned().collect()
-        })
+        known
+            .last_key_value()
+            .map_or_else(Vec::new, |(_, known)| known.seats.keys().iter().cloned().collect())
     }
 
     /// Whether the validators of the next epoch will be others than those of the newest.

@@ -19,10 +19,8 @@ use commonware_consensus::{
 use commonware_macros::select;
 use commonware_runtime::Clock;
 
-use super::{
-    bell::Bell, committees::Committees, digest::Digest, freeze::Brake, scheme::Scheme,
-};
-use crate::{seam::Ledger, status::StatusBoard};
+use super::{bell::Bell, digest::Digest, freeze::Brake, scheme::Scheme};
+use crate::status::StatusBoard;
 
 /// How long all must be quiet before the clock stops: time for the last votes to arrive.
 pub const GRACE: Duration = Duration::from_millis(100);
@@ -52,6 +50,11 @@ impl Progress {
         let views =
             Views { active: zero, notarized: zero, nullified: zero, finalized: zero, final_height };
         Self { inner: Arc::new(Mutex::new(views)), bell }
+    }
+
+    /// What is rung at every change.
+    pub fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     /// A block is proposed or judged in this view.
@@ -142,10 +145,9 @@ impl<R: Reporter<Activity = Activity<Scheme, Digest>>> Reporter for Observer<R> 
 }
 
 /// Stops the engine's clock when there is nothing to do and starts it when there is; runs for ever.
-pub async fn watch<E: Clock, L: Ledger>(
+pub async fn watch<E: Clock>(
     clock: E,
-    ledger: L,
-    committees: Committees,
+    has_work: impl Fn() -> bool,
     progress: Progress,
     brake: Brake,
     status: StatusBoard,
@@ -154,8 +156,7 @@ pub async fn watch<E: Clock, L: Ledger>(
     loop {
         let rings = bell.rings();
         let view = progress.view();
-        let has_work = ledger.has_work() || committees.are_to_change(&ledger);
-        if has_work || progress.is_unsettled() {
+        if has_work() || progress.is_unsettled() {
             brake.thaw(clock.current());
             status.update(|status| {
                 status.idle = false;

@@ -282,7 +282,6 @@ impl<L: Ledger> Shared<L> {
             self.work.clone(),
             self.committees.clone(),
             self.progress.clone(),
-            self.bell.clone(),
             block_interval,
         );
         let (marshal, epocher) = (self.marshal.clone(), self.epocher.clone());
@@ -342,10 +341,10 @@ impl<L: Ledger> Shared<L> {
 
     /// The watch over the engine's clock.
     fn watch<E: Clock + Spawner + Metrics>(&self, context: &E) -> Handle<()> {
+        let (ledger, committees) = (self.ledger.clone(), self.committees.clone());
         let watch = idle::watch(
             context.child("brake"),
-            self.ledger.clone(),
-            self.committees.clone(),
+            move || ledger.has_work() || committees.are_to_change(&ledger),
             self.progress.clone(),
             self.brake.clone(),
             self.status.clone(),

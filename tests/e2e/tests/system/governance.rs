@@ -42,7 +42,7 @@ const RESUME_VALIDATOR: u8 = 7;
 async fn create(platform: &Platform, name: &str, account: Address) -> Network {
     let spec = platform.data_dir.with_extension("toml");
     let text = format!(
-        "chain_id = 77001\n[[members]]\norganization = \"acme\"\nvalidators = 5\n\
+        "chain_id = 77001\nepoch_length = 16\n[[members]]\norganization = \"acme\"\nvalidators = 5\n\
          account = \"{account:#x}\"\n"
     );
     fs::write(&spec, text).expect("a spec can be written");
@@ -128,10 +128,7 @@ async fn a_validator_is_suspended_and_resumed_under_load() {
 }
 
 /// Sends transactions, one after the other, until it is told to stop; all that were acknowledged.
-async fn load(
-    endpoint: &Endpoint,
-    mut stopped: tokio::sync::oneshot::Receiver<()>,
-) -> Vec<String> {
+async fn load(endpoint: &Endpoint, mut stopped: tokio::sync::oneshot::Receiver<()>) -> Vec<String> {
     let mut account = Account::new(77_001);
     let mut sent = Vec::new();
     while matches!(stopped.try_recv(), Err(tokio::sync::oneshot::error::TryRecvError::Empty)) {

@@ -80,11 +80,7 @@ fn run(
                 ledger: mine,
                 work: Work::threads(2).expect("threads start"),
                 partitions: String::new(),
-                committees: Committees::new(
-                    genesis,
-                    node(index).public_key(),
-                    vote(index),
-                ),
+                committees: Committees::new(genesis, node(index).public_key(), vote(index)),
                 settings: Settings {
                     epoch_length: NonZeroU64::new(1_000_000).expect("positive"),
                     block_interval: Duration::ZERO,

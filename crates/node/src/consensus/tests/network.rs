@@ -17,9 +17,7 @@ use commonware_p2p::{
 use commonware_runtime::{Clock, Handle, Quota, Spawner, Storage, Supervisor, deterministic};
 use commonware_utils::{NZU32, NZUsize, probability};
 use rand_core::Rng as _;
-use windlass_chain::genesis::{
-    Fees, Genesis, Governance, Member, Permissions, SignatureScheme,
-};
+use windlass_chain::genesis::{Fees, Genesis, Governance, Member, Permissions, SignatureScheme};
 
 use super::machine::{Machine, hashes};
 use crate::{

@@ -35,12 +35,11 @@ fn judge(epoch: u64, ahead_ms: u64, change: fn(&Block) -> Block) -> (bool, u64) 
         let begun = unix_ms(context.current());
         let proposal = Proposal { now_ms: begun + ahead_ms, epoch: 0, allow_empty: true };
         let block = ledger.propose(&genesis.0, proposal).expect("it is sound").expect("a block");
-        let bell = Bell::default();
-        let progress = Progress::new(bell.clone(), 0);
+        let progress = Progress::new(Bell::default(), 0);
         let signer = HandleSigner::from_seed(1);
         let committees = Committees::new(genesis.0.hash(), signer.public_key(), signer);
         let mut application =
-            ChainApplication::new(ledger, Work::Inline, committees, progress, bell, Duration::ZERO);
+            ChainApplication::new(ledger, Work::Inline, committees, progress, Duration::ZERO);
         let parent = genesis.digest();
         let digested = |block: OrderedBlock| {
             let digest = block.digest();
