@@ -503,7 +503,7 @@ export interface components {
             engine?: components["schemas"]["EngineName"] | null;
             /**
              * Format: int64
-             * @description 1,000 unless said.
+             * @description 64 unless said.
              */
             epoch_length?: number | null;
             fees?: components["schemas"]["Fees"] | null;

@@ -45,6 +45,14 @@ static BYTECODE: LazyLock<Bytes> = LazyLock::new(|| {
     artifact.bytecode
 });
 
+static CONTRACT_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(&*BYTECODE));
+
+/// The hash of the contract's creation code, which genesis documents name: a network has the contract
+/// that it was made with, whatever a later program would make.
+pub fn contract_hash() -> B256 {
+    *CONTRACT_HASH
+}
+
 /// The contract's interface, as far as nodes use it.
 pub mod abi {
     alloy_sol_types::sol! {
@@ -136,6 +144,15 @@ pub struct SeatedValidator {
     pub node_key: B256,
     /// The public key of its votes.
     pub consensus_key: B256,
+}
+
+/// Who votes in an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committee {
+    /// The hash that the contract has for the set; those of it without a usable key have no seat.
+    pub hash: B256,
+    /// Who has a seat.
+    pub seats: Vec<SeatedValidator>,
 }
 
 /// The hash of a set of validators, as the contract has it: over the pairs of node key and

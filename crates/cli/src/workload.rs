@@ -254,7 +254,8 @@ impl Failure {
     /// Not every library passes on what the system said: where a program fails and its disk has no
     /// space left, that is why.
     fn on_disk(self, directory: &Path) -> Self {
-        if self.code == ErrorCode::WorkloadFailed && is_full(directory) {
+        let vague = matches!(self.code, ErrorCode::WorkloadFailed | ErrorCode::LedgerDamaged);
+        if vague && is_full(directory) {
             return self.coded(ErrorCode::DiskFull);
         }
         self

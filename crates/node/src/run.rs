@@ -246,9 +246,8 @@ async fn live(
         marker: Arc::clone(&opened.marker),
         status: opened.status.clone(),
     };
-    let mut consensus = start(context.child("consensus"), parts, network.channels)
-        .await
-        .map_err(NodeError::Start)?;
+    let starting = start(context.child("consensus"), parts, network.channels);
+    let mut consensus = Box::pin(starting).await.map_err(NodeError::Start)?;
     let socket = directory.join("rpc.sock");
     let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone())
         .map_err(NodeError::Rpc)?;

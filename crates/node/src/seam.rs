@@ -17,7 +17,10 @@
 use std::{fmt, sync::Arc};
 
 use alloy_primitives::{B256, Bytes};
-use windlass_chain::{Block, governance::SeatedValidator};
+use windlass_chain::{
+    Block,
+    governance::{Committee, SeatedValidator},
+};
 
 /// The last block that is final and durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,15 +151,11 @@ pub trait Ledger: Clone + Send + Sync + fmt::Debug + 'static {
     /// and does not block.
     fn next_validators_hash(&self) -> B256;
 
-    /// The validators of an epoch, if they were kept.
-    fn validators_of(&self, epoch: u64) -> Result<Option<Vec<SeatedValidator>>, LedgerError>;
+    /// Who votes in an epoch, if it was kept.
+    fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError>;
 
-    /// Keeps the validators of an epoch; durable when it returns.
-    fn keep_validators(
-        &self,
-        epoch: u64,
-        validators: &[SeatedValidator],
-    ) -> Result<(), LedgerError>;
+    /// Keeps who votes in an epoch; durable when it returns.
+    fn keep_committee(&self, epoch: u64, committee: &Committee) -> Result<(), LedgerError>;
 
     /// Whether an executable transaction is pending: one that the next block would hold.
     fn has_work(&self) -> bool;

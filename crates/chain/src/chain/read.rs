@@ -114,7 +114,7 @@ impl Chain {
         view.prove(hash, address, slots)
     }
 
-    fn on_site<T, E: From<CallError>>(
+    pub(super) fn on_site<T, E: From<CallError>>(
         &self,
         at: At,
         work: impl FnOnce(CallSite<'_>) -> Result<T, E>,

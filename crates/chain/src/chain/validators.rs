@@ -3,13 +3,13 @@
 use alloy_primitives::B256;
 
 use super::{At, Chain, ChainError};
-use crate::execute::{CallError, CallLimits, CallRequest, CallResult};
-use crate::governance::{self, SeatedValidator};
+use crate::execute::{CallError, CallRequest, CallResult, call};
+use crate::governance::{self, Committee, SeatedValidator};
 use crate::state::keys;
 use crate::store::Batch;
 
-/// What reading the validators may use: a hundred with names and endpoints take less than a tenth.
-const READING_GAS: u64 = 100_000_000;
+/// What reading the validators may use: a hundred with the longest texts take a hundredth.
+const READING_GAS: u64 = 1 << 30;
 /// The two keys of a validator, as they are kept.
 const SEAT_BYTES: usize = 64;
 
@@ -22,9 +22,10 @@ impl Chain {
             input: governance::validator_set_call(),
             ..CallRequest::default()
         };
-        let limits = CallLimits { gas_cap: READING_GAS, cancel: None };
         let failed = |why: String| ChainError::Execution(format!("the validators: {why}"));
-        let outcome = self.call(At::Latest, &request, limits).map_err(|error| match error {
+        // Whatever gas a block may have: without the validators there is no next block.
+        let read = self.on_site(At::Latest, |site| call::run(site, &request, READING_GAS, None));
+        let outcome = read.map(call::outcome).map_err(|error| match error {
             CallError::Chain(error) => error,
             CallError::Invalid(_) | CallError::Cancelled => failed(error.to_string()),
         })?;
@@ -42,31 +43,27 @@ impl Chain {
         state.storage(governance::ADDRESS, governance::VALIDATOR_SET_HASH_SLOT).map(B256::from)
     }
 
-    /// The validators of an epoch, if they were kept.
-    pub fn validators_of(&self, epoch: u64) -> Result<Option<Vec<SeatedValidator>>, ChainError> {
-        let Some(record) = self.store.snapshot()?.get(&keys::validators(epoch))? else {
+    /// Who votes in an epoch, if it was kept.
+    pub fn committee(&self, epoch: u64) -> Result<Option<Committee>, ChainError> {
+        let Some(record) = self.store.snapshot()?.get(&keys::committee(epoch))? else {
             return Ok(None);
         };
-        let (seats, rest) = record.as_chunks::<SEAT_BYTES>();
-        if !rest.is_empty() {
-            return Err(ChainError::Damaged(format!("validators of epoch {epoch}")));
-        }
+        let damaged = || ChainError::Damaged(format!("who votes in epoch {epoch}"));
+        let (hash, seats) = record.split_first_chunk::<32>().ok_or_else(damaged)?;
+        let (seats, []) = seats.as_chunks::<SEAT_BYTES>() else { return Err(damaged()) };
         let seat = |bytes: &[u8; SEAT_BYTES]| SeatedValidator {
             node_key: B256::from_slice(&bytes[..32]),
             consensus_key: B256::from_slice(&bytes[32..]),
         };
-        Ok(Some(seats.iter().map(seat).collect()))
+        Ok(Some(Committee { hash: hash.into(), seats: seats.iter().map(seat).collect() }))
     }
 
-    /// Keeps the validators of an epoch, durably when it returns.
-    pub fn keep_validators(
-        &self,
-        epoch: u64,
-        validators: &[SeatedValidator],
-    ) -> Result<(), ChainError> {
-        let seats = validators.iter().flat_map(|one| [one.node_key, one.consensus_key]);
+    /// Keeps who votes in an epoch, durably when it returns.
+    pub fn keep_committee(&self, epoch: u64, committee: &Committee) -> Result<(), ChainError> {
+        let seats = committee.seats.iter().flat_map(|one| [one.node_key, one.consensus_key]);
+        let record = std::iter::once(committee.hash).chain(seats).flatten().collect();
         let mut batch = Batch::default();
-        batch.put(keys::validators(epoch), seats.flatten().collect());
+        batch.put(keys::committee(epoch), record);
         let _writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(self.store.commit(batch)?)
     }

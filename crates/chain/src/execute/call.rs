@@ -133,7 +133,7 @@ pub(crate) fn call(
 }
 
 /// Runs a call with exactly this gas.
-pub(super) fn run(
+pub(crate) fn run(
     site: CallSite<'_>,
     request: &CallRequest,
     gas: u64,
@@ -194,7 +194,7 @@ fn transaction(site: CallSite<'_>, request: &CallRequest, gas: u64) -> Result<Tx
 }
 
 /// How a result reads to a caller.
-pub(super) fn outcome(result: ExecutionResult) -> CallOutcome {
+pub(crate) fn outcome(result: ExecutionResult) -> CallOutcome {
     let gas_used = result.tx_gas_used();
     match result {
         ExecutionResult::Success { output, logs, .. } => CallOutcome {

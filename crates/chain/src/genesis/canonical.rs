@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::governance;
+
 use super::{
     Fees, Genesis, GenesisAccount, Member, Permissions, SignatureScheme, VERSION, Validator,
 };
@@ -26,6 +28,7 @@ pub(super) fn encode(genesis: &Genesis) -> Vec<u8> {
         "fees": encode_fees(genesis.fees),
         "alloc": alloc,
         "governance": {
+            "contract": format!("{:#x}", governance::contract_hash()),
             "membership_threshold": genesis.governance.membership_threshold,
             "parameters_threshold": genesis.governance.parameters_threshold,
             "proposal_lifetime_s": genesis.governance.proposal_lifetime_s,

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 
+use crate::governance::contract_hash;
+
 use super::json::{Field, Json};
 use super::{
     Fees, Genesis, GenesisAccount, GenesisError, Governance, Member, Permissions, SignatureScheme,
@@ -70,6 +72,11 @@ fn fees(field: Field) -> Result<Fees, GenesisError> {
 
 fn governance(field: Field) -> Result<Governance, GenesisError> {
     let mut object = field.object()?;
+    let contract = object.required("contract")?;
+    let hash: B256 = prefixed(&contract, contract.text()?, "a hash of 32 bytes")?;
+    if hash != contract_hash() {
+        return Err(contract.wrong("is a contract that this program does not have"));
+    }
     let governance = Governance {
         membership_threshold: percent(&object.required("membership_threshold")?)?,
         parameters_threshold: percent(&object.required("parameters_threshold")?)?,

@@ -15,7 +15,7 @@ const CANONICAL: &str = concat!(
     r#""0x00000000000000000000000000000000000000000000000000000000000000ff"}}},"#,
     r#""chain_id":7001,"contract_size_limit":24576,"epoch_length":1000,"#,
     r#""fees":{"floor_wei":1000000000,"policy":"eip1559"},"gas_limit":30000000,"#,
-    r#""governance":{"membership_threshold":50,"parameters_threshold":50,"proposal_lifetime_s":604800},"#,
+    r#""governance":{"contract":"0x8830307926369ad735de5a2c05ae8810da19a78c461aeaa0518a0a27cce9aeee","membership_threshold":50,"parameters_threshold":50,"proposal_lifetime_s":604800},"#,
     r#""members":[{"account":"0xacacacacacacacacacacacacacacacacacacacac","#,
     r#""endpoint":"https://acme.example","organization":"acme \"ünïon\"","validators":[{"#,
     r#""account":"0x0000000000000000000000000000000000000000","#,
@@ -77,7 +77,7 @@ fn the_document_has_these_bytes_and_this_hash_for_ever() {
     assert_eq!(genesis.block().header().extra_data[..], keccak256(CANONICAL)[..]);
     assert_eq!(
         genesis.hash(),
-        b256!("ac8ea25444090672196dc987e2218af3ce78b8757f48051a2392fd2b6c15e51c"),
+        b256!("dd4a530aa28e6a5db0aba974da8652abb9cb778cb51c0a74ccfb15f63f7df883"),
     );
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn certificate(number: u64) -> Vec<u8> {
 }
 
 /// Who votes in an epoch.
-pub(crate) fn validators(epoch: u64) -> Vec<u8> {
+pub(crate) fn committee(epoch: u64) -> Vec<u8> {
     numbered(b'v', epoch)
 }
 

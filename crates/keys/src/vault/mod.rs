@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use windlass_model::KeyId;
 
-pub use self::voted::VotingRecord;
+pub use self::voted::{Voted, VotingRecord};
 use crate::file::{self, KEY_FILE, StoredKey, TEMPORARY_PREFIX, VOTED_FILE};
 use crate::software::{self, SoftwareEd25519, SoftwareSecp256k1};
 use crate::{Ed25519Signer, KeyError, PublicKey, Purpose, Secp256k1Signer};

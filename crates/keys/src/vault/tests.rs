@@ -214,14 +214,20 @@ fn a_voting_record_only_advances_and_goes_with_its_key() {
     vault.create(&id, Purpose::Consensus).unwrap();
     let record = vault.voting_record(&id).unwrap();
     assert_eq!(record.newest().unwrap(), None);
-    record.advance(3).unwrap();
-    record.advance(2).unwrap();
-    assert_eq!(vault.voting_record(&id).unwrap().newest().unwrap(), Some(3));
+    let voted = |epoch, journal| Voted { epoch, journal };
+    record.advance(voted(3, 7)).unwrap();
+    record.advance(voted(2, 8)).unwrap();
+    assert_eq!(vault.voting_record(&id).unwrap().newest().unwrap(), Some(voted(3, 7)));
+    record.advance(voted(3, u64::MAX)).unwrap();
+    assert_eq!(record.newest().unwrap(), Some(voted(3, u64::MAX)));
 
     let file = vault.directory().join(id.to_string()).join("voted");
-    fs::write(&file, "three").unwrap();
+    fs::write(&file, "3").unwrap();
     assert!(matches!(record.newest(), Err(KeyError::Damaged { .. })));
-    assert!(matches!(record.advance(4), Err(KeyError::Damaged { .. })), "nothing is guessed");
+    assert!(
+        matches!(record.advance(voted(4, 1)), Err(KeyError::Damaged { .. })),
+        "nothing is guessed"
+    );
 
     assert!(vault.destroy(&id).unwrap().removed.contains(&file));
     assert!(!file.exists());

@@ -20,7 +20,7 @@ use commonware_cryptography::{
     ed25519::PublicKey,
 };
 use commonware_utils::ordered::BiMap;
-use windlass_chain::governance::{SeatedValidator, set_hash};
+use windlass_chain::governance::{Committee, SeatedValidator};
 
 use super::{
     scheme::{Scheme, Voting},
@@ -60,19 +60,13 @@ impl Committees {
         Self { known: Arc::default(), genesis, node_key, signer }
     }
 
-    /// Makes an epoch's validators known; this node doesn't vote in it before it enters it. Where
-    /// none of them can have a seat, those of the epoch before keep theirs.
-    pub fn learn(&self, epoch: Epoch, validators: &[SeatedValidator]) {
-        let mut seats = seats(validators);
-        let mut known = self.lock();
-        if seats.is_empty()
-            && let Some(before) = epoch.previous().and_then(|before| known.get(&before.get()))
-        {
-            tracing::error!(%epoch, "no validator can have a seat: those of before keep theirs");
-            seats = before.seats.clone();
-        }
+    /// Makes an epoch's committee known; this node doesn't vote in it before it enters it.
+    pub fn learn(&self, epoch: Epoch, committee: &Committee) {
+        let seats = committee.seats.iter().filter_map(pair).collect::<Vec<_>>();
+        let seats = BiMap::try_from(seats).expect("only who can have a seat is kept");
         let scheme = self.scheme(&seats, Voting::Off);
-        known.insert(epoch.get(), Known { seats, hash: set_hash(validators), scheme });
+        let mut known = self.lock();
+        known.insert(epoch.get(), Known { seats, hash: committee.hash, scheme });
         while known.len() > KEPT_EPOCHS {
             known.pop_first();
         }
@@ -129,17 +123,27 @@ impl Committees {
     }
 }
 
-fn seats(validators: &[SeatedValidator]) -> BiMap<PublicKey, PublicKey> {
+/// Those of a set of validators who can have a seat.
+pub fn seated(validators: Vec<SeatedValidator>) -> Vec<SeatedValidator> {
     let (mut nodes, mut votes) = (BTreeSet::new(), BTreeSet::new());
-    let pairs = validators.iter().filter_map(|one| {
-        let pair = (public_key(&one.node_key.0)?, public_key(&one.consensus_key.0)?);
-        let seated = nodes.insert(pair.0.clone()) && votes.insert(pair.1.clone());
-        if !seated {
-            tracing::warn!(node_key = %one.node_key, "a validator with another's key has no seat");
+    let can = |one: &SeatedValidator| {
+        let pair = pair(one);
+        let can = pair.is_some_and(|(node, vote)| {
+            !nodes.contains(&node)
+                && !votes.contains(&vote)
+                && nodes.insert(node)
+                && votes.insert(vote)
+        });
+        if !can {
+            tracing::warn!(node_key = %one.node_key, "a validator's keys are none, or another's");
         }
-        seated.then_some(pair)
-    });
-    BiMap::try_from(pairs.collect::<Vec<_>>()).expect("each key is there once")
+        can
+    };
+    validators.into_iter().filter(can).collect()
+}
+
+fn pair(one: &SeatedValidator) -> Option<(PublicKey, PublicKey)> {
+    Some((public_key(&one.node_key.0)?, public_key(&one.consensus_key.0)?))
 }
 
 impl Provider for Committees {

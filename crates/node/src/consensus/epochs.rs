@@ -12,7 +12,6 @@
 
 use std::{
     num::{NonZeroU16, NonZeroUsize},
-    sync::Arc,
     time::Duration,
 };
 
@@ -42,18 +41,20 @@ use super::{
     bell::Bell,
     block::OrderedBlock,
     channels::EngineChannels,
-    committees::Committees,
+    committees::{Committees, seated},
     digest::Digest,
     exchange::{Heard, caught_up, key_bytes},
     freeze::{Brake, Braked},
     idle::{Observer, Progress},
-    marker::Marker,
+    marker::{Guard, GuardError},
     scheme::{Scheme, Voting},
     stores::{Archive, StoreError},
 };
+use windlass_chain::governance::{Committee, set_hash};
+
 use crate::{
     seam::Ledger,
-    status::{StatusBoard, StatusTip, quorum},
+    status::{StatusBoard, StatusTip},
 };
 
 /// A page of the journals' cache, and how many there are.
@@ -86,8 +87,8 @@ pub enum EpochError {
     #[error("{0} has ended")]
     Ended(&'static str),
     /// Whether this validator has voted before can't be found out.
-    #[error("the record of the epochs this validator voted in cannot be used")]
-    Marker(#[source] windlass_keys::KeyError),
+    #[error("whether this validator may vote cannot be found out")]
+    Guard(#[source] GuardError),
 }
 
 /// What marshal delivers, in order.
@@ -121,7 +122,6 @@ pub struct Epochs<E, L, S: Sender, B, A> {
     pub(super) marshal: Mailbox<Scheme, Standard<OrderedBlock>>,
     pub(super) application: A,
     pub(super) blocker: B,
-    pub(super) partitions: String,
     pub(super) channels: EngineChannels<S>,
     pub(super) deliveries: mpsc::UnboundedReceiver<Update<OrderedBlock>>,
     pub(super) progress: Progress,
@@ -130,7 +130,7 @@ pub struct Epochs<E, L, S: Sender, B, A> {
     pub(super) status: StatusBoard,
     pub(super) boundary: Bell,
     pub(super) track: Track,
-    pub(super) marker: Arc<dyn Marker>,
+    pub(super) guard: Guard,
     pub(super) block_interval: Duration,
     pub(super) page_cache: CacheRef,
 }
@@ -177,11 +177,16 @@ where
         + Relay<Digest = Digest, PublicKey = PublicKey, Plan = Plan<PublicKey>>
         + Reporter<Activity = Activity<Scheme, Digest>>,
 {
+    /// Makes the committees known that certificates may be of.
+    pub async fn prepare(&self) -> Result<(), EpochError> {
+        let epoch = self.epoch_above(self.ledger.tip().number);
+        self.remember(epoch).await?;
+        self.know(epoch).await
+    }
+
     /// Runs until a part fails.
     pub async fn run(mut self) -> Result<(), EpochError> {
         let mut epoch = self.epoch_above(self.ledger.tip().number);
-        self.remember(epoch).await?;
-        self.know(epoch).await?;
         self.wait_for_tip(&mut epoch).await?;
         let mut active = self.enter(epoch).await?;
         loop {
@@ -205,11 +210,10 @@ where
 
     /// Follows the chain without voting until the peers' tip is reached.
     async fn wait_for_tip(&mut self, epoch: &mut Epoch) -> Result<(), EpochError> {
-        let needed = quorum(self.committees.node_keys().len());
         let (clock, ledger) = (self.context.child("patience"), self.ledger.clone());
-        let heard = self.heard.clone();
+        let (heard, committees) = (self.heard.clone(), self.committees.clone());
         let mut caught_up =
-            Box::pin(async move { caught_up(&clock, &ledger, &heard, needed).await });
+            Box::pin(async move { caught_up(&clock, &ledger, &heard, &committees).await });
         loop {
             // Dropping `next` loses nothing: it takes a message only when it returns it.
             let event = select! {
@@ -305,11 +309,6 @@ where
         Ok(Some((block, acknowledgement)))
     }
 
-    /// The journal partition of an epoch.
-    fn partition(&self, epoch: Epoch) -> String {
-        format!("{}consensus-{epoch}", self.partitions)
-    }
-
     fn epoch_above(&self, height: u64) -> Epoch {
         let next = Height::new(height.saturating_add(1));
         self.epocher.containing(next).expect("no chain reaches the last epoch").epoch()
@@ -326,19 +325,29 @@ where
         let at_boundary = self.epoch_above(ledger.tip().number) == epoch
             && self.first(epoch) == ledger.tip().number + 1;
         let read = move || {
-            if let Some(kept) = ledger.validators_of(epoch.get())? {
+            if let Some(kept) = ledger.committee(epoch.get())? {
                 return Ok(Some(kept));
             }
             if !at_boundary {
                 return Ok(None);
             }
-            let validators = ledger.next_validators()?;
-            ledger.keep_validators(epoch.get(), &validators)?;
-            Ok(Some(validators))
+            let elected = ledger.next_validators()?;
+            let hash = set_hash(&elected);
+            let mut seats = seated(elected);
+            if seats.is_empty()
+                && let Some(before) = epoch.previous()
+                && let Some(kept) = ledger.committee(before.get())?
+            {
+                tracing::error!(%epoch, "nobody can have a seat: those of before keep theirs");
+                seats = kept.seats;
+            }
+            let committee = Committee { hash, seats };
+            ledger.keep_committee(epoch.get(), &committee)?;
+            Ok(Some(committee))
         };
-        let validators = self.archive.call(read).await.map_err(EpochError::Store)?;
-        let validators = validators.ok_or(EpochError::Validators(epoch.get()))?;
-        self.committees.learn(epoch, &validators);
+        let committee = self.archive.call(read).await.map_err(EpochError::Store)?;
+        let committee = committee.ok_or(EpochError::Validators(epoch.get()))?;
+        self.committees.learn(epoch, &committee);
         Ok(())
     }
 
@@ -346,9 +355,9 @@ where
     async fn remember(&self, epoch: Epoch) -> Result<(), EpochError> {
         for earlier in epoch.get().saturating_sub(REMEMBERED_EPOCHS)..epoch.get() {
             let ledger = self.ledger.clone();
-            let kept = self.archive.call(move || ledger.validators_of(earlier)).await;
-            if let Some(validators) = kept.map_err(EpochError::Store)? {
-                self.committees.learn(Epoch::new(earlier), &validators);
+            let kept = self.archive.call(move || ledger.committee(earlier)).await;
+            if let Some(committee) = kept.map_err(EpochError::Store)? {
+                self.committees.learn(Epoch::new(earlier), &committee);
             }
         }
         Ok(())
@@ -364,12 +373,21 @@ where
     async fn enter(&mut self, epoch: Epoch) -> Result<Active, EpochError> {
         let (floor, first) = self.floor(epoch).await?;
         let voting = self.may_vote(epoch, first).await?;
+        if let Some(old) = epoch.previous().and_then(Epoch::previous) {
+            self.guard.forget(&self.context, old).await;
+        }
         let scheme =
             self.committees.enter(epoch, voting).ok_or(EpochError::Validators(epoch.get()))?;
         let node_keys = self.committees.node_keys();
-        if !node_keys.contains(self.committees.node_key()) {
-            let reason = "this node is not a validator in this epoch; it follows".to_owned();
-            self.status.update(|status| status.not_voting = Some(reason));
+        let follows = if !node_keys.contains(self.committees.node_key()) {
+            Some("this node is not a validator in this epoch; it follows")
+        } else if voting == Voting::On && !scheme.votes() {
+            Some("the members gave this validator another consensus key than its own; it follows")
+        } else {
+            None
+        };
+        if let Some(reason) = follows {
+            self.status.update(|status| status.not_voting = Some(reason.to_owned()));
         }
         self.status.set_validators(&node_keys.iter().map(key_bytes).collect::<Vec<_>>());
         (self.track)(epoch);
@@ -388,7 +406,7 @@ where
                 },
                 track_historical_votes: false,
                 strategy: Sequential,
-                partition: self.partition(epoch),
+                partition: self.guard.journal(epoch),
                 mailbox_size: NZUsize!(1_024),
                 epoch,
                 floor,
@@ -434,24 +452,12 @@ where
         Ok((Floor::Genesis(boundary.hash().into()), before))
     }
 
-    /// Whether this validator may vote in an epoch: not if it may have and its journal is lost.
-    ///
-    /// Where nobody knows a block of the newest epoch, nothing is lost: a crash just before the
-    /// first vote looks the same, and a network whose validators all keep silent would never reach
-    /// another epoch. What a peer claims is enough to keep silent, since a certificate of an epoch
-    /// that isn't entered yet cannot be checked.
-    async fn may_vote(&self, epoch: Epoch, first: u64) -> Result<Voting, EpochError> {
-        let journal =
-            self.context.scan(&self.partition(epoch)).await.is_ok_and(|blobs| !blobs.is_empty());
-        let under_way = self.ledger.tip().number.max(self.heard.claimed()) > first;
-        let lost = !journal
-            && match self.marker.entered().map_err(EpochError::Marker)? {
-                Some(newest) if newest == epoch.get() => under_way,
-                Some(newest) => newest > epoch.get(),
-                None => false,
-            };
-        self.marker.enter(epoch.get()).map_err(EpochError::Marker)?;
-        let reason = lost.then(|| {
+    /// Whether this validator may vote in an epoch, whose first block comes after a height.
+    async fn may_vote(&mut self, epoch: Epoch, before: u64) -> Result<Voting, EpochError> {
+        let blocks = self.ledger.tip().number.saturating_sub(before);
+        let voting = self.guard.admit(&mut self.context, epoch, blocks).await;
+        let voting = voting.map_err(EpochError::Guard)?;
+        let reason = (voting == Voting::Off).then(|| {
             format!(
                 "this validator's consensus journal of epoch {epoch} is missing; to never vote \
                  twice, it follows in silence until the next epoch"
@@ -461,6 +467,6 @@ where
             tracing::error!(reason);
         }
         self.status.update(|status| status.not_voting = reason);
-        Ok(if lost { Voting::Off } else { Voting::On })
+        Ok(voting)
     }
 }

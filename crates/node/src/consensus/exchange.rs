@@ -51,7 +51,7 @@ use super::{
 use crate::{
     config::MAX_VALIDATORS,
     seam::Ledger,
-    status::{Stalled, StatusBoard},
+    status::{Stalled, StatusBoard, quorum},
 };
 
 /// Who is connected now. Cheap; called about once a second.
@@ -129,7 +129,6 @@ pub struct Heard {
 struct HeardInner {
     peers: BTreeSet<PublicKey>,
     highest: u64,
-    claimed: u64,
     /// How often a peer has connected.
     connections: u64,
 }
@@ -140,9 +139,10 @@ impl Heard {
         Self { inner: Arc::default(), bell }
     }
 
-    /// How many peers have told their tip.
-    pub fn peers(&self) -> usize {
-        self.lock().peers.len()
+    /// How many of these have told their tip.
+    fn among(&self, peers: &[PublicKey]) -> usize {
+        let inner = self.lock();
+        peers.iter().filter(|peer| inner.peers.contains(*peer)).count()
     }
 
     /// The highest proven tip.
@@ -150,22 +150,16 @@ impl Heard {
         self.lock().highest
     }
 
-    /// The highest tip that any peer has claimed, proven or not.
-    pub fn claimed(&self) -> u64 {
-        self.lock().claimed
-    }
-
     /// How often a peer has connected.
     pub fn connections(&self) -> u64 {
         self.lock().connections
     }
 
-    fn note(&self, peer: &PublicKey, proven: u64, claimed: u64) -> bool {
+    fn note(&self, peer: &PublicKey, proven: u64) -> bool {
         let (first, higher) = {
             let mut inner = self.lock();
             let higher = proven > inner.highest;
             inner.highest = inner.highest.max(proven);
-            inner.claimed = inner.claimed.max(claimed);
             (inner.peers.insert(peer.clone()), higher)
         };
         if first || higher {
@@ -179,13 +173,20 @@ impl Heard {
     }
 }
 
-/// Waits until a quorum was heard and the proven tip is reached, or long enough.
-pub async fn caught_up<E: Clock, L: Ledger>(clock: &E, ledger: &L, heard: &Heard, needed: usize) {
+/// Waits until a quorum of those who vote now was heard and the proven tip is reached, or long enough.
+pub async fn caught_up<E: Clock, L: Ledger>(
+    clock: &E,
+    ledger: &L,
+    heard: &Heard,
+    committees: &Committees,
+) {
     let mut patience: Option<SystemTime> = None;
     loop {
         let rings = heard.bell.rings();
         let mut wait = None;
-        if heard.peers() + 1 >= needed {
+        let validators = committees.node_keys();
+        let here = usize::from(validators.contains(committees.node_key()));
+        if heard.among(&validators) + here >= quorum(validators.len()) {
             let until = *patience.get_or_insert_with(|| clock.current() + TIP_PATIENCE);
             let left = until.duration_since(clock.current()).unwrap_or_default();
             if ledger.tip().number >= heard.highest() || left.is_zero() {
@@ -360,7 +361,10 @@ where
         let mut proven = announcement.height.min(mine);
         if announcement.height > mine {
             let known = self.ledger.block_by_hash(announcement.digest.into());
-            if matches!(known, Ok(Some(_))) {
+            // It may have become final just now.
+            if known
+                .is_ok_and(|block| block.is_some_and(|block| block.number() != announcement.height))
+            {
                 commonware_p2p::block!(self.blocker, peer, "announced height is not the block's");
                 return;
             }
@@ -381,7 +385,7 @@ where
                 }
             }
         }
-        let first = self.heard.note(&peer, proven, announcement.height);
+        let first = self.heard.note(&peer, proven);
         if announcement.wants_answer || announcement.height < mine || first {
             self.tell(Recipients::One(peer), Answer::Unneeded).await;
         }

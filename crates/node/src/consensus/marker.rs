@@ -1,44 +1,136 @@
-//! The record that this validator has voted in an epoch, kept apart from the journal.
+//! No vote is cast twice: the record that this validator has voted in an epoch, and what it guards.
 //!
-//! Whole nodes keep it beside their consensus key ([`VotingRecord`], which says why); simulations
-//! keep it in memory.
+//! The record lies apart from the journal. Whole nodes keep it beside their consensus key
+//! ([`VotingRecord`], which says why); simulations keep it in memory.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use windlass_keys::{KeyError, vault::VotingRecord};
+use commonware_consensus::types::Epoch;
+use commonware_runtime::Storage;
+use rand_core::CryptoRng;
+use windlass_keys::{
+    KeyError,
+    vault::{Voted, VotingRecord},
+};
+
+use super::scheme::Voting;
+
+/// Why the guard can't decide.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The record can't be read or written.
+    #[error("the record of the epochs this validator voted in cannot be used")]
+    Record(#[source] KeyError),
+    /// A journal can't be begun.
+    #[error("the journal of an epoch cannot be begun")]
+    Journal(#[source] commonware_runtime::Error),
+}
+
+/// Decides in which epochs this validator votes.
+pub struct Guard {
+    /// The record.
+    pub marker: Arc<dyn Marker>,
+    /// What the names of the journals begin with.
+    pub partitions: String,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// The partition of an epoch's journal.
+    pub fn journal(&self, epoch: Epoch) -> String {
+        format!("{}consensus-{epoch}", self.partitions)
+    }
+
+    /// Whether this validator may vote in an epoch that it enters: not if its key may have voted in
+    /// it, and the journal that knows for what is not this one. `blocks` tells how many blocks of the
+    /// epoch are final here: with some, its journal can't be empty.
+    ///
+    /// A journal may be empty otherwise, so it is named by a blob beside it, which is made before
+    /// the record names it: a crash between the two leaves an epoch that was not entered.
+    pub async fn admit<E: CryptoRng + Storage>(
+        &self,
+        context: &mut E,
+        epoch: Epoch,
+        blocks: u64,
+    ) -> Result<Voting, GuardError> {
+        let entered = self.marker.entered().map_err(GuardError::Record)?;
+        let lost = match entered {
+            Some(newest) if newest.epoch == epoch.get() => {
+                let named = context.scan(&self.name(epoch)).await.unwrap_or_default();
+                let votes = context.scan(&self.journal(epoch)).await.unwrap_or_default();
+                !named.contains(&newest.journal.to_be_bytes().to_vec())
+                    || (blocks > 0 && votes.is_empty())
+            }
+            Some(newest) => newest.epoch > epoch.get(),
+            None => false,
+        };
+        let is_new = entered.is_none_or(|newest| newest.epoch < epoch.get());
+        if is_new || lost {
+            let journal = context.next_u64();
+            if is_new {
+                let named = context.open(&self.name(epoch), &journal.to_be_bytes()).await;
+                drop(named.map_err(GuardError::Journal)?);
+            }
+            // Where it is lost, no journal has this number: it stays lost.
+            let voted = Voted { epoch: epoch.get(), journal };
+            self.marker.enter(voted).map_err(GuardError::Record)?;
+        }
+        Ok(if lost { Voting::Off } else { Voting::On })
+    }
+
+    /// Removes the journal of an epoch that nobody votes in any more: its record is newer.
+    pub async fn forget<E: Storage>(&self, context: &E, epoch: Epoch) {
+        for partition in [self.journal(epoch), self.name(epoch)] {
+            // Most often it is absent: this node followed then, or has removed it before.
+            let _absent = context.remove(&partition, None).await;
+        }
+    }
+
+    /// Where the name of an epoch's journal is.
+    fn name(&self, epoch: Epoch) -> String {
+        format!("{}-begun", self.journal(epoch))
+    }
+}
 
 /// Remembers the newest epoch that was entered, durably.
 pub trait Marker: Send + Sync {
     /// The newest epoch that was entered.
-    fn entered(&self) -> Result<Option<u64>, KeyError>;
-    /// Remembers an epoch; durable when it returns. An older one changes nothing.
-    fn enter(&self, epoch: u64) -> Result<(), KeyError>;
+    fn entered(&self) -> Result<Option<Voted>, KeyError>;
+    /// Remembers an epoch and its journal; durable when it returns. An older one changes nothing.
+    fn enter(&self, voted: Voted) -> Result<(), KeyError>;
 }
 
 impl Marker for VotingRecord {
-    fn entered(&self) -> Result<Option<u64>, KeyError> {
+    fn entered(&self) -> Result<Option<Voted>, KeyError> {
         self.newest()
     }
 
-    fn enter(&self, epoch: u64) -> Result<(), KeyError> {
-        self.advance(epoch)
+    fn enter(&self, voted: Voted) -> Result<(), KeyError> {
+        self.advance(voted)
     }
 }
 
 /// The record in memory, for simulations: whoever holds it survives the simulated crash.
 #[derive(Debug, Default)]
 pub struct MemoryMarker {
-    entered: Mutex<Option<u64>>,
+    entered: Mutex<Option<Voted>>,
 }
 
 impl Marker for MemoryMarker {
-    fn entered(&self) -> Result<Option<u64>, KeyError> {
+    fn entered(&self) -> Result<Option<Voted>, KeyError> {
         Ok(*self.entered.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn enter(&self, epoch: u64) -> Result<(), KeyError> {
+    fn enter(&self, voted: Voted) -> Result<(), KeyError> {
         let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        *entered = (*entered).max(Some(epoch));
+        if entered.is_none_or(|newest| newest.epoch <= voted.epoch) {
+            *entered = Some(voted);
+        }
         Ok(())
     }
 }

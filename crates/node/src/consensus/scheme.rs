@@ -86,6 +86,11 @@ impl Scheme {
         Self { committee, me, namespace: Namespace::derive(&namespace(genesis)) }
     }
 
+    /// Whether this node signs.
+    pub fn votes(&self) -> bool {
+        self.me.as_ref().is_some_and(|seat| seat.signer.is_some())
+    }
+
     /// The consensus key at an index.
     fn key(&self, index: Participant) -> Option<&PublicKey> {
         self.committee.value(index.into())

@@ -28,7 +28,7 @@ use super::{
     exchange::{Connected, Exchange, Heard, max_announcement_size},
     freeze::Brake,
     idle::{self, Progress},
-    marker::Marker,
+    marker::{Guard, Marker},
     marshal::Marshal,
     scheme::Scheme,
     stores::{Archive, StoreError},
@@ -107,6 +107,9 @@ pub enum StartError {
     /// The chain couldn't be read.
     #[error("the chain cannot be read")]
     Store(#[source] StoreError),
+    /// Who votes now can't be found out.
+    #[error("the validators cannot be read")]
+    Epoch(#[source] EpochError),
     /// An epoch must have two blocks at least.
     #[error("an epoch of {0} block is too short")]
     EpochLength(u64),
@@ -191,19 +194,15 @@ where
         marshal.start(&context, delivery, channels.blocks, channels.backfill).await;
     let shared = Shared::new(&parts, epocher, archive, marshal);
     let application = shared.application(&context, settings.block_interval);
-    rest.push(shared.exchange(&context, blocker.clone(), parts.connected, channels.tips));
-    rest.push(shared.gossip(&context, blocker.clone(), channels.transactions));
-    rest.push(shared.watch(&context));
     let epochs = Epochs {
         context: context.child("epochs"),
-        ledger: shared.ledger,
-        archive: shared.archive,
-        committees: shared.committees,
-        epocher: shared.epocher,
-        marshal: shared.marshal,
+        ledger: shared.ledger.clone(),
+        archive: shared.archive.clone(),
+        committees: shared.committees.clone(),
+        epocher: shared.epocher.clone(),
+        marshal: shared.marshal.clone(),
         application,
-        blocker,
-        partitions: parts.partitions,
+        blocker: blocker.clone(),
         channels: EngineChannels::start(
             &context,
             channels.votes,
@@ -211,16 +210,21 @@ where
             channels.resolver,
         ),
         deliveries,
-        progress: shared.progress,
-        brake: shared.brake,
-        heard: shared.heard,
-        status: shared.status,
-        boundary: shared.boundary,
+        progress: shared.progress.clone(),
+        brake: shared.brake.clone(),
+        heard: shared.heard.clone(),
+        status: shared.status.clone(),
+        boundary: shared.boundary.clone(),
         track: parts.track,
-        marker: parts.marker,
+        guard: Guard { marker: parts.marker, partitions: parts.partitions },
         block_interval: settings.block_interval,
         page_cache,
     };
+    // What peers announce is proven by these.
+    Box::pin(epochs.prepare()).await.map_err(StartError::Epoch)?;
+    rest.push(shared.exchange(&context, blocker.clone(), parts.connected, channels.tips));
+    rest.push(shared.gossip(&context, blocker, channels.transactions));
+    rest.push(shared.watch(&context));
     let epochs = context.child("driver").spawn(move |_| epochs.run());
     Ok(Consensus { epochs, rest })
 }

@@ -113,6 +113,11 @@ fn judge(body: &[u8]) -> Verdict {
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => match serde_json::from_slice(body) {
             Ok(envelope) => judge_one(&envelope),
+            // A field twice: which of the two is meant?
+            Err(error) if error.is_data() => {
+                let reason = "a field is there twice".to_owned();
+                Verdict::Refused { id: Id::Null, reason }
+            }
             Err(_) => Verdict::Fine,
         },
         Some(b'[') => judge_batch(body).unwrap_or(Verdict::Fine),
@@ -189,7 +194,9 @@ mod tests {
     fn what_names_no_method_is_refused_with_its_id() {
         assert_eq!(refusal("{}"), Some((Id::Null, "method is missing".to_owned())));
         assert_eq!(refusal(r#" {"id":7}"#), Some((Id::Number(7), "method is missing".to_owned())));
-        for left in ["", "1", "{", "nonsense", r#"{"id":1,"id":2}"#] {
+        let twice = refusal(r#"{"id":1,"id":2,"method":"eth_chainId"}"#).map(|(id, _)| id);
+        assert_eq!(twice, Some(Id::Null));
+        for left in ["", "1", "{", "nonsense"] {
             assert_eq!(judge(left.as_bytes()), Verdict::Fine, "the server answers {left:?}");
         }
     }

@@ -15,12 +15,22 @@ use super::limits;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// What a panic of a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Panics {
+    /// The job only reads, and whoever waits for it gets an error.
+    Contained,
+    /// The job changes what others use, and ends the process.
+    End,
+}
+
 /// Threads of one kind.
 #[derive(Debug)]
 pub(super) struct Workers {
     name: &'static str,
     most: usize,
     niceness: i32,
+    panics: Panics,
     started: AtomicUsize,
     queue: SyncSender<Job>,
     jobs: Arc<Mutex<Receiver<Job>>>,
@@ -28,10 +38,10 @@ pub(super) struct Workers {
 
 impl Workers {
     /// At most `most` threads; a greater niceness leaves the processor to others.
-    pub(super) fn new(name: &'static str, most: usize, niceness: i32) -> Self {
+    pub(super) fn new(name: &'static str, most: usize, niceness: i32, panics: Panics) -> Self {
         let (queue, jobs) = sync_channel(limits::WAITING_JOBS);
         let jobs = Arc::new(Mutex::new(jobs));
-        Self { name, most, niceness, started: AtomicUsize::new(0), queue, jobs }
+        Self { name, most, niceness, panics, started: AtomicUsize::new(0), queue, jobs }
     }
 
     /// Runs a job on one of the threads. Dropping the future is safe: the job is run all the same.
@@ -41,11 +51,15 @@ impl Workers {
         F: FnOnce() -> Result<T, RpcError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let panics = self.panics;
         let job: Job = Box::new(move || {
-            let result = contained(job).unwrap_or_else(|panic| {
-                tracing::error!(panic, "a request's job panicked");
-                Err(RpcError::Internal("internal error".to_owned()))
-            });
+            let result = match panics {
+                Panics::Contained => contained(job).unwrap_or_else(|panic| {
+                    tracing::error!(panic, "a request's job panicked");
+                    Err(RpcError::Internal("internal error".to_owned()))
+                }),
+                Panics::End => job(),
+            };
             // Nobody waits any more: the client has gone.
             let _gone = answer.send(result);
         });
@@ -103,7 +117,7 @@ mod tests {
 
     #[test]
     fn jobs_run_panics_are_contained_and_the_queue_is_bounded() {
-        let workers = Workers::new("test", 1, 0);
+        let workers = Workers::new("test", 1, 0, Panics::Contained);
         assert_eq!(block_on(workers.run(|| Ok(1))), Ok(1));
         let panicked: Result<(), _> = block_on(workers.run(|| panic!("on purpose")));
         assert!(matches!(panicked, Err(RpcError::Internal(_))));

@@ -11,7 +11,7 @@ use alloy_eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{B256, Bytes, Signature, keccak256};
 use windlass_chain::{
     Block, ExtraData,
-    governance::{SeatedValidator, set_hash},
+    governance::{Committee, SeatedValidator, set_hash},
 };
 
 use crate::seam::{AdmitError, Known, Ledger, LedgerError, Origin, Proposal, Tip, Verdict, Wake};
@@ -43,7 +43,7 @@ struct State {
     /// From which tip on the state has which validators for the next epoch.
     validators: BTreeMap<u64, Vec<SeatedValidator>>,
     /// Those of the epochs that were entered.
-    kept: BTreeMap<u64, Vec<SeatedValidator>>,
+    kept: BTreeMap<u64, Committee>,
     wake: Option<Wake>,
 }
 
@@ -191,16 +191,12 @@ impl Ledger for MemoryLedger {
         set_hash(&self.next_validators().expect("a memory reads"))
     }
 
-    fn validators_of(&self, epoch: u64) -> Result<Option<Vec<SeatedValidator>>, LedgerError> {
+    fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError> {
         Ok(self.lock().kept.get(&epoch).cloned())
     }
 
-    fn keep_validators(
-        &self,
-        epoch: u64,
-        validators: &[SeatedValidator],
-    ) -> Result<(), LedgerError> {
-        self.lock().kept.insert(epoch, validators.to_vec());
+    fn keep_committee(&self, epoch: u64, committee: &Committee) -> Result<(), LedgerError> {
+        self.lock().kept.insert(epoch, committee.clone());
         Ok(())
     }
 

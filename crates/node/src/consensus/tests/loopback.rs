@@ -92,9 +92,8 @@ fn run(
                 marker: Arc::new(MemoryMarker::default()),
                 status,
             };
-            let _consensus = start(context.child("consensus"), parts, network.channels)
-                .await
-                .expect("consensus starts");
+            let starting = start(context.child("consensus"), parts, network.channels);
+            let _consensus = Box::pin(starting).await.expect("consensus starts");
             let (done, wait) = futures::channel::oneshot::channel();
             thread::spawn(move || {
                 let _closed = stopped.recv();

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use alloy_primitives::{Address, B256, Bytes};
 use windlass_chain::{
     At, Attributes, Block, ChainError, Skipped, TransactionError, ValidateError,
-    governance::SeatedValidator,
+    governance::{Committee, SeatedValidator},
 };
 
 use super::{NodeLedger, next_base_fee};
@@ -126,18 +126,14 @@ impl Ledger for NodeLedger {
         *self.inner.next_validators.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn validators_of(&self, epoch: u64) -> Result<Option<Vec<SeatedValidator>>, LedgerError> {
-        let read = self.inner.chain.validators_of(epoch);
-        read.map_err(|error| LedgerError::new("reading an epoch's validators", error))
+    fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError> {
+        let read = self.inner.chain.committee(epoch);
+        read.map_err(|error| LedgerError::new("reading who votes in an epoch", error))
     }
 
-    fn keep_validators(
-        &self,
-        epoch: u64,
-        validators: &[SeatedValidator],
-    ) -> Result<(), LedgerError> {
-        let kept = self.inner.chain.keep_validators(epoch, validators);
-        kept.map_err(|error| LedgerError::new("keeping an epoch's validators", error))
+    fn keep_committee(&self, epoch: u64, committee: &Committee) -> Result<(), LedgerError> {
+        let kept = self.inner.chain.keep_committee(epoch, committee);
+        kept.map_err(|error| LedgerError::new("keeping who votes in an epoch", error))
     }
 
     fn has_work(&self) -> bool {

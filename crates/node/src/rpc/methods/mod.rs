@@ -19,7 +19,7 @@ use windlass_chain::{At, Block, BlockRef, Receipt};
 use super::Shared;
 use super::args::Args;
 use super::error::RpcError;
-use super::workers::Workers;
+use super::workers::{Panics, Workers};
 use crate::ledger::NodeLedger;
 use crate::status::StatusBoard;
 
@@ -43,8 +43,8 @@ impl Node {
         Arc::new(Self {
             ledger,
             status,
-            calls: Workers::new("rpc-call", threads, CALL_NICENESS),
-            work: Workers::new("rpc-work", threads, 0),
+            calls: Workers::new("rpc-call", threads, CALL_NICENESS, Panics::Contained),
+            work: Workers::new("rpc-work", threads, 0, Panics::End),
         })
     }
 }
