@@ -142,6 +142,8 @@ pub(crate) fn run(
     let mut config = site.rules.evm_config(site.header);
     config.tx_gas_limit_cap = Some(u64::MAX);
     let mut block = site.rules.evm_block(site.header);
+    // What the chain asks for itself isn't bound by what a block may use.
+    block.gas_limit = block.gas_limit.max(gas);
     let env = transaction(site, request, gas)?;
     if env.gas_price == 0 {
         block.basefee = 0;

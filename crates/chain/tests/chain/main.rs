@@ -5,3 +5,4 @@ mod common;
 mod disk;
 mod ledger;
 mod power;
+mod validators;
