@@ -371,8 +371,8 @@ where
 
     /// Starts an epoch's engine.
     async fn enter(&mut self, epoch: Epoch) -> Result<Active, EpochError> {
-        let (floor, first) = self.floor(epoch).await?;
-        let voting = self.may_vote(epoch, first).await?;
+        let floor = self.floor(epoch).await?;
+        let voting = self.may_vote(epoch).await?;
         if let Some(old) = epoch.previous().and_then(Epoch::previous) {
             self.guard.forget(&self.context, old).await;
         }
@@ -434,8 +434,8 @@ where
         Ok(Active { epoch, engine })
     }
 
-    /// Where an epoch's engine starts from, and the height before its first block.
-    async fn floor(&self, epoch: Epoch) -> Result<(Floor<Scheme, Digest>, u64), EpochError> {
+    /// Where an epoch's engine starts from.
+    async fn floor(&self, epoch: Epoch) -> Result<Floor<Scheme, Digest>, EpochError> {
         let before = match epoch.previous() {
             Some(previous) => self.last(previous).unwrap_or(0),
             None => 0,
@@ -445,18 +445,16 @@ where
             && height > before
             && certificate.proposal.round.epoch() == epoch
         {
-            return Ok((Floor::Finalized(certificate), before));
+            return Ok(Floor::Finalized(certificate));
         }
         let boundary = self.archive.block(before).await.map_err(EpochError::Store)?;
         let boundary = boundary.ok_or(EpochError::Boundary(before))?;
-        Ok((Floor::Genesis(boundary.hash().into()), before))
+        Ok(Floor::Genesis(boundary.hash().into()))
     }
 
-    /// Whether this validator may vote in an epoch, whose first block comes after a height.
-    async fn may_vote(&mut self, epoch: Epoch, before: u64) -> Result<Voting, EpochError> {
-        let blocks = self.ledger.tip().number.saturating_sub(before);
-        let voting = self.guard.admit(&mut self.context, epoch, blocks).await;
-        let voting = voting.map_err(EpochError::Guard)?;
+    /// Whether this validator may vote in an epoch.
+    async fn may_vote(&mut self, epoch: Epoch) -> Result<Voting, EpochError> {
+        let voting = self.guard.admit(&mut self.context, epoch).await.map_err(EpochError::Guard)?;
         let reason = (voting == Voting::Off).then(|| {
             format!(
                 "this validator's consensus journal of epoch {epoch} is missing; to never vote \

@@ -47,24 +47,20 @@ impl Guard {
     }
 
     /// Whether this validator may vote in an epoch that it enters: not if its key may have voted in
-    /// it, and the journal that knows for what is not this one. `blocks` tells how many blocks of the
-    /// epoch are final here: with some, its journal can't be empty.
+    /// it, and the journal that knows for what is not this one.
     ///
-    /// A journal may be empty otherwise, so it is named by a blob beside it, which is made before
-    /// the record names it: a crash between the two leaves an epoch that was not entered.
+    /// A journal is empty until the first vote, and its name is a blob beside it, made before the
+    /// record names it: a crash between the two leaves an epoch that was not entered.
     pub async fn admit<E: CryptoRng + Storage>(
         &self,
         context: &mut E,
         epoch: Epoch,
-        blocks: u64,
     ) -> Result<Voting, GuardError> {
         let entered = self.marker.entered().map_err(GuardError::Record)?;
         let lost = match entered {
             Some(newest) if newest.epoch == epoch.get() => {
                 let named = context.scan(&self.name(epoch)).await.unwrap_or_default();
-                let votes = context.scan(&self.journal(epoch)).await.unwrap_or_default();
                 !named.contains(&newest.journal.to_be_bytes().to_vec())
-                    || (blocks > 0 && votes.is_empty())
             }
             Some(newest) => newest.epoch > epoch.get(),
             None => false,

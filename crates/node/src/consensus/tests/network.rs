@@ -249,7 +249,9 @@ impl<M: Machine> Network<M> {
         }
         let tips: Vec<_> =
             self.validators.iter().map(|validator| validator.ledger.tip().number).collect();
-        panic!("after {limit_ms} ms still not: {what}; tips {tips:?}");
+        let states: Vec<_> =
+            self.validators.iter().map(|validator| validator.status.get()).collect();
+        panic!("after {limit_ms} ms still not: {what}; tips {tips:?}; {states:#?}");
     }
 
     /// Waits until all running validators have the transaction; how long it took.
@@ -278,7 +280,9 @@ impl<M: Machine> Network<M> {
     /// Deletes the journal of an epoch of a validator that doesn't run.
     pub(crate) async fn lose_journal(&mut self, index: usize, epoch: u64) {
         let partition = format!("{}consensus-{epoch}", self.validators[index].partitions(index));
-        self.context.remove(&partition, None).await.expect("there was a journal");
+        for partition in [format!("{partition}-begun"), partition] {
+            self.context.remove(&partition, None).await.expect("there was a journal");
+        }
     }
 
     /// Gives a validator that doesn't run a new disk: only what lies with its key is left.
