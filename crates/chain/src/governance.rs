@@ -17,7 +17,7 @@ use revm::state::{AccountInfo, Bytecode};
 use revm::{ExecuteEvm, MainBuilder, MainContext};
 use serde::Deserialize;
 
-use crate::genesis::{Fees, Genesis, GenesisAccount};
+use crate::genesis::{Fees, Genesis, GenesisAccount, Validator};
 
 /// Where the contract lies: "Windlass" in ASCII, and 1.
 pub const ADDRESS: Address = address!("0x57696e646c617373000000000000000000000001");
@@ -144,6 +144,12 @@ pub struct SeatedValidator {
     pub node_key: B256,
     /// The public key of its votes.
     pub consensus_key: B256,
+}
+
+impl From<&Validator> for SeatedValidator {
+    fn from(validator: &Validator) -> Self {
+        Self { node_key: validator.node_key, consensus_key: validator.consensus_key }
+    }
 }
 
 /// Who votes in an epoch.

@@ -21,7 +21,6 @@ use alloy_primitives::B256;
 use commonware_cryptography::Signer as _;
 use commonware_macros::select;
 use commonware_runtime::{Runner, Spawner, Supervisor, tokio as runtime};
-use commonware_utils::ordered::BiMap;
 use windlass_chain::{
     genesis::{Genesis, GenesisError},
     store::StoreError,
@@ -33,11 +32,11 @@ use crate::{
     config::{ConfigError, NodeConfig},
     consensus::{
         Consensus, Parts, Settings, StartError,
-        committees::Committees,
+        committees::{Committees, seated},
         epochs::EpochError,
         exchange::key_bytes,
         marker::Marker,
-        signer::{HandleSigner, public_key},
+        signer::HandleSigner,
         start,
         work::Work,
     },
@@ -301,11 +300,9 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
     let marker = vault
         .voting_record(&key_id(&config.consensus_key)?)
         .map_err(|source| NodeError::Key { id: config.consensus_key.clone(), source })?;
-    let pairs: Option<Vec<_>> = validators
-        .iter()
-        .map(|one| Some((public_key(&one.node_key.0)?, public_key(&one.consensus_key.0)?)))
-        .collect();
-    pairs.and_then(|pairs| BiMap::try_from(pairs).ok()).ok_or(NodeError::ValidatorKeys)?;
+    if seated(validators.iter().map(|one| (*one).into()).collect()).len() < validators.len() {
+        return Err(NodeError::ValidatorKeys);
+    }
     let data = directory.join("data");
     fs::create_dir_all(&data).map_err(|source| NodeError::File { path: data.clone(), source })?;
     let ledger = ledger::open(&data.join("ledger.redb"), &genesis).map_err(NodeError::Ledger)?;

@@ -10,11 +10,7 @@ fn the_validators_of_the_genesis_are_the_first_and_their_hash_is_the_contract_s(
     let genesis = free();
     let chain = open(&genesis);
     let elected = chain.next_validators().unwrap();
-    let seat = |one: &windlass_chain::genesis::Validator| SeatedValidator {
-        node_key: one.node_key,
-        consensus_key: one.consensus_key,
-    };
-    assert_eq!(elected, genesis.validators().map(seat).collect::<Vec<_>>());
+    assert_eq!(elected, genesis.validators().map(SeatedValidator::from).collect::<Vec<_>>());
     assert_eq!(chain.next_validators_hash().unwrap(), set_hash(&elected));
 }
 

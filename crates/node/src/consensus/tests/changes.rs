@@ -12,12 +12,7 @@ const EPOCH: u64 = 16;
 impl Network<Memory> {
     /// The first `count` validators, as governance has them.
     fn first(&self, count: usize) -> Vec<SeatedValidator> {
-        let all: Vec<_> = self.genesis.validators().collect();
-        let seat = |one: &windlass_chain::genesis::Validator| SeatedValidator {
-            node_key: one.node_key,
-            consensus_key: one.consensus_key,
-        };
-        all.into_iter().take(count).map(seat).collect()
+        self.genesis.validators().take(count).map(Into::into).collect()
     }
 
     /// From the next block on, the state has these validators for the next epoch, whose number is

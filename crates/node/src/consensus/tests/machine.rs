@@ -5,7 +5,7 @@ use alloy_consensus::{SignableTransaction as _, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, keccak256};
 use secp256k1::{Message, SECP256K1, SecretKey};
-use windlass_chain::{genesis::Genesis, governance::SeatedValidator, store::SimulatedDisk};
+use windlass_chain::{genesis::Genesis, store::SimulatedDisk};
 
 use super::ledger::{self, MemoryLedger};
 use crate::{
@@ -54,11 +54,7 @@ impl Machine for Memory {
     type Ledger = MemoryLedger;
 
     fn new(genesis: &Genesis) -> Self {
-        let validators = genesis.validators().map(|one| SeatedValidator {
-            node_key: one.node_key,
-            consensus_key: one.consensus_key,
-        });
-        Self { ledger: MemoryLedger::new(validators.collect()) }
+        Self { ledger: MemoryLedger::new(genesis.validators().map(Into::into).collect()) }
     }
 
     fn boot(&mut self) -> MemoryLedger {
