@@ -1,13 +1,14 @@
-//! `node.toml`: what one validator's process has to know beside the genesis.
+//! `node.toml`: what one node's process has to know beside the genesis.
 //!
 //! The file is written by the engine (crate `engine`) and read once, at start. It names keys by id
-//! and never holds one: the private halves stay in the vault. Anything that every validator must
-//! agree on (validators, chain id, block interval, epochs) is in the genesis document and nowhere
-//! here, so that a wrong `node.toml` can only harm its own node.
+//! and never holds one: the private halves stay in the vault. Anything that every node must agree on
+//! (validators, chain id, block interval, epochs) is in the genesis document or on the chain and
+//! nowhere here, so that a wrong `node.toml` can only harm its own node.
 //!
 //! Unknown fields are refused: a misspelt setting must not be a silent default.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -19,25 +20,32 @@ use serde::{Deserialize, Serialize};
 /// More validators than this are refused: certificates and p2p sets are sized for it.
 pub const MAX_VALIDATORS: usize = 100;
 
-/// One validator's settings, as in `files/node.toml`.
+/// More addresses than this are refused: validators and observers, those that were and those that are.
+pub const MAX_ADDRESSES: usize = 1_000;
+
+/// One node's settings, as in `files/node.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeConfig {
-    /// This node's position in the genesis' list of validators.
-    pub index: usize,
     /// The id of the p2p identity key in the vault.
     pub node_key: String,
-    /// The id of the voting key in the vault.
-    pub consensus_key: String,
+    /// The ids of the voting keys in the vault: one, or two while one replaces the other. The members
+    /// say on the chain which of them votes.
+    pub consensus_keys: Vec<String>,
     /// The vault's directory.
     pub vault: PathBuf,
     /// Where peers reach this node; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Every validator in genesis order, this one included.
-    pub peers: Vec<Peer>,
+    /// Where nodes are reached, whatever the chain says. Who is let in, the chain alone says.
+    #[serde(default)]
+    pub addresses: Vec<Peer>,
+    /// Nodes that are dialled until this one has caught up, although the chain as it has it may not
+    /// name them: what a new node begins with.
+    #[serde(default)]
+    pub bootstrap: Vec<Peer>,
 }
 
-/// Where one validator is reached.
+/// Where one node is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
@@ -62,19 +70,14 @@ pub enum ConfigError {
     /// The file isn't TOML, or not of this form; the source names line and field.
     #[error("node.toml is not valid")]
     Parse(#[source] Box<toml::de::Error>),
-    /// `index` names none of the peers.
-    #[error("index {index} is not one of the {peers} peers")]
-    Index {
-        /// The index given.
-        index: usize,
-        /// How many peers there are.
-        peers: usize,
-    },
-    /// There are too few or too many peers.
-    #[error("{0} peers are given, 1 to {MAX_VALIDATORS} are allowed")]
+    /// There are too many addresses.
+    #[error("{0} addresses are given, at most {MAX_ADDRESSES} are allowed")]
     Count(usize),
+    /// There are no consensus keys, or too many.
+    #[error("{0} consensus keys are given; a node has one, or two while one replaces the other")]
+    ConsensusKeys(usize),
     /// A key is named twice.
-    #[error("the node key {0} is given to two peers")]
+    #[error("the node key {0} is given two addresses")]
     Duplicate(B256),
 }
 
@@ -90,16 +93,16 @@ impl NodeConfig {
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let config: Self =
             toml::from_str(text).map_err(|error| ConfigError::Parse(Box::new(error)))?;
-        let peers = config.peers.len();
-        if peers == 0 || peers > MAX_VALIDATORS {
-            return Err(ConfigError::Count(peers));
+        if !(1..=2).contains(&config.consensus_keys.len()) {
+            return Err(ConfigError::ConsensusKeys(config.consensus_keys.len()));
         }
-        if config.index >= peers {
-            return Err(ConfigError::Index { index: config.index, peers });
-        }
-        for (position, peer) in config.peers.iter().enumerate() {
-            if config.peers[..position].iter().any(|other| other.node_key == peer.node_key) {
-                return Err(ConfigError::Duplicate(peer.node_key));
+        for list in [&config.addresses, &config.bootstrap] {
+            if list.len() > MAX_ADDRESSES {
+                return Err(ConfigError::Count(list.len()));
+            }
+            let mut named = BTreeSet::new();
+            if let Some(twice) = list.iter().find(|peer| !named.insert(peer.node_key)) {
+                return Err(ConfigError::Duplicate(twice.node_key));
             }
         }
         Ok(config)
@@ -111,12 +114,11 @@ mod tests {
     use super::*;
 
     const GOOD: &str = r#"
-index = 1
 node_key = "key-a"
-consensus_key = "key-b"
+consensus_keys = ["key-b"]
 vault = "/d/keys"
 listen = "127.0.0.1:41233"
-peers = [
+addresses = [
   { node_key = "1111111111111111111111111111111111111111111111111111111111111111", address = "127.0.0.1:41232" },
   { node_key = "0x2222222222222222222222222222222222222222222222222222222222222222", address = "127.0.0.1:41233" },
 ]
@@ -124,7 +126,7 @@ peers = [
 
     fn check(text: &str, expect: &str) {
         let got = match NodeConfig::parse(text) {
-            Ok(config) => format!("{} of {}", config.index, config.peers.len()),
+            Ok(config) => format!("{} and {}", config.addresses.len(), config.bootstrap.len()),
             Err(error) => error.to_string(),
         };
         assert_eq!(got, expect);
@@ -132,13 +134,17 @@ peers = [
 
     #[test]
     fn reads_what_the_engine_writes_and_refuses_the_rest() {
-        check(GOOD, "1 of 2");
-        check(&GOOD.replace("index = 1", "index = 2"), "index 2 is not one of the 2 peers");
-        check(&GOOD.replace("index = 1", "index = 1\nindx = 2"), "node.toml is not valid");
+        check(GOOD, "2 and 0");
+        check(&GOOD.replace("addresses", "bootstrap"), "0 and 2");
+        check(&GOOD.replace("addresses", "adresses"), "node.toml is not valid");
+        check(
+            &GOOD.replace("[\"key-b\"]", "[]"),
+            "0 consensus keys are given; a node has one, or two while one replaces the other",
+        );
         check(&GOOD.replace("0x2222", "0x22"), "node.toml is not valid");
         check(
             &GOOD.replace("0x", "").replace(&"2".repeat(64), &"1".repeat(64)),
-            "the node key 0x1111111111111111111111111111111111111111111111111111111111111111 is given to two peers",
+            "the node key 0x1111111111111111111111111111111111111111111111111111111111111111 is given two addresses",
         );
     }
 }

@@ -21,7 +21,7 @@ use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
 use commonware_runtime::Clock;
 
 use crate::{
-    consensus::{bell::Bell, exchange::Heard, work::Work},
+    consensus::{bell::Bell, heard::Heard, work::Work},
     seam::{Ledger, Origin},
 };
 

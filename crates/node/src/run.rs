@@ -1,4 +1,4 @@
-//! A validator, from its directory to its end.
+//! A node, from its directory to its end.
 //!
 //! The directory holds `files/genesis.json` and `files/node.toml` (written by the engine), `data/`
 //! (the ledger and consensus' journals) and, while the node runs, `rpc.sock`. Whoever calls [`run`]
@@ -32,18 +32,19 @@ use crate::{
     config::{ConfigError, NodeConfig},
     consensus::{
         Consensus, Parts, Settings, StartError,
-        committees::{Committees, seated},
+        committees::seated,
         epochs::EpochError,
         exchange::key_bytes,
-        marker::Marker,
+        marker::VotingKey,
+        peers::{Peers, Standing},
         signer::HandleSigner,
         start,
         work::Work,
     },
     ledger::{self, NodeLedger},
-    p2p::{self, ColdStart, P2pError},
+    p2p::{self, ColdStart, P2pError, Roll},
     rpc,
-    seam::Ledger as _,
+    seam::{Ledger as _, LedgerError},
     status::{Identity, StatusBoard, StatusTip},
 };
 
@@ -58,7 +59,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the caller is told, and tells.
 pub struct Hooks {
-    /// Called once, when peers and clients can reach the node.
+    /// Called, once, when peers and clients can reach the node.
     pub ready: Box<dyn FnOnce(Ports) + Send>,
     /// The node ends in order when this resolves. It is polled within a tokio runtime, so it may
     /// use tokio's signals.
@@ -105,16 +106,6 @@ pub enum NodeError {
     /// The genesis document isn't one.
     #[error("the genesis document cannot be used")]
     Genesis(#[source] GenesisError),
-    /// `node.toml` and genesis name other validators.
-    #[error(
-        "node.toml lists {peers} peers that are not the genesis' {validators} validators in order"
-    )]
-    Peers {
-        /// In `node.toml`.
-        peers: usize,
-        /// In the genesis.
-        validators: usize,
-    },
     /// Keys in the genesis are no keys, or not different ones.
     #[error("the genesis' validator keys are not different Ed25519 public keys")]
     ValidatorKeys,
@@ -130,19 +121,15 @@ pub enum NodeError {
         #[source]
         source: KeyError,
     },
-    /// The vault's key isn't the one in the genesis.
-    #[error("the key {id} is {actual}, the genesis has {expected}")]
-    OtherKey {
-        /// Which.
-        id: String,
-        /// In the vault.
-        actual: B256,
-        /// In the genesis.
-        expected: B256,
-    },
+    /// A key of the vault is no public key, which can't be.
+    #[error("the key {0} is not an Ed25519 key")]
+    NoKey(String),
     /// The ledger doesn't open.
     #[error("the ledger cannot be opened")]
     Ledger(#[source] ledger::OpenError),
+    /// The chain doesn't tell the members' nodes.
+    #[error("the members' nodes cannot be read from the ledger")]
+    Roster(#[source] LedgerError),
     /// The RPC socket can't be served.
     #[error("the RPC socket cannot be served")]
     Rpc(#[source] rpc::ServeError),
@@ -175,8 +162,8 @@ struct Opened {
     genesis: Genesis,
     genesis_hash: B256,
     node_signer: HandleSigner,
-    vote_signer: HandleSigner,
-    marker: Arc<dyn Marker>,
+    voting_keys: Vec<VotingKey>,
+    peers: Peers,
     ledger: NodeLedger,
     status: StatusBoard,
 }
@@ -193,8 +180,27 @@ pub fn contains_panic() -> bool {
     windlass_chain::contain::is_contained()
 }
 
-/// Runs the validator in a directory until it is told to end, or fails.
+/// Runs the node in a directory until it is told to end, or fails.
 pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
+    let Hooks { ready, mut shutdown } = hooks;
+    let mut ready = Some(ready);
+    loop {
+        let outcome = run_once(directory, &mut ready, &mut shutdown);
+        let Err(NodeError::Epochs(EpochError::Outgrown)) = outcome else { return outcome };
+        tracing::info!("the network has grown: p2p is opened anew, for more nodes");
+    }
+}
+
+/// Told once where the node is reached.
+type Ready = Option<Box<dyn FnOnce(Ports) + Send>>;
+/// Resolves when the node is to end.
+type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn run_once(
+    directory: &Path,
+    ready: &mut Ready,
+    shutdown: &mut Shutdown,
+) -> Result<Outcome, NodeError> {
     let opened = open(directory)?;
     let settings = runtime::Config::new()
         .with_worker_threads(1)
@@ -203,15 +209,17 @@ pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
         .with_tcp_nodelay(Some(true))
         .with_storage_directory(directory.join("data").join("consensus"));
     let directory = directory.to_owned();
-    runtime::Runner::new(settings)
-        .start(|context| async move { Box::pin(live(context, directory, opened, hooks)).await })
+    runtime::Runner::new(settings).start(|context| async move {
+        Box::pin(live(context, directory, opened, ready, shutdown)).await
+    })
 }
 
 async fn live(
     context: runtime::Context,
     directory: PathBuf,
     opened: Opened,
-    hooks: Hooks,
+    ready: &mut Ready,
+    shutdown: &mut Shutdown,
 ) -> Result<Outcome, NodeError> {
     let Opened { config, genesis, genesis_hash, .. } = &opened;
     let cold = if opened.ledger.tip().number == 0 { ColdStart::Yes } else { ColdStart::No };
@@ -220,7 +228,13 @@ async fn live(
         .map_err(|source| NodeError::Listen { address: config.listen, source })?;
     let work = Work::threads(WORK_THREADS)
         .map_err(|source| NodeError::File { path: directory.clone(), source })?;
-    let network = p2p::open(&context, config, opened.node_signer.clone(), *genesis_hash, cold)
+    let roll = Roll {
+        genesis: *genesis_hash,
+        first: genesis.validators().map(|one| one.node_key).collect(),
+        now: opened.peers.clone(),
+        start: cold,
+    };
+    let network = p2p::open(&context, config, opened.node_signer.clone(), roll)
         .await
         .map_err(NodeError::P2p)?;
     let epoch_length = NonZeroU64::new(genesis.epoch_length)
@@ -229,11 +243,8 @@ async fn live(
         ledger: opened.ledger.clone(),
         work,
         partitions: String::new(),
-        committees: Committees::new(
-            *genesis_hash,
-            opened.node_signer.public_key(),
-            opened.vote_signer.clone(),
-        ),
+        node_key: opened.node_signer.public_key(),
+        voting_keys: opened.voting_keys.clone(),
         settings: Settings {
             epoch_length,
             block_interval: Duration::from_millis(genesis.min_block_interval_ms),
@@ -242,7 +253,6 @@ async fn live(
         peers: network.oracle,
         track: network.track,
         connected: network.connected,
-        marker: Arc::clone(&opened.marker),
         status: opened.status.clone(),
     };
     let starting = start(context.child("consensus"), parts, network.channels);
@@ -250,11 +260,13 @@ async fn live(
     let socket = directory.join("rpc.sock");
     let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone())
         .map_err(NodeError::Rpc)?;
-    (hooks.ready)(Ports { p2p: config.listen, rpc: socket });
+    if let Some(ready) = ready.take() {
+        ready(Ports { p2p: config.listen, rpc: socket });
+    }
     let mut p2p_task = network.task;
     // Every branch only waits.
     let outcome = select! {
-        () = hooks.shutdown => Ok(Outcome::Shutdown),
+        () = shutdown => Ok(Outcome::Shutdown),
         ended = &mut consensus.epochs => Err(ended_error(ended)),
         _ = &mut p2p_task => Err(NodeError::Ended("the p2p network")),
     };
@@ -285,62 +297,55 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
     let path = files.join("genesis.json");
     let bytes = fs::read(&path).map_err(|source| NodeError::File { path, source })?;
     let genesis = Genesis::parse(&bytes).map_err(NodeError::Genesis)?;
-    let validators: Vec<_> = genesis.validators().collect();
-    let same = validators.len() == config.peers.len()
-        && validators.iter().zip(&config.peers).all(|(one, other)| one.node_key == other.node_key);
-    if !same {
-        let (peers, validators) = (config.peers.len(), validators.len());
-        return Err(NodeError::Peers { peers, validators });
-    }
-    let me = validators[config.index];
     let vault = Vault::open(&config.vault)
         .map_err(|source| NodeError::Key { id: config.vault.display().to_string(), source })?;
-    let node_signer = signer(&vault, &config.node_key, me.node_key)?;
-    let vote_signer = signer(&vault, &config.consensus_key, me.consensus_key)?;
-    let marker = vault
-        .voting_record(&key_id(&config.consensus_key)?)
-        .map_err(|source| NodeError::Key { id: config.consensus_key.clone(), source })?;
-    if seated(validators.iter().map(|one| (*one).into()).collect()).len() < validators.len() {
+    let node_signer = signer(&vault, &config.node_key)?;
+    let voting_keys = config
+        .consensus_keys
+        .iter()
+        .map(|id| voting_key(&vault, id))
+        .collect::<Result<Vec<_>, _>>()?;
+    let validators = genesis.validators().map(Into::into).collect::<Vec<_>>();
+    if seated(validators.clone()).len() < validators.len() {
         return Err(NodeError::ValidatorKeys);
     }
     let data = directory.join("data");
     fs::create_dir_all(&data).map_err(|source| NodeError::File { path: data.clone(), source })?;
     let ledger = ledger::open(&data.join("ledger.redb"), &genesis).map_err(NodeError::Ledger)?;
     let (tip, genesis_hash) = (ledger.tip(), ledger.genesis().hash());
+    let roster = ledger.roster().map_err(NodeError::Roster)?;
+    let peers = Peers::new(&[], &roster, Standing::Behind);
     let identity = Identity {
         node_key: key_bytes(&node_signer.public_key()),
-        consensus_key: key_bytes(&vote_signer.public_key()),
+        consensus_key: first_key(&voting_keys),
         genesis_hash,
         chain_id: genesis.chain_id,
         validators: validators.iter().map(|one| one.node_key).collect(),
     };
     let tip = StatusTip { number: tip.number, hash: tip.hash, timestamp_ms: tip.timestamp_ms };
     let status = StatusBoard::new(identity, tip);
-    Ok(Opened {
-        config,
-        genesis,
-        genesis_hash,
-        node_signer,
-        vote_signer,
-        marker: Arc::new(marker),
-        ledger,
-        status,
-    })
+    Ok(Opened { config, genesis, genesis_hash, node_signer, voting_keys, peers, ledger, status })
 }
 
 fn key_id(id: &str) -> Result<KeyId, NodeError> {
     id.parse().map_err(|_invalid| NodeError::KeyId(id.to_owned()))
 }
 
-/// A key of the vault, if it is the one that the genesis names.
-fn signer(vault: &Vault, id: &str, expected: B256) -> Result<HandleSigner, NodeError> {
+fn signer(vault: &Vault, id: &str) -> Result<HandleSigner, NodeError> {
     let handle = vault
         .ed25519(&key_id(id)?)
         .map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
-    let actual = B256::from(handle.public_key());
-    let other = || NodeError::OtherKey { id: id.to_owned(), actual, expected };
-    if actual != expected {
-        return Err(other());
-    }
-    HandleSigner::new(handle).ok_or_else(other)
+    HandleSigner::new(handle).ok_or_else(|| NodeError::NoKey(id.to_owned()))
+}
+
+fn voting_key(vault: &Vault, id: &str) -> Result<VotingKey, NodeError> {
+    let marker = vault
+        .voting_record(&key_id(id)?)
+        .map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
+    Ok(VotingKey { signer: signer(vault, id)?, marker: Arc::new(marker) })
+}
+
+/// The voting key that the status shows: the newest.
+fn first_key(keys: &[VotingKey]) -> B256 {
+    keys.first().map_or(B256::ZERO, |key| key_bytes(&key.signer.public_key()))
 }

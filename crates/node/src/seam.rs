@@ -19,7 +19,7 @@ use std::{fmt, sync::Arc};
 use alloy_primitives::{B256, Bytes};
 use windlass_chain::{
     Block,
-    governance::{Committee, SeatedValidator},
+    governance::{Committee, RosterNode, SeatedValidator},
 };
 
 /// The last block that is final and durable.
@@ -150,6 +150,12 @@ pub trait Ledger: Clone + Send + Sync + fmt::Debug + 'static {
     /// The hash of those validators ([`windlass_chain::governance::set_hash`]). It is asked often,
     /// and does not block.
     fn next_validators_hash(&self) -> B256;
+
+    /// All nodes that the members have, as the state after the tip has them.
+    fn roster(&self) -> Result<Vec<RosterNode>, LedgerError>;
+
+    /// The number that grows with every change of the roster. It is asked often, and does not block.
+    fn governance_revision(&self) -> u64;
 
     /// Who votes in an epoch, if it was kept.
     fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError>;

@@ -34,8 +34,10 @@ pub struct Status {
     pub view: u64,
     /// The last final and durable block.
     pub tip: StatusTip,
-    /// The other validators.
+    /// The other nodes that the members name: validators and observers.
     pub peers: Vec<StatusPeer>,
+    /// Whether the members name this node too, as far as it has the chain.
+    pub named: bool,
     /// How many validators are reachable, this one included.
     pub connected_validators: usize,
     /// How many votes finalise a block.
@@ -48,6 +50,8 @@ pub struct Status {
     pub quorum_connected: bool,
     /// Whether this node knows of a final block that it doesn't have yet.
     pub syncing: bool,
+    /// The highest final block that it knows of.
+    pub highest: u64,
     /// Whether consensus sleeps: nothing to do, tip final.
     pub idle: bool,
     /// Why there is no progress although there should be.
@@ -105,9 +109,14 @@ pub struct Identity {
     pub validators: Vec<B256>,
 }
 
+/// How many of `validators` may be faulty: less than a third, ⌊(n−1)/3⌋.
+pub const fn faulty(validators: usize) -> usize {
+    validators.saturating_sub(1) / 3
+}
+
 /// How many of `validators` must vote for a block: more than two thirds (n − ⌊(n−1)/3⌋).
 pub const fn quorum(validators: usize) -> usize {
-    validators - validators.saturating_sub(1) / 3
+    validators - faulty(validators)
 }
 
 /// The shared status. A clone is another handle on the same.
@@ -146,12 +155,14 @@ impl StatusBoard {
             view: 0,
             tip,
             peers,
+            named: committee.contains(&node_key),
             connected_validators: 1,
             quorum: quorum(validators),
             validators,
             pending_transactions: 0,
             quorum_connected: quorum(validators) <= 1,
             syncing: false,
+            highest: tip.number,
             idle: false,
             stalled: None,
             not_voting: None,
@@ -200,16 +211,17 @@ impl StatusBoard {
         });
     }
 
-    /// Notes who votes from now on.
-    pub fn set_validators(&self, node_keys: &[B256]) {
+    /// Notes who votes from now on, and whom the members name besides.
+    pub fn set_peers(&self, validators: &[B256], all: &[B256]) {
         self.update_with(|status, committee| {
-            node_keys.clone_into(committee);
-            for node_key in node_keys {
-                let is_new = status.peers.iter().all(|peer| peer.node_key != *node_key);
-                if is_new && *node_key != status.node_key {
-                    status.peers.push(StatusPeer { node_key: *node_key, connected: false });
-                }
-            }
+            validators.clone_into(committee);
+            status.named = all.contains(&status.node_key);
+            let others = all.iter().filter(|key| **key != status.node_key);
+            let known = |key: &B256| {
+                status.peers.iter().any(|peer| peer.node_key == *key && peer.connected)
+            };
+            status.peers =
+                others.map(|key| StatusPeer { node_key: *key, connected: known(key) }).collect();
             status.count(committee);
         });
     }

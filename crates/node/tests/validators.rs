@@ -85,12 +85,19 @@ fn four_validators_agree_and_go_on_after_a_restart() {
 }
 
 #[test]
-fn a_key_that_the_genesis_does_not_have_is_refused() {
+fn a_key_that_no_member_has_named_connects_with_nobody_and_is_told() {
     let root = tempfile::tempdir().expect("a directory");
     let directories = common::create(root.path(), 2, 8);
-    let other = directories[1].join("files/node.toml");
-    let text = std::fs::read_to_string(&other).expect("a file").replace("index = 1", "index = 0");
-    std::fs::write(&other, text).expect("a file");
-    let refused = start(&directories[1]).thread.join().expect("it does not panic");
-    assert!(matches!(refused, Err(NodeError::OtherKey { .. })), "{refused:?}");
+    let others = tempfile::tempdir().expect("a directory");
+    let strange = common::create(others.path(), 1, 8).remove(0);
+    std::fs::copy(directories[0].join("files/genesis.json"), strange.join("files/genesis.json"))
+        .expect("a file");
+    let running = [&directories[0], &directories[1], &strange].map(|one| start(one));
+    running.iter().for_each(Running::wait);
+    common::until(&directories[0], "both are connected", |status| {
+        status["connectedValidators"] == 2
+    });
+    let told = common::until(&strange, "it is told", |status| !status["stalled"].is_null());
+    assert!(told["stalled"]["reason"].as_str().expect("words").contains("no member"), "{told}");
+    running.into_iter().for_each(Running::stop);
 }

@@ -1,39 +1,59 @@
 //! Who votes next, from the governance contract's state, and who voted in earlier epochs.
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes};
 
 use super::{At, Chain, ChainError};
 use crate::execute::{CallError, CallRequest, CallResult, call};
-use crate::governance::{self, Committee, SeatedValidator};
+use crate::governance::{self, Committee, RosterNode, SeatedValidator};
 use crate::state::keys;
 use crate::store::Batch;
 
-/// What reading the validators may use: a hundred with the longest texts take a hundredth.
+/// What reading the contract may use: a hundred with the longest texts take a hundredth.
 const READING_GAS: u64 = 1 << 30;
 /// The two keys of a validator, as they are kept.
 const SEAT_BYTES: usize = 64;
+
+fn unreadable(answer: &str) -> ChainError {
+    ChainError::Execution(format!("the governance contract answered with {answer}"))
+}
 
 impl Chain {
     /// The validators that the state after the tip has for the next epoch, in rising order of their
     /// node keys.
     pub fn next_validators(&self) -> Result<Vec<SeatedValidator>, ChainError> {
-        let request = CallRequest {
-            to: Some(governance::ADDRESS),
-            input: governance::validator_set_call(),
-            ..CallRequest::default()
-        };
-        let failed = |why: String| ChainError::Execution(format!("the validators: {why}"));
+        let output = self.ask_governance(governance::validator_set_call())?;
+        governance::read_validator_set(&output).ok_or_else(|| unreadable("no set of validators"))
+    }
+
+    /// All nodes that the members have, as the state after the tip has them.
+    pub fn roster(&self) -> Result<Vec<RosterNode>, ChainError> {
+        let validators = self.ask_governance(governance::validators_call())?;
+        let observers = self.ask_governance(governance::observers_call())?;
+        governance::read_roster(&validators, &observers)
+            .ok_or_else(|| unreadable("no list of nodes"))
+    }
+
+    /// The number that grows with every change of what nodes read from the contract.
+    pub fn governance_revision(&self) -> Result<u64, ChainError> {
+        let state = self.state(At::Latest)?;
+        let slot = state.storage(governance::ADDRESS, governance::REVISION_SLOT)?;
+        Ok(slot.as_limbs()[0])
+    }
+
+    /// What a view of the contract answers in the state after the tip.
+    fn ask_governance(&self, input: Bytes) -> Result<Bytes, ChainError> {
+        let request =
+            CallRequest { to: Some(governance::ADDRESS), input, ..CallRequest::default() };
         // Whatever gas a block may have: without the validators there is no next block.
         let read = self.on_site(At::Latest, |site| call::run(site, &request, READING_GAS, None));
         let outcome = read.map(call::outcome).map_err(|error| match error {
             CallError::Chain(error) => error,
-            CallError::Invalid(_) | CallError::Cancelled => failed(error.to_string()),
+            CallError::Invalid(_) | CallError::Cancelled => unreadable(&error.to_string()),
         })?;
         match outcome.result {
-            CallResult::Success { output } => governance::read_validator_set(&output)
-                .ok_or_else(|| failed("the answer is no set of validators".to_owned())),
-            CallResult::Revert { .. } => Err(failed("the contract reverted".to_owned())),
-            CallResult::Halt { reason, .. } => Err(failed(reason)),
+            CallResult::Success { output } => Ok(output),
+            CallResult::Revert { .. } => Err(unreadable("a revert")),
+            CallResult::Halt { reason, .. } => Err(unreadable(&reason)),
         }
     }
 

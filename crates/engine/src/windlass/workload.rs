@@ -19,12 +19,11 @@ const P2P_PORT: &str = "p2p";
 /// `node.toml`, as `windlass-node` reads it.
 #[derive(Serialize)]
 struct NodeFile {
-    index: usize,
     node_key: String,
-    consensus_key: String,
+    consensus_keys: Vec<String>,
     vault: PathBuf,
     listen: String,
-    peers: Vec<PeerEntry>,
+    addresses: Vec<PeerEntry>,
 }
 
 #[derive(Serialize)]
@@ -39,12 +38,11 @@ pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
         value: format!("there is no validator {}", input.index),
     })?;
     let file = NodeFile {
-        index: input.index,
         node_key: input.node_key.to_string(),
-        consensus_key: input.consensus_key.to_string(),
+        consensus_keys: vec![input.consensus_key.to_string()],
         vault: input.vault.to_owned(),
         listen: own.address.to_string(),
-        peers: input
+        addresses: input
             .peers
             .iter()
             .map(|peer| PeerEntry {

@@ -4,6 +4,7 @@
 //! reads the count, looks at the state and then waits for another count can't miss a ring between.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     mem,
     pin::Pin,
@@ -20,7 +21,9 @@ pub struct Bell {
 #[derive(Debug, Default)]
 struct Inner {
     rings: u64,
-    waiting: Vec<Waker>,
+    /// Who waits, by the number of the wait: in the order in which they came.
+    waiting: BTreeMap<u64, Waker>,
+    waits: u64,
 }
 
 impl Bell {
@@ -31,7 +34,7 @@ impl Bell {
             inner.rings += 1;
             mem::take(&mut inner.waiting)
         };
-        for waker in waiting {
+        for waker in waiting.into_values() {
             waker.wake();
         }
     }
@@ -43,7 +46,7 @@ impl Bell {
 
     /// Waits until it has rung more often than `seen`. Safe to drop at any time.
     pub fn after(&self, seen: u64) -> After {
-        After { bell: self.clone(), seen }
+        After { bell: self.clone(), seen, wait: None }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -56,19 +59,33 @@ impl Bell {
 pub struct After {
     bell: Bell,
     seen: u64,
+    wait: Option<u64>,
 }
 
 impl Future for After {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut inner = self.bell.lock();
-        if inner.rings > self.seen {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let mut inner = this.bell.lock();
+        if inner.rings > this.seen {
             return Poll::Ready(());
         }
-        if !inner.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            inner.waiting.push(cx.waker().clone());
-        }
+        let wait = *this.wait.get_or_insert_with(|| {
+            inner.waits += 1;
+            inner.waits
+        });
+        inner.waiting.insert(wait, context.waker().clone());
         Poll::Pending
+    }
+}
+
+/// Whoever waits beside other things drops the wait each time that one of them happens: none may
+/// stay behind.
+impl Drop for After {
+    fn drop(&mut self) {
+        if let Some(wait) = self.wait {
+            self.bell.lock().waiting.remove(&wait);
+        }
     }
 }

@@ -37,7 +37,7 @@ pub struct Committees {
     known: Arc<Mutex<BTreeMap<u64, Known>>>,
     genesis: B256,
     node_key: PublicKey,
-    signer: HandleSigner,
+    signers: Vec<HandleSigner>,
 }
 
 /// The committee of one epoch.
@@ -55,9 +55,9 @@ impl fmt::Debug for Committees {
 }
 
 impl Committees {
-    /// Knows no epoch yet.
-    pub fn new(genesis: B256, node_key: PublicKey, signer: HandleSigner) -> Self {
-        Self { known: Arc::default(), genesis, node_key, signer }
+    /// Knows no epoch yet. A node has several consensus keys while one of them is replaced.
+    pub fn new(genesis: B256, node_key: PublicKey, signers: Vec<HandleSigner>) -> Self {
+        Self { known: Arc::default(), genesis, node_key, signers }
     }
 
     /// Makes an epoch's committee known; this node doesn't vote in it before it enters it.
@@ -83,6 +83,11 @@ impl Committees {
     /// The committee of an epoch, if it is known.
     pub fn of(&self, epoch: Epoch) -> Option<Arc<Scheme>> {
         Some(Arc::clone(&self.lock().get(&epoch.get())?.scheme))
+    }
+
+    /// The consensus key that the committee of a known epoch has for this node.
+    pub fn consensus_key(&self, epoch: Epoch) -> Option<PublicKey> {
+        self.lock().get(&epoch.get())?.seats.get_value(&self.node_key).cloned()
     }
 
     /// The hash that the contract has for the validators of a known epoch.
@@ -114,8 +119,8 @@ impl Committees {
     }
 
     fn scheme(&self, seats: &BiMap<PublicKey, PublicKey>, voting: Voting) -> Arc<Scheme> {
-        let (node_key, signer) = (&self.node_key, &self.signer);
-        Arc::new(Scheme::new(self.genesis, seats.clone(), node_key, signer, voting))
+        let (node_key, signers) = (&self.node_key, &self.signers);
+        Arc::new(Scheme::new(self.genesis, seats.clone(), node_key, signers, voting))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Known>> {

@@ -19,20 +19,16 @@ use commonware_consensus::{
     CertifiableAutomaton, Relay, Reporter,
     marshal::{Update, core::Mailbox, standard::Standard},
     simplex::{
-        self, Floor, ForwardPolicy, Plan, SkipPolicy,
-        elector::RoundRobin,
+        Plan,
         types::{Activity, Context},
     },
-    types::{Epoch, Epocher, FixedEpocher, Height, ViewDelta},
+    types::{Epoch, Epocher, FixedEpocher, Height},
 };
-use commonware_cryptography::{Digested, Sha256, ed25519::PublicKey};
+use commonware_cryptography::{Digested, ed25519::PublicKey};
 use commonware_macros::select;
 use commonware_p2p::{Blocker, Channel, Message, Sender};
-use commonware_parallel::Sequential;
-use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
-use commonware_utils::{
-    Acknowledgement, NZDuration, NZU16, NZUsize, acknowledgement::Exact, vec::NonEmptyVec,
-};
+use commonware_runtime::{Clock, Metrics, Spawner, Storage, buffer::paged::CacheRef};
+use commonware_utils::{Acknowledgement, NZU16, NZUsize, acknowledgement::Exact, vec::NonEmptyVec};
 use futures::{StreamExt, channel::mpsc};
 use rand_core::CryptoRng;
 
@@ -43,11 +39,14 @@ use super::{
     channels::EngineChannels,
     committees::{Committees, seated},
     digest::Digest,
-    exchange::{Heard, caught_up, key_bytes},
-    freeze::{Brake, Braked},
-    idle::{Observer, Progress},
+    engine::Active,
+    exchange::key_bytes,
+    freeze::Brake,
+    heard::{Heard, caught_up},
+    idle::Progress,
     marker::{Guard, GuardError},
-    scheme::{Scheme, Voting},
+    peers::{Peers, Standing, Track, Tracking},
+    scheme::Scheme,
     stores::{Archive, StoreError},
 };
 use windlass_chain::governance::{Committee, set_hash};
@@ -62,11 +61,6 @@ pub(super) const PAGE_SIZE: NonZeroU16 = NZU16!(4_096);
 pub(super) const PAGES: NonZeroUsize = NZUsize!(64);
 /// Buffers of journals, in bytes.
 pub(super) const BUFFER: NonZeroUsize = NZUsize!(16 * 1_024);
-
-/// Time limits of a view.
-const LEADER_TIMEOUT: Duration = Duration::from_millis(800);
-const CERTIFICATION_TIMEOUT: Duration = Duration::from_millis(1_400);
-const RETRY: Duration = Duration::from_secs(1);
 
 /// How many epochs before the current one stay verifiable after a restart.
 const REMEMBERED_EPOCHS: u64 = 16;
@@ -86,6 +80,9 @@ pub enum EpochError {
     /// A part of consensus ended by itself.
     #[error("{0} has ended")]
     Ended(&'static str),
+    /// There are more peers than p2p was opened for.
+    #[error("there are more nodes in the network than when this one started")]
+    Outgrown,
     /// Whether this validator has voted before can't be found out.
     #[error("whether this validator may vote cannot be found out")]
     Guard(#[source] GuardError),
@@ -109,9 +106,6 @@ impl Reporter for Delivery {
     }
 }
 
-/// Called with the epoch that is entered, for p2p to track its validators.
-pub type Track = Box<dyn FnMut(Epoch) + Send + Sync>;
-
 /// Runs the epochs.
 pub struct Epochs<E, L, S: Sender, B, A> {
     pub(super) context: E,
@@ -129,7 +123,13 @@ pub struct Epochs<E, L, S: Sender, B, A> {
     pub(super) heard: Heard,
     pub(super) status: StatusBoard,
     pub(super) boundary: Bell,
+    /// Rung when an epoch became known.
+    pub(super) learned: Bell,
     pub(super) track: Track,
+    /// The revision of the roster that p2p tracks.
+    pub(super) tracked: Option<u64>,
+    /// Whether the peers' tip was reached.
+    pub(super) standing: Standing,
     pub(super) guard: Guard,
     pub(super) block_interval: Duration,
     pub(super) page_cache: CacheRef,
@@ -138,18 +138,6 @@ pub struct Epochs<E, L, S: Sender, B, A> {
 impl<E, L, S: Sender, B, A> std::fmt::Debug for Epochs<E, L, S, B, A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Epochs").finish_non_exhaustive()
-    }
-}
-
-/// The running engine.
-struct Active {
-    epoch: Epoch,
-    engine: Handle<()>,
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.engine.abort();
     }
 }
 
@@ -178,16 +166,18 @@ where
         + Reporter<Activity = Activity<Scheme, Digest>>,
 {
     /// Makes the committees known that certificates may be of.
-    pub async fn prepare(&self) -> Result<(), EpochError> {
+    pub async fn prepare(&mut self) -> Result<(), EpochError> {
         let epoch = self.epoch_above(self.ledger.tip().number);
         self.remember(epoch).await?;
-        self.know(epoch).await
+        self.know(epoch).await?;
+        self.track_peers().await
     }
 
     /// Runs until a part fails.
     pub async fn run(mut self) -> Result<(), EpochError> {
         let mut epoch = self.epoch_above(self.ledger.tip().number);
         self.wait_for_tip(&mut epoch).await?;
+        self.standing = Standing::AtTip;
         let mut active = self.enter(epoch).await?;
         loop {
             match self.next(Some(&mut active)).await? {
@@ -228,6 +218,7 @@ where
                         if Some(block.0.number()) == self.last(*epoch) {
                             *epoch = epoch.next();
                             self.know(*epoch).await?;
+                            self.track_peers().await?;
                         }
                         acknowledgement.acknowledge();
                         // The tip may be reached now.
@@ -306,7 +297,26 @@ where
             status.tip =
                 StatusTip { number: tip.number, hash: tip.hash, timestamp_ms: tip.timestamp_ms };
         });
+        if self.tracked != Some(self.ledger.governance_revision()) {
+            self.track_peers().await?;
+        }
         Ok(Some((block, acknowledgement)))
+    }
+
+    /// Has p2p let in whom the members name now.
+    pub(super) async fn track_peers(&mut self) -> Result<(), EpochError> {
+        let ledger = self.ledger.clone();
+        let read = move || Ok((ledger.governance_revision(), ledger.roster()?));
+        let (revision, roster) = self.archive.call(read).await.map_err(EpochError::Store)?;
+        let committee = self.committees.node_keys();
+        let peers = Peers::new(&committee, &roster, self.standing);
+        self.tracked = Some(revision);
+        let all: Vec<_> = peers.iter().map(|one| key_bytes(&one.node_key)).collect();
+        self.status.set_peers(&committee.iter().map(key_bytes).collect::<Vec<_>>(), &all);
+        match (self.track)(&peers) {
+            Tracking::Done => Ok(()),
+            Tracking::Outgrown => Err(EpochError::Outgrown),
+        }
     }
 
     fn epoch_above(&self, height: u64) -> Epoch {
@@ -314,7 +324,7 @@ where
         self.epocher.containing(next).expect("no chain reaches the last epoch").epoch()
     }
 
-    fn last(&self, epoch: Epoch) -> Option<u64> {
+    pub(super) fn last(&self, epoch: Epoch) -> Option<u64> {
         self.epocher.last(epoch).map(Height::get)
     }
 
@@ -348,6 +358,7 @@ where
         let committee = self.archive.call(read).await.map_err(EpochError::Store)?;
         let committee = committee.ok_or(EpochError::Validators(epoch.get()))?;
         self.committees.learn(epoch, &committee);
+        self.learned.ring();
         Ok(())
     }
 
@@ -367,104 +378,5 @@ where
     fn first(&self, epoch: Epoch) -> u64 {
         let before = epoch.previous().and_then(|previous| self.last(previous));
         before.unwrap_or(0) + 1
-    }
-
-    /// Starts an epoch's engine.
-    async fn enter(&mut self, epoch: Epoch) -> Result<Active, EpochError> {
-        let floor = self.floor(epoch).await?;
-        let voting = self.may_vote(epoch).await?;
-        if let Some(old) = epoch.previous().and_then(Epoch::previous) {
-            self.guard.forget(&self.context, old).await;
-        }
-        let scheme =
-            self.committees.enter(epoch, voting).ok_or(EpochError::Validators(epoch.get()))?;
-        let node_keys = self.committees.node_keys();
-        let follows = if !node_keys.contains(self.committees.node_key()) {
-            Some("this node is not a validator in this epoch; it follows")
-        } else if voting == Voting::On && !scheme.votes() {
-            Some("the members gave this validator another consensus key than its own; it follows")
-        } else {
-            None
-        };
-        if let Some(reason) = follows {
-            self.status.update(|status| status.not_voting = Some(reason.to_owned()));
-        }
-        self.status.set_validators(&node_keys.iter().map(key_bytes).collect::<Vec<_>>());
-        (self.track)(epoch);
-        let context = self.context.child("engine").with_attribute("epoch", epoch);
-        let engine = simplex::Engine::new(
-            Braked::new(context, self.brake.clone()),
-            simplex::Config {
-                scheme: scheme.as_ref().clone(),
-                elector: RoundRobin::<Sha256>::default(),
-                blocker: self.blocker.clone(),
-                automaton: self.application.clone(),
-                relay: self.application.clone(),
-                reporter: Observer {
-                    progress: self.progress.clone(),
-                    next: self.application.clone(),
-                },
-                track_historical_votes: false,
-                strategy: Sequential,
-                partition: self.guard.journal(epoch),
-                mailbox_size: NZUsize!(1_024),
-                epoch,
-                floor,
-                replay_buffer: BUFFER,
-                write_buffer: BUFFER,
-                page_cache: self.page_cache.clone(),
-                leader_timeout: LEADER_TIMEOUT + self.block_interval,
-                certification_timeout: CERTIFICATION_TIMEOUT + self.block_interval,
-                timeout_retry: RETRY,
-                view_retention: ViewDelta::new(64),
-                skip: SkipPolicy::Disabled,
-                fetch_timeout: NZDuration!(Duration::from_secs(1)),
-                fetch_retry_delay: Duration::from_millis(50),
-                forward: ForwardPolicy::SilentVoters,
-            },
-        );
-        let ended = || EpochError::Ended("the network");
-        let votes = self.channels.votes.open(epoch).await.ok_or_else(ended)?;
-        let certificates = self.channels.certificates.open(epoch).await.ok_or_else(ended)?;
-        let resolver = self.channels.resolver.open(epoch).await.ok_or_else(ended)?;
-        let engine = engine.start(votes, certificates, resolver);
-        self.progress.entered(epoch);
-        self.boundary.ring();
-        tracing::info!(%epoch, tip = self.ledger.tip().number, "entered an epoch");
-        Ok(Active { epoch, engine })
-    }
-
-    /// Where an epoch's engine starts from.
-    async fn floor(&self, epoch: Epoch) -> Result<Floor<Scheme, Digest>, EpochError> {
-        let before = match epoch.previous() {
-            Some(previous) => self.last(previous).unwrap_or(0),
-            None => 0,
-        };
-        let newest = self.archive.newest_certificate().await.map_err(EpochError::Store)?;
-        if let Some((height, certificate)) = newest
-            && height > before
-            && certificate.proposal.round.epoch() == epoch
-        {
-            return Ok(Floor::Finalized(certificate));
-        }
-        let boundary = self.archive.block(before).await.map_err(EpochError::Store)?;
-        let boundary = boundary.ok_or(EpochError::Boundary(before))?;
-        Ok(Floor::Genesis(boundary.hash().into()))
-    }
-
-    /// Whether this validator may vote in an epoch.
-    async fn may_vote(&mut self, epoch: Epoch) -> Result<Voting, EpochError> {
-        let voting = self.guard.admit(&mut self.context, epoch).await.map_err(EpochError::Guard)?;
-        let reason = (voting == Voting::Off).then(|| {
-            format!(
-                "this validator's consensus journal of epoch {epoch} is missing; to never vote \
-                 twice, it follows in silence until the next epoch"
-            )
-        });
-        if let Some(reason) = &reason {
-            tracing::error!(reason);
-        }
-        self.status.update(|status| status.not_voting = reason);
-        Ok(voting)
     }
 }

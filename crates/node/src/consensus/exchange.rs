@@ -16,7 +16,6 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -45,13 +44,14 @@ use super::{
     block::OrderedBlock,
     committees::Committees,
     digest::Digest,
+    heard::Heard,
     scheme::Scheme,
     stores::{Archive, Finalization},
 };
 use crate::{
     config::MAX_VALIDATORS,
     seam::Ledger,
-    status::{Stalled, StatusBoard, quorum},
+    status::{Stalled, StatusBoard},
 };
 
 /// Who is connected now. Cheap; called about once a second.
@@ -62,8 +62,6 @@ const SLOW_BEAT: Duration = Duration::from_secs(30);
 /// The first and the longest pause between looks at the connections.
 const FIRST_LOOK: Duration = Duration::from_millis(4);
 const LAST_LOOK: Duration = Duration::from_secs(1);
-/// How long a claimed tip is waited for before the engine starts all the same.
-const TIP_PATIENCE: Duration = Duration::from_secs(5);
 /// Without a block for this long although transactions are pending, the network stalls.
 const STALL_AFTER: Duration = Duration::from_secs(10);
 
@@ -117,94 +115,6 @@ pub fn max_announcement_size() -> usize {
     u64::SIZE + Digest::SIZE + u8::SIZE + 5 + certificate_limit()
 }
 
-/// What the peers have told, for those who wait for it.
-#[derive(Clone, Debug)]
-pub struct Heard {
-    inner: Arc<Mutex<HeardInner>>,
-    /// Rung when a peer was heard for the first time, and when one connects.
-    pub bell: Bell,
-}
-
-#[derive(Debug, Default)]
-struct HeardInner {
-    peers: BTreeSet<PublicKey>,
-    highest: u64,
-    /// How often a peer has connected.
-    connections: u64,
-}
-
-impl Heard {
-    /// Nothing yet; `bell` is rung at each news.
-    pub fn new(bell: Bell) -> Self {
-        Self { inner: Arc::default(), bell }
-    }
-
-    /// How many of these have told their tip.
-    fn among(&self, peers: &[PublicKey]) -> usize {
-        let inner = self.lock();
-        peers.iter().filter(|peer| inner.peers.contains(*peer)).count()
-    }
-
-    /// The highest proven tip.
-    pub fn highest(&self) -> u64 {
-        self.lock().highest
-    }
-
-    /// How often a peer has connected.
-    pub fn connections(&self) -> u64 {
-        self.lock().connections
-    }
-
-    fn note(&self, peer: &PublicKey, proven: u64) -> bool {
-        let (first, higher) = {
-            let mut inner = self.lock();
-            let higher = proven > inner.highest;
-            inner.highest = inner.highest.max(proven);
-            (inner.peers.insert(peer.clone()), higher)
-        };
-        if first || higher {
-            self.bell.ring();
-        }
-        first
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HeardInner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Waits until a quorum of those who vote now was heard and the proven tip is reached, or long enough.
-pub async fn caught_up<E: Clock, L: Ledger>(
-    clock: &E,
-    ledger: &L,
-    heard: &Heard,
-    committees: &Committees,
-) {
-    let mut patience: Option<SystemTime> = None;
-    loop {
-        let rings = heard.bell.rings();
-        let mut wait = None;
-        let validators = committees.node_keys();
-        let here = usize::from(validators.contains(committees.node_key()));
-        if heard.among(&validators) + here >= quorum(validators.len()) {
-            let until = *patience.get_or_insert_with(|| clock.current() + TIP_PATIENCE);
-            let left = until.duration_since(clock.current()).unwrap_or_default();
-            if ledger.tip().number >= heard.highest() || left.is_zero() {
-                return;
-            }
-            wait = Some(left);
-        }
-        match wait {
-            // Both branches only wait.
-            Some(left) => select! {
-                () = clock.sleep(left) => {},
-                () = heard.bell.after(rings) => {},
-            },
-            None => heard.bell.after(rings).await,
-        }
-    }
-}
-
 /// The exchange's state.
 pub struct Exchange<E, L, S, B> {
     pub(super) context: E,
@@ -220,6 +130,8 @@ pub struct Exchange<E, L, S, B> {
     pub(super) status: StatusBoard,
     /// Rung when an epoch was entered: everybody is told the boundary.
     pub(super) boundary: Bell,
+    /// Rung when an epoch became known: more can be fetched.
+    pub(super) learned: Bell,
 }
 
 impl<E, L, S, B> std::fmt::Debug for Exchange<E, L, S, B> {
@@ -243,6 +155,7 @@ where
         let mut known: BTreeSet<PublicKey> = BTreeSet::new();
         let mut progress = (self.ledger.tip().number, next_look);
         let mut boundaries = self.boundary.rings();
+        let mut learned = self.learned.rings();
         loop {
             // Every branch only waits; the work is done below.
             let message = select! {
@@ -252,6 +165,7 @@ where
                 },
                 () = self.context.sleep_until(next_look) => None,
                 () = self.boundary.after(boundaries) => None,
+                () = self.learned.after(learned) => None,
             };
             if let Some((peer, bytes)) = message {
                 self.hear(peer, bytes).await;
@@ -259,6 +173,10 @@ where
             if self.boundary.rings() > boundaries {
                 boundaries = self.boundary.rings();
                 self.tell(Recipients::All, Answer::Unneeded).await;
+            }
+            if self.learned.rings() > learned {
+                learned = self.learned.rings();
+                self.go_on();
             }
             let now = self.context.current();
             if now >= next_look {
@@ -289,8 +207,7 @@ where
         self.status.set_connected(&keys);
         let met = !new.is_empty();
         if met {
-            self.heard.lock().connections += 1;
-            self.heard.bell.ring();
+            self.heard.connected();
             self.tell(Recipients::Some(new), Answer::Wanted).await;
         }
         self.note_stall(progress);
@@ -305,11 +222,21 @@ where
             *progress = (tip, now);
         }
         let waited = now.duration_since(progress.1).unwrap_or_default();
-        let highest = self.heard.highest();
+        let highest = self.heard.highest(&self.committees.node_keys());
+        if highest > tip {
+            // Should what was asked for be lost.
+            self.go_on();
+        }
         self.status.update(|status| {
             let (seen, all, needed) =
                 (status.connected_validators, status.validators, status.quorum);
-            let reason = if seen < needed {
+            let reason = if seen < needed && !status.named {
+                Some(format!(
+                    "not connected: as far as this node has the chain, no member has named its \
+                     node key {}",
+                    status.node_key
+                ))
+            } else if seen < needed {
                 Some(format!("{seen} of {all} validators connected, {needed} needed"))
             } else if waited >= STALL_AFTER {
                 Some("transactions are pending, but no block becomes final".to_owned())
@@ -317,6 +244,7 @@ where
                 None
             };
             status.syncing = highest > tip;
+            status.highest = highest.max(tip);
             status.stalled = reason.map(|reason| {
                 let since_ms = match &status.stalled {
                     Some(stalled) => stalled.since_ms,
@@ -374,10 +302,8 @@ where
                     self.hint(announcement.height, &peer);
                 }
                 Proof::Unknown => {
-                    let newest = self.committees.newest();
-                    if let Some(last) = self.epocher.last(newest) {
-                        self.hint(last.get().min(announcement.height), &peer);
-                    }
+                    let known = self.last_known();
+                    self.hint(known.min(announcement.height), &peer);
                 }
                 Proof::Fails => {
                     commonware_p2p::block!(self.blocker, peer, "announced tip is not certified");
@@ -385,9 +311,22 @@ where
                 }
             }
         }
-        let first = self.heard.note(&peer, proven);
+        let first = self.heard.note(&peer, announcement.height, proven);
         if announcement.wants_answer || announcement.height < mine || first {
             self.tell(Recipients::One(peer), Answer::Unneeded).await;
+        }
+    }
+
+    /// The last height whose committee is known.
+    fn last_known(&self) -> u64 {
+        self.epocher.last(self.committees.newest()).map_or(0, Height::get)
+    }
+
+    /// Has more fetched from all who say that they have it, now that its epoch is known.
+    fn go_on(&self) {
+        let known = self.last_known();
+        for (peer, claim) in self.heard.above(self.ledger.tip().number) {
+            self.hint(known.min(claim), &peer);
         }
     }
 

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use commonware_consensus::types::Epoch;
+use commonware_cryptography::{Signer as _, ed25519::PublicKey};
 use commonware_runtime::Storage;
 use rand_core::CryptoRng;
 use windlass_keys::{
@@ -13,7 +14,7 @@ use windlass_keys::{
     vault::{Voted, VotingRecord},
 };
 
-use super::scheme::Voting;
+use super::signer::HandleSigner;
 
 /// Why the guard can't decide.
 #[derive(Debug, thiserror::Error)]
@@ -26,10 +27,36 @@ pub enum GuardError {
     Journal(#[source] commonware_runtime::Error),
 }
 
-/// Decides in which epochs this validator votes.
-pub struct Guard {
+/// What the guard says of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// This node votes.
+    Votes,
+    /// Its key may have voted already, and the journal that knows for what is lost.
+    JournalLost,
+    /// It has not the key that the members gave it.
+    NoKey,
+}
+
+/// A key that this node can vote with, and the record of the epochs in which it may have.
+#[derive(Clone)]
+pub struct VotingKey {
+    /// The key.
+    pub signer: HandleSigner,
     /// The record.
     pub marker: Arc<dyn Marker>,
+}
+
+impl std::fmt::Debug for VotingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VotingKey").field("signer", &self.signer).finish_non_exhaustive()
+    }
+}
+
+/// Decides in which epochs this validator votes.
+pub struct Guard {
+    /// The keys that it has: two while one replaces the other.
+    pub keys: Vec<VotingKey>,
     /// What the names of the journals begin with.
     pub partitions: String,
 }
@@ -46,8 +73,9 @@ impl Guard {
         format!("{}consensus-{epoch}", self.partitions)
     }
 
-    /// Whether this validator may vote in an epoch that it enters: not if its key may have voted in
-    /// it, and the journal that knows for what is not this one.
+    /// Whether this validator may vote in an epoch that it enters, in which the committee has this
+    /// consensus key for it: not if the key may have voted in it, and the journal that knows for
+    /// what is not this one.
     ///
     /// A journal is empty until the first vote, and its name is a blob beside it, made before the
     /// record names it: a crash between the two leaves an epoch that was not entered.
@@ -55,8 +83,14 @@ impl Guard {
         &self,
         context: &mut E,
         epoch: Epoch,
-    ) -> Result<Voting, GuardError> {
-        let entered = self.marker.entered().map_err(GuardError::Record)?;
+        key: &PublicKey,
+    ) -> Result<Admission, GuardError> {
+        let Some(VotingKey { marker, .. }) =
+            self.keys.iter().find(|own| own.signer.public_key() == *key)
+        else {
+            return Ok(Admission::NoKey);
+        };
+        let entered = marker.entered().map_err(GuardError::Record)?;
         let lost = match entered {
             Some(newest) if newest.epoch == epoch.get() => {
                 let named = context.scan(&self.name(epoch)).await.unwrap_or_default();
@@ -74,9 +108,9 @@ impl Guard {
             }
             // Where it is lost, no journal has this number: it stays lost.
             let voted = Voted { epoch: epoch.get(), journal };
-            self.marker.enter(voted).map_err(GuardError::Record)?;
+            marker.enter(voted).map_err(GuardError::Record)?;
         }
-        Ok(if lost { Voting::Off } else { Voting::On })
+        Ok(if lost { Admission::JournalLost } else { Admission::Votes })
     }
 
     /// Removes the journal of an epoch that nobody votes in any more: its record is newer.

@@ -9,7 +9,8 @@
 //! - [`application`]: blocks only when there is work, judged without trusting any clock.
 //! - [`epochs`]: one engine an epoch, handed over at the boundary.
 //! - [`idle`], [`freeze`]: the clock stands still while there is nothing to do.
-//! - [`exchange`]: tips are exchanged outside that clock.
+//! - [`exchange`], [`heard`]: tips are exchanged outside that clock.
+//! - [`peers`]: whom the members name is let in, and nobody else.
 //! - [`marker`]: a validator whose journal is lost does not vote.
 //!
 //! Invariants:
@@ -24,12 +25,15 @@ pub mod block;
 mod channels;
 pub mod committees;
 pub mod digest;
+mod engine;
 pub mod epochs;
 pub mod exchange;
 pub mod freeze;
+pub mod heard;
 pub mod idle;
 pub mod marker;
 mod marshal;
+pub mod peers;
 pub mod scheme;
 pub mod signer;
 mod start;

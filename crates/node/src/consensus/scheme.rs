@@ -70,18 +70,18 @@ pub enum Voting {
 
 impl Scheme {
     /// The committee (node key → consensus key) as the node with `node_key` sees it. Without a seat
-    /// for it, or with another consensus key than the committee's, it only verifies.
+    /// for it, or without the consensus key that the committee has for it, it only verifies.
     pub fn new(
         genesis: B256,
         committee: BiMap<PublicKey, PublicKey>,
         node_key: &PublicKey,
-        signer: &HandleSigner,
+        signers: &[HandleSigner],
         voting: Voting,
     ) -> Self {
         let me = Quorum::index(committee.keys(), node_key).map(|index| {
-            let mine = committee.value(index.into()) == Some(&signer.public_key());
-            let signer = (mine && voting == Voting::On).then(|| signer.clone());
-            Seat { index, signer }
+            let key = committee.value(index.into());
+            let signer = signers.iter().find(|signer| key == Some(&signer.public_key()));
+            Seat { index, signer: signer.filter(|_| voting == Voting::On).cloned() }
         });
         Self { committee, me, namespace: Namespace::derive(&namespace(genesis)) }
     }

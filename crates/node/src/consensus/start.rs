@@ -24,12 +24,14 @@ use super::{
     channels::EngineChannels,
     committees::Committees,
     digest::Digest,
-    epochs::{Delivery, EpochError, Epochs, PAGE_SIZE, PAGES, Track},
-    exchange::{Connected, Exchange, Heard, max_announcement_size},
+    epochs::{Delivery, EpochError, Epochs, PAGE_SIZE, PAGES},
+    exchange::{Connected, Exchange, max_announcement_size},
     freeze::Brake,
+    heard::Heard,
     idle::{self, Progress},
-    marker::{Guard, Marker},
+    marker::{Guard, VotingKey},
     marshal::Marshal,
+    peers::{Standing, Track},
     scheme::Scheme,
     stores::{Archive, StoreError},
     work::Work,
@@ -77,20 +79,20 @@ pub struct Parts<L, B, P> {
     pub work: Work,
     /// What the names of this node's storage partitions begin with.
     pub partitions: String,
-    /// This node's identity, voting key and fellow validators.
-    pub committees: Committees,
+    /// This node's p2p identity.
+    pub node_key: PublicKey,
+    /// What it can vote with: two keys while one replaces the other.
+    pub voting_keys: Vec<VotingKey>,
     /// From the genesis.
     pub settings: Settings,
     /// Cuts off a peer that breaks the protocol.
     pub blocker: B,
     /// Tells the tracked peers.
     pub peers: P,
-    /// Has p2p track an epoch's validators.
+    /// Has p2p let in whom the members name.
     pub track: Track,
     /// Who is connected.
     pub connected: Connected,
-    /// Remembers the epochs voted in.
-    pub marker: Arc<dyn Marker>,
     /// Where the node tells how it is.
     pub status: StatusBoard,
 }
@@ -178,10 +180,15 @@ where
     let archive =
         Archive::open(parts.ledger.clone(), parts.work.clone()).map_err(StartError::Store)?;
     let page_cache = CacheRef::new(PAGE_SIZE, PAGES);
+    let committees = Committees::new(
+        parts.ledger.genesis().hash(),
+        parts.node_key.clone(),
+        parts.voting_keys.iter().map(|key| key.signer.clone()).collect(),
+    );
     let marshal = Marshal {
         ledger: &parts.ledger,
         archive: archive.clone(),
-        committees: parts.committees.clone(),
+        committees: committees.clone(),
         epocher: epocher.clone(),
         partitions: &parts.partitions,
         page_cache: page_cache.clone(),
@@ -192,9 +199,9 @@ where
     let delivery = Delivery { queue };
     let (marshal, mut rest) =
         marshal.start(&context, delivery, channels.blocks, channels.backfill).await;
-    let shared = Shared::new(&parts, epocher, archive, marshal);
+    let shared = Shared::new(&parts, committees, epocher, archive, marshal);
     let application = shared.application(&context, settings.block_interval);
-    let epochs = Epochs {
+    let mut epochs = Epochs {
         context: context.child("epochs"),
         ledger: shared.ledger.clone(),
         archive: shared.archive.clone(),
@@ -215,8 +222,11 @@ where
         heard: shared.heard.clone(),
         status: shared.status.clone(),
         boundary: shared.boundary.clone(),
+        learned: shared.learned.clone(),
         track: parts.track,
-        guard: Guard { marker: parts.marker, partitions: parts.partitions },
+        tracked: None,
+        standing: Standing::Behind,
+        guard: Guard { keys: parts.voting_keys, partitions: parts.partitions },
         block_interval: settings.block_interval,
         page_cache,
     };
@@ -244,12 +254,15 @@ struct Shared<L> {
     heard: Heard,
     /// Rung when an epoch is entered.
     boundary: Bell,
+    /// Rung when an epoch became known.
+    learned: Bell,
     brake: Brake,
 }
 
 impl<L: Ledger> Shared<L> {
     fn new<B, P>(
         parts: &Parts<L, B, P>,
+        committees: Committees,
         epocher: FixedEpocher,
         archive: Archive<L>,
         marshal: Mailbox<Scheme, Standard<OrderedBlock>>,
@@ -263,7 +276,7 @@ impl<L: Ledger> Shared<L> {
             ledger: parts.ledger.clone(),
             work: parts.work.clone(),
             archive,
-            committees: parts.committees.clone(),
+            committees,
             epocher,
             marshal,
             status: parts.status.clone(),
@@ -271,6 +284,7 @@ impl<L: Ledger> Shared<L> {
             heard: Heard::new(bell.clone()),
             bell,
             boundary: Bell::default(),
+            learned: Bell::default(),
             brake: Brake::default(),
         }
     }
@@ -319,6 +333,7 @@ impl<L: Ledger> Shared<L> {
             heard: self.heard.clone(),
             status: self.status.clone(),
             boundary: self.boundary.clone(),
+            learned: self.learned.clone(),
         };
         context.child("tips").spawn(move |_| exchange.run(receiver))
     }

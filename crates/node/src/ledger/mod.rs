@@ -48,8 +48,7 @@ pub struct NodeLedger {
 struct Inner {
     chain: Chain,
     genesis: Block,
-    /// The hash of the set of validators that the state after the tip has.
-    next_validators: Mutex<B256>,
+    governed: Mutex<Governed>,
     pending: Mutex<Pending>,
     /// Blocks above the tip that were proposed or judged here: what they hold is not proposed again.
     on_the_way: Mutex<HashMap<B256, Block>>,
@@ -57,6 +56,22 @@ struct Inner {
     changes: Watch,
     /// Raised when the pool holds more or less than before.
     pool_changes: Watch,
+}
+
+/// What is asked often of the governance contract's state after the tip.
+#[derive(Clone, Copy, Debug)]
+struct Governed {
+    /// The hash of the set of validators.
+    next_validators: B256,
+    /// The number that grows with every change.
+    revision: u64,
+}
+
+impl Governed {
+    fn read(chain: &Chain) -> Result<Self, ChainError> {
+        let next_validators = chain.next_validators_hash()?;
+        Ok(Self { next_validators, revision: chain.governance_revision()? })
+    }
 }
 
 #[derive(Debug)]
@@ -110,7 +125,7 @@ pub fn open_store(
     let base_fee = next_base_fee(&chain).map_err(OpenError::Chain)?;
     let first = chain.block(0).map_err(OpenError::Chain)?;
     let first = first.ok_or(OpenError::Chain(ChainError::UnknownBlock))?;
-    let next_validators = chain.next_validators_hash().map_err(OpenError::Chain)?;
+    let governed = Governed::read(&chain).map_err(OpenError::Chain)?;
     let pool = Pool::new(pool_rules(genesis), Limits::default(), base_fee);
     let (journal, pending) = match journal {
         None => (None, Vec::new()),
@@ -124,7 +139,7 @@ pub fn open_store(
         inner: Arc::new(Inner {
             chain,
             genesis: first,
-            next_validators: Mutex::new(next_validators),
+            governed: Mutex::new(governed),
             pending: Mutex::new(Pending { pool, journal: None, own: HashMap::new() }),
             on_the_way: Mutex::default(),
             changes: Watch::default(),
@@ -188,6 +203,10 @@ impl NodeLedger {
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
         self.inner.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn governed(&self) -> MutexGuard<'_, Governed> {
+        self.inner.governed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn on_the_way(&self) -> MutexGuard<'_, HashMap<B256, Block>> {

@@ -1,30 +1,30 @@
 //! The connections between validators: authenticated, encrypted, and quick to come up.
 //!
-//! Peers know each other's node keys from the genesis and reach each other at the addresses of
-//! `node.toml`; nobody else is let in. commonware's presets take seconds to connect four nodes on
-//! one machine, so dialling, cooldown and quotas are set here; every peer must have the same
-//! channels, quotas and message size.
+//! Peers know each other's node keys from the chain and reach each other at the endpoints that the
+//! members write there, or at the addresses of `node.toml`; nobody else is let in. commonware's
+//! presets take seconds to connect four nodes on one machine, so dialling, cooldown and quotas are
+//! set here; every peer must have the same channels, quotas and message size.
 //!
 //! **One direction on loopback.** A refused or colliding dial blocks the peer, its inbound
-//! connections too, for the whole cooldown. Where all validators share a machine, a node dials only
-//! those before it and is dialled by those after it, and it waits a while until those before it
-//! listen; so nothing collides or is refused when all start together. A later peer has a DNS address and DNS is
-//! not allowed: it is accepted, and never dialled. Across machines everybody dials everybody.
+//! connections too, for the whole cooldown. Where all nodes share a machine, a node dials only those
+//! of a lower rank and is dialled by the others, and it waits a while until those that it dials
+//! listen; so nothing collides or is refused when all start together. A peer of a higher rank has a
+//! DNS address and DNS is not allowed: it is accepted, and never dialled. Across machines everybody
+//! dials everybody.
 //!
 //! The cooldown is what a reconnection takes at most, and what the dialler wakes up for.
 
+mod contacts;
+
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream},
+    num::NonZeroUsize,
     time::Duration,
 };
 
 use alloy_primitives::B256;
-use commonware_consensus::types::Epoch;
 use commonware_cryptography::{ChaCha20Poly1305, Signer as _, ed25519::PublicKey};
-use commonware_p2p::{
-    Address, AddressableManager, CheckedSender, Ingress, LimitedSender, Recipients,
-    authenticated::lookup,
-};
+use commonware_p2p::{CheckedSender, LimitedSender, Recipients, authenticated::lookup};
 use commonware_runtime::{
     Clock, Handle, Metrics, Network as RuntimeNetwork, Quota, Resolver, Spawner,
 };
@@ -32,18 +32,19 @@ use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
-use commonware_utils::{Hostname, NZU32, NZUsize, ordered::Map};
+use commonware_utils::{NZU32, NZUsize};
 use rand_core::CryptoRng;
-use std::num::NonZeroUsize;
 
+use self::contacts::{Contacts, Dialling, Tracker, keys};
 use crate::{
     config::NodeConfig,
     consensus::{
         Channels,
-        epochs::Track,
         exchange::Connected,
-        max_message_size, scheme,
-        signer::{HandleSigner, public_key},
+        max_message_size,
+        peers::{Peers, Track},
+        scheme,
+        signer::HandleSigner,
     },
 };
 
@@ -70,7 +71,7 @@ pub struct Network<E: Clock> {
     pub channels: Channels<Sender<E>, Receiver>,
     /// Cuts peers off, and tells which are tracked.
     pub oracle: lookup::Oracle<PublicKey>,
-    /// Tracks an epoch's validators.
+    /// Has these let in.
     pub track: Track,
     /// Who is connected.
     pub connected: Connected,
@@ -91,19 +92,21 @@ impl<E: Clock> std::fmt::Debug for Network<E> {
 #[derive(Debug, thiserror::Error)]
 pub enum P2pError {
     /// A node key is no public key.
-    #[error("the node key {0} is not an Ed25519 public key")]
+    #[error("the node key {0} in node.toml is not an Ed25519 public key")]
     Key(B256),
-    /// The vault's key is not the one that `node.toml` gives this node.
-    #[error("the vault's node key is {actual}, node.toml says {expected}")]
-    OtherKey {
-        /// In `node.toml`.
-        expected: B256,
-        /// In the vault.
-        actual: B256,
-    },
-    /// A node key is given twice.
-    #[error("a node key is given to two peers")]
-    Duplicate,
+}
+
+/// What the chain says of a node's peers when it starts.
+#[derive(Clone, Debug)]
+pub struct Roll {
+    /// The hash of block 0.
+    pub genesis: B256,
+    /// The node keys of the validators in the genesis, in its order.
+    pub first: Vec<B256>,
+    /// Whom the members name now.
+    pub now: Peers,
+    /// Whether there is no block yet.
+    pub start: ColdStart,
 }
 
 /// Opens the network; listens and dials when it returns.
@@ -111,21 +114,15 @@ pub async fn open<E>(
     context: &E,
     config: &NodeConfig,
     signer: HandleSigner,
-    genesis: B256,
-    start: ColdStart,
+    roll: Roll,
 ) -> Result<Network<E>, P2pError>
 where
     E: Clock + CryptoRng + Spawner + RuntimeNetwork + Resolver + Metrics,
 {
-    let me = config.peers[config.index].node_key;
-    let actual = B256::from_slice(signer.public_key().as_ref());
-    if me != actual {
-        return Err(P2pError::OtherKey { expected: me, actual });
-    }
-    let dialling = Dialling::of(config);
-    let one_direction = dialling == Dialling::Lower;
-    let peers = addresses(config, dialling)?;
-    let max_peers = NonZeroUsize::new(peers.len()).unwrap_or(NonZeroUsize::MIN);
+    let contacts = Contacts::new(config, signer.public_key(), keys(roll.first), &roll.now)?;
+    let one_direction = contacts.dialling == Dialling::Lower;
+    let dialled = contacts.dialled(&roll.now);
+    let max_peers = NonZeroUsize::new(contacts.room).unwrap_or(NonZeroUsize::MIN);
     let mut settings = lookup::Config::local(
         Cups::<_, ChaCha20Poly1305>::new(
             Sake {
@@ -136,13 +133,15 @@ where
             },
             cups::Version::V1,
         ),
-        &scheme::namespace(genesis),
+        &scheme::namespace(roll.genesis),
         config.listen,
         max_peers,
         max_message_size(),
         NZUsize!(256),
     );
     settings.allow_dns = !one_direction;
+    // Where names are looked up nobody knows from where a peer comes; its key says who it is.
+    settings.bypass_ip_check = !one_direction;
     settings.handshake_timeout = Duration::from_secs(5);
     settings.dial_timeout = Duration::from_secs(5);
     settings.peer_connection_cooldown = COOLDOWN;
@@ -164,17 +163,12 @@ where
         transactions: network.register(6, QUOTA),
     };
     let (mut presence, _silent) = network.register(7, PRESENCE_QUOTA);
-    let track: Track = {
-        let mut oracle = oracle.clone();
-        Box::new(move |epoch: Epoch| {
-            let _feedback = oracle.track(epoch.get(), peers.clone());
-        })
-    };
-    let mut track = track;
+    let mut tracker = Tracker::new(contacts, oracle.clone());
     if one_direction {
-        dialled_listen(context, config, start).await;
+        dialled_listen(context, &dialled, roll.start).await;
     }
-    track(Epoch::zero());
+    let _there_is_room = tracker.track(&roll.now);
+    let track: Track = Box::new(move |peers| tracker.track(peers));
     let task = network.start();
     let connected: Connected = Box::new(move || {
         // Looking uses up quota, and sends nothing.
@@ -192,51 +186,16 @@ pub enum ColdStart {
     No,
 }
 
-/// Whom a node dials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dialling {
-    /// The validators before it.
-    Lower,
-    /// Every validator.
-    All,
-}
-
-impl Dialling {
-    fn of(config: &NodeConfig) -> Self {
-        let on_loopback = config.peers.iter().all(|peer| peer.address.ip().is_loopback());
-        if on_loopback { Self::Lower } else { Self::All }
-    }
-}
-
-/// Where each peer is dialled and comes from.
-fn addresses(config: &NodeConfig, dialling: Dialling) -> Result<Map<PublicKey, Address>, P2pError> {
-    let nowhere = Hostname::new("never-dialled.invalid").expect("it is a valid host name");
-    let mut peers = Vec::new();
-    for (index, peer) in config.peers.iter().enumerate() {
-        let key = public_key(&peer.node_key.0).ok_or(P2pError::Key(peer.node_key))?;
-        let address = if dialling == Dialling::Lower && index > config.index {
-            Address::Asymmetric {
-                ingress: Ingress::Dns { host: nowhere.clone(), port: peer.address.port() },
-                egress: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            }
-        } else {
-            Address::Symmetric(peer.address)
-        };
-        peers.push((key, address));
-    }
-    Map::try_from(peers).map_err(|_duplicate| P2pError::Duplicate)
-}
-
 /// Waits until those that are dialled listen, or long enough.
-async fn dialled_listen<E: Clock>(context: &E, config: &NodeConfig, start: ColdStart) {
+async fn dialled_listen<E: Clock>(context: &E, dialled: &[SocketAddr], start: ColdStart) {
     let patience = match start {
         ColdStart::Yes => COLD_PATIENCE,
         ColdStart::No => WARM_PATIENCE,
     };
     let until = context.current() + patience;
-    for peer in &config.peers[..config.index] {
+    for address in dialled {
         // On loopback a connection succeeds or fails at once.
-        while TcpStream::connect_timeout(&peer.address, Duration::from_millis(50)).is_err()
+        while TcpStream::connect_timeout(address, Duration::from_millis(50)).is_err()
             && context.current() < until
         {
             context.sleep(Duration::from_millis(2)).await;

@@ -80,12 +80,12 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
             fs::create_dir_all(&files).expect("a directory");
             fs::write(files.join("genesis.json"), genesis.canonical_json()).expect("a file");
             let config = NodeConfig {
-                index,
                 node_key: node_key.clone(),
-                consensus_key: consensus_key.clone(),
+                consensus_keys: vec![consensus_key.clone()],
                 vault: root.join("keys"),
                 listen: addresses[index],
-                peers: peers.clone(),
+                addresses: peers.clone(),
+                bootstrap: Vec::new(),
             };
             let config = toml::to_string(&config).expect("it is serialisable");
             fs::write(files.join("node.toml"), config).expect("a file");

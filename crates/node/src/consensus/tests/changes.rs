@@ -11,13 +11,13 @@ const EPOCH: u64 = 16;
 
 impl Network<Memory> {
     /// The first `count` validators, as governance has them.
-    fn first(&self, count: usize) -> Vec<SeatedValidator> {
+    pub(super) fn first(&self, count: usize) -> Vec<SeatedValidator> {
         self.genesis.validators().take(count).map(Into::into).collect()
     }
 
     /// From the next block on, the state has these validators for the next epoch, whose number is
     /// answered. Epoch 0 has the heights from 0 to 15, and so on.
-    fn elect(&self, validators: &[SeatedValidator]) -> u64 {
+    pub(super) fn elect(&self, validators: &[SeatedValidator]) -> u64 {
         let from = self.tip() + 1;
         for validator in &self.validators {
             validator.ledger.change_validators(from, validators.to_vec());
@@ -25,7 +25,7 @@ impl Network<Memory> {
         from / EPOCH + 1
     }
 
-    async fn in_epoch(&self, epoch: u64, limit_ms: u64) -> u64 {
+    pub(super) async fn in_epoch(&self, epoch: u64, limit_ms: u64) -> u64 {
         self.until(&format!("epoch {epoch}"), limit_ms, |network| {
             network.running_indices().iter().all(|index| network.status(*index).epoch >= epoch)
         })
@@ -33,7 +33,7 @@ impl Network<Memory> {
     }
 }
 
-async fn send_some(network: &mut Network<Memory>, count: usize) {
+pub(super) async fn send_some(network: &mut Network<Memory>, count: usize) {
     for round in 0..count {
         let running = network.running_indices();
         let sent = network.send(running[round % running.len()]);

@@ -11,7 +11,7 @@ use alloy_eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{B256, Bytes, Signature, keccak256};
 use windlass_chain::{
     Block, ExtraData,
-    governance::{Committee, SeatedValidator, set_hash},
+    governance::{Committee, NodeRole, RosterNode, SeatedValidator, set_hash},
 };
 
 use crate::seam::{AdmitError, Known, Ledger, LedgerError, Origin, Proposal, Tip, Verdict, Wake};
@@ -189,6 +189,26 @@ impl Ledger for MemoryLedger {
 
     fn next_validators_hash(&self) -> B256 {
         set_hash(&self.next_validators().expect("a memory reads"))
+    }
+
+    /// Everybody who ever was named; those who are not any more are suspended.
+    fn roster(&self) -> Result<Vec<RosterNode>, LedgerError> {
+        let tip = self.tip().number;
+        let state = self.lock();
+        let mut roles = BTreeMap::new();
+        for (_, validators) in state.validators.range(..=tip) {
+            for role in roles.values_mut() {
+                *role = NodeRole::Suspended;
+            }
+            roles.extend(validators.iter().map(|one| (one.node_key, NodeRole::Validator)));
+        }
+        let node = |(node_key, role)| RosterNode { node_key, endpoint: String::new(), role };
+        Ok(roles.into_iter().map(node).collect())
+    }
+
+    fn governance_revision(&self) -> u64 {
+        let tip = self.tip().number;
+        u64::try_from(self.lock().validators.range(..=tip).count()).expect("a small number")
     }
 
     fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError> {

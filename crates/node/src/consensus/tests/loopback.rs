@@ -1,26 +1,27 @@
 //! Four validators over real sockets, threads and files.
 
-use std::{
-    net::TcpListener,
-    num::NonZeroU64,
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{net::TcpListener, num::NonZeroU64, sync::mpsc, thread, time::Duration};
 
 use alloy_primitives::B256;
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Runner, Supervisor, tokio as runtime};
 use windlass_chain::governance::SeatedValidator;
 
-use super::ledger::{MemoryLedger, transaction};
+use super::{
+    ledger::{MemoryLedger, transaction},
+    network::voting_key,
+};
 use crate::{
     config::{NodeConfig, Peer},
     consensus::{
-        Parts, Settings, committees::Committees, exchange::key_bytes, marker::MemoryMarker,
-        signer::HandleSigner, start, work::Work,
+        Parts, Settings,
+        exchange::key_bytes,
+        peers::{Peers, Standing},
+        signer::HandleSigner,
+        start,
+        work::Work,
     },
-    p2p::{self, ColdStart},
+    p2p::{self, ColdStart, Roll},
     seam::{Ledger, Origin},
     status::{Identity, StatusBoard, StatusTip},
 };
@@ -47,12 +48,12 @@ fn run(
     let node = |seed: usize| HandleSigner::from_seed(u64::try_from(seed).expect("small"));
     let vote = |seed: usize| HandleSigner::from_seed(1_000 + u64::try_from(seed).expect("small"));
     let config = NodeConfig {
-        index,
         node_key: String::new(),
-        consensus_key: String::new(),
+        consensus_keys: Vec::new(),
         vault: directory.to_owned(),
         listen: peers[index].address,
-        peers: peers.to_vec(),
+        addresses: peers.to_vec(),
+        bootstrap: Vec::new(),
     };
     let directory = directory.join(index.to_string());
     std::fs::create_dir_all(&directory).expect("a directory");
@@ -73,14 +74,21 @@ fn run(
             .with_worker_threads(1)
             .with_storage_directory(directory.join("consensus"));
         runtime::Runner::new(settings).start(|context| async move {
-            let genesis = mine.genesis().hash();
+            let roster = mine.roster().expect("a memory reads");
+            let roll = Roll {
+                genesis: mine.genesis().hash(),
+                first: config.addresses.iter().map(|peer| peer.node_key).collect(),
+                now: Peers::new(&[], &roster, Standing::Behind),
+                start: cold,
+            };
             let network =
-                p2p::open(&context, &config, node(index), genesis, cold).await.expect("it listens");
+                p2p::open(&context, &config, node(index), roll).await.expect("it listens");
             let parts = Parts {
                 ledger: mine,
                 work: Work::threads(2).expect("threads start"),
                 partitions: String::new(),
-                committees: Committees::new(genesis, node(index).public_key(), vote(index)),
+                node_key: node(index).public_key(),
+                voting_keys: vec![voting_key(vote(index))],
                 settings: Settings {
                     epoch_length: NonZeroU64::new(1_000_000).expect("positive"),
                     block_interval: Duration::ZERO,
@@ -89,7 +97,6 @@ fn run(
                 peers: network.oracle,
                 track: network.track,
                 connected: network.connected,
-                marker: Arc::new(MemoryMarker::default()),
                 status,
             };
             let starting = start(context.child("consensus"), parts, network.channels);

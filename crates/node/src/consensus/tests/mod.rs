@@ -2,6 +2,7 @@
 
 mod changes;
 mod faults;
+mod joins;
 mod ledger;
 mod loopback;
 mod machine;

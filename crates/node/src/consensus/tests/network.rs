@@ -22,8 +22,14 @@ use windlass_chain::genesis::{Fees, Genesis, Governance, Member, Permissions, Si
 use super::machine::{Machine, hashes};
 use crate::{
     consensus::{
-        Channels, Parts, Settings, committees::Committees, exchange::key_bytes,
-        marker::MemoryMarker, max_message_size, signer::HandleSigner, start, work::Work,
+        Channels, Parts, Settings,
+        exchange::key_bytes,
+        marker::{MemoryMarker, VotingKey},
+        max_message_size,
+        peers::Tracking,
+        signer::HandleSigner,
+        start,
+        work::Work,
     },
     seam::{Ledger, Origin},
     status::{Identity, Status, StatusBoard, StatusTip},
@@ -38,9 +44,8 @@ pub(crate) struct Validator<M: Machine> {
     pub(crate) machine: M,
     /// The ledger of the process that runs, or ran last.
     pub(crate) ledger: M::Ledger,
-    key: PublicKey,
-    signer: HandleSigner,
-    marker: Arc<MemoryMarker>,
+    pub(crate) key: PublicKey,
+    pub(crate) voting_keys: Vec<VotingKey>,
     /// How many disks it has had.
     disks: u64,
     status: StatusBoard,
@@ -109,8 +114,7 @@ impl<M: Machine> Network<M> {
                     machine,
                     status: board(&key, &signer, &peers),
                     key,
-                    signer,
-                    marker: Arc::default(),
+                    voting_keys: vec![voting_key(signer)],
                     disks: 1,
                     running: None,
                 }
@@ -172,23 +176,17 @@ impl<M: Machine> Network<M> {
             transactions: next(),
         };
         let (reach, me) = (Arc::clone(&self.reach), validator.key.clone());
-        let marker = Arc::clone(&validator.marker);
-        let committees = Committees::new(
-            validator.ledger.genesis().hash(),
-            validator.key.clone(),
-            validator.signer.clone(),
-        );
         let parts = Parts {
             ledger: validator.ledger.clone(),
             work: Work::Inline,
             partitions: validator.partitions(index),
-            committees,
+            node_key: validator.key.clone(),
+            voting_keys: validator.voting_keys.clone(),
             settings: self.settings,
             blocker: control,
             peers: self.oracle.manager(),
-            track: Box::new(|_| {}),
+            track: Box::new(|_| Tracking::Done),
             connected: Box::new(move || reach.lock().expect("no test panics here").of(&me)),
-            marker,
             status: validator.status.clone(),
         };
         let context = self
@@ -372,6 +370,11 @@ fn genesis(pairs: &[(PublicKey, PublicKey)], epoch_length: u64) -> Genesis {
             validators: validators.collect(),
         }],
     }
+}
+
+/// A key whose record of votes outlives every crash.
+pub(crate) fn voting_key(signer: HandleSigner) -> VotingKey {
+    VotingKey { signer, marker: Arc::new(MemoryMarker::default()) }
 }
 
 fn board(key: &PublicKey, signer: &HandleSigner, peers: &[PublicKey]) -> StatusBoard {

@@ -1,15 +1,14 @@
 //! What consensus asks of the ledger: blocks made, judged and made final.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
 
 use alloy_primitives::{Address, B256, Bytes};
 use windlass_chain::{
     At, Attributes, Block, ChainError, Skipped, TransactionError, ValidateError,
-    governance::{Committee, SeatedValidator},
+    governance::{Committee, RosterNode, SeatedValidator},
 };
 
-use super::{NodeLedger, next_base_fee};
+use super::{Governed, NodeLedger, next_base_fee};
 use crate::pool::{Account, PoolError};
 use crate::seam::{AdmitError, Known, Ledger, LedgerError, Origin, Proposal, Tip, Verdict, Wake};
 
@@ -60,9 +59,7 @@ impl NodeLedger {
     /// Brings the pool up to date with a block that has become final.
     fn settle(&self, block: &Block, senders: HashSet<Address>) -> Result<(), ChainError> {
         let base_fee = next_base_fee(&self.inner.chain)?;
-        let next_validators = self.inner.chain.next_validators_hash()?;
-        *self.inner.next_validators.lock().unwrap_or_else(PoisonError::into_inner) =
-            next_validators;
+        *self.governed() = Governed::read(&self.inner.chain)?;
         let number = block.number();
         self.on_the_way().retain(|_, other| other.number() > number);
         let state = self.inner.chain.state(At::Latest)?;
@@ -123,7 +120,16 @@ impl Ledger for NodeLedger {
     }
 
     fn next_validators_hash(&self) -> B256 {
-        *self.inner.next_validators.lock().unwrap_or_else(PoisonError::into_inner)
+        self.governed().next_validators
+    }
+
+    fn roster(&self) -> Result<Vec<RosterNode>, LedgerError> {
+        let read = self.inner.chain.roster();
+        read.map_err(|error| LedgerError::new("reading the members' nodes", error))
+    }
+
+    fn governance_revision(&self) -> u64 {
+        self.governed().revision
     }
 
     fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError> {

@@ -57,8 +57,9 @@ fn syncing(node: &Node) -> Value {
     if !status.syncing {
         return Value::Bool(false);
     }
-    let current = U64::from(node.ledger.chain().tip().number);
-    json!({ "startingBlock": U64::ZERO, "currentBlock": current, "highestBlock": current })
+    let current = node.ledger.chain().tip().number;
+    let highest = U64::from(status.highest.max(current));
+    json!({ "startingBlock": U64::ZERO, "currentBlock": U64::from(current), "highestBlock": highest })
 }
 
 /// The first status with a greater revision, or the present one when the wait is over or the node

@@ -4,6 +4,8 @@
 //! made, and its code and storage are part of that state, so that the hash of block 0 commits to
 //! them. Whoever needs the validators of an epoch reads them from the state before its first block.
 
+mod roster;
+
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
@@ -17,6 +19,7 @@ use revm::state::{AccountInfo, Bytecode};
 use revm::{ExecuteEvm, MainBuilder, MainContext};
 use serde::Deserialize;
 
+pub use self::roster::{NodeRole, RosterNode, observers_call, read_roster, validators_call};
 use crate::genesis::{Fees, Genesis, GenesisAccount, Validator};
 
 /// Where the contract lies: "Windlass" in ASCII, and 1.
@@ -25,6 +28,9 @@ pub const ADDRESS: Address = address!("0x57696e646c61737300000000000000000000000
 /// The slot of the hash of the set of validators that the next epoch has.
 pub const VALIDATOR_SET_HASH_SLOT: U256 = U256::ZERO;
 
+/// The slot whose lowest 64 bits grow with every change of what nodes read.
+pub const REVISION_SLOT: U256 = U256::from_limbs([1, 0, 0, 0]);
+
 /// The version of the rules that a network begins with.
 pub const RULES_VERSION: u32 = 1;
 
@@ -32,7 +38,7 @@ pub const RULES_VERSION: u32 = 1;
 const CONSTRUCTOR_GAS: u64 = 1 << 40;
 
 /// Compiled by `npm run build` in `contracts`, whose tests check that it is what the code gives.
-const ARTIFACT: &str = include_str!("../../../contracts/governance/artifact.json");
+const ARTIFACT: &str = include_str!("../../../../contracts/governance/artifact.json");
 
 #[derive(Deserialize)]
 struct Artifact {
@@ -104,9 +110,18 @@ pub mod abi {
                 string endpoint;
             }
 
+            struct Observer {
+                bytes32 nodeKey;
+                uint32 member;
+                bool active;
+                string endpoint;
+            }
+
             constructor(Settings settings, NewMember[] members, Grant[] grants);
 
             function validatorSet() external view returns (Validator[] set);
+            function validators() external view returns (Validator[] all);
+            function observers() external view returns (Observer[] all);
 
             error OrganizationIsMember(uint32 member);
             error AccountIsMember(address account, uint32 member);

@@ -1,0 +1,50 @@
+//! Which nodes the members have, and where they say that these are reached.
+
+use alloy_primitives::{B256, Bytes};
+use alloy_sol_types::SolCall;
+
+use super::abi::Governance::{observersCall, validatorsCall};
+
+/// A node that the contract knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RosterNode {
+    /// Its p2p identity: 32 bytes that should be an Ed25519 public key.
+    pub node_key: B256,
+    /// "host:port", or empty; at most 256 bytes of whatever the member wrote.
+    pub endpoint: String,
+    /// What it is in the network.
+    pub role: NodeRole,
+}
+
+/// What a node is in the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeRole {
+    /// It votes in the next epoch.
+    Validator,
+    /// A validator that was suspended, or whose member was.
+    Suspended,
+    /// It follows.
+    Observer,
+}
+
+/// The call that answers with all validators, suspended ones too.
+pub fn validators_call() -> Bytes {
+    validatorsCall {}.abi_encode().into()
+}
+
+/// The call that answers with all observers.
+pub fn observers_call() -> Bytes {
+    observersCall {}.abi_encode().into()
+}
+
+/// What the two calls answered; `None` if it is no such answer.
+pub fn read_roster(validators: &[u8], observers: &[u8]) -> Option<Vec<RosterNode>> {
+    let validators = validatorsCall::abi_decode_returns(validators).ok()?.into_iter().map(|one| {
+        let role = if one.active { NodeRole::Validator } else { NodeRole::Suspended };
+        RosterNode { node_key: one.nodeKey, endpoint: one.endpoint, role }
+    });
+    let observers = observersCall::abi_decode_returns(observers).ok()?.into_iter().map(|one| {
+        RosterNode { node_key: one.nodeKey, endpoint: one.endpoint, role: NodeRole::Observer }
+    });
+    Some(validators.chain(observers).collect())
+}

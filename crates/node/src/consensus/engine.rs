@@ -1,0 +1,156 @@
+//! The engine of one epoch: from where it starts, and whether this validator votes in it.
+
+use std::time::Duration;
+
+use commonware_consensus::{
+    CertifiableAutomaton, Relay, Reporter,
+    simplex::{
+        self, Floor, ForwardPolicy, Plan, SkipPolicy,
+        elector::RoundRobin,
+        types::{Activity, Context},
+    },
+    types::{Epoch, ViewDelta},
+};
+use commonware_cryptography::{Sha256, ed25519::PublicKey};
+use commonware_p2p::{Blocker, Sender};
+use commonware_parallel::Sequential;
+use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage};
+use commonware_utils::{NZDuration, NZUsize};
+use rand_core::CryptoRng;
+
+use super::{
+    digest::Digest,
+    epochs::{BUFFER, EpochError, Epochs},
+    freeze::Braked,
+    idle::Observer,
+    marker::Admission,
+    scheme::{Scheme, Voting},
+};
+use crate::seam::Ledger;
+
+/// Time limits of a view.
+const LEADER_TIMEOUT: Duration = Duration::from_millis(800);
+const CERTIFICATION_TIMEOUT: Duration = Duration::from_millis(1_400);
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The running engine.
+pub(super) struct Active {
+    pub(super) epoch: Epoch,
+    pub(super) engine: Handle<()>,
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.engine.abort();
+    }
+}
+
+impl<E, L, S, B, A> Epochs<E, L, S, B, A>
+where
+    E: Clock + CryptoRng + Spawner + Storage + Metrics,
+    L: Ledger,
+    S: Sender<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey> + Sync,
+    A: CertifiableAutomaton<Context = Context<Digest, PublicKey>, Digest = Digest>
+        + Relay<Digest = Digest, PublicKey = PublicKey, Plan = Plan<PublicKey>>
+        + Reporter<Activity = Activity<Scheme, Digest>>,
+{
+    /// Starts an epoch's engine.
+    pub(super) async fn enter(&mut self, epoch: Epoch) -> Result<Active, EpochError> {
+        let floor = self.floor(epoch).await?;
+        let voting = self.may_vote(epoch).await?;
+        if let Some(old) = epoch.previous().and_then(Epoch::previous) {
+            self.guard.forget(&self.context, old).await;
+        }
+        let scheme =
+            self.committees.enter(epoch, voting).ok_or(EpochError::Validators(epoch.get()))?;
+        self.track_peers().await?;
+        let context = self.context.child("engine").with_attribute("epoch", epoch);
+        let engine = simplex::Engine::new(
+            Braked::new(context, self.brake.clone()),
+            simplex::Config {
+                scheme: scheme.as_ref().clone(),
+                elector: RoundRobin::<Sha256>::default(),
+                blocker: self.blocker.clone(),
+                automaton: self.application.clone(),
+                relay: self.application.clone(),
+                reporter: Observer {
+                    progress: self.progress.clone(),
+                    next: self.application.clone(),
+                },
+                track_historical_votes: false,
+                strategy: Sequential,
+                partition: self.guard.journal(epoch),
+                mailbox_size: NZUsize!(1_024),
+                epoch,
+                floor,
+                replay_buffer: BUFFER,
+                write_buffer: BUFFER,
+                page_cache: self.page_cache.clone(),
+                leader_timeout: LEADER_TIMEOUT + self.block_interval,
+                certification_timeout: CERTIFICATION_TIMEOUT + self.block_interval,
+                timeout_retry: RETRY,
+                view_retention: ViewDelta::new(64),
+                skip: SkipPolicy::Disabled,
+                fetch_timeout: NZDuration!(Duration::from_secs(1)),
+                fetch_retry_delay: Duration::from_millis(50),
+                forward: ForwardPolicy::SilentVoters,
+            },
+        );
+        let ended = || EpochError::Ended("the network");
+        let votes = self.channels.votes.open(epoch).await.ok_or_else(ended)?;
+        let certificates = self.channels.certificates.open(epoch).await.ok_or_else(ended)?;
+        let resolver = self.channels.resolver.open(epoch).await.ok_or_else(ended)?;
+        let engine = engine.start(votes, certificates, resolver);
+        self.progress.entered(epoch);
+        self.boundary.ring();
+        tracing::info!(%epoch, tip = self.ledger.tip().number, "entered an epoch");
+        Ok(Active { epoch, engine })
+    }
+
+    /// Where an epoch's engine starts from.
+    async fn floor(&self, epoch: Epoch) -> Result<Floor<Scheme, Digest>, EpochError> {
+        let before = match epoch.previous() {
+            Some(previous) => self.last(previous).unwrap_or(0),
+            None => 0,
+        };
+        let newest = self.archive.newest_certificate().await.map_err(EpochError::Store)?;
+        if let Some((height, certificate)) = newest
+            && height > before
+            && certificate.proposal.round.epoch() == epoch
+        {
+            return Ok(Floor::Finalized(certificate));
+        }
+        let boundary = self.archive.block(before).await.map_err(EpochError::Store)?;
+        let boundary = boundary.ok_or(EpochError::Boundary(before))?;
+        Ok(Floor::Genesis(boundary.hash().into()))
+    }
+
+    /// Whether this validator votes in an epoch; where not, its status says why.
+    async fn may_vote(&mut self, epoch: Epoch) -> Result<Voting, EpochError> {
+        let reason = match self.committees.consensus_key(epoch) {
+            None => Some("this node is not a validator in this epoch; it follows".to_owned()),
+            Some(key) => {
+                let admitted = self.guard.admit(&mut self.context, epoch, &key).await;
+                match admitted.map_err(EpochError::Guard)? {
+                    Admission::Votes => None,
+                    Admission::NoKey => Some(
+                        "the members gave this validator another consensus key than its own; it \
+                         follows"
+                            .to_owned(),
+                    ),
+                    Admission::JournalLost => Some(format!(
+                        "this validator's consensus journal of epoch {epoch} is missing; to never \
+                         vote twice, it follows in silence until the next epoch"
+                    )),
+                }
+            }
+        };
+        if let Some(reason) = &reason {
+            tracing::warn!(reason);
+        }
+        let voting = if reason.is_none() { Voting::On } else { Voting::Off };
+        self.status.update(|status| status.not_voting = reason);
+        Ok(voting)
+    }
+}

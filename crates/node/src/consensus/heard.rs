@@ -1,0 +1,142 @@
+//! What the peers have told of their tips, and how long a node waits for it.
+//!
+//! A certificate proves a tip where its epoch's committee is known. A node that is far behind knows
+//! it not yet, and can only believe: the height that more validators than can be faulty claim to
+//! have, one honest one has.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_macros::select;
+use commonware_runtime::Clock;
+
+use super::{bell::Bell, committees::Committees};
+use crate::{
+    seam::Ledger,
+    status::{faulty, quorum},
+};
+
+/// How long a tip is waited for without a block before the engine starts all the same.
+const TIP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the peers have told, for those who wait for it. A clone is another handle on the same.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    inner: Arc<Mutex<Inner>>,
+    /// Rung when a peer was heard for the first time, says more, or connects.
+    pub bell: Bell,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The height that each peer said last that it has.
+    claims: BTreeMap<PublicKey, u64>,
+    /// The highest proven tip.
+    proven: u64,
+    /// How often a peer has connected.
+    connections: u64,
+}
+
+impl Heard {
+    /// Nothing yet; `bell` is rung at each news.
+    pub fn new(bell: Bell) -> Self {
+        Self { inner: Arc::default(), bell }
+    }
+
+    /// How many of these have told their tip.
+    fn among(&self, peers: &[PublicKey]) -> usize {
+        let inner = self.lock();
+        peers.iter().filter(|peer| inner.claims.contains_key(*peer)).count()
+    }
+
+    /// The highest tip that is proven, or that more of these validators claim than can be faulty.
+    pub fn highest(&self, validators: &[PublicKey]) -> u64 {
+        let inner = self.lock();
+        let claimed = validators.iter().filter_map(|peer| inner.claims.get(peer).copied());
+        let mut claimed: Vec<u64> = claimed.collect();
+        claimed.sort_unstable_by(|left, right| right.cmp(left));
+        let believed = claimed.get(faulty(validators.len())).copied().unwrap_or(0);
+        inner.proven.max(believed)
+    }
+
+    /// The height that a peer said last that it has.
+    pub fn claim(&self, peer: &PublicKey) -> Option<u64> {
+        self.lock().claims.get(peer).copied()
+    }
+
+    /// Those that claim to have more than a height, and how much.
+    pub fn above(&self, height: u64) -> Vec<(PublicKey, u64)> {
+        let inner = self.lock();
+        let above = inner.claims.iter().filter(|(_, claim)| **claim > height);
+        above.map(|(peer, claim)| (peer.clone(), *claim)).collect()
+    }
+
+    /// How often a peer has connected.
+    pub fn connections(&self) -> u64 {
+        self.lock().connections
+    }
+
+    /// Peers have connected.
+    pub fn connected(&self) {
+        self.lock().connections += 1;
+        self.bell.ring();
+    }
+
+    /// Notes what a peer claims, and how much of it is proven; true if it was heard the first time.
+    pub fn note(&self, peer: &PublicKey, claimed: u64, proven: u64) -> bool {
+        let (first, news) = {
+            let mut inner = self.lock();
+            let before = inner.claims.insert(peer.clone(), claimed);
+            let news = before.is_none_or(|before| claimed > before) || proven > inner.proven;
+            inner.proven = inner.proven.max(proven);
+            (before.is_none(), news)
+        };
+        if news {
+            self.bell.ring();
+        }
+        first
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until a quorum of those who vote now was heard and their tip is reached, or no block came
+/// for long enough.
+pub async fn caught_up<E: Clock, L: Ledger>(
+    clock: &E,
+    ledger: &L,
+    heard: &Heard,
+    committees: &Committees,
+) {
+    let mut patience: Option<(u64, SystemTime)> = None;
+    loop {
+        let rings = heard.bell.rings();
+        let mut wait = None;
+        let validators = committees.node_keys();
+        let here = usize::from(validators.contains(committees.node_key()));
+        if heard.among(&validators) + here >= quorum(validators.len()) {
+            let (tip, now) = (ledger.tip().number, clock.current());
+            let since = patience.filter(|(at, _)| *at == tip).unwrap_or((tip, now));
+            patience = Some(since);
+            let left = (since.1 + TIP_PATIENCE).duration_since(now).unwrap_or_default();
+            if tip >= heard.highest(&validators) || left.is_zero() {
+                return;
+            }
+            wait = Some(left);
+        }
+        match wait {
+            // Both branches only wait.
+            Some(left) => select! {
+                () = clock.sleep(left) => {},
+                () = heard.bell.after(rings) => {},
+            },
+            None => heard.bell.after(rings).await,
+        }
+    }
+}
