@@ -7,7 +7,7 @@
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::Decodable;
-use alloy_trie::nodes::{RlpNode, TrieNode};
+use alloy_trie::nodes::TrieNode;
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 
 /// Why a path is refused.
@@ -80,7 +80,7 @@ pub(crate) fn lookup(root: B256, key: &[u8], path: &[Bytes]) -> Result<Option<Ve
         };
         node = match child.as_hash() {
             Some(hash) => hashed(hash, path, &mut used)?,
-            None => inlined(&child, used)?,
+            None => decode(child.as_slice(), used)?,
         };
     };
     if used < path.len() {
@@ -98,11 +98,6 @@ fn hashed(expected: B256, path: &[Bytes], used: &mut usize) -> Result<TrieNode, 
     }
     *used += 1;
     decode(bytes, *used)
-}
-
-/// A node that lies inside its parent.
-fn inlined(child: &RlpNode, used: usize) -> Result<TrieNode, PathError> {
-    decode(child.as_slice(), used)
 }
 
 fn decode(bytes: &[u8], used: usize) -> Result<TrieNode, PathError> {
@@ -193,6 +188,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         /// Short keys and values, so that nodes lie in their parents.
         #[test]
         fn what_a_trie_has_is_found_and_what_it_has_not_is_not(

@@ -52,6 +52,9 @@ pub struct ProvenBlock {
 pub struct Finality {
     /// The height of the certified block.
     pub number: u64,
+    /// The first epoch that the proof shows the certificate's committee for. From it to the
+    /// certificate's epoch the file names no change; that there was none, it does not show.
+    pub committee_epoch: u64,
     /// What was certified, and who signed.
     pub certified: Certified,
 }
@@ -75,7 +78,8 @@ pub fn verify(proof: &Proof, anchor: &TrustAnchor) -> Result<Verified, ProofErro
     let (Some(first), Some(last)) = (headers.first(), headers.last()) else {
         return Err(at("headers", Reason::Empty));
     };
-    let certified = schedule.certified(last, &proof.certificate, "certificate")?;
+    let (committee_epoch, certified) =
+        schedule.certified(last, &proof.certificate, "certificate")?;
     let fact = claim::check(&proof.claim, &first.header)?;
     let extra = first.extra_data().map_err(|error| at("headers[0]", error))?;
     Ok(Verified {
@@ -87,7 +91,7 @@ pub fn verify(proof: &Proof, anchor: &TrustAnchor) -> Result<Verified, ProofErro
             epoch: schedule.epoch_of(&first.header),
             header: first.header.clone(),
         },
-        finality: Finality { number: last.header.number, certified },
+        finality: Finality { number: last.header.number, committee_epoch, certified },
         fact,
         checkpoint: schedule.checkpoint(),
     })
@@ -197,13 +201,14 @@ impl Schedule {
         }
     }
 
-    /// Verifies a block's certificate with the committee that rules the block's epoch.
+    /// Verifies a block's certificate with the committee that rules the block's epoch; tells from
+    /// which epoch on that committee rules.
     fn certified(
         &self,
         sealed: &Sealed,
         certificate: &[u8],
         part: &str,
-    ) -> Result<Certified, ProofError> {
+    ) -> Result<(u64, Certified), ProofError> {
         if sealed.header.number == 0 {
             return Err(at(part, Reason::BlockZero));
         }
@@ -218,7 +223,7 @@ impl Schedule {
             let (found, expected) = (certified.epoch, epoch);
             return Err(at(part, Reason::Epoch { found, expected }));
         }
-        Ok(certified)
+        Ok((rule.from, certified))
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -12,7 +12,7 @@ use alloy_trie::root::ordered_trie_root_encoded;
 use windlass_proof::prove::index_path;
 use windlass_proof::{
     AccountClaim, Change, Claim, GOVERNANCE_ADDRESS, Inclusion, LogClaim, Proof, SlotClaim,
-    TrustAnchor,
+    TrustAnchor, Validator,
 };
 
 use crate::keys::{Keys, account, transaction, validators};
@@ -25,10 +25,12 @@ pub(crate) struct Chain {
     pub(crate) document: String,
     pub(crate) epoch_length: u64,
     pub(crate) blocks: Vec<Block>,
-    /// Who votes in each epoch.
+    /// The validators of each epoch, as the contract has them.
+    sets: Vec<Vec<Validator>>,
+    /// Who of them votes.
     committees: Vec<Vec<Keys>>,
-    /// Whom the state elects for the next epoch.
-    elected: Vec<Keys>,
+    /// Whom the state elects for the next epoch, and who of them can vote.
+    elected: (Vec<Validator>, Vec<Keys>),
     state: State,
 }
 
@@ -66,8 +68,9 @@ impl Chain {
         let mut chain = Self {
             epoch_length,
             blocks: Vec::new(),
+            sets: vec![set(&members)],
             committees: vec![members.clone()],
-            elected: members,
+            elected: (set(&members), members),
             state,
             document,
         };
@@ -101,7 +104,13 @@ impl Chain {
 
     /// Elects the validators from the next epoch on.
     pub(crate) fn elect(&mut self, members: Vec<Keys>) {
-        self.elected = members;
+        self.elected = (set(&members), members);
+    }
+
+    /// Elects validators of whom others vote.
+    pub(crate) fn elect_odd(&mut self, mut validators: Vec<Validator>, voters: Vec<Keys>) {
+        validators.sort();
+        self.elected = (validators, voters);
     }
 
     /// Makes a block of transactions with what each logged.
@@ -138,7 +147,9 @@ impl Chain {
         let state = self.state.clone();
         self.blocks.push(Block { header, transactions, receipts, state });
         if number % self.epoch_length == self.epoch_length - 1 {
-            self.committees.push(self.elected.clone());
+            let (validators, voters) = self.elected.clone();
+            self.sets.push(validators);
+            self.committees.push(voters);
         }
     }
 
@@ -153,7 +164,7 @@ impl Chain {
     fn elect_in_state(&mut self) {
         let contract = self.state.entry(GOVERNANCE_ADDRESS).or_default();
         contract.nonce = 1;
-        let hash = set_hash(&self.elected);
+        let hash = set_hash(&self.elected.0);
         contract.storage.insert(B256::ZERO, U256::from_be_bytes(hash.0));
         for slot in 1..20u8 {
             contract.storage.insert(B256::with_last_byte(slot), U256::from(slot) << slot);
@@ -189,15 +200,12 @@ impl Chain {
     pub(crate) fn change(&self, epoch: u64) -> Change {
         let height = (epoch + 1) * self.epoch_length - 1;
         let block = self.block(height);
-        let elected = self.committees[usize::try_from(epoch + 1).unwrap()].iter();
-        let mut validators: Vec<_> = elected.map(Keys::validator).collect();
-        validators.sort_by_key(|one| one.node_key);
         Change {
             header: block.rlp(),
             certificate: self.certificate(height),
             account_proof: account_proof(&block.state, GOVERNANCE_ADDRESS),
             storage_proof: block.state[&GOVERNANCE_ADDRESS].slot_proof(B256::ZERO),
-            validators,
+            validators: self.sets[usize::try_from(epoch + 1).unwrap()].clone(),
         }
     }
 
@@ -310,11 +318,16 @@ fn varint(number: u64) -> Vec<u8> {
     (0..groups).map(group).collect()
 }
 
-/// keccak-256 over the pairs of keys in the order of the node keys.
-fn set_hash(members: &[Keys]) -> B256 {
-    let mut pairs: Vec<_> =
-        members.iter().map(|keys| [keys.node.public(), keys.consensus.public()]).collect();
-    pairs.sort_unstable();
+/// Validators in rising order of the node keys.
+fn set(members: &[Keys]) -> Vec<Validator> {
+    let mut set: Vec<_> = members.iter().map(Keys::validator).collect();
+    set.sort_by_key(|one| one.node_key);
+    set
+}
+
+/// keccak-256 over the pairs of keys in rising order of the node keys.
+fn set_hash(set: &[Validator]) -> B256 {
+    let pairs: Vec<_> = set.iter().map(|one| [one.node_key, one.consensus_key]).collect();
     keccak256(pairs.concat().concat())
 }
 
@@ -391,7 +404,7 @@ pub(crate) fn example() -> Chain {
 }
 
 /// Transactions of a block; each other one logs, as many as its index, at most three.
-fn transactions(height: u64, count: u64) -> Vec<(TxEnvelope, Vec<Log>)> {
+pub(crate) fn transactions(height: u64, count: u64) -> Vec<(TxEnvelope, Vec<Log>)> {
     let contract = account("a contract").1;
     let one = |index: u64| {
         let sent = transaction("account 1", 1_000 * height + index, contract, &index.to_be_bytes());
