@@ -38,6 +38,7 @@
 //! verifies against a newer [`Checkpoint`]. docs/protocol/proofs.md says more.
 //!
 //! **Limits** are the constants below; a file beyond one is refused. No input causes a panic.
+#![warn(missing_docs)]
 
 mod anchor;
 mod certificate;

@@ -102,7 +102,7 @@ fn hashed(expected: B256, path: &[Bytes], used: &mut usize) -> Result<TrieNode, 
 
 fn decode(bytes: &[u8], used: usize) -> Result<TrieNode, PathError> {
     let mut rest = bytes;
-    let node = TrieNode::decode(&mut rest).map_err(|error| malformed(used, error))?;
+    let node = TrieNode::decode(&mut rest).map_err(|error| malformed(used, &error))?;
     if !rest.is_empty() {
         return Err(malformed(used, "bytes follow it"));
     }
@@ -110,7 +110,7 @@ fn decode(bytes: &[u8], used: usize) -> Result<TrieNode, PathError> {
 }
 
 /// About the node that was used last.
-fn malformed(used: usize, reason: impl ToString) -> PathError {
+fn malformed(used: usize, reason: &(impl ToString + ?Sized)) -> PathError {
     PathError::Malformed { node: used.saturating_sub(1), reason: reason.to_string() }
 }
 

@@ -278,7 +278,9 @@ mod tests {
         match shape {
             Shape::Object(fields) => {
                 assert!(fields.is_sorted_by(|a, b| a.name < b.name), "{fields:?}");
-                fields.iter().for_each(|field| check(field.shape));
+                for field in fields {
+                    check(field.shape);
+                }
             }
             Shape::List(shape) | Shape::Map(_, shape) => check(*shape),
             Shape::Number

@@ -20,7 +20,7 @@ fn check(chain: &Chain, proof: &Proof) -> Verified {
 }
 
 /// Validators in the order of their seats.
-fn seats(keys: Vec<Keys>) -> Vec<Validator> {
+fn seats(keys: &[Keys]) -> Vec<Validator> {
     let mut seats: Vec<_> = keys.iter().map(Keys::validator).collect();
     seats.sort();
     seats
@@ -37,7 +37,7 @@ fn a_transaction_with_its_receipt() {
     assert_eq!(verified.block.epoch, 0);
     assert_eq!(verified.block.header, chain.block(3).header);
     assert_eq!(verified.finality.number, 3);
-    assert_eq!(verified.finality.certified.signers, seats(validators(&["a", "b", "c", "d"]))[..3]);
+    assert_eq!(verified.finality.certified.signers, seats(&validators(&["a", "b", "c", "d"]))[..3]);
     assert_eq!((verified.finality.certified.seats, verified.finality.certified.view), (4, 203));
     let Fact::Transaction(fact) = verified.fact else { panic!("{:?}", verified.fact) };
     assert_eq!((fact.index, fact.sender), (1, account("account 1").1));
@@ -49,7 +49,7 @@ fn a_transaction_with_its_receipt() {
         genesis: chain.genesis(),
         epoch: 0,
         epoch_length: 8,
-        validators: seats(validators(&["a", "b", "c", "d"])),
+        validators: seats(&validators(&["a", "b", "c", "d"])),
     };
     assert_eq!(verified.checkpoint, checkpoint);
 }
@@ -121,7 +121,7 @@ fn block_zero_through_its_descendants() {
 fn validators_that_changed() {
     let chain = example();
     let verified = check(&chain, &chain.proof(&[1, 3], 34, 34, chain.transaction(34, 0)));
-    let now = seats(validators(&["b again", "c", "d", "e", "f", "g"]));
+    let now = seats(&validators(&["b again", "c", "d", "e", "f", "g"]));
     assert_eq!(verified.finality.certified.seats, 6);
     assert_eq!((verified.finality.committee_epoch, verified.finality.certified.epoch), (4, 4));
     assert_eq!((verified.checkpoint.epoch, verified.checkpoint.validators), (4, now));
@@ -185,6 +185,6 @@ fn who_has_no_usable_keys_has_no_seat_and_a_set_of_such_changes_nothing() {
     chain.run_to(9);
     let verified = check(&chain, &chain.proof(&[0, 1], 9, 9, chain.account(9, Address::ZERO, &[])));
     assert_eq!(verified.finality.certified.seats, 1);
-    assert_eq!(verified.checkpoint.validators, seats(validators(&["c"])));
+    assert_eq!(verified.checkpoint.validators, seats(&validators(&["c"])));
     assert_eq!(verified.checkpoint.epoch, 2);
 }

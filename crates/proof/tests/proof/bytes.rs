@@ -59,7 +59,7 @@ static SMALL: LazyLock<Chain> = LazyLock::new(|| {
     let mut chain = Chain::new("small", validators(&["a"]), 4);
     chain.elect(validators(&["a", "b"]));
     chain.run_to(4);
-    chain.push(crate::chain::transactions(5, 2));
+    chain.push(&crate::chain::transactions(5, 2));
     chain.run_to(6);
     chain
 });

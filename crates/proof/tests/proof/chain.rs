@@ -114,16 +114,16 @@ impl Chain {
     }
 
     /// Makes a block of transactions with what each logged.
-    pub(crate) fn push(&mut self, transactions: Vec<(TxEnvelope, Vec<Log>)>) {
+    pub(crate) fn push(&mut self, transactions: &[(TxEnvelope, Vec<Log>)]) {
         self.elect_in_state();
         let number = self.tip() + 1;
         let epoch = number / self.epoch_length;
         let mut gas_used = 0;
         let mut receipts: Vec<Bytes> = Vec::new();
-        for (_, logs) in &transactions {
+        for (_, logs) in transactions {
             gas_used += 21_000 + 1_000 * logs.len() as u64;
             let receipt = Receipt {
-                status: Eip658Value::Eip658(!logs.is_empty() || receipts.len() % 2 == 0),
+                status: Eip658Value::Eip658(!logs.is_empty() || receipts.len().is_multiple_of(2)),
                 cumulative_gas_used: gas_used,
                 logs: logs.clone(),
             };
@@ -156,7 +156,7 @@ impl Chain {
     /// Makes empty blocks up to a height.
     pub(crate) fn run_to(&mut self, height: u64) {
         while self.tip() < height {
-            self.push(Vec::new());
+            self.push(&[]);
         }
     }
 
@@ -390,15 +390,15 @@ fn document(name: &str, members: &[Keys], epoch_length: u64) -> String {
 pub(crate) fn example() -> Chain {
     let mut chain = Chain::new("trade", validators(&["a", "b", "c", "d"]), 8);
     chain.run_to(2);
-    chain.push(transactions(3, 3));
+    chain.push(&transactions(3, 3));
     chain.run_to(9);
     chain.elect(validators(&["a", "b", "c", "d", "e", "f", "g"]));
     chain.run_to(17);
-    chain.push(transactions(18, 140));
+    chain.push(&transactions(18, 140));
     chain.run_to(25);
     chain.elect(validators(&["b again", "c", "d", "e", "f", "g"]));
     chain.run_to(33);
-    chain.push(transactions(34, 5));
+    chain.push(&transactions(34, 5));
     chain.run_to(42);
     chain
 }
