@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::committee::{Committee, Validator};
 use crate::document::{Document, DocumentError};
 use crate::error::{ProofError, Reason, at};
-use crate::file::{self, FileError, VERSION, check_head};
+use crate::file::{self, FORMAT_VERSION, FileError, check_head};
 use crate::header::Sealed;
 use crate::hex;
 use crate::limits::MAX_VALIDATORS;
@@ -175,7 +175,7 @@ impl From<Checkpoint> for File {
     fn from(checkpoint: Checkpoint) -> Self {
         let Checkpoint { genesis, epoch, epoch_length, validators } = checkpoint;
         let format = CHECKPOINT_FORMAT.to_owned();
-        Self { format, version: VERSION, genesis, epoch, epoch_length, validators }
+        Self { format, version: FORMAT_VERSION, genesis, epoch, epoch_length, validators }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::limits::{
 /// What the field `format` of a proof says.
 pub const PROOF_FORMAT: &str = "windlass-proof";
 /// The version of the format that this library knows.
-pub const VERSION: u64 = 1;
+pub const FORMAT_VERSION: u64 = 1;
 
 /// That something is part of a network's final chain, with all that is needed to check it.
 ///
@@ -153,7 +153,9 @@ pub enum FileError {
         found: usize,
     },
     /// It is another format, or of another version.
-    #[error("the file says to be {format:?} version {version}, not {expected:?} version {VERSION}")]
+    #[error(
+        "the file says to be {format:?} version {version}, not {expected:?} version {FORMAT_VERSION}"
+    )]
     Format {
         /// What it says to be.
         format: String,
@@ -235,7 +237,7 @@ impl From<Proof> for File {
     fn from(proof: Proof) -> Self {
         let Proof { genesis, changes, headers, certificate, claim } = proof;
         let format = PROOF_FORMAT.to_owned();
-        Self { format, version: VERSION, genesis, changes, headers, certificate, claim }
+        Self { format, version: FORMAT_VERSION, genesis, changes, headers, certificate, claim }
     }
 }
 
@@ -255,7 +257,7 @@ pub(crate) fn check_head(
     version: u64,
     expected: &'static str,
 ) -> Result<(), FileError> {
-    if format == expected && version == VERSION {
+    if format == expected && version == FORMAT_VERSION {
         return Ok(());
     }
     // A hostile file may have a name of megabytes.

@@ -4,6 +4,8 @@ use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::Decodable;
 
+use crate::limits::MAX_HEADER_BYTES;
+
 /// The version that `extraData` carries in its first byte.
 const EXTRA_DATA_VERSION: u8 = 1;
 
@@ -27,6 +29,12 @@ pub(crate) struct ExtraData {
 /// Why bytes are not a header of a Windlass block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
+    /// They are too many.
+    #[error("the header has {found} bytes, and may have {MAX_HEADER_BYTES}")]
+    TooLong {
+        /// How many there are.
+        found: usize,
+    },
     /// They are not the RLP of a header.
     #[error("the bytes are not the RLP of a header: {reason}")]
     Rlp {
@@ -47,6 +55,9 @@ pub enum HeaderError {
 impl Sealed {
     /// Reads the canonical RLP of a header, and nothing else.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        if bytes.len() > MAX_HEADER_BYTES {
+            return Err(HeaderError::TooLong { found: bytes.len() });
+        }
         let mut rest = bytes;
         let header = Header::decode(&mut rest)
             .map_err(|error| HeaderError::Rlp { reason: error.to_string() })?;
@@ -141,7 +152,12 @@ mod tests {
             let cut = cut.min(bytes.len());
             prop_assert!(Sealed::decode(&bytes[..bytes.len() - cut]).is_err());
             let longer = [&bytes[..], &bytes[..cut]].concat();
-            prop_assert_eq!(Sealed::decode(&longer), Err(HeaderError::NotCanonical));
+            let error = Sealed::decode(&longer);
+            if longer.len() <= MAX_HEADER_BYTES {
+                prop_assert_eq!(error, Err(HeaderError::NotCanonical));
+            } else {
+                prop_assert_eq!(error, Err(HeaderError::TooLong { found: longer.len() }));
+            }
         }
 
         #[test]

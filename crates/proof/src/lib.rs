@@ -62,13 +62,13 @@ pub use crate::committee::{Certified, Committee, Validator, set_hash};
 pub use crate::document::DocumentError;
 pub use crate::error::{ProofError, Reason};
 pub use crate::file::{
-    AccountClaim, Change, Claim, FileError, Inclusion, LogClaim, PROOF_FORMAT, Proof, SlotClaim,
-    VERSION,
+    AccountClaim, Change, Claim, FORMAT_VERSION, FileError, Inclusion, LogClaim, PROOF_FORMAT,
+    Proof, SlotClaim,
 };
 pub use crate::header::HeaderError;
 pub use crate::limits::{
-    MAX_CHANGES, MAX_DOCUMENT_BYTES, MAX_FILE_BYTES, MAX_HEADERS, MAX_PATH_NODES, MAX_SLOTS,
-    MAX_VALIDATORS,
+    MAX_CHANGES, MAX_DOCUMENT_BYTES, MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PATH_NODES,
+    MAX_SLOTS, MAX_VALIDATORS,
 };
 pub use crate::path::PathError;
 pub use crate::verify::{

@@ -10,6 +10,8 @@ pub const MAX_FILE_BYTES: usize = 32 << 20;
 pub const MAX_DOCUMENT_BYTES: usize = 64 << 20;
 /// The most changes of validators in a proof. A network with more needs a checkpoint.
 pub const MAX_CHANGES: usize = 1_024;
+/// The most bytes of a header's RLP; one of a Windlass block has some 600.
+pub const MAX_HEADER_BYTES: usize = 1_024;
 /// The most headers from the proven block to the certified one.
 pub const MAX_HEADERS: usize = 4_096;
 /// The most validators of a set: what the governance contract allows.
