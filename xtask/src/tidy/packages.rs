@@ -17,9 +17,10 @@ use crate::{exec, tidy::Tree};
 /// Which rooms a room may see. `*` is every room.
 const ARROWS: &[(&str, &[&str])] = &[
     ("windlass-model", &[]),
-    ("windlass-chain", &["windlass-model"]),
+    ("windlass-proof", &[]),
+    ("windlass-chain", &["windlass-model", "windlass-proof"]),
     ("windlass-keys", &["windlass-model"]),
-    ("windlass-node", &["windlass-model", "windlass-chain", "windlass-keys"]),
+    ("windlass-node", &["windlass-model", "windlass-chain", "windlass-keys", "windlass-proof"]),
     ("windlass-substrate", &["windlass-model"]),
     ("windlass-substrate-process", &["windlass-substrate", "windlass-model"]),
     ("windlass-engine", &["windlass-model", "windlass-chain"]),
