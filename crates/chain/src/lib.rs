@@ -26,7 +26,7 @@ pub mod store;
 pub use block::{Block, DecodeError, EXTRA_DATA_VERSION, ExtraData, timestamp_ms};
 pub use chain::{
     At, Attributes, BlockRef, Built, Chain, ChainError, Filter, InvalidBlock, LogEntry, LogsError,
-    Skipped, Tip, TransactionLocation, ValidateError,
+    ProveError, Skipped, Tip, TransactionLocation, ValidateError,
 };
 pub use execute::{
     CallError, CallLimits, CallOutcome, CallRequest, CallResult, EstimateError, NoSenders, Senders,

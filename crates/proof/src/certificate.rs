@@ -18,10 +18,11 @@
 //! key,
 //!
 //! ```text
-//! 0x34 ‖ "windlass/1/" ‖ hash of block 0 ‖ "_FINALIZE" ‖ epoch ‖ view ‖ parent's view ‖ hash
+//! 0x54 ‖ "windlass/1/" ‖ hash of block 0 ‖ hash of the committee ‖ "_FINALIZE"
+//!      ‖ epoch ‖ view ‖ parent's view ‖ hash
 //! ```
 //!
-//! where 0x34 is the length (52) of the namespace that follows it, and the rest is the
+//! where 0x54 is the length (84) of the namespace that follows it, and the last line is the
 //! certificate's own beginning. The whole is in docs/protocol/proofs.md.
 
 use alloy_primitives::B256;
@@ -29,7 +30,7 @@ use alloy_primitives::B256;
 use crate::ed25519::SIGNATURE_BYTES;
 use crate::limits::MAX_VALIDATORS;
 
-/// What the namespace of a network's votes begins with; the hash of block 0 follows.
+/// What the namespace of votes begins with; the hashes of block 0 and of the committee follow.
 const NAMESPACE: &[u8] = b"windlass/1/";
 /// What the namespace of votes to finalize ends with.
 const FINALIZE: &[u8] = b"_FINALIZE";
@@ -157,10 +158,11 @@ impl Certificate {
         Ok(Self { epoch, view, parent_view, block, seats, signatures })
     }
 
-    /// The bytes that each signer signed, on the network with this hash of block 0.
-    pub fn message(&self, genesis: B256) -> Vec<u8> {
-        let namespace = [NAMESPACE, genesis.as_slice(), FINALIZE].concat();
-        let mut message = Vec::with_capacity(128);
+    /// The bytes that each signer signed, on the network with this hash of block 0, as a member of
+    /// the committee with this hash ([`set_hash`](crate::set_hash) of those who have a seat).
+    pub fn message(&self, genesis: B256, committee: B256) -> Vec<u8> {
+        let namespace = [NAMESPACE, genesis.as_slice(), committee.as_slice(), FINALIZE].concat();
+        let mut message = Vec::with_capacity(160);
         put_varint(&mut message, u64::try_from(namespace.len()).unwrap_or(u64::MAX));
         message.extend(namespace);
         for number in [self.epoch, self.view, self.parent_view] {

@@ -115,7 +115,7 @@ impl Committee {
         if found < quorum {
             return Err(CertificateError::Quorum { found, seats, quorum });
         }
-        let message = certificate.message(self.genesis);
+        let message = certificate.message(self.genesis, set_hash(&self.validators()));
         let mut signers = Vec::with_capacity(found);
         for (seat, signature) in &certificate.signatures {
             let Some(Seat { validator, consensus_key }) = self.seats.get(*seat) else {

@@ -8,6 +8,7 @@
 mod finalize;
 mod logs;
 mod produce;
+mod prove;
 mod read;
 mod types;
 mod validators;
@@ -20,6 +21,7 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, Sealed, U256};
 use alloy_rlp::Decodable;
 
+pub use self::prove::ProveError;
 pub(crate) use self::read::stored_block;
 pub use self::types::{
     At, Attributes, BlockRef, Built, ChainError, Filter, InvalidBlock, LogEntry, LogsError,

@@ -36,6 +36,11 @@ pub(crate) fn committee(epoch: u64) -> Vec<u8> {
     numbered(b'v', epoch)
 }
 
+/// How the state before an epoch shows that its validators are others than before.
+pub(crate) fn validator_change(epoch: u64) -> Vec<u8> {
+    numbered(b'w', epoch)
+}
+
 pub(crate) fn block_number(hash: &B256) -> Vec<u8> {
     joined(b'n', &[hash.as_slice()])
 }

@@ -6,7 +6,8 @@
 //! Ed25519 scheme indexes the committee by the signing key; this one goes through the pair.
 //!
 //! Every message is signed in a namespace that holds the genesis hash, so a vote is worth nothing
-//! on any other network. Ed25519 signatures are deterministic, which simplex relies on: it compares
+//! on any other network, and the committee's, so that it counts in no other committee
+//! (docs/protocol/proofs.md). Ed25519 signatures are deterministic, which simplex relies on: it compares
 //! encoded votes to find a validator that votes twice.
 
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ use commonware_utils::{
     ordered::{BiMap, Quorum, Set},
 };
 use rand_core::CryptoRng;
+use windlass_chain::governance::{SeatedValidator, set_hash};
 
 use super::signer::HandleSigner;
 
@@ -41,6 +43,18 @@ const PREFIX: &[u8] = b"windlass/1/";
 /// The namespace of a network: the prefix and its genesis hash.
 pub fn namespace(genesis: B256) -> Vec<u8> {
     [PREFIX, genesis.as_slice()].concat()
+}
+
+/// The namespace of a committee's votes: that of the network, and the hash of those who have a seat.
+fn voting_namespace(genesis: B256, committee: &BiMap<PublicKey, PublicKey>) -> Vec<u8> {
+    let seats: Vec<_> = committee
+        .iter_pairs()
+        .map(|(node, vote)| SeatedValidator {
+            node_key: B256::from_slice(node.as_ref()),
+            consensus_key: B256::from_slice(vote.as_ref()),
+        })
+        .collect();
+    [namespace(genesis).as_slice(), set_hash(&seats).as_slice()].concat()
 }
 
 /// A committee, and this node's place in it.
@@ -83,7 +97,8 @@ impl Scheme {
             let signer = signers.iter().find(|signer| key == Some(&signer.public_key()));
             Seat { index, signer: signer.filter(|_| voting == Voting::On).cloned() }
         });
-        Self { committee, me, namespace: Namespace::derive(&namespace(genesis)) }
+        let namespace = Namespace::derive(&voting_namespace(genesis, &committee));
+        Self { committee, me, namespace }
     }
 
     /// Whether this node signs.

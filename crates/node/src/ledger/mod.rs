@@ -48,6 +48,8 @@ pub struct NodeLedger {
 struct Inner {
     chain: Chain,
     genesis: Block,
+    /// The genesis document, in its canonical form.
+    document: Vec<u8>,
     governed: Mutex<Governed>,
     pending: Mutex<Pending>,
     /// Blocks above the tip that were proposed or judged here: what they hold is not proposed again.
@@ -139,6 +141,7 @@ pub fn open_store(
         inner: Arc::new(Inner {
             chain,
             genesis: first,
+            document: genesis.canonical_json(),
             governed: Mutex::new(governed),
             pending: Mutex::new(Pending { pool, journal: None, own: HashMap::new() }),
             on_the_way: Mutex::default(),
@@ -162,6 +165,11 @@ impl NodeLedger {
     /// The chain, to read.
     pub fn chain(&self) -> &Chain {
         &self.inner.chain
+    }
+
+    /// The genesis document, in its canonical form.
+    pub fn document(&self) -> &[u8] {
+        &self.inner.document
     }
 
     /// Raised when the tip moves or something executable comes.

@@ -153,24 +153,6 @@ fn a_checkpoint_to_go_on_from() {
     assert_eq!(verify(&short, &anchor), Ok(expected));
 }
 
-/// What docs/protocol/proofs.md says of changes that a file leaves out: with signatures of those who
-/// voted before and after, packed as if they were the committee of before, it is not seen. What is
-/// told is from which epoch on the committee is shown.
-#[test]
-fn a_change_that_is_left_out_and_hidden() {
-    let chain = example();
-    let mut proof = chain.proof(&[], 18, 18, chain.transaction(18, 0));
-    assert!(verify(&proof, &chain.anchor()).is_err());
-    let before = chain.committee(0);
-    proof.certificate = chain.vote(18).signed(&before, &[0, 1, 2]);
-    let finality = verify(&proof, &chain.anchor()).unwrap().finality;
-    assert_eq!((finality.certified.epoch, finality.certified.seats), (2, 4));
-    assert_eq!(finality.committee_epoch, 0);
-    // Where the file shows the committee of the certificate's epoch, nothing can be hidden.
-    proof.changes = vec![chain.change(1)];
-    assert!(verify(&proof, &chain.anchor()).is_err());
-}
-
 #[test]
 fn who_has_no_usable_keys_has_no_seat_and_a_set_of_such_changes_nothing() {
     let unusable = |key: B256| Validator { node_key: key, consensus_key: key };

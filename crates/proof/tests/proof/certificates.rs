@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use windlass_proof::{Certificate, CertificateError, Committee, Validator};
 
-use crate::chain::Vote;
+use crate::chain::{Vote, set, set_hash};
 use crate::keys::{Keys, validators};
 
 /// Made by `windlass_node::consensus::scheme::Scheme` and commonware-consensus 2026.10.0.
@@ -48,7 +48,8 @@ fn four() -> (Vec<Keys>, Vote) {
     let mut keys = validators(&["a", "b", "c", "d"]);
     keys.sort_by_key(|keys| keys.node.public());
     let (genesis, block) = (keccak256("genesis"), keccak256("block"));
-    (keys, Vote { genesis, epoch: 5, view: 300, parent_view: 299, block })
+    let committee = set_hash(&set(&keys));
+    (keys, Vote { genesis, committee, epoch: 5, view: 300, parent_view: 299, block })
 }
 
 fn verify(
@@ -121,8 +122,8 @@ fn what_is_signed_is_epoch_view_parent_block_and_network() {
     let notarize: Vec<_> = (0..3)
         .map(|seat| {
             let message = vote.message();
-            let (start, end) = message.split_at(1 + 11 + 32);
-            let other = [&[52], &start[1..], b"_NOTARIZE", &end[9..]].concat();
+            let (start, end) = message.split_at(1 + 11 + 32 + 32);
+            let other = [&[84], &start[1..], b"_NOTARIZE", &end[9..]].concat();
             keys[seat].consensus.sign(&other)
         })
         .collect();
@@ -137,6 +138,10 @@ fn another_committee_s_certificate_is_refused() {
     let five = [&keys[..], &validators(&["e"])].concat();
     let error = CertificateError::Seats { found: 4, expected: 5 };
     assert_eq!(verify(&five, &vote, &certificate), Err(error));
+    // As many seats, and the same signers: their votes were for another committee.
+    let other = Vote { committee: set_hash(&set(&five)), ..vote };
+    let error = verify(&keys, &vote, &other.signed(&keys, &[0, 1, 2])).unwrap_err();
+    assert!(matches!(error, CertificateError::Signature { seat: 0, .. }), "{error}");
     let other = Vote { block: keccak256("other"), ..vote };
     let error = CertificateError::Block { found: vote.block, expected: other.block };
     assert_eq!(verify(&keys, &other, &certificate), Err(error));

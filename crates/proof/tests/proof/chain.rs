@@ -187,9 +187,11 @@ impl Chain {
 
     /// What the committee votes on at a height.
     pub(crate) fn vote(&self, height: u64) -> Vote {
+        let epoch = height / self.epoch_length;
         Vote {
             genesis: self.genesis(),
-            epoch: height / self.epoch_length,
+            committee: set_hash(&set(&self.committee(epoch))),
+            epoch,
             view: 200 + height,
             parent_view: 199 + height,
             block: self.block(height).hash(),
@@ -262,6 +264,7 @@ impl Chain {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vote {
     pub(crate) genesis: B256,
+    pub(crate) committee: B256,
     pub(crate) epoch: u64,
     pub(crate) view: u64,
     pub(crate) parent_view: u64,
@@ -278,7 +281,8 @@ impl Vote {
     /// The signed bytes, as docs/protocol/proofs.md has them.
     pub(crate) fn message(&self) -> Vec<u8> {
         let proposal = self.proposal();
-        [&[52], &b"windlass/1/"[..], self.genesis.as_slice(), b"_FINALIZE", &proposal].concat()
+        let hashes = [self.genesis, self.committee].concat();
+        [&[84], &b"windlass/1/"[..], &hashes, b"_FINALIZE", &proposal].concat()
     }
 
     /// The certificate that these seats of a committee make.
@@ -319,14 +323,14 @@ fn varint(number: u64) -> Vec<u8> {
 }
 
 /// Validators in rising order of the node keys.
-fn set(members: &[Keys]) -> Vec<Validator> {
+pub(crate) fn set(members: &[Keys]) -> Vec<Validator> {
     let mut set: Vec<_> = members.iter().map(Keys::validator).collect();
     set.sort_by_key(|one| one.node_key);
     set
 }
 
 /// keccak-256 over the pairs of keys in rising order of the node keys.
-fn set_hash(set: &[Validator]) -> B256 {
+pub(crate) fn set_hash(set: &[Validator]) -> B256 {
     let pairs: Vec<_> = set.iter().map(|one| [one.node_key, one.consensus_key]).collect();
     keccak256(pairs.concat().concat())
 }

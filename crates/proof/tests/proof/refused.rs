@@ -358,3 +358,13 @@ proptest! {
         prop_assert!(Checkpoint::from_json(&bytes).is_err());
     }
 }
+
+/// Those who voted before and after a change can't be made to have voted as the committee of before.
+#[test]
+fn a_change_that_is_left_out_is_not_hidden_by_votes_of_members_who_stayed() {
+    let chain = example();
+    let mut proof = chain.proof(&[], 18, 18, chain.transaction(18, 0));
+    let before = chain.committee(0);
+    proof.certificate = chain.vote(18).signed(&before, &[0, 1, 2]);
+    assert!(verify(&proof, &chain.anchor()).is_err());
+}

@@ -223,11 +223,12 @@ fn a_message_and_its_certificate() {
     let vote = chain.vote(3);
     let message = vote.message();
     let certificate = chain.certificate(3);
-    let (split, rest) = (message.split_at(53), certificate.split_at(37));
+    let (split, rest) = (message.split_at(85), certificate.split_at(37));
     assert_eq!(split.1, rest.0, "the message ends with what the certificate begins with");
     let hex = |bytes: &[u8]| Bytes::copy_from_slice(bytes).to_string();
     let content = json!({
         "genesis": vote.genesis,
+        "committee_hash": vote.committee,
         "epoch": vote.epoch,
         "view": vote.view,
         "parent_view": vote.parent_view,

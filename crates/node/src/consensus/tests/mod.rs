@@ -1,5 +1,6 @@
 //! Simulations: real validators, simulated network, clock and ledger; one seed, one run.
 
+mod certificates;
 mod changes;
 mod faults;
 mod joins;

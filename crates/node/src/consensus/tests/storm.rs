@@ -15,13 +15,14 @@ use alloy_primitives::B256;
 use commonware_p2p::simulated::Link;
 use commonware_utils::probability;
 use rand_core::Rng as _;
+use windlass_proof::{Committee, Fact, Proof, TrustAnchor, Validator, verify};
 
 use super::{
     machine::{Machine as _, Real, hashes},
     network::{Network, link},
     simulate_on,
 };
-use crate::seam::Ledger as _;
+use crate::{ledger::NodeLedger, seam::Ledger as _};
 
 /// The seeds of `make test`.
 const SEEDS: Range<u64> = 0..40;
@@ -183,6 +184,36 @@ impl Storm<'_> {
         let chain = hashes(ledger);
         for validator in &self.network.validators {
             assert_eq!(hashes(&validator.ledger), chain, "one chain");
+            self.check_certificates(&validator.ledger);
+        }
+    }
+
+    /// The light verifier takes every certificate that a node keeps, and its proofs.
+    fn check_certificates(&self, ledger: &NodeLedger) {
+        let document = self.network.genesis.canonical_json();
+        let anchor = TrustAnchor::from_genesis(&document).expect("it is a document");
+        for number in 1..=ledger.tip().number {
+            let Some(bytes) = ledger.certificate(number).expect("it reads") else { continue };
+            let block = ledger.block_by_number(number).expect("it reads").expect("it is final");
+            let epoch = block.extra_data().expect("ours has some").epoch;
+            let kept = ledger.committee(epoch).expect("it reads").expect("it was entered");
+            let seats = kept.seats.iter().map(|seat| Validator {
+                node_key: seat.node_key,
+                consensus_key: seat.consensus_key,
+            });
+            let committee = Committee::new(ledger.genesis().hash(), &seats.collect::<Vec<_>>())
+                .expect("they have seats");
+            let certified = committee.verify(&bytes, block.hash()).expect("it holds");
+            assert_eq!(certified.epoch, epoch);
+        }
+        for number in self.acknowledged.iter().take(3) {
+            let hash = alloy_primitives::keccak256(Real::transaction(*number));
+            let proof = ledger.chain().prove_transaction(hash, 0).expect("it is final");
+            let proof = Proof::from_json(proof.to_json().as_bytes()).expect("it is a proof");
+            let Fact::Transaction(fact) = verify(&proof, &anchor).expect("it holds").fact else {
+                panic!("it is about a transaction");
+            };
+            assert_eq!(fact.hash, hash);
         }
     }
 }

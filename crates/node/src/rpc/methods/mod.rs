@@ -6,6 +6,7 @@ mod execute;
 mod fee;
 mod log;
 mod node;
+mod prove;
 mod transaction;
 
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub(super) fn all(node: Shared) -> RpcModule<Shared> {
     execute::register(&mut module);
     log::register(&mut module);
     fee::register(&mut module);
+    prove::register(&mut module);
     module
 }
 

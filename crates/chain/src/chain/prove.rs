@@ -1,0 +1,191 @@
+//! Proofs that outsiders check without asking anybody: docs/protocol/proofs.md.
+
+use std::ops::ControlFlow;
+
+use alloy_consensus::Header;
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
+use windlass_proof::prove::index_path;
+use windlass_proof::{
+    AccountClaim, Change, Claim, Inclusion, LogClaim, Proof, SlotClaim, Validator,
+};
+
+use super::{At, Chain, ChainError};
+use crate::block::ExtraData;
+use crate::governance;
+use crate::state::keys;
+
+/// How the state before an epoch shows who its validators are, as it is kept.
+#[derive(RlpEncodable, RlpDecodable)]
+struct Shown {
+    /// The number of the block before the epoch's first.
+    block: u64,
+    account_proof: Vec<Bytes>,
+    storage_proof: Vec<Bytes>,
+    /// Node key, consensus key, node key, …
+    keys: Vec<B256>,
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// No final block has it.
+    #[error("the transaction is not in a final block")]
+    UnknownTransaction,
+    /// The transaction logged less.
+    #[error("the transaction has {logs} logs; there is none at position {position}")]
+    NoLog {
+        /// Asked for, from zero.
+        position: u64,
+        /// How many there are.
+        logs: usize,
+    },
+    /// This node has not got the certificate; others may.
+    #[error("this node has no certificate at block {0} or above yet; ask again, or another node")]
+    NoCertificate(u64),
+    /// The chain can't be read.
+    #[error("the chain cannot be read")]
+    Chain(#[from] ChainError),
+}
+
+impl Chain {
+    /// Proves a transaction and its receipt, to whoever knows the validators of epoch `since`.
+    pub fn prove_transaction(&self, hash: B256, since: u64) -> Result<Proof, ProveError> {
+        let (block, inclusion) = self.inclusion(hash)?;
+        self.prove(block, Claim::Transaction(inclusion), since)
+    }
+
+    /// Proves a log by its position among those of its transaction.
+    pub fn prove_log(&self, hash: B256, position: u64, since: u64) -> Result<Proof, ProveError> {
+        let location = self.transaction(hash)?.ok_or(ProveError::UnknownTransaction)?;
+        let receipts = self.receipts(location.block)?.unwrap_or_default();
+        let receipt = receipts.get(index(location.index));
+        let logs = receipt.map_or(0, |receipt| receipt.logs.len());
+        if usize::try_from(position).is_ok_and(|position| position >= logs) {
+            return Err(ProveError::NoLog { position, logs });
+        }
+        let (block, inclusion) = self.inclusion(hash)?;
+        self.prove(block, Claim::Log(LogClaim { position, inclusion }), since)
+    }
+
+    /// Proves how an account and slots of it are after the newest block.
+    pub fn prove_account(
+        &self,
+        address: Address,
+        slots: &[U256],
+        since: u64,
+    ) -> Result<Proof, ProveError> {
+        let shown = self.proof(address, slots)?;
+        let slots = shown
+            .storage
+            .into_iter()
+            .map(|one| SlotClaim { slot: B256::from(one.slot), proof: one.proof });
+        let claim = Claim::Account(AccountClaim {
+            address,
+            account_proof: shown.account_proof,
+            slots: slots.collect(),
+        });
+        self.prove(shown.block_number, claim, since)
+    }
+
+    /// What a claim about a block needs beside itself.
+    fn prove(&self, block: u64, claim: Claim, since: u64) -> Result<Proof, ProveError> {
+        let (certified, certificate) =
+            self.next_certificate(block)?.ok_or(ProveError::NoCertificate(block))?;
+        let headers: Vec<Header> = (block..=certified)
+            .map(|number| self.final_header(number))
+            .collect::<Result<_, ChainError>>()?;
+        let epoch = headers.last().and_then(|last| ExtraData::decode(&last.extra_data));
+        let epoch = epoch.map_or(0, |extra| extra.epoch);
+        Ok(Proof {
+            genesis: alloy_rlp::encode(self.final_header(0)?).into(),
+            changes: self.changes(since, epoch)?,
+            headers: headers.iter().map(|header| alloy_rlp::encode(header).into()).collect(),
+            certificate,
+            claim,
+        })
+    }
+
+    fn final_header(&self, number: u64) -> Result<Header, ChainError> {
+        Ok(self.header(number)?.ok_or(ChainError::UnknownBlock)?.into_inner())
+    }
+
+    fn inclusion(&self, hash: B256) -> Result<(u64, Inclusion), ProveError> {
+        let location = self.transaction(hash)?.ok_or(ProveError::UnknownTransaction)?;
+        let block = self.block(location.block)?.ok_or(ChainError::UnknownBlock)?;
+        let receipts = self.receipts(location.block)?.ok_or(ChainError::UnknownBlock)?;
+        let transactions: Vec<Bytes> =
+            block.transactions().iter().map(|one| one.encoded_2718().into()).collect();
+        let receipts: Vec<Bytes> =
+            receipts.iter().map(crate::receipt::Receipt::consensus_bytes).collect();
+        let path = |items: &[Bytes]| {
+            let index = index(location.index);
+            let path = index_path(items, index).map(|found| found.path);
+            path.zip(items.get(index).cloned())
+                .ok_or_else(|| ChainError::Damaged(format!("transactions of {}", location.block)))
+        };
+        let (transaction_path, transaction) = path(&transactions)?;
+        let (receipt_path, receipt) = path(&receipts)?;
+        let index = location.index.into();
+        let inclusion = Inclusion { index, transaction, transaction_path, receipt, receipt_path };
+        Ok((location.block, inclusion))
+    }
+
+    /// How the state at the tip shows who votes next, as it is kept.
+    pub(super) fn show_validators(&self) -> Result<Vec<u8>, ChainError> {
+        let view = self.state(At::Latest)?;
+        let block = view.number();
+        let hash = view.base.block_hash(block)?;
+        let mut proof =
+            view.prove(hash, governance::ADDRESS, &[governance::VALIDATOR_SET_HASH_SLOT])?;
+        let keys = self.next_validators()?;
+        let keys = keys.into_iter().flat_map(|one| [one.node_key, one.consensus_key]).collect();
+        let storage_proof = proof.storage.pop().map(|slot| slot.proof).unwrap_or_default();
+        Ok(alloy_rlp::encode(Shown {
+            block,
+            account_proof: proof.account_proof,
+            storage_proof,
+            keys,
+        }))
+    }
+
+    /// The changes of validators after epoch `since`, up to and with epoch `to`.
+    fn changes(&self, since: u64, to: u64) -> Result<Vec<Change>, ProveError> {
+        let snapshot = self.store.snapshot().map_err(ChainError::from)?;
+        let mut kept = Vec::new();
+        let start = keys::validator_change(since.saturating_add(1));
+        let end = keys::validator_change(to.saturating_add(1));
+        snapshot
+            .scan(&start, &end, &mut |_, record| {
+                kept.push(record.to_vec());
+                ControlFlow::Continue(())
+            })
+            .map_err(ChainError::from)?;
+        kept.iter().map(|record| self.change(record)).collect()
+    }
+
+    fn change(&self, record: &[u8]) -> Result<Change, ProveError> {
+        let damaged = || ChainError::Damaged("a change of validators".to_owned());
+        let shown = Shown::decode(&mut &*record).map_err(|_malformed| damaged())?;
+        let (pairs, []) = shown.keys.as_chunks::<2>() else { return Err(damaged().into()) };
+        let certificate = self.certificate(shown.block)?;
+        Ok(Change {
+            header: alloy_rlp::encode(self.final_header(shown.block)?).into(),
+            certificate: certificate.ok_or(ProveError::NoCertificate(shown.block))?,
+            account_proof: shown.account_proof,
+            storage_proof: shown.storage_proof,
+            validators: pairs
+                .iter()
+                .map(|[node_key, consensus_key]| Validator {
+                    node_key: *node_key,
+                    consensus_key: *consensus_key,
+                })
+                .collect(),
+        })
+    }
+}
+
+fn index(index: u32) -> usize {
+    usize::try_from(index).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,58 @@
+//! Proofs that are checked without asking anybody (docs/protocol/proofs.md), and the document that
+//! they begin from.
+
+use alloy_primitives::{Address, B256, U256};
+use alloy_rpc_types::serde_helpers::JsonStorageKey;
+use jsonrpsee::RpcModule;
+use serde_json::Value;
+use windlass_chain::ProveError;
+use windlass_proof::Proof;
+
+use super::{Node, Shared, method};
+use crate::rpc::args::Args;
+use crate::rpc::error::RpcError;
+use crate::rpc::limits;
+
+pub(super) fn register(module: &mut RpcModule<Shared>) {
+    method(module, "windlass_genesis", 0, async |node: Shared, _args| {
+        serde_json::from_slice::<Value>(node.ledger.document())
+            .map_err(|error| RpcError::Internal(error.to_string()))
+    });
+    method(module, "windlass_proveTransaction", 2, async |node: Shared, args: Args| {
+        let (hash, since) = (args.required::<B256>(0)?, args.optional(1)?.unwrap_or(0));
+        prove(node, move |node| node.ledger.chain().prove_transaction(hash, since)).await
+    });
+    method(module, "windlass_proveLog", 3, async |node: Shared, args: Args| {
+        let (hash, position) = (args.required::<B256>(0)?, args.required(1)?);
+        let since = args.optional(2)?.unwrap_or(0);
+        prove(node, move |node| node.ledger.chain().prove_log(hash, position, since)).await
+    });
+    method(module, "windlass_proveAccount", 3, async |node: Shared, args: Args| {
+        let address = args.required::<Address>(0)?;
+        let slots = args.optional::<Vec<JsonStorageKey>>(1)?.unwrap_or_default();
+        let since = args.optional(2)?.unwrap_or(0);
+        if slots.len() > limits::PROOF_SLOTS {
+            let text = format!("too many slots: {}, at most {}", slots.len(), limits::PROOF_SLOTS);
+            return Err(RpcError::LimitExceeded(text));
+        }
+        let slots: Vec<U256> =
+            slots.iter().map(|slot| U256::from_be_bytes(slot.as_b256().0)).collect();
+        prove(node, move |node| node.ledger.chain().prove_account(address, &slots, since)).await
+    });
+}
+
+async fn prove(
+    node: Shared,
+    work: impl FnOnce(&Node) -> Result<Proof, ProveError> + Send + 'static,
+) -> Result<Proof, RpcError> {
+    let worker = Shared::clone(&node);
+    let job = move || {
+        work(&worker).map_err(|error| match error {
+            ProveError::Chain(error) => error.into(),
+            ProveError::UnknownTransaction
+            | ProveError::NoLog { .. }
+            | ProveError::NoCertificate(_) => RpcError::Server(error.to_string()),
+        })
+    };
+    node.work.run(job).await
+}
