@@ -143,6 +143,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/networks/{network}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the members of a network, in the order in which they were added. */
+        get: operations["list_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/networks/{network}/nodes/{node}/logs": {
         parameters: {
             query?: never;
@@ -154,6 +171,109 @@ export interface paths {
         get: operations["read_logs"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/observers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the observers of a network. */
+        get: operations["list_observers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/parameters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the parameters that the members decide, and what a proposal needs. */
+        get: operations["get_parameters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the accounts that were given permissions. */
+        get: operations["list_permissions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/proposals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the proposals of a network, the newest first. */
+        get: operations["list_proposals"];
+        put?: never;
+        /** Proposes for a member whose key this platform holds. The operation tells what came of it. */
+        post: operations["propose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/proposals/{proposal}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a proposal. */
+        get: operations["get_proposal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/proposals/{proposal}/votes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Votes for a member whose key this platform holds. The operation tells what came of it. */
+        post: operations["vote"];
         delete?: never;
         options?: never;
         head?: never;
@@ -188,6 +308,23 @@ export interface paths {
         put?: never;
         /** Ends a network's processes and keeps everything else. */
         post: operations["stop_network"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/validators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the validators of a network, in the order of their ids. */
+        get: operations["list_validators"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -294,6 +431,142 @@ export interface components {
             warnings?: string[];
         };
         AccountAddress: string;
+        /** @description One change that members vote on. Fields that a spec has too are called as they are there. */
+        Action: {
+            /** @description The account by which it proposes and votes. */
+            account: components["schemas"]["AccountAddress"];
+            /** @enum {string} */
+            action: "add_member";
+            /** @description A host and port, or a URL; for the other members. */
+            endpoint?: string;
+            /** @description Its observers. */
+            observers?: components["schemas"]["NewObserver"][];
+            /** @description Its name. */
+            organization: string;
+            /** @description Its validators. */
+            validators?: components["schemas"]["NewValidator"][];
+        } | {
+            /** @enum {string} */
+            action: "suspend_member";
+            /** @description Which. */
+            member: components["schemas"]["Named"];
+        } | {
+            /** @enum {string} */
+            action: "resume_member";
+            /** @description Which. */
+            member: components["schemas"]["Named"];
+        } | {
+            /** @enum {string} */
+            action: "remove_member";
+            /** @description Which. */
+            member: components["schemas"]["Named"];
+        } | {
+            account?: components["schemas"]["AccountAddress"] | null;
+            /** @enum {string} */
+            action: "add_validator";
+            /** @description The public key of its votes. */
+            consensus_key: components["schemas"]["Ed25519Key"];
+            /** @description Where it is reached: `host:port`. */
+            endpoint?: string;
+            /** @description Whose. */
+            member: components["schemas"]["Named"];
+            /** @description Its name. */
+            name: string;
+            /** @description Its p2p identity; that of an observer of the member makes the observer a validator. */
+            node_key: components["schemas"]["Ed25519Key"];
+        } | {
+            /** @enum {string} */
+            action: "remove_validator";
+            /** @description Which. */
+            validator: components["schemas"]["Named"];
+        } | {
+            /** @enum {string} */
+            action: "suspend_validator";
+            /** @description Which. */
+            validator: components["schemas"]["Named"];
+        } | {
+            /** @enum {string} */
+            action: "resume_validator";
+            /** @description Which. */
+            validator: components["schemas"]["Named"];
+        } | {
+            /** @enum {string} */
+            action: "replace_key";
+            /** @description The new one. */
+            key: components["schemas"]["Ed25519Key"];
+            /** @description Which of its keys. */
+            kind: components["schemas"]["KeyKind"];
+            /** @description Which. */
+            validator: components["schemas"]["Named"];
+        } | {
+            /** @enum {string} */
+            action: "set_gas_limit";
+            /**
+             * Format: int64
+             * @description In gas.
+             */
+            gas_limit: number;
+        } | {
+            /** @enum {string} */
+            action: "set_fees";
+            /** @description The policy, as in a spec. */
+            fees: components["schemas"]["Fees"];
+        } | {
+            /** @enum {string} */
+            action: "set_block_interval";
+            /**
+             * Format: int32
+             * @description In milliseconds.
+             */
+            min_block_interval_ms: number;
+        } | {
+            /** @enum {string} */
+            action: "set_permissioning";
+            /** @description Deploying does. */
+            deployers: boolean;
+            /** @description Sending does. */
+            senders: boolean;
+        } | {
+            /** @description Which. */
+            account: components["schemas"]["AccountAddress"];
+            /** @enum {string} */
+            action: "allow";
+            /** @description What it may do besides what it may already. */
+            permissions: components["schemas"]["Permission"][];
+        } | {
+            /** @description Which. */
+            account: components["schemas"]["AccountAddress"];
+            /** @enum {string} */
+            action: "deny";
+            /** @description What it may not do any more. */
+            permissions: components["schemas"]["Permission"][];
+        } | {
+            /** @enum {string} */
+            action: "upgrade_rules";
+            /**
+             * Format: int64
+             * @description The first block under it.
+             */
+            height: number;
+            /**
+             * Format: int32
+             * @description The version.
+             */
+            version: number;
+        } | {
+            /** @enum {string} */
+            action: "set_threshold";
+            /**
+             * Format: int32
+             * @description Percent, for members and validators.
+             */
+            membership: number;
+            /**
+             * Format: int32
+             * @description Percent, for parameters.
+             */
+            parameters: number;
+        };
         /** @description What an account holds in block 0. */
         Allocation: {
             /** @description Its balance in wei. */
@@ -321,6 +594,30 @@ export interface components {
         } | {
             /** @enum {string} */
             action: "nothing";
+        };
+        /** @description What came of a proposal or a vote that a member sent through the platform. */
+        BallotOutcome: {
+            /** @description The final block that has it. */
+            block: components["schemas"]["BlockRef"];
+            /** @description What was changed, if this decided the proposal. */
+            effects: components["schemas"]["Effect"][];
+            /** @description The member. */
+            member: components["schemas"]["MemberName"];
+            /** @description The proposal after it. */
+            proposal: components["schemas"]["Proposal"];
+            /** @description The hash of its transaction. */
+            transaction: string;
+        };
+        /** @description What a proposal or a vote would send. */
+        BallotPlan: {
+            /** @description The member. */
+            member: components["schemas"]["MemberName"];
+            /** @description What it would send. */
+            transaction: components["schemas"]["UnsignedTransaction"];
+            /** @description What the user should know. */
+            warnings: string[];
+            /** @description What that is, in words. */
+            words: string[];
         };
         /** @description A block's number and hash. */
         BlockRef: {
@@ -354,6 +651,19 @@ export interface components {
             /** @description Its transactions, in order. */
             transactions: components["schemas"]["TransactionSummary"][];
         };
+        Ed25519Key: string;
+        /** @description What a decided proposal changed, and when nodes act by it. */
+        Effect: {
+            /**
+             * Format: int64
+             * @description The first block that is made by it, where there is one.
+             */
+            from_block?: number | null;
+            /** @description When it takes effect. */
+            when: string;
+            /** @description What was changed. */
+            words: string;
+        };
         /**
          * @description The software that runs a network.
          * @enum {string}
@@ -363,7 +673,7 @@ export interface components {
          * @description Every error code of the platform. The text form is the variant in snake case.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "version_conflict" | "network_busy" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "internal";
+        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "internal";
         /** @description One event of the platform's ordered stream. */
         Event: components["schemas"]["EventBody"] & {
             /**
@@ -427,6 +737,17 @@ export interface components {
             /** @description The hash of the test transaction; its key is thrown away. */
             test_transaction: string;
         };
+        /** @description Why an action failed, or would. */
+        Failure: {
+            /** @description The code of the error. */
+            code: components["schemas"]["ErrorCode"];
+            /** @description The contract's own name for it, with its values. */
+            error: string;
+            /** @description What to do. */
+            hint: string;
+            /** @description What was wrong. */
+            message: string;
+        };
         /** @description What a transaction pays. */
         Fees: {
             /** @enum {string} */
@@ -456,6 +777,11 @@ export interface components {
          * @enum {string}
          */
         Intent: "running" | "stopped" | "destroyed";
+        /**
+         * @description Which key of a validator.
+         * @enum {string}
+         */
+        KeyKind: "node" | "consensus";
         /** @description Where in a user's file something is wrong. Lines and columns count from 1. */
         Location: {
             /** @description The column. */
@@ -544,7 +870,31 @@ export interface components {
              */
             validators: number;
         };
+        /** @description A member's id and organization. */
+        MemberName: {
+            /**
+             * Format: int32
+             * @description Its id.
+             */
+            id: number;
+            /** @description Its organization. */
+            organization: string;
+        };
+        /** @description A vote that a member cast. */
+        MemberVote: {
+            /**
+             * Format: int64
+             * @description When, Unix milliseconds.
+             */
+            cast_at_ms: number;
+            /** @description Whose. */
+            member: components["schemas"]["MemberName"];
+            /** @description For or against. */
+            vote: components["schemas"]["Voice"];
+        };
         Name: string;
+        /** @description A member or a validator, by its id or by its name */
+        Named: number | string;
         /** @description A network, as the API shows it. */
         Network: {
             /**
@@ -598,6 +948,79 @@ export interface components {
          * @enum {string}
          */
         NetworkKind: "private" | "consortium";
+        /** @description A member of a network. */
+        NetworkMember: {
+            /** @description The account by which it proposes and votes. */
+            account: string;
+            /** @description Where the other members reach it, if it says so. */
+            endpoint: string;
+            /**
+             * Format: int32
+             * @description Its id.
+             */
+            id: number;
+            /** @description Whether this platform holds the key of its account, and can propose and vote for it. */
+            key_held: boolean;
+            /** @description The node keys of its observers, 64 hex digits each. */
+            observers: string[];
+            /** @description Its organization. */
+            organization: string;
+            /** @description Whether it takes part. */
+            state: components["schemas"]["SeatState"];
+            /** @description Its validators. */
+            validators: components["schemas"]["ValidatorName"][];
+        };
+        /** @description An observer of a network. */
+        NetworkObserver: {
+            /** @description Whether its member is not suspended. */
+            active: boolean;
+            /** @description Where it is reached, if it says so. */
+            endpoint: string;
+            /** @description The member that it belongs to. */
+            member: components["schemas"]["MemberName"];
+            /** @description Its public node key, 64 hex digits. */
+            node_key: string;
+        };
+        /** @description What the members decide of blocks and votes, as the contract has it. */
+        NetworkParameters: {
+            /** @description What transactions pay. */
+            fees: components["schemas"]["Fees"];
+            /**
+             * Format: int64
+             * @description The gas limit of a block.
+             */
+            gas_limit: number;
+            /**
+             * Format: int32
+             * @description The least time between two blocks, in milliseconds.
+             */
+            min_block_interval_ms: number;
+            next_rules?: components["schemas"]["NextRules"] | null;
+            /** @description What needs a permission. */
+            permissioned: components["schemas"]["Permission"][];
+            /**
+             * Format: int64
+             * @description How many accounts have a permission.
+             */
+            permitted_accounts: number;
+            /**
+             * Format: int32
+             * @description How long votes on a proposal are taken, in seconds.
+             */
+            proposal_lifetime_s: number;
+            /**
+             * Format: int64
+             * @description Grows with every change of what nodes read.
+             */
+            revision: number;
+            /**
+             * Format: int32
+             * @description The version of the rules.
+             */
+            rules_version: number;
+            /** @description What a proposal needs. */
+            thresholds: components["schemas"]["Thresholds"];
+        };
         /** @description A network as it is declared, every default filled in and every value checked. */
         NetworkSpec: {
             /** @description Accounts of block 0. */
@@ -652,6 +1075,67 @@ export interface components {
          * @enum {string}
          */
         NetworkState: "declared" | "creating" | "usable" | "stopping" | "stopped" | "starting" | "destroying" | "gone";
+        /** @description A validator of a network. */
+        NetworkValidator: {
+            /** @description Its account, if it has one. */
+            account?: string | null;
+            /** @description Whether it votes in the next epoch: neither it nor its member is suspended. */
+            active: boolean;
+            /** @description Its public consensus key, 64 hex digits. */
+            consensus_key: string;
+            /** @description Where it is reached, if it says so. */
+            endpoint: string;
+            /**
+             * Format: int32
+             * @description Its id.
+             */
+            id: number;
+            /** @description The member that it belongs to. */
+            member: components["schemas"]["MemberName"];
+            /** @description Its name. */
+            name: string;
+            node?: components["schemas"]["NodeId"] | null;
+            /** @description Its public node key, 64 hex digits. */
+            node_key: string;
+            /** @description That node's name. */
+            node_name?: string | null;
+            /** @description What was decided about it. */
+            state: components["schemas"]["SeatState"];
+            /** @description Whether it votes in the epoch under way; absent where no node has that state any more. */
+            voting?: boolean | null;
+        };
+        /** @description An observer that comes with a new member. */
+        NewObserver: {
+            /** @description Where it is reached: `host:port`. */
+            endpoint?: string;
+            /** @description Its p2p identity. */
+            node_key: components["schemas"]["Ed25519Key"];
+        };
+        /** @description A validator that comes with a new member. */
+        NewValidator: {
+            account?: components["schemas"]["AccountAddress"] | null;
+            /** @description The public key of its votes. */
+            consensus_key: components["schemas"]["Ed25519Key"];
+            /** @description Where it is reached: `host:port`. */
+            endpoint?: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Its p2p identity. */
+            node_key: components["schemas"]["Ed25519Key"];
+        };
+        /** @description A version of the rules that is to come. */
+        NextRules: {
+            /**
+             * Format: int64
+             * @description The first block under it.
+             */
+            height: number;
+            /**
+             * Format: int32
+             * @description The version.
+             */
+            version: number;
+        };
         /** @description One process of a network. */
         Node: {
             /** @description Its p2p address. */
@@ -742,6 +1226,7 @@ export interface components {
         NodeState: "declared" | "starting" | "running" | "stopped" | "failed";
         /** @description An asynchronous action on a network. */
         Operation: {
+            ballot?: components["schemas"]["BallotOutcome"] | null;
             /**
              * Format: int64
              * @description When it was asked for, Unix milliseconds.
@@ -775,7 +1260,7 @@ export interface components {
          * @description What an operation does.
          * @enum {string}
          */
-        OperationKind: "create" | "stop" | "start" | "destroy" | "update";
+        OperationKind: "create" | "stop" | "start" | "destroy" | "update" | "propose" | "vote";
         /**
          * @description Where an operation is.
          * @enum {string}
@@ -809,6 +1294,32 @@ export interface components {
             items: components["schemas"]["Organization"][];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_PermittedAccount: {
+            /** @description The objects. */
+            items: components["schemas"]["PermittedAccount"][];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_Proposal: {
+            /** @description The objects. */
+            items: components["schemas"]["Proposal"][];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /**
+         * @description What an account may be allowed.
+         * @enum {string}
+         */
+        Permission: "send" | "deploy";
+        /** @description An account with permissions. */
+        PermittedAccount: {
+            /** @description Its address. */
+            account: string;
+            /** @description What it may do where that needs a permission. */
+            permissions: components["schemas"]["Permission"][];
         };
         /** @description The platform itself. */
         PlatformStatus: {
@@ -865,6 +1376,65 @@ export interface components {
             /** @description The page of the code: `/errors/<code>`. */
             type: string;
         };
+        /** @description A proposal, as the chain has it. */
+        Proposal: {
+            /** @description What it does. */
+            actions: components["schemas"]["ProposedAction"][];
+            /**
+             * Format: int64
+             * @description When it was made, Unix milliseconds.
+             */
+            created_at_ms: number;
+            /**
+             * Format: int64
+             * @description Until when votes are taken, Unix milliseconds.
+             */
+            expires_at_ms: number;
+            failure?: components["schemas"]["Failure"] | null;
+            /** @description The members accept that the validators that come of it may lack a quorum of reachable ones. */
+            force: boolean;
+            /**
+             * Format: int64
+             * @description Its number in the network, from 1.
+             */
+            id: number;
+            /** @description The member that made it. */
+            proposer: components["schemas"]["MemberName"];
+            /** @description Why, for people. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description When it came to its end, Unix milliseconds; absent while no block says so.
+             */
+            settled_at_ms?: number | null;
+            /** @description Where it is. */
+            state: components["schemas"]["ProposalState"];
+            /** @description How they stand. */
+            tally: components["schemas"]["Tally"];
+            /** @description The votes, in the order in which they were cast. */
+            votes: components["schemas"]["MemberVote"][];
+        };
+        /** @description What a member proposes: actions that are executed together or not at all. */
+        ProposalRequest: {
+            /** @description What is to be done; 1 to 16. */
+            actions: components["schemas"]["Action"][];
+            as?: components["schemas"]["Named"] | null;
+            /** @description The members accept that the validators that come of it may lack a quorum of reachable ones. */
+            force?: boolean;
+            /** @description For people; 256 bytes at most. */
+            reason?: string;
+        };
+        /**
+         * @description Where a proposal is.
+         * @enum {string}
+         */
+        ProposalState: "in_progress" | "approved" | "rejected" | "expired" | "action_failed";
+        /** @description An action of a proposal: in words, and as it would be proposed. */
+        ProposedAction: {
+            action?: components["schemas"]["Action"] | null;
+            /** @description What it does. */
+            words: string;
+        };
         Quantity: string;
         /** @description Why something is as it is, and what to do. */
         Reason: {
@@ -920,6 +1490,11 @@ export interface components {
          * @enum {string}
          */
         ReleasedKind: "process" | "port" | "socket" | "directory" | "file" | "cgroup" | "key" | "endpoint";
+        /**
+         * @description Whether a member or a validator takes part.
+         * @enum {string}
+         */
+        SeatState: "active" | "suspended" | "removed";
         /** @description Who is logged in. */
         Session: {
             /** @description On whose behalf. */
@@ -980,6 +1555,54 @@ export interface components {
             /** @description The step's name. */
             step: string;
         };
+        /** @description How the votes stand. Those of members that were suspended or removed since don't count. */
+        Tally: {
+            /**
+             * Format: int64
+             * @description Members that can vote.
+             */
+            active_members: number;
+            /** @description The same in words. */
+            arithmetic: string;
+            /**
+             * Format: int64
+             * @description So many votes against it suffice.
+             */
+            needed_against: number;
+            /**
+             * Format: int64
+             * @description So many votes for it suffice.
+             */
+            needed_for: number;
+            /**
+             * Format: int32
+             * @description It takes more than so many percent of them.
+             */
+            threshold_percent: number;
+            /**
+             * Format: int64
+             * @description Votes against it.
+             */
+            votes_against: number;
+            /**
+             * Format: int64
+             * @description Votes for it.
+             */
+            votes_for: number;
+        };
+        /** @description What a proposal needs to be approved: more than so many percent of the active members. */
+        Thresholds: {
+            /**
+             * Format: int32
+             * @description Percent, for members and validators.
+             */
+            membership: number;
+            /**
+             * Format: int32
+             * @description Percent, for parameters.
+             */
+            parameters: number;
+        };
         /** @description A transaction, as the network page lists it. Amounts are `0x` hex, in wei. */
         TransactionSummary: {
             /** @description The sender. */
@@ -991,6 +1614,43 @@ export interface components {
             /** @description The value in wei. */
             value: string;
         };
+        /** @description A transaction that somebody else signs. */
+        UnsignedTransaction: {
+            /**
+             * Format: int64
+             * @description The network's chain id.
+             */
+            chain_id: number;
+            /** @description The input. */
+            data: string;
+            /** @description The member's account: only its signature counts. */
+            from: string;
+            /** @description The governance contract. */
+            to: string;
+            /** @description The value in wei: none. */
+            value: string;
+        };
+        /** @description A validator's id and name. */
+        ValidatorName: {
+            /**
+             * Format: int32
+             * @description Its id.
+             */
+            id: number;
+            /** @description Its name. */
+            name: string;
+        };
+        /**
+         * @description For or against.
+         * @enum {string}
+         */
+        Voice: "yes" | "no";
+        /** @description How a member votes. */
+        VoteRequest: {
+            as?: components["schemas"]["Named"] | null;
+            /** @description For or against. */
+            vote: components["schemas"]["Voice"];
+        };
     };
     responses: never;
     parameters: never;
@@ -1000,32 +1660,49 @@ export interface components {
 }
 export type Accepted = components['schemas']['Accepted'];
 export type AccountAddress = components['schemas']['AccountAddress'];
+export type Action = components['schemas']['Action'];
 export type Allocation = components['schemas']['Allocation'];
 export type ApplyPlan = components['schemas']['ApplyPlan'];
+export type BallotOutcome = components['schemas']['BallotOutcome'];
+export type BallotPlan = components['schemas']['BallotPlan'];
 export type BlockRef = components['schemas']['BlockRef'];
 export type BlockSummary = components['schemas']['BlockSummary'];
+export type Ed25519Key = components['schemas']['Ed25519Key'];
+export type Effect = components['schemas']['Effect'];
 export type EngineName = components['schemas']['EngineName'];
 export type ErrorCode = components['schemas']['ErrorCode'];
 export type Event = components['schemas']['Event'];
 export type EventBody = components['schemas']['EventBody'];
 export type EventId = components['schemas']['EventId'];
 export type Evidence = components['schemas']['Evidence'];
+export type Failure = components['schemas']['Failure'];
 export type Fees = components['schemas']['Fees'];
 export type Health = components['schemas']['Health'];
 export type HealthReport = components['schemas']['HealthReport'];
 export type HexBytes = components['schemas']['HexBytes'];
 export type Intent = components['schemas']['Intent'];
+export type KeyKind = components['schemas']['KeyKind'];
 export type Location = components['schemas']['Location'];
 export type LoginCode = components['schemas']['LoginCode'];
 export type LoginLink = components['schemas']['LoginLink'];
 export type Manifest = components['schemas']['Manifest'];
 export type Member = components['schemas']['Member'];
+export type MemberName = components['schemas']['MemberName'];
+export type MemberVote = components['schemas']['MemberVote'];
 export type Name = components['schemas']['Name'];
+export type Named = components['schemas']['Named'];
 export type Network = components['schemas']['Network'];
 export type NetworkId = components['schemas']['NetworkId'];
 export type NetworkKind = components['schemas']['NetworkKind'];
+export type NetworkMember = components['schemas']['NetworkMember'];
+export type NetworkObserver = components['schemas']['NetworkObserver'];
+export type NetworkParameters = components['schemas']['NetworkParameters'];
 export type NetworkSpec = components['schemas']['NetworkSpec'];
 export type NetworkState = components['schemas']['NetworkState'];
+export type NetworkValidator = components['schemas']['NetworkValidator'];
+export type NewObserver = components['schemas']['NewObserver'];
+export type NewValidator = components['schemas']['NewValidator'];
+export type NextRules = components['schemas']['NextRules'];
 export type Node = components['schemas']['Node'];
 export type NodeEvidence = components['schemas']['NodeEvidence'];
 export type NodeId = components['schemas']['NodeId'];
@@ -1041,20 +1718,35 @@ export type OrganizationId = components['schemas']['OrganizationId'];
 export type PageNetwork = components['schemas']['Page_Network'];
 export type PageOperation = components['schemas']['Page_Operation'];
 export type PageOrganization = components['schemas']['Page_Organization'];
+export type PagePermittedAccount = components['schemas']['Page_PermittedAccount'];
+export type PageProposal = components['schemas']['Page_Proposal'];
+export type Permission = components['schemas']['Permission'];
+export type PermittedAccount = components['schemas']['PermittedAccount'];
 export type PlatformStatus = components['schemas']['PlatformStatus'];
 export type Problem = components['schemas']['Problem'];
+export type Proposal = components['schemas']['Proposal'];
+export type ProposalRequest = components['schemas']['ProposalRequest'];
+export type ProposalState = components['schemas']['ProposalState'];
+export type ProposedAction = components['schemas']['ProposedAction'];
 export type Quantity = components['schemas']['Quantity'];
 export type Reason = components['schemas']['Reason'];
 export type ReleaseReceipt = components['schemas']['ReleaseReceipt'];
 export type Released = components['schemas']['Released'];
 export type ReleasedKind = components['schemas']['ReleasedKind'];
+export type SeatState = components['schemas']['SeatState'];
 export type Session = components['schemas']['Session'];
 export type Shutdown = components['schemas']['Shutdown'];
 export type SpecChange = components['schemas']['SpecChange'];
 export type Step = components['schemas']['Step'];
 export type StepState = components['schemas']['StepState'];
 export type StepTiming = components['schemas']['StepTiming'];
+export type Tally = components['schemas']['Tally'];
+export type Thresholds = components['schemas']['Thresholds'];
 export type TransactionSummary = components['schemas']['TransactionSummary'];
+export type UnsignedTransaction = components['schemas']['UnsignedTransaction'];
+export type ValidatorName = components['schemas']['ValidatorName'];
+export type Voice = components['schemas']['Voice'];
+export type VoteRequest = components['schemas']['VoteRequest'];
 export type $defs = Record<string, never>;
 export interface operations {
     get_health: {
@@ -1455,6 +2147,40 @@ export interface operations {
             };
         };
     };
+    list_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 100 members */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkMember"][];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     read_logs: {
         parameters: {
             query?: {
@@ -1483,6 +2209,302 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_observers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 100 observers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkObserver"][];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_parameters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The parameters */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkParameters"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_permissions: {
+        parameters: {
+            query?: {
+                /** @description Where to begin: `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description How many items at most, 1 to 200; 50 unless said. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of accounts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PermittedAccount"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_proposals: {
+        parameters: {
+            query?: {
+                /** @description Where to begin: `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description How many items at most, 1 to 200; 50 unless said. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of proposals */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Proposal"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    propose: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `true` answers the transaction that would be sent, and sends nothing. The key of the
+                 *     member's account need not be held here.
+                 */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProposalRequest"];
+            };
+        };
+        responses: {
+            /** @description With dry_run: what would be sent */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BallotPlan"];
+                };
+            };
+            /** @description Written down; the operation sends it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_proposal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+                /** @description Its number in the network */
+                proposal: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The proposal as it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Proposal"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    vote: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `true` answers the transaction that would be sent, and sends nothing. The key of the
+                 *     member's account need not be held here.
+                 */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+                /** @description Its number in the network */
+                proposal: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VoteRequest"];
+            };
+        };
+        responses: {
+            /** @description With dry_run: what would be sent */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BallotPlan"];
+                };
+            };
+            /** @description Written down; the operation sends it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
                 };
             };
             /** @description A problem: what was wrong and what to do */
@@ -1561,6 +2583,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_validators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 100 validators */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkValidator"][];
                 };
             };
             /** @description A problem: what was wrong and what to do */

@@ -12,6 +12,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use windlass_model::{
     ErrorCode, OperationId, Problem,
     api::{Accepted, ApplyPlan, LoginLink, Organization, Page, PlatformStatus},
+    governance::{
+        BallotPlan, NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator,
+        PermittedAccount, Proposal, ProposalRequest, VoteRequest,
+    },
     network::{Network, Operation},
     spec::Manifest,
 };
@@ -118,6 +122,71 @@ impl Client {
 
     pub(crate) async fn destroy(&self, network: &str) -> Outcome<Accepted> {
         self.send(Method::DELETE, &self.of_network(network, ""), None::<&()>).await
+    }
+
+    pub(crate) async fn members(&self, network: &str) -> Outcome<Vec<NetworkMember>> {
+        self.get(&self.of_network(network, "/members")).await
+    }
+
+    pub(crate) async fn validators(&self, network: &str) -> Outcome<Vec<NetworkValidator>> {
+        self.get(&self.of_network(network, "/validators")).await
+    }
+
+    pub(crate) async fn observers(&self, network: &str) -> Outcome<Vec<NetworkObserver>> {
+        self.get(&self.of_network(network, "/observers")).await
+    }
+
+    pub(crate) async fn parameters(&self, network: &str) -> Outcome<NetworkParameters> {
+        self.get(&self.of_network(network, "/parameters")).await
+    }
+
+    pub(crate) async fn permissions(&self, network: &str) -> Outcome<Vec<PermittedAccount>> {
+        self.pages(&self.of_network(network, "/permissions")).await
+    }
+
+    pub(crate) async fn proposals(&self, network: &str) -> Outcome<Vec<Proposal>> {
+        self.pages(&self.of_network(network, "/proposals")).await
+    }
+
+    pub(crate) async fn proposal(&self, network: &str, id: u64) -> Outcome<Proposal> {
+        self.get(&self.of_network(network, &format!("/proposals/{id}"))).await
+    }
+
+    pub(crate) async fn propose(
+        &self,
+        network: &str,
+        request: &ProposalRequest,
+    ) -> Outcome<Accepted> {
+        self.send(Method::POST, &self.of_network(network, "/proposals"), Some(request)).await
+    }
+
+    pub(crate) async fn plan_propose(
+        &self,
+        network: &str,
+        request: &ProposalRequest,
+    ) -> Outcome<BallotPlan> {
+        let path = self.of_network(network, "/proposals?dry_run=true");
+        self.send(Method::POST, &path, Some(request)).await
+    }
+
+    pub(crate) async fn vote(
+        &self,
+        network: &str,
+        proposal: u64,
+        request: &VoteRequest,
+    ) -> Outcome<Accepted> {
+        let path = self.of_network(network, &format!("/proposals/{proposal}/votes"));
+        self.send(Method::POST, &path, Some(request)).await
+    }
+
+    pub(crate) async fn plan_vote(
+        &self,
+        network: &str,
+        proposal: u64,
+        request: &VoteRequest,
+    ) -> Outcome<BallotPlan> {
+        let path = self.of_network(network, &format!("/proposals/{proposal}/votes?dry_run=true"));
+        self.send(Method::POST, &path, Some(request)).await
     }
 
     pub(crate) async fn operations(&self) -> Outcome<Vec<Operation>> {

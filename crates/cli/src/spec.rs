@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use serde::de::DeserializeOwned;
 use windlass_model::{ErrorCode, Name, Problem, read, spec::Manifest};
 
 use crate::environment::{Outcome, problem};
@@ -37,21 +38,8 @@ impl Spec {
     }
 
     fn parse(file: String, text: String) -> Outcome<Self> {
-        let is_json = Path::new(&file).extension().is_some_and(|extension| extension == "json");
-        let read = if is_json {
-            read::json(text.as_bytes(), ErrorCode::InvalidSpec)
-        } else {
-            read::toml(&text, ErrorCode::InvalidSpec)
-        };
-        match read {
-            Ok(manifest) => Ok(Self { manifest, file, text }),
-            Err(mut problem) => {
-                if let Some(location) = &mut problem.location {
-                    location.file = Some(file);
-                }
-                Err(problem)
-            }
-        }
+        let manifest = parse(&file, &text, ErrorCode::InvalidSpec)?;
+        Ok(Self { manifest, file, text })
     }
 
     /// Adds the place in the file to a problem that names a field of it.
@@ -64,6 +52,30 @@ impl Spec {
         }
         problem
     }
+}
+
+/// Reads a file, or stdin for `-`, that is no spec: TOML, or JSON if its name ends in `.json`.
+pub(crate) fn read_document<T: DeserializeOwned>(path: &Path) -> Outcome<T> {
+    let file = path.display().to_string();
+    let text = text_of(path).map_err(|error| {
+        problem(
+            ErrorCode::InvalidRequest,
+            format!("cannot read {file}: {error}"),
+            "name a file of UTF-8 text of at most 1 MiB, or - for stdin",
+        )
+    })?;
+    parse(&file, &text, ErrorCode::InvalidRequest)
+}
+
+fn parse<T: DeserializeOwned>(file: &str, text: &str, wrong: ErrorCode) -> Outcome<T> {
+    let is_json = Path::new(file).extension().is_some_and(|extension| extension == "json");
+    let read = if is_json { read::json(text.as_bytes(), wrong) } else { read::toml(text, wrong) };
+    read.map_err(|mut problem: Box<Problem>| {
+        if let Some(location) = &mut problem.location {
+            location.file = Some(file.to_owned());
+        }
+        problem
+    })
 }
 
 /// The name from the command line or else the spec; refuses none and two different ones.

@@ -89,6 +89,9 @@ fn help() {
     check(&user, "help-network-create", &["network", "create", "--help"]);
     check(&user, "help-network-logs", &["network", "logs", "--help"]);
     check(&user, "help-network-destroy", &["network", "destroy", "--help"]);
+    check(&user, "help-network-propose", &["network", "propose", "--help"]);
+    check(&user, "help-network-propose-set", &["network", "propose", "trade", "set", "--help"]);
+    check(&user, "help-network-vote", &["network", "vote", "--help"]);
     check(&user, "help-apply", &["apply", "--help"]);
     check(&user, "help-operation", &["operation", "--help"]);
     check(&user, "help-context", &["context", "--help"]);
@@ -126,6 +129,30 @@ fn specs() {
     create("spec-no-name", &user.write("d.toml", "validators = 4\n"));
     create("spec-absent", &user.home.path().join("none.toml").display().to_string());
     create("spec-unreachable", &user.write("e.toml", "name = \"trade\"\n"));
+}
+
+/// Proposals are read before a platform is asked, like specs.
+#[test]
+fn proposals() {
+    let user = User::new();
+    let token = user.write("token", "t");
+    let propose = |name: &str, rest: &[&str]| {
+        let connection = ["--url", "http://127.0.0.1:9", "--token-file", &token];
+        let arguments = [&connection[..], &["network", "propose", "trade"], rest].concat();
+        check(&user, name, &arguments);
+    };
+    propose("proposal-none", &[]);
+    propose("proposal-unknown-action", &["suspend-node", "x"]);
+    propose("proposal-interval", &["set", "block-interval", "200"]);
+    let file = user
+        .write("a.toml", "reason = \"why\"\n[[actions]]\naction = \"set_gas_limit\"\ngas = 1\n");
+    propose("proposal-file-field", &["-f", &file]);
+    propose("proposal-file-and-action", &["-f", &file, "remove-member", "beta"]);
+    propose(
+        "proposal-file-absent",
+        &["-f", &user.home.path().join("none.toml").display().to_string()],
+    );
+    propose("proposal-unreachable", &["remove-member", "beta", "--as", "acme", "--force"]);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub enum Action {
     Create,
     /// Change something: stop, start, apply.
     Change,
+    /// Propose and vote for the members whose keys are held here.
+    Govern,
     /// Leave nothing of something.
     Destroy,
     /// Act on the platform itself: login links, shutdown.
@@ -36,6 +38,7 @@ impl Action {
             Self::Read => "read",
             Self::Create => "create",
             Self::Change => "change",
+            Self::Govern => "govern",
             Self::Destroy => "destroy",
             Self::Administer => "administer",
         }

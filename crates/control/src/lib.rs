@@ -11,6 +11,7 @@
 //! | [`http`] | REST, events and console: authenticate, authorize, one service call |
 //! | `store` | the only SQL: rows, migrations, outbox, audit |
 //! | `network` | the noun: declare, observe, plan, execute, teardown |
+//! | `governance` | proposals and votes: declare, carry out; what the contract says |
 //! | `monitor` | what nodes report, in memory; ticks for live subscribers |
 //! | `gateway` | the process with the stable URLs, and its route table |
 //! | `sweep` | removes what carries our label and no row names |
@@ -21,6 +22,7 @@
 
 pub mod authorize;
 mod gateway;
+mod governance;
 pub mod http;
 mod monitor;
 mod network;

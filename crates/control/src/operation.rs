@@ -5,6 +5,7 @@
 
 use windlass_model::{
     Name, NetworkId, OperationId, OrganizationId,
+    governance::BallotOutcome,
     network::{
         Evidence, Operation, OperationKind, OperationState, Reason, Step, StepState, StepTiming,
     },
@@ -20,16 +21,19 @@ pub(crate) mod step {
     pub(crate) const TEST: &str = "test transaction";
     pub(crate) const ENDPOINT: &str = "endpoint";
     pub(crate) const RECORDS: &str = "records";
+    pub(crate) const SIGNATURE: &str = "signature";
+    pub(crate) const TRANSACTION: &str = "transaction";
 }
 
 /// The steps of an operation, in order.
 pub(crate) fn steps_of(kind: OperationKind) -> &'static [&'static str] {
-    use step::{ENDPOINT, GENESIS, KEYS, PEERS, PROCESSES, RECORDS, TEST};
+    use step::{ENDPOINT, GENESIS, KEYS, PEERS, PROCESSES, RECORDS, SIGNATURE, TEST, TRANSACTION};
     match kind {
         OperationKind::Create => &[KEYS, GENESIS, PROCESSES, PEERS, TEST, ENDPOINT],
         OperationKind::Stop => &[ENDPOINT, PROCESSES],
         OperationKind::Start | OperationKind::Update => &[PROCESSES, PEERS, ENDPOINT],
         OperationKind::Destroy => &[ENDPOINT, PROCESSES, KEYS, RECORDS],
+        OperationKind::Propose | OperationKind::Vote => &[SIGNATURE, TRANSACTION],
     }
 }
 
@@ -41,6 +45,8 @@ pub(crate) fn action_of(kind: OperationKind) -> &'static str {
         OperationKind::Start => "network.start",
         OperationKind::Destroy => "network.destroy",
         OperationKind::Update => "network.update",
+        OperationKind::Propose => "network.propose",
+        OperationKind::Vote => "network.vote",
     }
 }
 
@@ -69,6 +75,7 @@ pub(crate) fn begin(
         reason: None,
         evidence: None,
         receipt: None,
+        ballot: None,
         created_at_ms: now_ms,
         finished_at_ms: None,
     };
@@ -124,6 +131,8 @@ pub(crate) enum Ending {
     Proved(Box<Evidence>),
     /// A destroy is done; this is what it released.
     Released(Box<ReleaseReceipt>),
+    /// A proposal or a vote is in a final block; this is what came of it.
+    Balloted(Box<BallotOutcome>),
     /// It will not be done.
     Failed(Reason),
     /// Another operation took its place.
@@ -140,6 +149,10 @@ pub(crate) fn end(operation: &mut Operation, ending: Ending, now_ms: u64) {
         }
         Ending::Released(receipt) => {
             operation.receipt = Some(*receipt);
+            OperationState::Succeeded
+        }
+        Ending::Balloted(outcome) => {
+            operation.ballot = Some(*outcome);
             OperationState::Succeeded
         }
         Ending::Failed(reason) => {
@@ -170,6 +183,16 @@ pub(crate) fn timings(operation: &Operation, now_ms: u64) -> Vec<StepTiming> {
 /// Whether the operation has come to its end.
 pub(crate) fn ended(operation: &Operation) -> bool {
     operation.state != OperationState::Running
+}
+
+/// What the audit log has of an operation that has ended.
+pub(crate) fn outcome_of(operation: &Operation) -> &'static str {
+    match operation.state {
+        OperationState::Running => "running",
+        OperationState::Succeeded => "succeeded",
+        OperationState::Failed => "failed",
+        OperationState::Superseded => "superseded",
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use windlass_model::{
     workload::{Desired, Workload},
 };
 
-use crate::EngineError;
+use crate::{EngineError, governance::Governance};
 
 /// Signs a 32-byte hash with a secp256k1 key: r ‖ s ‖ recovery id (0 or 1).
 pub type Sign<'a> = dyn Fn([u8; 32]) -> [u8; 65] + 'a;
@@ -202,4 +202,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
 
     /// Reads the answer.
     fn read_height(&self, answer: &Value) -> Result<u64, EngineError>;
+
+    /// How members govern a network of this engine; `None` if they don't.
+    fn governance(&self) -> Option<&dyn Governance>;
 }

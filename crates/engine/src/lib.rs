@@ -10,6 +10,7 @@
 
 mod engine;
 mod error;
+pub mod governance;
 pub mod windlass;
 
 pub use engine::{

@@ -96,6 +96,12 @@ codes! {
     NodeNotFound = ("node_not_found", 404, "no such node", Absent);
     /// The organization has no such operation.
     OperationNotFound = ("operation_not_found", 404, "no such operation", Absent);
+    /// The network has no such member.
+    MemberNotFound = ("member_not_found", 404, "no such member", Absent);
+    /// The network has no such validator.
+    ValidatorNotFound = ("validator_not_found", 404, "no such validator", Absent);
+    /// The network has no such proposal.
+    ProposalNotFound = ("proposal_not_found", 404, "no such proposal", Absent);
     /// The path is not one of the API's.
     RouteNotFound = ("route_not_found", 404, "no such path", Absent);
     /// The path does not take the method.
@@ -110,6 +116,24 @@ codes! {
     HostRefused = ("host_refused", 421, "the host is not served here", Denied);
     /// The `Origin` header names another site.
     OriginRefused = ("origin_refused", 403, "the origin is not allowed", Denied);
+    /// This platform does not hold the key of the member's account.
+    MemberKeyAbsent = ("member_key_absent", 403, "the member's key is not held here", Denied);
+    /// Who would propose or vote is no member of the network.
+    NotAMember = ("not_a_member", 403, "not a member of the network", Denied);
+    /// The member is suspended.
+    MemberSuspended = ("member_suspended", 403, "the member is suspended", Denied);
+    /// The member has voted on the proposal.
+    AlreadyVoted = ("already_voted", 409, "the member has voted on it", Conflict);
+    /// No more votes are taken on the proposal.
+    ProposalClosed = ("proposal_closed", 409, "the proposal takes no votes", Conflict);
+    /// The proposal is one that could never be executed.
+    ProposalInvalid = ("proposal_invalid", 422, "the proposal is not valid", Input);
+    /// An action of a proposal can't be executed as the network is.
+    ActionFailed = ("action_failed", 409, "the action cannot be executed", Conflict);
+    /// An account can't pay for its transaction.
+    InsufficientBalance = ("insufficient_balance", 409, "the account cannot pay for it", Conflict);
+    /// A node refused a transaction, or it did not come into a block.
+    TransactionRefused = ("transaction_refused", 409, "the transaction was refused", Conflict);
     /// Somebody changed the object in between.
     VersionConflict = ("version_conflict", 409, "the object has changed since", Conflict);
     /// The network's state, or an operation under way, does not allow the action.

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod error;
+pub mod governance;
 pub mod id;
 pub mod name;
 pub mod network;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ErrorCode, Name, NetworkId, NodeId, OperationId, OrganizationId, receipt::ReleaseReceipt,
-    spec::NetworkSpec,
+    ErrorCode, Name, NetworkId, NodeId, OperationId, OrganizationId, governance::BallotOutcome,
+    receipt::ReleaseReceipt, spec::NetworkSpec,
 };
 
 /// Where in its life a network is.
@@ -242,6 +242,10 @@ pub enum OperationKind {
     Destroy,
     /// Brings it to a changed spec.
     Update,
+    /// Sends a member's proposal.
+    Propose,
+    /// Sends a member's vote.
+    Vote,
 }
 
 /// Where an operation is.
@@ -308,6 +312,9 @@ pub struct Operation {
     pub evidence: Option<Evidence>,
     /// What a destroy released.
     pub receipt: Option<ReleaseReceipt>,
+    /// What came of a proposal or a vote.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ballot: Option<BallotOutcome>,
     /// When it was asked for, Unix milliseconds.
     pub created_at_ms: u64,
     /// When it ended, Unix milliseconds.

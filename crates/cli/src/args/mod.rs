@@ -1,5 +1,6 @@
 //! The command line as types. Every verb says what it does, what it answers, and shows an example.
 
+mod governance;
 mod network;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use windlass_model::OperationId;
 
+pub(crate) use governance::{ProposalArgs, ProposeArgs, VoteArgs};
 pub(crate) use network::{ApplyArgs, CreateArgs, DestroyArgs, LogsArgs, NetworkVerb, WaitArgs};
 
 /// Declare, run, connect, prove and dismantle blockchain networks.

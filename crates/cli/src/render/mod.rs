@@ -2,9 +2,13 @@
 
 use std::fmt::{self, Write as _};
 
+mod governance;
 mod network;
 mod table;
 
+pub(crate) use governance::{
+    ballot, members, observers, parameters, permissions, proposal, proposals, validators,
+};
 pub(crate) use network::{evidence, network, networks, operation, operations, receipt};
 pub(crate) use table::Table;
 

@@ -219,6 +219,19 @@ pub(crate) fn operation(operation: &Operation) -> String {
         text.push('\n');
         text.push_str(&receipt(released));
     }
+    if let Some(outcome) = &operation.ballot {
+        append(
+            &mut text,
+            format_args!(
+                "\nproposal {} of {} is {} after the transaction {} in block {}\n",
+                outcome.proposal.id,
+                outcome.proposal.proposer.organization,
+                word(&outcome.proposal.state),
+                outcome.transaction,
+                outcome.block.number,
+            ),
+        );
+    }
     text
 }
 

@@ -7,7 +7,7 @@ use windlass_model::{
     spec::Manifest,
 };
 
-use super::{Session, logs};
+use super::{Session, governance, logs};
 use crate::{
     args::{ApplyArgs, CreateArgs, DestroyArgs, NetworkVerb},
     environment::{Outcome, problem},
@@ -38,6 +38,7 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
             session.conclude(accepted, &args.wait, |accepted| changed(accepted, "started")).await
         }
         NetworkVerb::Destroy(destroy) => self::destroy(session, destroy).await,
+        verb => governance::run(session, verb).await,
     }
 }
 

@@ -10,7 +10,7 @@
 //! is audited ([`audit`]).
 //!
 //! - [`access`]: who asks; [`guard`]: from where; [`extract`]: reading; [`failure`]: refusing.
-//! - [`networks`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
+//! - [`networks`], [`governance`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
 //! - [`openapi`]: the document, made from the handlers; [`console`]: the console's files.
 
 mod access;
@@ -19,6 +19,7 @@ mod console;
 mod events;
 mod extract;
 mod failure;
+mod governance;
 mod guard;
 mod networks;
 mod openapi;
@@ -168,6 +169,14 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(networks::start))
         .routes(routes!(networks::blocks))
         .routes(routes!(networks::logs))
+        .routes(routes!(governance::members))
+        .routes(routes!(governance::validators))
+        .routes(routes!(governance::observers))
+        .routes(routes!(governance::parameters))
+        .routes(routes!(governance::permissions))
+        .routes(routes!(governance::proposals, governance::propose))
+        .routes(routes!(governance::proposal))
+        .routes(routes!(governance::vote))
         .routes(routes!(operations::list))
         .routes(routes!(operations::show))
         .routes(routes!(events::stream));

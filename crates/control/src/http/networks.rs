@@ -34,13 +34,13 @@ const TAIL_MAX: u32 = 100_000;
 #[into_params(parameter_in = Path)]
 pub(super) struct InNetwork {
     /// Its name or id
-    organization: String,
+    pub(super) organization: String,
     /// Its name or id
-    network: String,
+    pub(super) network: String,
 }
 
 impl InNetwork {
-    async fn granted(
+    pub(super) async fn granted(
         &self,
         api: &Api,
         caller: &Caller,
@@ -51,7 +51,7 @@ impl InNetwork {
 }
 
 /// The answer to a change: it is written down, and its operation carries it out.
-fn accepted(answer: Answer<Accepted>) -> Result<(StatusCode, Json<Accepted>), Failure> {
+pub(super) fn accepted(answer: Answer<Accepted>) -> Result<(StatusCode, Json<Accepted>), Failure> {
     Ok((StatusCode::ACCEPTED, Json(answer?)))
 }
 

@@ -117,13 +117,16 @@ pub(crate) fn begin(
         OperationKind::Stop => Intent::Stopped,
         OperationKind::Start | OperationKind::Create => Intent::Running,
         OperationKind::Destroy => Intent::Destroyed,
-        OperationKind::Update => network.intent,
+        OperationKind::Update | OperationKind::Propose | OperationKind::Vote => network.intent,
     };
     network.state = match kind {
         OperationKind::Stop => NetworkState::Stopping,
         OperationKind::Start => NetworkState::Starting,
         OperationKind::Destroy => NetworkState::Destroying,
-        OperationKind::Create | OperationKind::Update => network.state,
+        OperationKind::Create
+        | OperationKind::Update
+        | OperationKind::Propose
+        | OperationKind::Vote => network.state,
     };
     network.generation += 1;
     network.status.reason = None;

@@ -27,7 +27,7 @@ use crate::{
     operation::{self, Ending},
     store::{
         StoreError,
-        rows::{ProcessRef, Record, StoredTest, TeardownRecord},
+        rows::{ProcessRef, Record, StoredTransaction, TeardownRecord},
     },
 };
 
@@ -279,7 +279,7 @@ impl Execution<'_> {
         let test = self.engine.test_transaction(spec, address, 0, &sign).map_err(refused)?;
         self.after.network.status.genesis_hash = Some(genesis.hash);
         self.after.network.genesis = Some(genesis.content);
-        self.after.network.status.test_transaction = Some(StoredTest {
+        self.after.network.status.test_transaction = Some(StoredTransaction {
             method: test.send.method.to_owned(),
             params: test.send.params,
             hash: test.hash,

@@ -26,7 +26,7 @@ mod execute;
 mod observe;
 mod plan;
 pub(crate) mod probe;
-mod reasons;
+pub(crate) mod reasons;
 mod running;
 mod schedule;
 mod teardown;

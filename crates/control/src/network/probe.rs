@@ -9,7 +9,7 @@ use windlass_model::network::{BlockRef, NodeEvidence};
 
 use crate::{
     network::{Reconciler, observe::Observation},
-    store::rows::{NodeRow, StoredTest},
+    store::rows::{NodeRow, StoredTransaction},
     world::{RpcError, Target, World, rpc},
 };
 
@@ -79,7 +79,7 @@ pub(crate) async fn send_test(
     reconciler: &Reconciler,
     observed: &Observation,
     engine: &dyn Engine,
-    test: &StoredTest,
+    test: &StoredTransaction,
 ) {
     let wire = &*reconciler.world.wire;
     let targets: Vec<Target> =

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     monitor::LiveNode,
-    store::rows::{AccountRow, ProcessRef, Record, StoredTest},
+    store::rows::{AccountRow, ProcessRef, Record, StoredTransaction},
     world::{
         Engines, EveryPointPassed, HttpWire, LoopbackPorts, MachineClock, MachineEntropy,
         VaultKeys, World,
@@ -83,7 +83,7 @@ impl Case {
         let network = &mut self.observed.record.network;
         network.genesis = Some("{}".to_owned());
         network.status.genesis_hash = Some("0xaa".to_owned());
-        network.status.test_transaction = Some(StoredTest {
+        network.status.test_transaction = Some(StoredTransaction {
             method: "send".to_owned(),
             params: serde_json::Value::Null,
             hash: "0xbb".to_owned(),

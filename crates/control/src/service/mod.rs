@@ -4,6 +4,7 @@
 //! that touches an organization's objects takes a [`Granted`]. Errors are [`Problem`]s, with a code
 //! and a hint, ready for a user.
 
+mod ballots;
 mod events;
 mod mutate;
 mod read;
@@ -12,6 +13,7 @@ mod sessions;
 
 use std::{path::PathBuf, sync::Arc};
 
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_model::{ErrorCode, OrganizationId, Problem, api::Organization};
 
@@ -23,6 +25,7 @@ pub use crate::{
 };
 use crate::{
     gateway::{Gateway, Inbox, Keeper},
+    governance::Clerk,
     monitor::Monitor,
     network::{Reconciler, Wakes},
     store::{Store, StoreError},
@@ -119,6 +122,8 @@ struct Inner {
     monitor: Monitor,
     gateway: Gateway,
     wakes: Arc<Wakes>,
+    /// Tells the clerk that a ballot was declared.
+    bell: Arc<Notify>,
     started_at_ms: u64,
     /// What secrets are derived from that a repeated request is answered with. Never stored.
     derivation_key: [u8; 32],
@@ -153,6 +158,7 @@ impl Control {
             monitor,
             gateway,
             wakes,
+            bell: Arc::default(),
             started_at_ms,
             inbox: std::sync::Mutex::new(Some(inbox)),
         };
@@ -176,6 +182,14 @@ impl Control {
         };
         tracker.spawn(keeper.run(shutdown.clone()));
         tracker.spawn(self.reconciler().dispatch(tracker.clone(), shutdown.clone()));
+        let clerk = Clerk {
+            store: inner.store.clone(),
+            world: inner.world.clone(),
+            monitor: inner.monitor.clone(),
+            bell: Arc::clone(&inner.bell),
+            serving: Arc::default(),
+        };
+        tracker.spawn(clerk.run(tracker.clone(), shutdown.clone()));
         let sweeper = sweep::Sweeper {
             store: inner.store.clone(),
             world: inner.world.clone(),

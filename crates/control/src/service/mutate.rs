@@ -221,7 +221,9 @@ impl Control {
                     OperationKind::Create
                     | OperationKind::Stop
                     | OperationKind::Destroy
-                    | OperationKind::Update => Vec::new(),
+                    | OperationKind::Update
+                    | OperationKind::Propose
+                    | OperationKind::Vote => Vec::new(),
                 };
                 let id = OperationId::from_entropy(self.inner.world.random());
                 let now_ms = self.inner.world.now_ms();
@@ -284,7 +286,7 @@ impl Control {
 }
 
 /// What the same request was answered before, if it comes again.
-async fn recall(
+pub(super) async fn recall(
     change: &mut Change,
     organization: &OrganizationId,
     meta: &RequestMeta,

@@ -12,6 +12,7 @@ use windlass_substrate::SubstrateError;
 
 use crate::{
     authorize::unknown_organization,
+    governance::{stopped, unavailable},
     network::{probe, view},
     operation,
     service::{Action, Actor, Answer, Control, Follow, Granted, LogOptions, network_not_found},
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The most objects of one page.
-const MAX_PAGE: u32 = 200;
+pub(super) const MAX_PAGE: u32 = 200;
 /// The most blocks of one answer.
 const MAX_BLOCKS: u32 = 25;
 
@@ -267,29 +268,11 @@ fn node_not_found(record: &Record, node: &str) -> Box<Problem> {
     ))
 }
 
-fn bad_cursor(cursor: &str) -> Box<Problem> {
+pub(super) fn bad_cursor(cursor: &str) -> Box<Problem> {
     Box::new(Problem::new(
         ErrorCode::InvalidRequest,
         format!("`{cursor}` is not a cursor"),
         "a cursor is taken from `next_cursor` of the page before",
-    ))
-}
-
-fn stopped(record: &Record) -> Box<Problem> {
-    let name = &record.network.name;
-    Box::new(Problem::new(
-        ErrorCode::NetworkStopped,
-        format!("`{name}` does not run"),
-        format!("windlass network start {name}"),
-    ))
-}
-
-fn unavailable(record: &Record, why: &str) -> Box<Problem> {
-    let name = &record.network.name;
-    Box::new(Problem::new(
-        ErrorCode::NetworkUnavailable,
-        format!("`{name}` does not answer: {why}"),
-        format!("`windlass network show {name}` says how it does"),
     ))
 }
 

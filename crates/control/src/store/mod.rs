@@ -12,6 +12,7 @@
 //! Deliberately absent: what nodes report (a write a block), and any decision.
 
 mod accounts;
+mod ballots;
 pub(crate) mod error;
 mod events;
 mod networks;

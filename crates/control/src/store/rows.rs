@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use windlass_model::{
     KeyId, Name, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId,
+    governance::MemberName,
     network::{Evidence, Intent, NetworkState, Operation, Reason},
     receipt::{Released, ReleasedKind},
     spec::NetworkSpec,
@@ -51,7 +52,7 @@ pub(crate) struct NetworkRow {
 pub(crate) struct NetworkStatus {
     pub(crate) genesis_hash: Option<String>,
     /// Signed when the genesis is made, so that a crash doesn't make a second one; the key is gone.
-    pub(crate) test_transaction: Option<StoredTest>,
+    pub(crate) test_transaction: Option<StoredTransaction>,
     pub(crate) evidence: Option<Evidence>,
     pub(crate) reason: Option<Reason>,
     /// How often in a row the next step failed, and when it is tried again.
@@ -72,9 +73,9 @@ pub(crate) struct AccountRow {
     pub(crate) address: Option<String>,
 }
 
-/// The test transaction, ready to be sent.
+/// A signed transaction, ready to be sent: it is the same one however often it is sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StoredTest {
+pub(crate) struct StoredTransaction {
     pub(crate) method: String,
     pub(crate) params: serde_json::Value,
     pub(crate) hash: String,
@@ -149,6 +150,24 @@ pub(crate) struct NodeStatus {
 pub(crate) struct ProcessRef {
     pub(crate) pid: u32,
     pub(crate) start_time_ticks: u64,
+}
+
+/// What a member sends to the governance contract through the platform: a proposal or a vote, until
+/// its operation has ended. Declared before anything is signed, and signed before anything is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ballot {
+    pub(crate) operation: OperationId,
+    pub(crate) organization: OrganizationId,
+    pub(crate) network: NetworkId,
+    pub(crate) member: MemberName,
+    /// The member's account, and its key.
+    pub(crate) account: String,
+    pub(crate) key: KeyId,
+    /// The input of the transaction: `0x` hex.
+    pub(crate) data: String,
+    /// Once it is signed. No other one is made for this ballot.
+    pub(crate) transaction: Option<StoredTransaction>,
+    pub(crate) created_at_ms: u64,
 }
 
 impl Record {

@@ -11,7 +11,7 @@ use windlass_model::KeyId;
 
 use crate::world::Pending;
 
-/// Makes, lists and destroys keys. Every verb can be repeated.
+/// Makes, lists and destroys keys, and signs with them. Every verb can be repeated.
 pub trait KeyHolder: fmt::Debug + Send + Sync {
     /// Where the keys are, for the programs that sign with them.
     fn directory(&self) -> &Path;
@@ -22,6 +22,13 @@ pub trait KeyHolder: fmt::Debug + Send + Sync {
         id: &'a KeyId,
         purpose: Purpose,
     ) -> Pending<'a, Result<PublicKey, KeyError>>;
+
+    /// Signs a hash with an account's key: r ‖ s ‖ y parity (0 or 1).
+    fn sign_hash<'a>(
+        &'a self,
+        id: &'a KeyId,
+        hash: [u8; 32],
+    ) -> Pending<'a, Result<[u8; 65], KeyError>>;
 
     /// The ids of all keys.
     fn list(&self) -> Pending<'_, Result<Vec<KeyId>, KeyError>>;
@@ -68,6 +75,15 @@ impl KeyHolder for VaultKeys {
     ) -> Pending<'a, Result<PublicKey, KeyError>> {
         let id = id.clone();
         Box::pin(self.blocking(move |vault| vault.create(&id, purpose)))
+    }
+
+    fn sign_hash<'a>(
+        &'a self,
+        id: &'a KeyId,
+        hash: [u8; 32],
+    ) -> Pending<'a, Result<[u8; 65], KeyError>> {
+        let id = id.clone();
+        Box::pin(self.blocking(move |vault| vault.secp256k1(&id)?.sign_hash(&hash)))
     }
 
     fn list(&self) -> Pending<'_, Result<Vec<KeyId>, KeyError>> {

@@ -157,7 +157,13 @@ pub(crate) enum RpcError {
     Status { method: String, status: u16, text: String },
     /// The node answered with an error.
     #[error("{method} was refused: {message} (code {code})")]
-    Refused { method: String, code: i64, message: String },
+    Refused {
+        method: String,
+        code: i64,
+        message: String,
+        /// What a revert returned, if it was one: `0x` hex.
+        data: Option<String>,
+    },
 }
 
 /// One JSON-RPC call.
@@ -188,7 +194,8 @@ pub(crate) async fn rpc(
     if let Some(error) = answer.get("error") {
         let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
         let message = error.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
-        return Err(RpcError::Refused { method, code, message });
+        let data = error.get("data").and_then(Value::as_str).map(str::to_owned);
+        return Err(RpcError::Refused { method, code, message, data });
     }
     if let Some(result) = answer.get_mut("result") {
         return Ok(result.take());

@@ -13,6 +13,7 @@ use std::{
 
 use crate::fake::{
     FakeWorld,
+    governance::BALLOT,
     script::{Fault, Script},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,8 +23,9 @@ use windlass_control::{
     world::{Clock as _, MachineClock},
 };
 use windlass_model::{
-    ErrorCode,
+    ErrorCode, Problem,
     api::Accepted,
+    governance::ProposalRequest,
     network::{Health, NetworkState, Operation, OperationState},
     receipt::ReleasedKind,
     spec::Manifest,
@@ -40,6 +42,7 @@ enum Verb {
     Stop,
     Start,
     Destroy,
+    Propose,
 }
 
 /// One life of the control plane: a runtime of its own, dropped whole at the end. `None` if the
@@ -97,8 +100,26 @@ async fn ask(control: &Control, verb: Verb) -> Result<Accepted, ErrorCode> {
         Verb::Destroy => {
             control.destroy(&granted(control, Action::Destroy).await, "trade", meta).await
         }
+        Verb::Propose => propose(control, meta).await,
     };
     answer.map_err(|problem| problem.code)
+}
+
+/// Proposes as soon as a node is known to answer, which takes a platform a moment.
+async fn propose(control: &Control, meta: RequestMeta) -> Result<Accepted, Box<Problem>> {
+    let read = granted(control, Action::Read).await;
+    let govern = granted(control, Action::Govern).await;
+    let mut events = control.events(&read, None).await.expect("events");
+    loop {
+        let request = ProposalRequest { reason: "once".to_owned(), ..ProposalRequest::default() };
+        let answer = control.propose(&govern, "trade", request, meta.clone()).await;
+        match answer {
+            Err(problem) if problem.code == ErrorCode::NetworkUnavailable => {
+                futures::StreamExt::next(&mut events).await.expect("the stream goes on");
+            }
+            answer => return answer,
+        }
+    }
 }
 
 /// Asks, as a client that repeats its request does, and waits for the end.
@@ -123,7 +144,7 @@ fn prepared(verb: Verb) -> Arc<FakeWorld> {
     let world = FakeWorld::new();
     let before: &[Verb] = match verb {
         Verb::Create => &[],
-        Verb::Stop | Verb::Destroy => &[Verb::Create],
+        Verb::Stop | Verb::Destroy | Verb::Propose => &[Verb::Create],
         Verb::Start => &[Verb::Create, Verb::Stop],
     };
     for verb in before {
@@ -156,6 +177,14 @@ fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
             assert_eq!(evidence.steps.len(), 6, "{context}");
         }
         Verb::Start => check_usable(world, context),
+        Verb::Propose => {
+            let sent = world.chains().concat();
+            let sent: Vec<_> = sent.iter().filter(|one| one.starts_with(BALLOT)).collect();
+            assert_eq!(sent.len(), 1, "{context}: one transaction, for ever: {sent:?}");
+            let outcome = operation.ballot.as_ref().expect("a ballot tells what came of it");
+            assert_eq!((&outcome.transaction, outcome.proposal.id), (sent[0], 1), "{context}");
+            assert_eq!(outcome.effects.len(), 1, "{context}");
+        }
         Verb::Stop => {
             assert!(world.nodes().is_empty(), "{context}");
             assert_eq!(world.keys.lock().unwrap().len(), KEYS, "{context}");
@@ -261,6 +290,18 @@ fn start_survives_everything() {
 #[test]
 fn destroy_survives_everything() {
     enumerate(Verb::Destroy);
+}
+
+#[test]
+fn a_proposal_survives_everything_and_is_sent_once() {
+    let points = killed_everywhere(Verb::Propose);
+    assert!(
+        points >= 8,
+        "before and after the request, the signature, and what is written: {points}"
+    );
+    for fault in [Fault::FailBefore, Fault::FailAfter, Fault::Twice] {
+        assert!(failed_everywhere(Verb::Propose, fault) >= 1);
+    }
 }
 
 #[test]

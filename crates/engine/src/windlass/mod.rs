@@ -1,6 +1,7 @@
 //! Our own engine: `windlass node` processes, Ethereum blocks, BFT finality.
 
 mod genesis;
+mod governance;
 mod probe;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use windlass_model::{
 
 use crate::{
     Engine, EngineError, GenesisFile, GenesisInput, NodeInput, NodeReport, RpcRequest, Sign,
-    TestTransaction,
+    TestTransaction, governance::Governance,
 };
 
 /// The engine `windlass`.
@@ -88,6 +89,10 @@ impl Engine for WindlassEngine {
 
     fn read_block(&self, answer: &Value) -> Result<Option<BlockSummary>, EngineError> {
         probe::read_block(answer)
+    }
+
+    fn governance(&self) -> Option<&dyn Governance> {
+        Some(&governance::WindlassGovernance)
     }
 
     fn height_request(&self) -> RpcRequest {

@@ -86,6 +86,12 @@ fn mutation(method: &Method, uri: &Uri) -> Option<(&'static str, String)> {
         ("DELETE", ["v1", "organizations", _, "networks", name]) => ("network.destroy", *name),
         ("POST", ["v1", "organizations", _, "networks", name, "stop"]) => ("network.stop", *name),
         ("POST", ["v1", "organizations", _, "networks", name, "start"]) => ("network.start", *name),
+        ("POST", ["v1", "organizations", _, "networks", name, "proposals"]) if !dry => {
+            ("network.propose", *name)
+        }
+        ("POST", ["v1", "organizations", _, "networks", name, "proposals", _, "votes"]) if !dry => {
+            ("network.vote", *name)
+        }
         ("POST", ["v1", "login-links"]) => ("login_code.create", path),
         ("POST", ["v1", "session"]) => ("session.create", path),
         ("DELETE", ["v1", "session"]) => ("session.destroy", path),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::governance::FakeGovernance;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use windlass_engine::{
     Engine, EngineError, GenesisFile, GenesisInput, NodeInput, NodeReport, RpcRequest, Sign,
-    TestTransaction, windlass::WindlassEngine,
+    TestTransaction, governance::Governance, windlass::WindlassEngine,
 };
 use windlass_model::{
     api::BlockSummary,
@@ -56,10 +57,19 @@ impl Engine for FakeEngine {
             .flat_map(|member| &member.validators)
             .map(|one| (&one.name, (hex::encode(one.node_key), hex::encode(one.consensus_key))))
             .collect();
+        let members: Vec<_> = input
+            .members
+            .iter()
+            .map(|member| {
+                let account = format!("0x{}", hex::encode(member.account));
+                json!({"organization": member.organization, "account": account})
+            })
+            .collect();
         let content = json!({
             "chain_id": input.spec.chain_id,
             "probe": hex::encode(input.probe_account),
             "keys": keys,
+            "members": members,
         })
         .to_string();
         Ok(GenesisFile { hash: genesis_hash(&content), content })
@@ -132,6 +142,10 @@ impl Engine for FakeEngine {
             gas_used: 0,
             transactions: Vec::new(),
         }))
+    }
+
+    fn governance(&self) -> Option<&dyn Governance> {
+        Some(&FakeGovernance)
     }
 
     fn height_request(&self) -> RpcRequest {

@@ -2,6 +2,7 @@
 //! substrate, chains, keys, the gateway's routes. Its script kills and fails at numbered points.
 
 pub(crate) mod engine;
+pub(crate) mod governance;
 pub(crate) mod script;
 
 use std::{
@@ -35,6 +36,7 @@ use windlass_substrate::{
 };
 
 use self::engine::{FakeEngine, genesis_hash};
+use self::governance::{BALLOT, REVERT};
 use self::script::{Fault, Script};
 
 #[derive(Debug)]
@@ -180,10 +182,26 @@ impl FakeWorld {
                 }
                 Value::Null
             }
-            "receipt" => chain
-                .iter()
-                .position(|one| *one == argument)
-                .map_or(Value::Null, |at| block(at + 1)),
+            "receipt" => chain.iter().position(|one| *one == argument).map_or(Value::Null, |at| {
+                let mut receipt = block(at + 1);
+                receipt["proposal"] = json!(ballots(&chain[..=at]));
+                receipt
+            }),
+            "head" => block(chain.len()),
+            "roll" => {
+                let genesis = &node.files["genesis.json"];
+                let genesis: Value = serde_json::from_str(genesis).expect("JSON");
+                genesis["members"].clone()
+            }
+            "ballots" => json!(ballots(chain)),
+            "proposals" => {
+                let (from, count) = (params[0].as_u64().unwrap(), params[1].as_u64().unwrap());
+                let last = (from + count - 1).min(ballots(chain));
+                json!((from..=last).collect::<Vec<_>>())
+            }
+            "former" => Value::Null,
+            "rehearse" if argument.starts_with("vote:") => json!({"revert": REVERT}),
+            "rehearse" => Value::Null,
             "block" => {
                 let number = params[0].as_u64().expect("a number");
                 let number = usize::try_from(number).expect("a small number");
@@ -204,6 +222,22 @@ impl FakeWorld {
         })?;
         let sockets = route["upstreams"].as_array()?.iter().filter_map(Value::as_str);
         sockets.into_iter().find_map(|socket| self.running(owner(Path::new(socket))))
+    }
+}
+
+/// How many transactions of members there are.
+fn ballots(chain: &[String]) -> u64 {
+    chain.iter().map(|one| u64::from(one.starts_with(BALLOT))).sum()
+}
+
+/// What a node's answer is on the wire: a call that reverted is an error with data.
+fn answered(answer: Value) -> Value {
+    match answer.get("revert") {
+        Some(data) => {
+            let error = json!({"code": 3, "message": "execution reverted", "data": data});
+            json!({"jsonrpc": "2.0", "id": 1, "error": error})
+        }
+        None => json!({"jsonrpc": "2.0", "id": 1, "result": answer}),
     }
 }
 
@@ -302,6 +336,20 @@ impl KeyHolder for Handle {
         Box::pin(self.script.call("create key", call, key_told))
     }
 
+    fn sign_hash<'a>(
+        &'a self,
+        id: &'a KeyId,
+        hash: [u8; 32],
+    ) -> Pending<'a, Result<[u8; 65], KeyError>> {
+        let call = move || async move {
+            let held = self.world.keys.lock().unwrap().contains(id);
+            let mut signature = [0; 65];
+            signature[..32].copy_from_slice(&hash);
+            held.then_some(signature).ok_or_else(|| KeyError::NotFound(id.clone()))
+        };
+        Box::pin(self.script.call("sign", call, key_told))
+    }
+
     fn list(&self) -> Pending<'_, Result<Vec<KeyId>, KeyError>> {
         Box::pin(async { Ok(self.world.keys.lock().unwrap().iter().cloned().collect()) })
     }
@@ -350,15 +398,15 @@ impl Wire for Handle {
                     self.script.call("put routes", put, told).await?;
                     reply(body.clone())
                 }
-                Target::Socket(path) => self.rpc(owner(path), &body).await.map_or_else(
-                    || Err(refused()),
-                    |answer| reply(json!({"jsonrpc": "2.0", "id": 1, "result": answer})),
-                ),
+                Target::Socket(path) => self
+                    .rpc(owner(path), &body)
+                    .await
+                    .map_or_else(|| Err(refused()), |answer| reply(answered(answer))),
                 Target::Address(_) => {
                     let node = self.world.routed(&message.path).filter(|_| gateway);
                     let node = node.ok_or_else(refused)?;
                     let answer = self.rpc(node.id.as_str(), &body).await.ok_or_else(refused)?;
-                    reply(json!({"jsonrpc": "2.0", "id": 1, "result": answer}))
+                    reply(answered(answer))
                 }
             }
         })

@@ -1,0 +1,132 @@
+//! `windlass network members`, `proposals`, `propose`, `vote` and their like.
+
+use windlass_model::{
+    ErrorCode,
+    api::Accepted,
+    governance::{ProposalRequest, VoteRequest},
+    network::OperationState,
+};
+use windlass_substrate::clock::now_ms;
+
+use super::Session;
+use crate::{
+    args::{NetworkVerb, ProposeArgs, VoteArgs},
+    environment::{Outcome, problem},
+    render, spec,
+};
+
+/// Carries out a verb of governance.
+pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
+    let (client, output) = (&session.client, session.output);
+    match verb {
+        NetworkVerb::Members(args) => {
+            let members = client.members(&args.network).await?;
+            output.result(&members, || render::members(&members));
+        }
+        NetworkVerb::Validators(args) => {
+            let validators = client.validators(&args.network).await?;
+            output.result(&validators, || render::validators(&validators));
+        }
+        NetworkVerb::Observers(args) => {
+            let observers = client.observers(&args.network).await?;
+            output.result(&observers, || render::observers(&observers));
+        }
+        NetworkVerb::Parameters(args) => {
+            let parameters = client.parameters(&args.network).await?;
+            output.result(&parameters, || render::parameters(&parameters));
+        }
+        NetworkVerb::Permissions(args) => {
+            let permissions = client.permissions(&args.network).await?;
+            output.result(&permissions, || render::permissions(&permissions));
+        }
+        NetworkVerb::Proposals(args) => {
+            let proposals = client.proposals(&args.network).await?;
+            let now_ms = now_ms();
+            output.result(&proposals, || render::proposals(&args.network, &proposals, now_ms));
+        }
+        NetworkVerb::Proposal(args) => {
+            let proposal = client.proposal(&args.network, args.proposal).await?;
+            let now_ms = now_ms();
+            output.result(&proposal, || render::proposal(&proposal, now_ms));
+        }
+        NetworkVerb::Propose(args) => propose(session, args).await?,
+        NetworkVerb::Vote(args) => vote(session, args).await?,
+        NetworkVerb::Create(_)
+        | NetworkVerb::Ls
+        | NetworkVerb::Show(_)
+        | NetworkVerb::Logs(_)
+        | NetworkVerb::Stop(_)
+        | NetworkVerb::Start(_)
+        | NetworkVerb::Destroy(_) => unreachable!("these are verbs of the network itself"),
+    }
+    Ok(())
+}
+
+async fn propose(session: &Session, args: ProposeArgs) -> Outcome<()> {
+    let wait = args.wait();
+    let mut request = match (&args.file, args.action) {
+        (Some(file), None) => spec::read_document::<ProposalRequest>(file)?,
+        (None, Some(action)) => {
+            ProposalRequest { actions: vec![action.into()], ..ProposalRequest::default() }
+        }
+        (Some(_), Some(_)) => {
+            return Err(problem(
+                ErrorCode::InvalidRequest,
+                "the proposal is in the file and on the command line",
+                "write every action into the file, or leave -f out",
+            ));
+        }
+        (None, None) => {
+            return Err(problem(
+                ErrorCode::InvalidRequest,
+                "the proposal has no action",
+                "name one, or a file with -f: see `windlass network propose --help`",
+            ));
+        }
+    };
+    request.member = args.member.or(request.member);
+    request.reason = args.reason.unwrap_or(request.reason);
+    request.force |= args.force;
+    if args.print {
+        let plan = session.client.plan_propose(&args.network, &request).await?;
+        return print(session, &plan);
+    }
+    let accepted = session.client.propose(&args.network, &request).await?;
+    session.conclude(accepted, &wait, told).await
+}
+
+async fn vote(session: &Session, args: VoteArgs) -> Outcome<()> {
+    let request = VoteRequest { member: args.member, vote: args.vote.into() };
+    if args.print {
+        let plan = session.client.plan_vote(&args.network, args.proposal, &request).await?;
+        return print(session, &plan);
+    }
+    let accepted = session.client.vote(&args.network, args.proposal, &request).await?;
+    session.conclude(accepted, &args.wait, told).await
+}
+
+/// Whoever signs it reads JSON, with `--json` or without.
+fn print(session: &Session, plan: &windlass_model::governance::BallotPlan) -> Outcome<()> {
+    for line in &plan.words {
+        session.output.note(line);
+    }
+    for warning in &plan.warnings {
+        session.output.warning(warning);
+    }
+    session.output.result(&plan.transaction, || {
+        serde_json::to_string_pretty(&plan.transaction).expect("a transaction is plain data")
+    });
+    Ok(())
+}
+
+fn told(accepted: &Accepted) -> String {
+    let Some(operation) = &accepted.operation else { return String::new() };
+    match (&operation.ballot, operation.state) {
+        (Some(outcome), _) => render::ballot(outcome, now_ms()),
+        (None, OperationState::Running) => format!(
+            "it is under way as {}\n`windlass operation wait {}` waits for it",
+            operation.id, operation.id
+        ),
+        (None, _) => render::operation(operation),
+    }
+}

@@ -1,0 +1,45 @@
+//! Governance: what a network's members decide, read from its contract and sent to it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `council` | the contract of a network, asked through one of its nodes |
+//! | `view` | what it says, as the API shows it |
+//! | `draft` | intent in: who acts, what is meant by names, and whether the contract would take it |
+//! | `clerk` | does it: signs and sends ballots, one after the other in a network |
+//!
+//! A *ballot* is a proposal or a vote that a member sends through the platform. docs/adr/0003 says
+//! why it is an operation, and why none is sent twice.
+
+mod clerk;
+mod council;
+mod draft;
+mod view;
+
+pub(crate) use clerk::Clerk;
+pub(crate) use council::{Council, open};
+pub(crate) use draft::{Draft, existing, proposal, vote};
+pub(crate) use view::{members, observers, proposals, validators};
+
+use windlass_model::{ErrorCode, Problem};
+
+use crate::store::rows::Record;
+
+/// The network does not run.
+pub(crate) fn stopped(record: &Record) -> Box<Problem> {
+    let name = &record.network.name;
+    Box::new(Problem::new(
+        ErrorCode::NetworkStopped,
+        format!("`{name}` does not run"),
+        format!("windlass network start {name}"),
+    ))
+}
+
+/// No node of the network answers, or what it answers is none.
+pub(crate) fn unavailable(record: &Record, why: &str) -> Box<Problem> {
+    let name = &record.network.name;
+    Box::new(Problem::new(
+        ErrorCode::NetworkUnavailable,
+        format!("`{name}` does not answer: {why}"),
+        format!("`windlass network show {name}` says how it does"),
+    ))
+}
