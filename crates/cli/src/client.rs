@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use reqwest::{Method, Response, StatusCode, redirect};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 use windlass_model::{
     ErrorCode, OperationId, Problem,
     api::{Accepted, ApplyPlan, LoginLink, Organization, Page, PlatformStatus},
@@ -220,6 +221,27 @@ impl Client {
     ) -> Outcome<()> {
         let request = self.request(Method::POST, "/v1/shutdown").json(shutdown).timeout(ANSWER);
         self.answer(request).await.map(drop)
+    }
+
+    /// A call of a network's JSON-RPC, at its endpoint: the answer as it is, an error of the network
+    /// too.
+    pub(crate) async fn ask(
+        &self,
+        endpoint: &str,
+        method: &str,
+        params: Vec<Value>,
+    ) -> Outcome<Value> {
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let request = self.http.post(endpoint).json(&call).timeout(ANSWER);
+        // The URL holds a key: it is not shown.
+        let answer = request.send().await.map_err(|error| {
+            problem(
+                ErrorCode::NetworkBusy,
+                format!("the network's endpoint does not answer: {}", causes(&error.without_url())),
+                "see that it runs: windlass network show",
+            )
+        })?;
+        read(answer).await
     }
 
     fn within(&self, rest: &str) -> String {

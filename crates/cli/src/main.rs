@@ -53,6 +53,7 @@ fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
         Verb::Node(args) => return Ok(workload::node(&args.dir, output)),
         Verb::Gateway(args) => return Ok(workload::gateway(&args.dir, output)),
         Verb::Context(verb) => verbs::context(verb, &cli.global, output)?,
+        Verb::Verify(args) => verbs::verify::run(args, output)?,
         Verb::Completions { shell } => completions(*shell),
         Verb::Version => {
             let version = env!("CARGO_PKG_VERSION");
@@ -63,6 +64,7 @@ fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
         | Verb::Status
         | Verb::Login
         | Verb::Network(_)
+        | Verb::Proof(_)
         | Verb::Apply(_)
         | Verb::Operation(_) => online(cli, output)?,
     }

@@ -172,6 +172,10 @@ codes! {
     PlatformRunning = ("platform_running", 409, "a platform runs already", Conflict);
     /// No platform was found.
     PlatformNotRunning = ("platform_not_running", 503, "no platform is running", Unavailable);
+    /// A proof does not hold, or is none.
+    ProofInvalid = ("proof_invalid", 422, "the proof does not hold", Input);
+    /// The network's chain has nothing that could be proven, or the node asked can't prove it yet.
+    NotProvable = ("not_provable", 404, "there is nothing to prove", Absent);
     /// A defect of the platform.
     Internal = ("internal", 500, "an internal error", Failed);
 }

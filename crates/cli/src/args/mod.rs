@@ -2,6 +2,7 @@
 
 mod governance;
 mod network;
+mod proof;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use windlass_model::OperationId;
 
 pub(crate) use governance::{ProposalArgs, ProposeArgs, VoteArgs};
+pub(crate) use proof::{GenesisArgs, ProofArgs, ProofVerb, VerifyArgs};
 pub(crate) use network::{ApplyArgs, CreateArgs, DestroyArgs, LogsArgs, NetworkVerb, WaitArgs};
 
 /// Declare, run, connect, prove and dismantle blockchain networks.
@@ -90,6 +92,11 @@ pub(crate) enum Verb {
     /// Create, show, stop, start and destroy networks
     #[command(subcommand, visible_alias = "net")]
     Network(NetworkVerb),
+    /// Get proofs that anybody can check without asking anybody
+    #[command(subcommand)]
+    Proof(ProofVerb),
+    /// Check a proof, offline: only the proof and what is trusted are read
+    Verify(VerifyArgs),
     /// Make a network what a file says
     ///
     /// Creates it if it is absent, changes what differs, and does nothing if nothing does.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::GenesisArgs;
+
 use super::{ProposalArgs, ProposeArgs, VoteArgs};
 
 #[derive(Debug, Subcommand)]
@@ -23,6 +25,8 @@ pub(crate) enum NetworkVerb {
     Stop(ChangeArgs),
     /// Bring a stopped network back, at the same endpoint
     Start(ChangeArgs),
+    /// Print the genesis document, which proofs are verified against
+    Genesis(GenesisArgs),
     /// Leave nothing of a network and print the receipt
     Destroy(DestroyArgs),
     /// List the members of a network

@@ -57,6 +57,7 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
         | NetworkVerb::Logs(_)
         | NetworkVerb::Stop(_)
         | NetworkVerb::Start(_)
+        | NetworkVerb::Genesis(_)
         | NetworkVerb::Destroy(_) => unreachable!("these are verbs of the network itself"),
     }
     Ok(())

@@ -6,6 +6,8 @@ mod logs;
 mod network;
 mod operation;
 mod platform;
+mod proof;
+pub(crate) mod verify;
 
 use std::time::Duration;
 
@@ -36,9 +38,11 @@ pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<()> {
         Verb::Status => platform::status(&session).await,
         Verb::Login => platform::login(&session).await,
         Verb::Network(verb) => network::run(&session, verb).await,
+        Verb::Proof(verb) => proof::run(&session, verb).await,
         Verb::Apply(apply) => network::apply(&session, apply).await,
         Verb::Operation(verb) => operation::run(&session, verb).await,
         Verb::Up(_)
+        | Verb::Verify(_)
         | Verb::Context(_)
         | Verb::Completions { .. }
         | Verb::Version

@@ -37,6 +37,7 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
             let accepted = session.client.start(&args.network).await?;
             session.conclude(accepted, &args.wait, |accepted| changed(accepted, "started")).await
         }
+        NetworkVerb::Genesis(args) => super::proof::genesis(session, args).await,
         NetworkVerb::Destroy(destroy) => self::destroy(session, destroy).await,
         verb => governance::run(session, verb).await,
     }

@@ -1,0 +1,220 @@
+//! `windlass verify`: offline, and on nobody's word.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+};
+
+use serde_json::{Value, json};
+use windlass_model::ErrorCode;
+use windlass_proof::{
+    Checkpoint, Fact, MAX_DOCUMENT_BYTES, Proof, TransactionFact, TrustAnchor, Verified, verify,
+};
+
+use crate::{
+    args::VerifyArgs,
+    environment::{Outcome, problem},
+    output::Output,
+    render,
+};
+
+pub(crate) fn run(args: &VerifyArgs, output: Output) -> Outcome<()> {
+    let anchor = anchor(args)?;
+    let proof = Proof::from_json(&read(&args.file)?).map_err(|error| {
+        problem(
+            ErrorCode::ProofInvalid,
+            format!("{} is no proof: {}", args.file.display(), causes(&error)),
+            "get it with `windlass proof`; docs/protocol/proofs.md has the format",
+        )
+    })?;
+    let verified = verify(&proof, &anchor).map_err(|error| {
+        problem(
+            ErrorCode::ProofInvalid,
+            format!("{} does not hold: {}", args.file.display(), causes(&error)),
+            "do not rely on what it says; if the network has changed its validators, see that the \
+             genesis document or the checkpoint is this network's",
+        )
+    })?;
+    if let Some(path) = &args.checkpoint_out {
+        fs::write(path, verified.checkpoint.to_json() + "\n").map_err(|error| {
+            problem(
+                ErrorCode::InvalidRequest,
+                format!("cannot write {}: {error}", path.display()),
+                "name a file in a folder that you may write to",
+            )
+        })?;
+    }
+    output.result(&told(&verified), || text(&verified));
+    Ok(())
+}
+
+fn anchor(args: &VerifyArgs) -> Outcome<TrustAnchor> {
+    let wrong = |path: &Path, what: &str, error: &dyn std::error::Error| {
+        problem(
+            ErrorCode::InvalidRequest,
+            format!("{} is no {what}: {}", path.display(), causes(error)),
+            "get the genesis document with `windlass network genesis` from somebody you trust, or \
+             a checkpoint with `windlass verify --checkpoint-out`",
+        )
+    };
+    match (&args.genesis, &args.checkpoint) {
+        (Some(path), _) => TrustAnchor::from_genesis(&read(path)?)
+            .map_err(|error| wrong(path, "genesis document", &error)),
+        (None, Some(path)) => {
+            let checkpoint = Checkpoint::from_json(&read(path)?)
+                .map_err(|error| wrong(path, "checkpoint", &error))?;
+            TrustAnchor::from_checkpoint(checkpoint)
+                .map_err(|error| wrong(path, "checkpoint", &error))
+        }
+        (None, None) => Err(problem(
+            ErrorCode::InvalidRequest,
+            "there is nothing to verify against",
+            "give --genesis or --checkpoint",
+        )),
+    }
+}
+
+/// A file's bytes, or those of stdin for `-`; no more than any of the files may have.
+pub(super) fn read(path: &Path) -> Outcome<Vec<u8>> {
+    let most = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        io::stdin().lock().take(most).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| {
+        problem(
+            ErrorCode::InvalidRequest,
+            format!("cannot read {}: {error}", path.display()),
+            "name a file that is there and may be read",
+        )
+    })?;
+    Ok(bytes)
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        render::append(&mut text, format_args!(": {next}"));
+        cause = next.source();
+    }
+    text
+}
+
+/// What is proven, for programs.
+fn told(verified: &Verified) -> Value {
+    let mut value = json!({
+        "genesis_hash": verified.genesis,
+        "block": {
+            "number": verified.block.number,
+            "hash": verified.block.hash,
+            "timestamp_ms": verified.block.timestamp_ms,
+            "epoch": verified.block.epoch,
+        },
+        "certificate": {
+            "block_number": verified.finality.number,
+            "epoch": verified.finality.certified.epoch,
+            "signed_by": verified.finality.certified.signers,
+            "validators": verified.finality.certified.seats,
+            "validators_shown_from_epoch": verified.finality.committee_epoch,
+        },
+    });
+    let (kind, fact) = match &verified.fact {
+        Fact::Transaction(fact) => ("transaction", transaction(fact)),
+        Fact::Log(fact) => (
+            "log",
+            json!({
+                "position": fact.position,
+                "address": fact.log.address,
+                "topics": fact.log.topics(),
+                "data": fact.log.data.data,
+                "transaction": transaction(&fact.transaction),
+            }),
+        ),
+        Fact::Account(fact) => (
+            "account",
+            json!({
+                "address": fact.address,
+                "exists": fact.account.is_some(),
+                "nonce": fact.account.map(|account| account.nonce),
+                "balance": fact.account.map(|account| account.balance.to_string()),
+                "code_hash": fact.account.map(|account| account.code_hash),
+                "storage_root": fact.account.map(|account| account.storage_root),
+                "slots": fact.slots.iter()
+                    .map(|slot| json!({ "slot": slot.slot, "value": slot.value }))
+                    .collect::<Vec<_>>(),
+            }),
+        ),
+    };
+    value[kind] = fact;
+    value
+}
+
+fn transaction(fact: &TransactionFact) -> Value {
+    json!({
+        "hash": fact.hash,
+        "index": fact.index,
+        "from": fact.sender,
+        "succeeded": fact.receipt.is_success(),
+        "logs": fact.receipt.logs().len(),
+        "transaction": fact.transaction,
+    })
+}
+
+/// What is proven, for people.
+fn text(verified: &Verified) -> String {
+    let mut text = match &verified.fact {
+        Fact::Transaction(fact) => {
+            let did = if fact.receipt.is_success() { "succeeded" } else { "failed" };
+            let logs = fact.receipt.logs().len();
+            format!("transaction {} of {} {did}, with {logs} logs\n", fact.hash, fact.sender)
+        }
+        Fact::Log(fact) => {
+            let mut text = format!(
+                "log {} of transaction {}, by contract {}\n",
+                fact.position, fact.transaction.hash, fact.log.address
+            );
+            for topic in fact.log.topics() {
+                render::append(&mut text, format_args!("  topic {topic}\n"));
+            }
+            render::append(&mut text, format_args!("  data  {}\n", fact.log.data.data));
+            text
+        }
+        Fact::Account(fact) => {
+            let mut text = match fact.account {
+                Some(account) => format!(
+                    "account {}: balance {} wei, nonce {}\n",
+                    fact.address, account.balance, account.nonce
+                ),
+                None => format!("account {}: there is none\n", fact.address),
+            };
+            for slot in &fact.slots {
+                let line = format_args!("  slot {} is {:#x}\n", slot.slot, slot.value);
+                render::append(&mut text, line);
+            }
+            text
+        }
+    };
+    let (block, finality) = (&verified.block, &verified.finality);
+    let certified = &finality.certified;
+    render::append(
+        &mut text,
+        format_args!(
+            "in block {} ({}), at Unix time {}.{:03}\nfinal: {} of the {} validators of epoch {} \
+             signed block {}\nnetwork {}",
+            block.number,
+            block.hash,
+            block.timestamp_ms / 1_000,
+            block.timestamp_ms % 1_000,
+            certified.signers.len(),
+            certified.seats,
+            certified.epoch,
+            finality.number,
+            verified.genesis,
+        ),
+    );
+    text
+}
