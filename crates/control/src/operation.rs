@@ -152,7 +152,7 @@ pub(crate) fn end(operation: &mut Operation, ending: Ending, now_ms: u64) {
             OperationState::Succeeded
         }
         Ending::Balloted(outcome) => {
-            operation.ballot = Some(*outcome);
+            operation.ballot = Some(outcome);
             OperationState::Succeeded
         }
         Ending::Failed(reason) => {

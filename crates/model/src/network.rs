@@ -314,7 +314,7 @@ pub struct Operation {
     pub receipt: Option<ReleaseReceipt>,
     /// What came of a proposal or a vote.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub ballot: Option<BallotOutcome>,
+    pub ballot: Option<Box<BallotOutcome>>,
     /// When it was asked for, Unix milliseconds.
     pub created_at_ms: u64,
     /// When it ended, Unix milliseconds.

@@ -212,6 +212,7 @@ pub(crate) enum ActionArgs {
     },
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "flags that do not depend on each other")]
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PermissionArgs {
     /// The account's address

@@ -3,7 +3,7 @@
 use windlass_model::{
     ErrorCode,
     api::Accepted,
-    governance::{ProposalRequest, VoteRequest},
+    governance::{BallotPlan, ProposalRequest, VoteRequest},
     network::OperationState,
 };
 use windlass_substrate::clock::now_ms;
@@ -90,7 +90,8 @@ async fn propose(session: &Session, args: ProposeArgs) -> Outcome<()> {
     request.force |= args.force;
     if args.print {
         let plan = session.client.plan_propose(&args.network, &request).await?;
-        return print(session, &plan);
+        print(session, &plan);
+        return Ok(());
     }
     let accepted = session.client.propose(&args.network, &request).await?;
     session.conclude(accepted, &wait, told).await
@@ -100,14 +101,15 @@ async fn vote(session: &Session, args: VoteArgs) -> Outcome<()> {
     let request = VoteRequest { member: args.member, vote: args.vote.into() };
     if args.print {
         let plan = session.client.plan_vote(&args.network, args.proposal, &request).await?;
-        return print(session, &plan);
+        print(session, &plan);
+        return Ok(());
     }
     let accepted = session.client.vote(&args.network, args.proposal, &request).await?;
     session.conclude(accepted, &args.wait, told).await
 }
 
 /// Whoever signs it reads JSON, with `--json` or without.
-fn print(session: &Session, plan: &windlass_model::governance::BallotPlan) -> Outcome<()> {
+fn print(session: &Session, plan: &BallotPlan) {
     for line in &plan.words {
         session.output.note(line);
     }
@@ -117,7 +119,6 @@ fn print(session: &Session, plan: &windlass_model::governance::BallotPlan) -> Ou
     session.output.result(&plan.transaction, || {
         serde_json::to_string_pretty(&plan.transaction).expect("a transaction is plain data")
     });
-    Ok(())
 }
 
 fn told(accepted: &Accepted) -> String {

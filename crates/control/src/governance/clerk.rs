@@ -150,7 +150,7 @@ impl Clerk {
         let step = match record {
             Some(record) if record.network.intent != Intent::Destroyed => {
                 let step = Box::pin(self.step(&record, ballot)).await;
-                step.or_else(|problem| self.put_off(&record, *problem))
+                step.or_else(|problem| self.put_off(&record, &problem))
             }
             // Its key goes with the network.
             Some(_) | None => Ok(Step::Ended(Ending::Superseded)),
@@ -159,7 +159,7 @@ impl Clerk {
     }
 
     /// What kept a ballot from being carried out: what may pass is waited for, the rest ends it.
-    fn put_off(&self, record: &Record, problem: Problem) -> Result<Step, Reason> {
+    fn put_off(&self, record: &Record, problem: &Problem) -> Result<Step, Reason> {
         let reason = |remedy: String| Reason {
             code: problem.code,
             message: problem.detail.clone(),

@@ -35,6 +35,8 @@ use crate::{
 const PROPOSALS_A_CALL: u64 = 10;
 /// How many questions are under way at once.
 const AT_ONCE: usize = 8;
+/// The code of an error that is the node's own fault.
+const OWN_FAULT: i64 = -32603;
 /// How long a node has to answer to a transaction.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -74,7 +76,7 @@ pub(crate) async fn open<'a>(
     Ok(Council { world, record, contract, target, at: head.block.number, head })
 }
 
-impl<'a> Council<'a> {
+impl Council<'_> {
     /// The same contract at another block.
     pub(crate) fn at(self, block: u64) -> Self {
         Self { at: block, ..self }
@@ -264,9 +266,7 @@ impl<'a> Council<'a> {
         };
         match &error {
             RpcError::Refused { message, .. } if message.contains("already known") => Ok(()),
-            // The node's own fault: another, or the same one later, may take it.
-            RpcError::Refused { code: -32603, .. } => Err(silent(self.record, &error)),
-            RpcError::Refused { message, .. } => {
+            RpcError::Refused { code, message, .. } if *code != OWN_FAULT => {
                 if self.is_known(transaction).await? {
                     return Ok(());
                 }
@@ -276,7 +276,10 @@ impl<'a> Council<'a> {
                     "nothing was sent; mend what it says and try again",
                 )))
             }
-            RpcError::Wire { .. } | RpcError::Status { .. } => Err(silent(self.record, &error)),
+            // Another node, or the same one later, may take it.
+            RpcError::Refused { .. } | RpcError::Wire { .. } | RpcError::Status { .. } => {
+                Err(silent(self.record, &error))
+            }
         }
     }
 

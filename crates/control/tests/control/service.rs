@@ -14,7 +14,8 @@ use windlass_control::{
 };
 use windlass_model::{
     ErrorCode, Problem,
-    api::{Accepted, ApplyPlan},
+    api::{Accepted, ApplyPlan, Page},
+    governance::{Named, Proposal, ProposalRequest, Voice, VoteRequest},
     network::{NetworkState, OperationKind, OperationState},
     spec::Manifest,
 };
@@ -269,4 +270,70 @@ async fn a_repeated_login_is_answered_with_the_same_secret() {
     }
     let spent = code(keyed("a", 1)).await.expect_err("a spent code is not given again");
     assert_eq!(spent.code, ErrorCode::LoginLinkInvalid);
+}
+
+fn proposal(reason: &str) -> ProposalRequest {
+    ProposalRequest { reason: reason.to_owned(), ..ProposalRequest::default() }
+}
+
+#[tokio::test]
+async fn what_the_contract_or_a_node_refuses_is_told_in_their_words() {
+    let desk = Desk::open(None).await;
+    let created = desk.declare("name = \"trade\"").await.expect("valid");
+    assert_eq!(desk.ends(&created).await, OperationState::Succeeded);
+    let govern = desk.may(Action::Govern).await;
+    let change = desk.may(Action::Change).await;
+    let barred = desk.control.propose(&change, "trade", proposal("x"), meta()).await;
+    refused(barred, ErrorCode::Forbidden, "may not govern");
+
+    let proposed = desk.control.propose(&govern, "trade", proposal("a"), meta()).await;
+    let proposed = proposed.expect("the contract would take it");
+    assert!(proposed.warnings[0].contains("one vote too many"), "{:?}", proposed.warnings);
+    assert_eq!(desk.ends(&proposed).await, OperationState::Succeeded);
+    let vote = || VoteRequest { member: None, vote: Voice::Yes };
+    let voted = desk.control.vote(&govern, "trade", (1, vote()), meta()).await;
+    refused(voted, ErrorCode::AlreadyVoted, "one vote too many");
+    let unknown = desk.control.vote(&govern, "trade", (7, vote()), meta()).await;
+    refused(unknown, ErrorCode::ProposalNotFound, "no proposal 7");
+    let stranger = VoteRequest { member: Some(Named::Id(9)), vote: Voice::No };
+    let voted = desk.control.vote(&govern, "trade", (1, stranger), meta()).await;
+    refused(voted, ErrorCode::MemberNotFound, "`9`");
+
+    let lacking = proposal("refused by the node");
+    let refused = desk.control.propose(&govern, "trade", lacking, meta()).await;
+    let refused = refused.expect("the contract would take it");
+    assert_eq!(desk.ends(&refused).await, OperationState::Failed);
+    let id = refused.operation.expect("an operation").id;
+    let read = desk.may(Action::Read).await;
+    let reason = desk.control.operation(&read, &id).await.expect("there").reason.expect("why");
+    assert_eq!(reason.code, ErrorCode::TransactionRefused);
+    assert!(reason.message.contains("it would leave 2 of 4 validators"), "{reason:?}");
+    let page = desk.control.proposals(&read, "trade", (None, 5)).await.expect("a page");
+    assert_eq!(page.items.len(), 1, "what was refused is on no chain");
+}
+
+#[tokio::test]
+async fn ballots_are_carried_out_one_after_the_other_and_a_repeated_request_once() {
+    let desk = Desk::open(None).await;
+    let created = desk.declare("name = \"trade\"").await.expect("valid");
+    assert_eq!(desk.ends(&created).await, OperationState::Succeeded);
+    let govern = desk.may(Action::Govern).await;
+    let keyed = |key: &str| RequestMeta { idempotency_key: Some(key.to_owned()), ..meta() };
+    let mut all = Vec::new();
+    for key in ["a", "b", "a", "c", "b"] {
+        let proposed = desk.control.propose(&govern, "trade", proposal(key), keyed(key)).await;
+        all.push(proposed.expect("the contract would take it"));
+    }
+    for accepted in &all {
+        assert_eq!(desk.ends(accepted).await, OperationState::Succeeded);
+    }
+    let read = desk.may(Action::Read).await;
+    let page = desk.control.proposals(&read, "trade", (None, 2)).await.expect("a page");
+    let ids = |page: &Page<Proposal>| page.items.iter().map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!((ids(&page), page.next_cursor.as_deref()), (vec![3, 2], Some("2")));
+    let cursor = page.next_cursor.as_deref();
+    let rest = desk.control.proposals(&read, "trade", (cursor, 2)).await.expect("a page");
+    assert_eq!((ids(&rest), rest.next_cursor), (vec![1], None));
+    let odd = desk.control.proposals(&read, "trade", (Some("x"), 2)).await.expect_err("no cursor");
+    assert_eq!(odd.code, ErrorCode::InvalidRequest);
 }

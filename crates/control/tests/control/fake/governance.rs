@@ -1,5 +1,6 @@
 //! A governance contract of the fake world: the member with the id 1 decides alone. What it is sent
-//! is text: `propose:…` makes a proposal, `vote:…` is always one vote too many.
+//! is text: `propose:…` makes a proposal, `vote:…` is always one vote too many, and a node refuses
+//! what says that it will.
 
 use std::collections::BTreeSet;
 

@@ -172,6 +172,9 @@ impl FakeWorld {
         match method {
             "status" | "await" => status,
             "height" => json!(chain.len()),
+            "send" if argument.contains("refused by the node") => {
+                json!({"refusal": "it would leave 2 of 4 validators, and 3 are needed"})
+            }
             "send" => {
                 if status["connected"].as_u64() >= status["quorum"].as_u64()
                     && !chain.contains(&argument)
@@ -199,9 +202,8 @@ impl FakeWorld {
                 let last = (from + count - 1).min(ballots(chain));
                 json!((from..=last).collect::<Vec<_>>())
             }
-            "former" => Value::Null,
             "rehearse" if argument.starts_with("vote:") => json!({"revert": REVERT}),
-            "rehearse" => Value::Null,
+            "rehearse" | "former" => Value::Null,
             "block" => {
                 let number = params[0].as_u64().expect("a number");
                 let number = usize::try_from(number).expect("a small number");
@@ -230,15 +232,14 @@ fn ballots(chain: &[String]) -> u64 {
     chain.iter().map(|one| u64::from(one.starts_with(BALLOT))).sum()
 }
 
-/// What a node's answer is on the wire: a call that reverted is an error with data.
-fn answered(answer: Value) -> Value {
-    match answer.get("revert") {
-        Some(data) => {
-            let error = json!({"code": 3, "message": "execution reverted", "data": data});
-            json!({"jsonrpc": "2.0", "id": 1, "error": error})
-        }
-        None => json!({"jsonrpc": "2.0", "id": 1, "result": answer}),
-    }
+/// What a node's answer is on the wire: what was refused is an error, with data if it reverted.
+fn answered(answer: &Value) -> Value {
+    let error = match (answer.get("revert"), answer.get("refusal")) {
+        (Some(data), _) => json!({"code": 3, "message": "execution reverted", "data": data}),
+        (None, Some(message)) => json!({"code": -32000, "message": message}),
+        (None, None) => return json!({"jsonrpc": "2.0", "id": 1, "result": answer}),
+    };
+    json!({"jsonrpc": "2.0", "id": 1, "error": error})
 }
 
 fn block(number: usize) -> Value {
@@ -401,12 +402,12 @@ impl Wire for Handle {
                 Target::Socket(path) => self
                     .rpc(owner(path), &body)
                     .await
-                    .map_or_else(|| Err(refused()), |answer| reply(answered(answer))),
+                    .map_or_else(|| Err(refused()), |answer| reply(answered(&answer))),
                 Target::Address(_) => {
                     let node = self.world.routed(&message.path).filter(|_| gateway);
                     let node = node.ok_or_else(refused)?;
                     let answer = self.rpc(node.id.as_str(), &body).await.ok_or_else(refused)?;
-                    reply(answered(answer))
+                    reply(answered(&answer))
                 }
             }
         })

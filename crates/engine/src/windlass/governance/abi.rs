@@ -108,14 +108,6 @@ alloy_sol_types::sol! {
         function vote(uint256 id, bool support) external;
         function execute(Action[] actions) external;
 
-        event ProposalCreated(
-            uint256 indexed id,
-            uint32 indexed proposer,
-            bool force,
-            uint64 expiresAt,
-            Action[] actions,
-            string reason
-        );
         event VoteCast(uint256 indexed id, uint32 indexed member, bool support);
     }
 }

@@ -90,9 +90,7 @@ fn the_interface_is_the_compiler_s() {
     check(&Contract::Action::eip712_root_type());
     check(&Contract::Vote::eip712_root_type());
     let events: Vec<_> = compiled("event").into_keys().collect();
-    for signature in [Contract::ProposalCreated::SIGNATURE, Contract::VoteCast::SIGNATURE] {
-        assert!(events.iter().any(|event| event == signature), "{signature}");
-    }
+    assert!(events.iter().any(|event| event == Contract::VoteCast::SIGNATURE), "{events:?}");
 }
 
 /// Every struct that the contract takes or answers: its name → its name and fields.
@@ -305,7 +303,7 @@ fn receipts_and_accounts_are_read_or_refused() {
     assert_eq!((account.nonce, account.balance_wei), (5, 255));
     for odd in [json!(null), json!(5), json!({}), json!("0x")] {
         assert!(engine.read_roll(&[odd.clone(), odd.clone(), odd.clone()]).is_err(), "{odd}");
-        assert!(engine.read_account(&[odd.clone()]).is_err(), "{odd}");
+        assert!(engine.read_account(std::slice::from_ref(&odd)).is_err(), "{odd}");
         assert!(engine.read_head(&odd).is_err(), "{odd}");
     }
     assert!(engine.read_roll(&[]).is_err());
