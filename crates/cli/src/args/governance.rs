@@ -10,10 +10,38 @@ use windlass_model::{
     spec::{AccountAddress, Fees},
 };
 
-use super::WaitArgs;
+use super::{WaitArgs, network::NamedArgs};
 
 /// The floor of the base fee where none is said, as in a spec.
 const ONE_GWEI: u64 = 1_000_000_000;
+
+/// What members see and do together.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GovernanceVerb {
+    /// List the members of a network
+    Members(NamedArgs),
+    /// List the validators that the members decided on
+    Validators(NamedArgs),
+    /// List the observers of the members
+    Observers(NamedArgs),
+    /// Show what the members decided of blocks, fees, permissions and votes
+    Parameters(NamedArgs),
+    /// List the accounts that were given permissions
+    Permissions(NamedArgs),
+    /// List the proposals, the newest first
+    Proposals(NamedArgs),
+    /// Show a proposal with its votes
+    Proposal(ProposalArgs),
+    /// Propose a change for a member whose key this platform holds
+    ///
+    /// Returns when the proposal is in a final block. The proposal is its member's vote for it: if
+    /// that suffices, it is executed at once.
+    Propose(ProposeArgs),
+    /// Vote on a proposal for a member whose key this platform holds
+    ///
+    /// Returns when the vote is in a final block. The vote that suffices executes the proposal.
+    Vote(VoteArgs),
+}
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ProposalArgs {

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::GenesisArgs;
-
-use super::{ProposalArgs, ProposeArgs, VoteArgs};
+use super::{GenesisArgs, GovernanceVerb};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NetworkVerb {
@@ -29,29 +27,8 @@ pub(crate) enum NetworkVerb {
     Genesis(GenesisArgs),
     /// Leave nothing of a network and print the receipt
     Destroy(DestroyArgs),
-    /// List the members of a network
-    Members(NamedArgs),
-    /// List the validators that the members decided on
-    Validators(NamedArgs),
-    /// List the observers of the members
-    Observers(NamedArgs),
-    /// Show what the members decided of blocks, fees, permissions and votes
-    Parameters(NamedArgs),
-    /// List the accounts that were given permissions
-    Permissions(NamedArgs),
-    /// List the proposals, the newest first
-    Proposals(NamedArgs),
-    /// Show a proposal with its votes
-    Proposal(ProposalArgs),
-    /// Propose a change for a member whose key this platform holds
-    ///
-    /// Returns when the proposal is in a final block. The proposal is its member's vote for it: if
-    /// that suffices, it is executed at once.
-    Propose(ProposeArgs),
-    /// Vote on a proposal for a member whose key this platform holds
-    ///
-    /// Returns when the vote is in a final block. The vote that suffices executes the proposal.
-    Vote(VoteArgs),
+    #[command(flatten)]
+    Govern(GovernanceVerb),
 }
 
 #[derive(Clone, Debug, Args)]

@@ -10,55 +10,47 @@ use windlass_substrate::clock::now_ms;
 
 use super::Session;
 use crate::{
-    args::{NetworkVerb, ProposeArgs, VoteArgs},
+    args::{GovernanceVerb, ProposeArgs, VoteArgs},
     environment::{Outcome, problem},
     render, spec,
 };
 
 /// Carries out a verb of governance.
-pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
+pub(super) async fn run(session: &Session, verb: GovernanceVerb) -> Outcome<()> {
     let (client, output) = (&session.client, session.output);
     match verb {
-        NetworkVerb::Members(args) => {
+        GovernanceVerb::Members(args) => {
             let members = client.members(&args.network).await?;
             output.result(&members, || render::members(&members));
         }
-        NetworkVerb::Validators(args) => {
+        GovernanceVerb::Validators(args) => {
             let validators = client.validators(&args.network).await?;
             output.result(&validators, || render::validators(&validators));
         }
-        NetworkVerb::Observers(args) => {
+        GovernanceVerb::Observers(args) => {
             let observers = client.observers(&args.network).await?;
             output.result(&observers, || render::observers(&observers));
         }
-        NetworkVerb::Parameters(args) => {
+        GovernanceVerb::Parameters(args) => {
             let parameters = client.parameters(&args.network).await?;
             output.result(&parameters, || render::parameters(&parameters));
         }
-        NetworkVerb::Permissions(args) => {
+        GovernanceVerb::Permissions(args) => {
             let permissions = client.permissions(&args.network).await?;
             output.result(&permissions, || render::permissions(&permissions));
         }
-        NetworkVerb::Proposals(args) => {
+        GovernanceVerb::Proposals(args) => {
             let proposals = client.proposals(&args.network).await?;
             let now_ms = now_ms();
             output.result(&proposals, || render::proposals(&args.network, &proposals, now_ms));
         }
-        NetworkVerb::Proposal(args) => {
+        GovernanceVerb::Proposal(args) => {
             let proposal = client.proposal(&args.network, args.proposal).await?;
             let now_ms = now_ms();
             output.result(&proposal, || render::proposal(&proposal, now_ms));
         }
-        NetworkVerb::Propose(args) => propose(session, args).await?,
-        NetworkVerb::Vote(args) => vote(session, args).await?,
-        NetworkVerb::Create(_)
-        | NetworkVerb::Ls
-        | NetworkVerb::Show(_)
-        | NetworkVerb::Logs(_)
-        | NetworkVerb::Stop(_)
-        | NetworkVerb::Start(_)
-        | NetworkVerb::Genesis(_)
-        | NetworkVerb::Destroy(_) => unreachable!("these are verbs of the network itself"),
+        GovernanceVerb::Propose(args) => propose(session, args).await?,
+        GovernanceVerb::Vote(args) => vote(session, args).await?,
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
         }
         NetworkVerb::Genesis(args) => super::proof::genesis(session, args).await,
         NetworkVerb::Destroy(destroy) => self::destroy(session, destroy).await,
-        verb => governance::run(session, verb).await,
+        NetworkVerb::Govern(verb) => governance::run(session, verb).await,
     }
 }
 

@@ -98,9 +98,9 @@ fn hand_over(session: &Session, text: &str, args: &ProofArgs, what: &str) -> Out
                     "name a file in a folder that you may write to",
                 )
             })?;
-            session.output.result(&json!({ "file": path }), || {
-                format!("{what} is in {}", path.display())
-            });
+            session
+                .output
+                .result(&json!({ "file": path }), || format!("{what} is in {}", path.display()));
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ mod faults;
 mod governance;
 mod input;
 mod life;
+mod proof;
 mod safety;
 mod support;
 mod tour;
