@@ -25,12 +25,12 @@ pub mod store;
 
 pub use block::{Block, DecodeError, EXTRA_DATA_VERSION, ExtraData, timestamp_ms};
 pub use chain::{
-    At, Attributes, BlockRef, Built, Chain, ChainError, Filter, InvalidBlock, LogEntry, LogsError,
-    ProveError, Skipped, Tip, TransactionLocation, ValidateError,
+    At, Attributes, BlockRef, Built, Chain, ChainError, Evidence, Filter, InvalidBlock, LogEntry,
+    LogsError, MAX_EVIDENCE, ProveError, Skipped, Tip, TransactionLocation, ValidateError,
 };
 pub use execute::{
     CallError, CallLimits, CallOutcome, CallRequest, CallResult, EstimateError, NoSenders, Senders,
-    TransactionError,
+    TransactionError, not_permitted,
 };
 pub use receipt::Receipt;
 pub use rules::{FeePolicy, Fork, RuleSet, Schedule};

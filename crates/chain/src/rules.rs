@@ -1,7 +1,7 @@
 //! The rules of a chain, as a value: which EVM, which header fields, which fees.
 //!
 //! [`RuleSet::windlass`] is Ethereum's newest rules (Osaka) without blobs, withdrawals and ommers,
-//! with a constant gas limit, and with limits and fees from the genesis. [`RuleSet::ethereum`] is
+//! with limits from the genesis, and with the gas limit and the fees that the members decide. [`RuleSet::ethereum`] is
 //! Ethereum itself by a schedule of forks, so that the public suites check the same executor.
 
 use alloy_consensus::Header;
@@ -13,6 +13,7 @@ use revm::context::{BlockEnv, CfgEnv};
 use revm::primitives::hardfork::SpecId;
 
 use crate::genesis::{Fees, Genesis};
+use crate::governance::Parameters;
 
 /// How gas is priced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub(crate) enum Kind {
     Ethereum(Schedule),
 }
 
-/// What the genesis of a Windlass network fixes.
+/// What the genesis of a Windlass network fixes, and its members change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Windlass {
     pub(crate) chain_id: u64,
@@ -108,6 +109,21 @@ impl RuleSet {
     /// The rules of an Ethereum chain; the seal of proof of work is not checked.
     pub fn ethereum(schedule: Schedule) -> Self {
         Self { kind: Kind::Ethereum(schedule) }
+    }
+
+    /// Whether members govern the chain.
+    pub(crate) fn are_governed(&self) -> bool {
+        matches!(self.kind, Kind::Windlass(_))
+    }
+
+    /// These rules with what the members decided.
+    pub(crate) fn with_parameters(&self, parameters: &Parameters) -> Self {
+        let mut rules = self.clone();
+        if let Kind::Windlass(windlass) = &mut rules.kind {
+            windlass.gas_limit = parameters.gas_limit;
+            windlass.fees = parameters.fees;
+        }
+        rules
     }
 
     /// The chain id that transactions sign.
@@ -141,6 +157,22 @@ impl RuleSet {
     /// Whether fees are neither required nor charged.
     pub fn fees_are_free(&self) -> bool {
         matches!(&self.kind, Kind::Windlass(Windlass { fees: FeePolicy::Free, .. }))
+    }
+
+    /// What transactions pay; `None` where Ethereum's schedule says it.
+    pub fn fees(&self) -> Option<FeePolicy> {
+        match &self.kind {
+            Kind::Windlass(rules) => Some(rules.fees),
+            Kind::Ethereum(_) => None,
+        }
+    }
+
+    /// The gas limit of every block; `None` where proposers choose it.
+    pub fn gas_limit(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Windlass(rules) => Some(rules.gas_limit),
+            Kind::Ethereum(_) => None,
+        }
     }
 
     /// The fork that a block is of.

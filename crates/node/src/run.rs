@@ -245,10 +245,7 @@ async fn live(
         partitions: String::new(),
         node_key: opened.node_signer.public_key(),
         voting_keys: opened.voting_keys.clone(),
-        settings: Settings {
-            epoch_length,
-            block_interval: Duration::from_millis(genesis.min_block_interval_ms),
-        },
+        settings: Settings { epoch_length },
         blocker: network.oracle.clone(),
         peers: network.oracle,
         track: network.track,

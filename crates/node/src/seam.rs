@@ -18,7 +18,7 @@ use std::{fmt, sync::Arc};
 
 use alloy_primitives::{B256, Bytes};
 use windlass_chain::{
-    Block,
+    Block, Evidence,
     governance::{Committee, RosterNode, SeatedValidator},
 };
 
@@ -157,11 +157,18 @@ pub trait Ledger: Clone + Send + Sync + fmt::Debug + 'static {
     /// The number that grows with every change of the roster. It is asked often, and does not block.
     fn governance_revision(&self) -> u64;
 
+    /// The least time between two blocks that the state after the tip has, in milliseconds. It is
+    /// asked often, and does not block.
+    fn min_block_interval_ms(&self) -> u64;
+
     /// Who votes in an epoch, if it was kept.
     fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError>;
 
     /// Keeps who votes in an epoch; durable when it returns.
     fn keep_committee(&self, epoch: u64, committee: &Committee) -> Result<(), LedgerError>;
+
+    /// Keeps evidence of a validator that voted twice, durably; false if there was some of it.
+    fn keep_evidence(&self, evidence: &Evidence) -> Result<bool, LedgerError>;
 
     /// Whether an executable transaction is pending: one that the next block would hold.
     fn has_work(&self) -> bool;

@@ -5,6 +5,7 @@
 //! is already there changes nothing, so an idle node's revision stands still.
 
 use std::{
+    collections::BTreeMap,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -58,6 +59,8 @@ pub struct Status {
     pub stalled: Option<Stalled>,
     /// Why this validator doesn't vote, if it doesn't.
     pub not_voting: Option<String>,
+    /// How many times this node has seen a validator vote twice, since it started.
+    pub evidence: u64,
     /// Whether the node is about to end: whoever waits for news is answered now.
     pub ending: bool,
 }
@@ -82,6 +85,8 @@ pub struct StatusPeer {
     pub node_key: B256,
     /// Whether it is connected now.
     pub connected: bool,
+    /// The height of the chain that it said last that it has.
+    pub height: Option<u64>,
 }
 
 /// Why nothing moves.
@@ -143,7 +148,7 @@ impl StatusBoard {
         let peers = keys
             .into_iter()
             .filter(|key| *key != node_key)
-            .map(|node_key| StatusPeer { node_key, connected: false })
+            .map(|node_key| StatusPeer { node_key, connected: false, height: None })
             .collect();
         let status = Status {
             revision: 1,
@@ -166,6 +171,7 @@ impl StatusBoard {
             idle: false,
             stalled: None,
             not_voting: None,
+            evidence: 0,
             ending: false,
         };
         let board = Board { status, committee, waiters: Vec::new() };
@@ -201,11 +207,13 @@ impl StatusBoard {
         }
     }
 
-    /// Notes whether a peer is connected, and what follows from it.
-    pub fn set_connected(&self, connected: &[B256]) {
+    /// Notes who is connected, with the height that it said that it has, and what follows from it.
+    pub fn set_connected(&self, connected: &BTreeMap<B256, Option<u64>>) {
         self.update_with(|status, committee| {
             for peer in &mut status.peers {
-                peer.connected = connected.contains(&peer.node_key);
+                let told = connected.get(&peer.node_key);
+                peer.connected = told.is_some();
+                peer.height = told.copied().flatten().or(peer.height);
             }
             status.count(committee);
         });
@@ -217,11 +225,12 @@ impl StatusBoard {
             validators.clone_into(committee);
             status.named = all.contains(&status.node_key);
             let others = all.iter().filter(|key| **key != status.node_key);
-            let known = |key: &B256| {
-                status.peers.iter().any(|peer| peer.node_key == *key && peer.connected)
-            };
-            status.peers =
-                others.map(|key| StatusPeer { node_key: *key, connected: known(key) }).collect();
+            let known = mem::take(&mut status.peers);
+            let known: BTreeMap<_, _> = known.iter().map(|peer| (peer.node_key, *peer)).collect();
+            let unknown = |key| StatusPeer { node_key: key, connected: false, height: None };
+            status.peers = others
+                .map(|key| known.get(key).copied().unwrap_or_else(|| unknown(*key)))
+                .collect();
             status.count(committee);
         });
     }
@@ -293,7 +302,7 @@ mod tests {
         assert_eq!(waiting.as_mut().now_or_never(), None);
         board.update(|status| status.idle = false);
         assert_eq!(waiting.as_mut().now_or_never(), None);
-        board.set_connected(&[key(2), key(3), key(8)]);
+        board.set_connected(&[2, 3, 8].map(|byte| (key(byte), None)).into());
         let status = waiting.now_or_never().expect("the update wakes");
         assert_eq!((status.revision, status.connected_validators), (2, 3));
         assert!(status.quorum_connected);

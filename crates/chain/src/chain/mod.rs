@@ -5,6 +5,7 @@
 //! and drops the layers that are no longer above the tip. Executing and reading take a consistent
 //! view (layers and a snapshot of the store) under a short lock and then run without any.
 
+mod evidence;
 mod finalize;
 mod logs;
 mod produce;
@@ -21,6 +22,7 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, Sealed, U256};
 use alloy_rlp::Decodable;
 
+pub use self::evidence::{Evidence, MAX_EVIDENCE};
 pub use self::prove::ProveError;
 pub(crate) use self::read::stored_block;
 pub use self::types::{

@@ -14,6 +14,7 @@ use crate::block::Block;
 use crate::execute::block::BlockExecutor;
 use crate::execute::header::{self, MAX_BLOCK_BYTES, Parent};
 use crate::execute::{Senders, TransactError, TransactionError, recover};
+use crate::governance::InForce;
 use crate::state::layer::Layer;
 
 /// What a block's RLP may have besides its transactions.
@@ -34,10 +35,11 @@ impl Chain {
     ) -> Result<Built, ChainError> {
         let ground = self.ground(parent)?;
         let above = Parent { hash: parent, header: &ground.header };
+        let in_force = self.in_force(&ground)?;
         let mut header =
-            header::proposed(self.rules(), above, attributes).map_err(ChainError::Attributes)?;
+            header::proposed(&in_force.rules, above, attributes).map_err(ChainError::Attributes)?;
         let before = header.clone();
-        let mut executor = BlockExecutor::begin(self.rules(), &before, &ground.base, &self.codes)?;
+        let mut executor = BlockExecutor::begin(&in_force, &before, &ground.base, &self.codes)?;
         let mut included = Vec::new();
         let mut skipped = Vec::new();
         let mut bytes = HEADER_BYTES;
@@ -104,11 +106,12 @@ impl Chain {
         senders: &dyn Senders,
     ) -> Result<Layer, ValidateError> {
         let parent = Parent { hash: block.parent_hash(), header: &ground.header };
-        header::check_before(self.rules(), parent, block)?;
-        header::check_ancestry(self.rules(), block, &ground.base)?;
+        let in_force = self.in_force(ground)?;
+        header::check_before(&in_force.rules, parent, block)?;
+        header::check_ancestry(&in_force.rules, block, &ground.base)?;
         let transactions = recover(block.transactions(), senders)?;
         let mut executor =
-            BlockExecutor::begin(self.rules(), block.header(), &ground.base, &self.codes)?;
+            BlockExecutor::begin(&in_force, block.header(), &ground.base, &self.codes)?;
         for (index, transaction) in transactions.iter().enumerate() {
             executor.transact(transaction).map_err(|error| refused(error, index))?;
         }
@@ -123,6 +126,14 @@ impl Chain {
         )?;
         header::check_after(block.header(), &executed)?;
         Ok(Layer { block: block.clone(), receipts: executed.receipts, changes: executed.changes })
+    }
+
+    /// The rules of the block on this ground, which this program has to know.
+    fn in_force(&self, ground: &Ground) -> Result<InForce<'_>, ChainError> {
+        let number = ground.header.number.saturating_add(1);
+        let in_force = InForce::read(self.rules(), &ground.base, number)?;
+        in_force.check_known(number)?;
+        Ok(in_force)
     }
 
     /// Keeps an executed block above the tip; one that came too late is dropped.

@@ -13,6 +13,7 @@ use crate::execute::call::CallSite;
 use crate::execute::{
     CallError, CallLimits, CallOutcome, CallRequest, EstimateError, call, estimate,
 };
+use crate::governance::InForce;
 use crate::receipt::Receipt;
 use crate::state::{Proof, keys};
 use crate::store::Snapshot;
@@ -124,8 +125,11 @@ impl Chain {
         let header = stored_header(view.base.snapshot(), view.number)
             .map_err(chain_error)?
             .ok_or_else(|| chain_error(ChainError::UnknownBlock))?;
+        // Those of the block that could come next: who asks wants to know what it would do.
+        let in_force = InForce::read(self.rules(), &view.base, view.number.saturating_add(1))
+            .map_err(chain_error)?;
         work(CallSite {
-            rules: self.rules(),
+            rules: &in_force.rules,
             header: &header,
             base: &view.base,
             codes: &self.codes,

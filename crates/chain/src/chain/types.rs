@@ -162,6 +162,17 @@ pub enum ChainError {
     /// The attributes of a new block break a rule.
     #[error("{0}")]
     Attributes(InvalidBlock),
+    /// The members upgraded the rules to a version of which this program knows nothing.
+    #[error(
+        "from block {number} on the network has version {version} of the rules, which this program \
+         does not know: install one that does"
+    )]
+    UnknownRules {
+        /// The block that can't be made or judged.
+        number: u64,
+        /// The version.
+        version: u32,
+    },
     /// What is stored can't be read.
     #[error("the ledger holds a damaged record: {0}")]
     Damaged(String),

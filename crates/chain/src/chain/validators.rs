@@ -1,10 +1,14 @@
 //! Who votes next, from the governance contract's state, and who voted in earlier epochs.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 
 use super::{At, Chain, ChainError};
 use crate::execute::{CallError, CallRequest, CallResult, call};
-use crate::governance::{self, Committee, RosterNode, SeatedValidator};
+use crate::governance::{
+    self, Committee, Decision, InForce, Parameters, Permission, Questions, RosterNode,
+    SeatedValidator,
+};
+use crate::rules::RuleSet;
 use crate::state::keys;
 use crate::store::Batch;
 
@@ -38,6 +42,64 @@ impl Chain {
         let state = self.state(At::Latest)?;
         let slot = state.storage(governance::ADDRESS, governance::REVISION_SLOT)?;
         Ok(slot.as_limbs()[0])
+    }
+
+    /// What the members decided for the block after the tip; `None` where nobody governs the chain.
+    pub fn parameters(&self) -> Result<Option<Parameters>, ChainError> {
+        let view = self.state(At::Latest)?;
+        let number = view.number().saturating_add(1);
+        Ok(InForce::read(self.rules(), &view.base, number)?.parameters)
+    }
+
+    /// The rules of the block after the tip.
+    pub fn next_rules(&self) -> Result<RuleSet, ChainError> {
+        let view = self.state(At::Latest)?;
+        let number = view.number().saturating_add(1);
+        Ok(InForce::read(self.rules(), &view.base, number)?.rules.into_owned())
+    }
+
+    /// The permission that a transaction would lack in the block after the tip.
+    pub fn lacks_permission(
+        &self,
+        from: Address,
+        to: Option<Address>,
+    ) -> Result<Option<Permission>, ChainError> {
+        let view = self.state(At::Latest)?;
+        let number = view.number().saturating_add(1);
+        InForce::read(self.rules(), &view.base, number)?.lacks(&view.base, from, to)
+    }
+
+    /// The validators that a transaction to the contract would bring about, if it were executed now
+    /// with this gas; `None` if it decides nothing about them.
+    pub fn decision(
+        &self,
+        from: Address,
+        input: Bytes,
+        gas: u64,
+    ) -> Result<Option<Decision>, ChainError> {
+        let request = CallRequest {
+            from,
+            gas: Some(gas),
+            to: Some(governance::ADDRESS),
+            input: input.clone(),
+            ..CallRequest::default()
+        };
+        let mut questions = Questions::about(input);
+        let mut asked = 0;
+        let read = self.on_site(At::Latest, |site| {
+            call::run_each(site, READING_GAS, None, &request, |result| {
+                asked += 1;
+                questions.next(result, asked - 1)
+            })
+        });
+        match read {
+            Ok(()) => {}
+            Err(CallError::Chain(error)) => return Err(error),
+            // It can't be in a block either.
+            Err(CallError::Invalid(_) | CallError::Cancelled) => return Ok(None),
+        }
+        let now = self.next_validators_hash()?;
+        Ok(questions.decision().filter(|made| governance::set_hash(&made.validators) != now))
     }
 
     /// What a view of the contract answers in the state after the tip.

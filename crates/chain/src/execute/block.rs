@@ -20,6 +20,7 @@ use super::rewards::block_rewards;
 use super::state::ExecutionState;
 use crate::chain::ChainError;
 use crate::genesis::BEACON_REQUEST_CONTRACTS;
+use crate::governance::InForce;
 use crate::receipt::Receipt;
 use crate::rules::{Fork, Kind, RuleSet};
 use crate::state::base::Base;
@@ -40,6 +41,7 @@ pub(crate) struct Executed {
 
 /// A block on its way.
 pub(crate) struct BlockExecutor<'a> {
+    in_force: &'a InForce<'a>,
     rules: &'a RuleSet,
     header: &'a Header,
     fork: Fork,
@@ -53,11 +55,12 @@ pub(crate) struct BlockExecutor<'a> {
 impl<'a> BlockExecutor<'a> {
     /// Begins a block; of the header it reads what is known before execution.
     pub(crate) fn begin(
-        rules: &'a RuleSet,
+        in_force: &'a InForce<'a>,
         header: &'a Header,
         base: &'a Base,
         codes: &'a CodeCache,
     ) -> Result<Self, ChainError> {
+        let rules = in_force.rules.as_ref();
         let fork = rules.fork(header.number, header.timestamp);
         let mut state = ExecutionState::new(base, codes);
         if fork < Fork::SpuriousDragon {
@@ -66,6 +69,7 @@ impl<'a> BlockExecutor<'a> {
         let env = EvmEnv::new(rules.evm_config(header), rules.evm_block(header));
         let evm = EthEvmBuilder::new(state, env).build();
         let mut executor = Self {
+            in_force,
             rules,
             header,
             fork,
@@ -176,6 +180,12 @@ impl<'a> BlockExecutor<'a> {
         }
         if self.is_windlass() && transaction.is_eip4844() {
             return invalid(TransactionError::UnsupportedType);
+        }
+        // As the members had it before the block, whatever the block itself changes.
+        let sender = transaction.signer();
+        let lacks = self.in_force.lacks(self.base, sender, transaction.to());
+        if let Some(lacks) = lacks.map_err(TransactError::Chain)? {
+            return invalid(TransactionError::NotPermitted { sender, lacks });
         }
         let mut env = TxEnv::from_recovered_tx(transaction.inner(), transaction.signer());
         if self.rules.fees_are_free() {

@@ -139,12 +139,31 @@ pub(crate) fn run(
     gas: u64,
     cancel: Option<&AtomicBool>,
 ) -> Result<ExecutionResult, CallError> {
+    let mut result = None;
+    let request = CallRequest { gas: Some(gas), ..request.clone() };
+    run_each(site, gas, cancel, &request, |ended| {
+        result = Some(ended);
+        None
+    })?;
+    result.ok_or_else(|| ChainError::Execution("the call did not run".to_owned()).into())
+}
+
+/// Runs a call, and then whatever `next` wants to be called on the state that the calls before have
+/// left; each with the gas that it asks for, or with `most`.
+pub(crate) fn run_each(
+    site: CallSite<'_>,
+    most: u64,
+    cancel: Option<&AtomicBool>,
+    first: &CallRequest,
+    mut next: impl FnMut(ExecutionResult) -> Option<CallRequest>,
+) -> Result<(), CallError> {
     let mut config = site.rules.evm_config(site.header);
     config.tx_gas_limit_cap = Some(u64::MAX);
     let mut block = site.rules.evm_block(site.header);
     // What the chain asks for itself isn't bound by what a block may use.
-    block.gas_limit = block.gas_limit.max(gas);
-    let env = transaction(site, request, gas)?;
+    block.gas_limit = block.gas_limit.max(most);
+    let gas = |request: &CallRequest| request.gas.map_or(most, |gas| gas.min(most));
+    let env = transaction(site, first, gas(first))?;
     if env.gas_price == 0 {
         block.basefee = 0;
     }
@@ -154,17 +173,23 @@ pub(crate) fn run(
         .inspector(inspector)
         .build()
         .into_inner();
-    evm.set_tx(env);
-    let mut handler = CallHandler::default();
-    let result =
-        if cancel.is_some() { handler.inspect_run(&mut evm) } else { handler.run(&mut evm) };
-    if evm.inspector.is_set {
-        return Err(CallError::Cancelled);
+    let mut env = env;
+    loop {
+        evm.set_tx(env);
+        let mut handler = CallHandler::default();
+        let result =
+            if cancel.is_some() { handler.inspect_run(&mut evm) } else { handler.run(&mut evm) };
+        if evm.inspector.is_set {
+            return Err(CallError::Cancelled);
+        }
+        let result =
+            result.map_err(|error: EVMError<ChainError>| match TransactError::from(error) {
+                TransactError::Invalid(reason) => CallError::Invalid(reason),
+                TransactError::Chain(error) => CallError::Chain(error),
+            })?;
+        let Some(request) = next(result) else { return Ok(()) };
+        env = transaction(site, &request, gas(&request))?;
     }
-    result.map_err(|error: EVMError<ChainError>| match TransactError::from(error) {
-        TransactError::Invalid(reason) => CallError::Invalid(reason),
-        TransactError::Chain(error) => CallError::Chain(error),
-    })
 }
 
 fn transaction(site: CallSite<'_>, request: &CallRequest, gas: u64) -> Result<TxEnv, CallError> {

@@ -1,9 +1,10 @@
 //! Why transactions are refused and calls fail, in Geth's words.
 
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 use revm::context::result::{EVMError, HaltReason, InvalidTransaction, OutOfGasError};
 
 use crate::chain::ChainError;
+use crate::governance::Permission;
 
 /// Why a transaction can't be in the block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,10 +42,21 @@ pub enum TransactionError {
     UnsupportedType,
     #[error("the signature is not valid")]
     Signature,
+    #[error("{}", not_permitted(*.sender, *.lacks))]
+    NotPermitted { sender: Address, lacks: Permission },
     #[error("requests to a beacon chain are not supported on this network")]
     BeaconRequest,
     #[error("{0}")]
     Other(String),
+}
+
+/// What is told whom the members did not permit something.
+pub fn not_permitted(sender: Address, lacks: Permission) -> String {
+    let what = match lacks {
+        Permission::Send => "send transactions",
+        Permission::Deploy => "deploy contracts",
+    };
+    format!("sender {sender} is not permitted to {what} on this network: its members decide that")
 }
 
 impl From<InvalidTransaction> for TransactionError {

@@ -16,7 +16,7 @@ use alloy_primitives::{Address, B256};
 
 pub use self::call::{CallError, CallLimits, CallOutcome, CallRequest, CallResult};
 pub(crate) use self::error::TransactError;
-pub use self::error::TransactionError;
+pub use self::error::{TransactionError, not_permitted};
 pub use self::estimate::EstimateError;
 use crate::chain::InvalidBlock;
 

@@ -197,10 +197,6 @@ impl Genesis {
         if let Fees::Eip1559 { floor_wei } = self.fees {
             at_least("fees.floor_wei", floor_wei, 0)?;
         }
-        // Until nodes refuse what is not permitted, nothing may look as if they did.
-        if self.permissions != Permissions::default() {
-            return Err(wrong("permissions", "are not enforced by this version"));
-        }
         self.validate_alloc()?;
         self.validate_members()?;
         governance::account(self).map(drop).map_err(|reason| {

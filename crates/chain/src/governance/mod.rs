@@ -4,6 +4,8 @@
 //! made, and its code and storage are part of that state, so that the hash of block 0 commits to
 //! them. Whoever needs the validators of an epoch reads them from the state before its first block.
 
+mod decision;
+mod parameters;
 mod roster;
 
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -19,6 +21,10 @@ use revm::state::{AccountInfo, Bytecode};
 use revm::{ExecuteEvm, MainBuilder, MainContext};
 use serde::Deserialize;
 
+pub use self::decision::Decision;
+pub(crate) use self::decision::Questions;
+pub(crate) use self::parameters::InForce;
+pub use self::parameters::{Parameters, Permission};
 pub use self::roster::{NodeRole, RosterNode, observers_call, read_roster, validators_call};
 use crate::genesis::{Fees, Genesis, GenesisAccount, Validator};
 
@@ -31,7 +37,7 @@ pub const VALIDATOR_SET_HASH_SLOT: U256 = U256::ZERO;
 /// The slot whose lowest 64 bits grow with every change of what nodes read.
 pub const REVISION_SLOT: U256 = U256::from_limbs([1, 0, 0, 0]);
 
-/// The version of the rules that a network begins with.
+/// The version of the rules that a network begins with, and the only one that this program knows.
 pub const RULES_VERSION: u32 = 1;
 
 /// What the contract's constructor may use; it is no transaction, and only has to end.
@@ -117,11 +123,38 @@ pub mod abi {
                 string endpoint;
             }
 
+            struct Action {
+                uint8 kind;
+                bytes arguments;
+            }
+            struct Proposal {
+                uint256 id;
+                uint32 proposer;
+                uint8 state;
+                bool force;
+                uint64 createdAt;
+                uint64 expiresAt;
+                uint64 settledAt;
+                uint256 votesFor;
+                uint256 votesAgainst;
+                uint256 activeMembers;
+                uint8 threshold;
+                Action[] actions;
+                string reason;
+                bytes failure;
+            }
+
             constructor(Settings settings, NewMember[] members, Grant[] grants);
 
             function validatorSet() external view returns (Validator[] set);
             function validators() external view returns (Validator[] all);
             function observers() external view returns (Observer[] all);
+            function proposal(uint256 id) external view returns (Proposal answer);
+            function propose(Action[] actions, bool force, string reason)
+                external
+                returns (uint256 id);
+            function vote(uint256 id, bool support) external;
+            function settle(uint256 id) external;
 
             error OrganizationIsMember(uint32 member);
             error AccountIsMember(address account, uint32 member);

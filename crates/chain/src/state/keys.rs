@@ -41,6 +41,16 @@ pub(crate) fn validator_change(epoch: u64) -> Vec<u8> {
     numbered(b'w', epoch)
 }
 
+/// Evidence of a validator that voted twice.
+pub(crate) fn evidence(epoch: u64, node_key: &B256, kind: u8) -> Vec<u8> {
+    joined(b'e', &[&epoch.to_be_bytes(), node_key.as_slice(), &[kind]])
+}
+
+/// All evidence: the first key and the one after the last.
+pub(crate) fn all_evidence() -> (Vec<u8>, Vec<u8>) {
+    prefix(vec![b'e'])
+}
+
 pub(crate) fn block_number(hash: &B256) -> Vec<u8> {
     joined(b'n', &[hash.as_slice()])
 }

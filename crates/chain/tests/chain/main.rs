@@ -4,5 +4,6 @@
 mod common;
 mod disk;
 mod ledger;
+mod parameters;
 mod power;
 mod validators;

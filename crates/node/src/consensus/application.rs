@@ -42,7 +42,6 @@ pub struct ChainApplication<L> {
     committees: Committees,
     progress: Progress,
     bell: Bell,
-    block_interval: Duration,
     /// Blocks above the tip that the ledger has executed since it was opened: height, digest.
     executed: Arc<Mutex<BTreeSet<(u64, Digest)>>>,
 }
@@ -55,15 +54,9 @@ pub fn unix_ms(time: SystemTime) -> u64 {
 
 impl<L: Ledger> ChainApplication<L> {
     /// Over a ledger; the bell of `progress` rings when its work or the tip changes.
-    pub fn new(
-        ledger: L,
-        work: Work,
-        committees: Committees,
-        progress: Progress,
-        block_interval: Duration,
-    ) -> Self {
+    pub fn new(ledger: L, work: Work, committees: Committees, progress: Progress) -> Self {
         let (bell, executed) = (progress.bell().clone(), Arc::default());
-        Self { ledger, work, committees, progress, bell, block_interval, executed }
+        Self { ledger, work, committees, progress, bell, executed }
     }
 
     fn remember(&self, block: &OrderedBlock) {
@@ -146,10 +139,11 @@ impl<L: Ledger> ChainApplication<L> {
         epoch: Epoch,
         parent: &OrderedBlock,
     ) -> Option<OrderedBlock> {
-        let earliest = parent.0.timestamp_ms().saturating_add(as_ms(self.block_interval));
+        let interval_ms = self.ledger.min_block_interval_ms();
+        let earliest = parent.0.timestamp_ms().saturating_add(interval_ms);
         let soonest = earliest.saturating_sub(unix_ms(clock.current()));
         if parent.0.number() > 0 && soonest > 0 && !self.committees.are_to_change(&self.ledger) {
-            clock.sleep(Duration::from_millis(soonest).min(self.block_interval)).await;
+            clock.sleep(Duration::from_millis(soonest.min(interval_ms))).await;
         }
         let mut allow_empty = false;
         loop {
@@ -184,10 +178,6 @@ impl<L: Ledger> ChainApplication<L> {
             }
         }
     }
-}
-
-fn as_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl<E, L> Application<E> for ChainApplication<L>

@@ -65,6 +65,7 @@ where
         let scheme =
             self.committees.enter(epoch, voting).ok_or(EpochError::Validators(epoch.get()))?;
         self.track_peers().await?;
+        let interval = Duration::from_millis(self.ledger.min_block_interval_ms());
         let context = self.context.child("engine").with_attribute("epoch", epoch);
         let engine = simplex::Engine::new(
             Braked::new(context, self.brake.clone()),
@@ -76,9 +77,10 @@ where
                 relay: self.application.clone(),
                 reporter: Observer {
                     progress: self.progress.clone(),
+                    witness: self.witness.clone(),
                     next: self.application.clone(),
                 },
-                track_historical_votes: false,
+                track_historical_votes: true,
                 strategy: Sequential,
                 partition: self.guard.journal(epoch),
                 mailbox_size: NZUsize!(1_024),
@@ -87,8 +89,8 @@ where
                 replay_buffer: BUFFER,
                 write_buffer: BUFFER,
                 page_cache: self.page_cache.clone(),
-                leader_timeout: LEADER_TIMEOUT + self.block_interval,
-                certification_timeout: CERTIFICATION_TIMEOUT + self.block_interval,
+                leader_timeout: LEADER_TIMEOUT + interval,
+                certification_timeout: CERTIFICATION_TIMEOUT + interval,
                 timeout_retry: RETRY,
                 view_retention: ViewDelta::new(64),
                 skip: SkipPolicy::Disabled,

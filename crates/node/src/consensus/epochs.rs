@@ -10,10 +10,7 @@
 //! Messages of an epoch that a peer has entered and this node hasn't are kept until it does (a
 //! cold start would lose seconds otherwise), and tell it that it is late.
 
-use std::{
-    num::{NonZeroU16, NonZeroUsize},
-    time::Duration,
-};
+use std::num::{NonZeroU16, NonZeroUsize};
 
 use commonware_consensus::{
     CertifiableAutomaton, Relay, Reporter,
@@ -40,6 +37,7 @@ use super::{
     committees::{Committees, seated},
     digest::Digest,
     engine::Active,
+    evidence::Witness,
     exchange::key_bytes,
     freeze::Brake,
     heard::{Heard, caught_up},
@@ -131,7 +129,7 @@ pub struct Epochs<E, L, S: Sender, B, A> {
     /// Whether the peers' tip was reached.
     pub(super) standing: Standing,
     pub(super) guard: Guard,
-    pub(super) block_interval: Duration,
+    pub(super) witness: Witness,
     pub(super) page_cache: CacheRef,
 }
 

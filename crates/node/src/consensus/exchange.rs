@@ -203,8 +203,8 @@ where
             (self.connected)().into_iter().filter(|peer| *peer != me).collect();
         let new: Vec<PublicKey> = now.difference(known).cloned().collect();
         *known = now;
-        let keys: Vec<B256> = known.iter().map(key_bytes).collect();
-        self.status.set_connected(&keys);
+        let connected = known.iter().map(|peer| (key_bytes(peer), self.heard.claim(peer)));
+        self.status.set_connected(&connected.collect());
         let met = !new.is_empty();
         if met {
             self.heard.connected();

@@ -12,14 +12,14 @@ use std::{
 };
 
 use commonware_consensus::{
-    Epochable, Reporter,
+    Reporter,
     simplex::types::Activity,
     types::{Epoch, Round, View},
 };
 use commonware_macros::select;
 use commonware_runtime::Clock;
 
-use super::{bell::Bell, digest::Digest, freeze::Brake, scheme::Scheme};
+use super::{bell::Bell, digest::Digest, evidence::Witness, freeze::Brake, scheme::Scheme};
 use crate::status::StatusBoard;
 
 /// How long all must be quiet before the clock stops: time for the last votes to arrive.
@@ -109,10 +109,9 @@ impl Progress {
             Activity::Finalization(finalization) => self.finalized(finalization.round(), None),
             Activity::ConflictingNotarize(_)
             | Activity::ConflictingFinalize(_)
-            | Activity::NullifyFinalize(_) => {
-                tracing::error!(epoch = %activity.epoch(), "a validator voted twice");
-            }
-            Activity::Notarize(_) | Activity::Finalize(_) => {}
+            | Activity::NullifyFinalize(_)
+            | Activity::Notarize(_)
+            | Activity::Finalize(_) => {}
         }
     }
 
@@ -131,6 +130,8 @@ impl Progress {
 pub struct Observer<R> {
     /// Where the notes go.
     pub progress: Progress,
+    /// Who is told of contradictory votes.
+    pub witness: Witness,
     /// Who is told next.
     pub next: R,
 }
@@ -140,6 +141,7 @@ impl<R: Reporter<Activity = Activity<Scheme, Digest>>> Reporter for Observer<R> 
 
     fn report(&mut self, activity: Self::Activity) -> commonware_actor::Feedback {
         self.progress.note(&activity);
+        self.witness.note(&activity);
         self.next.report(activity)
     }
 }

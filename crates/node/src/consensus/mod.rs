@@ -11,6 +11,7 @@
 //! - [`idle`], [`freeze`]: the clock stands still while there is nothing to do.
 //! - [`exchange`], [`heard`]: tips are exchanged outside that clock.
 //! - [`peers`]: whom the members name is let in, and nobody else.
+//! - [`evidence`]: what proves that a validator voted twice is kept.
 //! - [`marker`]: a validator whose journal is lost does not vote.
 //!
 //! Invariants:
@@ -27,6 +28,7 @@ pub mod committees;
 pub mod digest;
 mod engine;
 pub mod epochs;
+pub mod evidence;
 pub mod exchange;
 pub mod freeze;
 pub mod heard;

@@ -35,7 +35,7 @@ use commonware_utils::{
 use rand_core::CryptoRng;
 use windlass_chain::governance::{SeatedValidator, set_hash};
 
-use super::signer::HandleSigner;
+use super::{evidence::SeatKeys, signer::HandleSigner};
 
 /// What every signing namespace begins with.
 const PREFIX: &[u8] = b"windlass/1/";
@@ -104,6 +104,13 @@ impl Scheme {
     /// Whether this node signs.
     pub fn votes(&self) -> bool {
         self.me.as_ref().is_some_and(|seat| seat.signer.is_some())
+    }
+
+    /// The node key and the consensus key of a seat.
+    pub fn seat(&self, index: Participant) -> Option<SeatKeys> {
+        let node = self.committee.get(index.into())?;
+        let bytes = |key: &PublicKey| B256::from_slice(key.as_ref());
+        Some((bytes(node), bytes(self.key(index)?)))
     }
 
     /// The consensus key at an index.

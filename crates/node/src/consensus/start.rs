@@ -1,6 +1,6 @@
 //! Puts the parts together, over any runtime and any network.
 
-use std::{num::NonZeroU64, sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc};
 
 use commonware_consensus::{
     marshal::{
@@ -8,7 +8,7 @@ use commonware_consensus::{
         core::Mailbox,
         standard::{Inline, Standard},
     },
-    simplex,
+    simplex::{self, types::Activity},
     types::FixedEpocher,
 };
 use commonware_cryptography::ed25519::PublicKey;
@@ -25,6 +25,7 @@ use super::{
     committees::Committees,
     digest::Digest,
     epochs::{Delivery, EpochError, Epochs, PAGE_SIZE, PAGES},
+    evidence::{self, Witness},
     exchange::{Connected, Exchange, max_announcement_size},
     freeze::Brake,
     heard::Heard,
@@ -67,8 +68,6 @@ pub struct Channels<S, R> {
 pub struct Settings {
     /// Blocks an epoch; at least 2.
     pub epoch_length: NonZeroU64,
-    /// The least time between two blocks.
-    pub block_interval: Duration,
 }
 
 /// What consensus is made of.
@@ -200,7 +199,8 @@ where
     let (marshal, mut rest) =
         marshal.start(&context, delivery, channels.blocks, channels.backfill).await;
     let shared = Shared::new(&parts, committees, epocher, archive, marshal);
-    let application = shared.application(&context, settings.block_interval);
+    let application = shared.application(&context);
+    let (witness, seen) = Witness::new();
     let mut epochs = Epochs {
         context: context.child("epochs"),
         ledger: shared.ledger.clone(),
@@ -226,8 +226,8 @@ where
         track: parts.track,
         tracked: None,
         standing: Standing::Behind,
+        witness,
         guard: Guard { keys: parts.voting_keys, partitions: parts.partitions },
-        block_interval: settings.block_interval,
         page_cache,
     };
     // What peers announce is proven by these.
@@ -235,6 +235,7 @@ where
     rest.push(shared.exchange(&context, blocker.clone(), parts.connected, channels.tips));
     rest.push(shared.gossip(&context, blocker, channels.transactions));
     rest.push(shared.watch(&context));
+    rest.push(shared.witness(&context, seen));
     let epochs = context.child("driver").spawn(move |_| epochs.run());
     Ok(Consensus { epochs, rest })
 }
@@ -293,14 +294,12 @@ impl<L: Ledger> Shared<L> {
     fn application<E: Clock + CryptoRng + Spawner + Storage + Metrics>(
         &self,
         context: &E,
-        block_interval: Duration,
     ) -> Inline<E, Scheme, ChainApplication<L>, OrderedBlock, FixedEpocher> {
         let application = ChainApplication::new(
             self.ledger.clone(),
             self.work.clone(),
             self.committees.clone(),
             self.progress.clone(),
-            block_interval,
         );
         let (marshal, epocher) = (self.marshal.clone(), self.epocher.clone());
         Inline::new(context.child("inline"), application, marshal, epocher)
@@ -356,6 +355,18 @@ impl<L: Ledger> Shared<L> {
             heard: self.heard.clone(),
         };
         context.child("transactions").spawn(move |_| gossip.run(receiver))
+    }
+
+    /// The keeper of evidence.
+    fn witness<E>(&self, context: &E, seen: mpsc::Receiver<Activity<Scheme, Digest>>) -> Handle<()>
+    where
+        E: Clock + CryptoRng + Spawner + Metrics,
+    {
+        let (committees, archive) = (self.committees.clone(), self.archive.clone());
+        let status = self.status.clone();
+        context
+            .child("evidence")
+            .spawn(move |context| evidence::keep(context, seen, committees, archive, status))
     }
 
     /// The watch over the engine's clock.

@@ -24,7 +24,7 @@ use commonware_consensus::{
 };
 use commonware_cryptography::{Digestible, certificate::Verifier};
 use commonware_storage::archive::Identifier;
-use windlass_chain::Block;
+use windlass_chain::{Block, Evidence};
 
 use super::{block::OrderedBlock, digest::Digest, scheme::Scheme, work::Work};
 use crate::seam::{Ledger, LedgerError};
@@ -140,6 +140,12 @@ impl<L: Ledger> Archive<L> {
         Finalization::decode_cfg(Copying(&bytes), &limit)
             .map(Some)
             .map_err(|source| StoreError::Certificate { height, source })
+    }
+
+    /// Keeps evidence; false if there was some of it.
+    pub async fn keep_evidence(&self, evidence: Evidence) -> Result<bool, StoreError> {
+        let ledger = self.ledger.clone();
+        self.call(move || ledger.keep_evidence(&evidence)).await
     }
 
     /// A final block.

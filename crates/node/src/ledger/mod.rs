@@ -19,12 +19,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use alloy_consensus::TxEnvelope;
 use alloy_consensus::transaction::Recovered;
+use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_primitives::{Address, B256, Bytes};
-use windlass_chain::genesis::{Fees, Genesis};
+use windlass_chain::genesis::Genesis;
 use windlass_chain::store::{RedbStore, Store, StoreError};
-use windlass_chain::{At, Block, Chain, ChainError, Senders};
+use windlass_chain::{At, Block, Chain, ChainError, FeePolicy, RuleSet, Senders};
 
 pub use self::drive::DRIFT_MS;
 use self::journal::Journal;
@@ -50,6 +50,7 @@ struct Inner {
     genesis: Block,
     /// The genesis document, in its canonical form.
     document: Vec<u8>,
+    epoch_length: u64,
     governed: Mutex<Governed>,
     pending: Mutex<Pending>,
     /// Blocks above the tip that were proposed or judged here: what they hold is not proposed again.
@@ -61,18 +62,26 @@ struct Inner {
 }
 
 /// What is asked often of the governance contract's state after the tip.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Governed {
     /// The hash of the set of validators.
     next_validators: B256,
     /// The number that grows with every change.
     revision: u64,
+    /// The rules of the next block.
+    rules: RuleSet,
+    min_block_interval_ms: u32,
 }
 
 impl Governed {
     fn read(chain: &Chain) -> Result<Self, ChainError> {
-        let next_validators = chain.next_validators_hash()?;
-        Ok(Self { next_validators, revision: chain.governance_revision()? })
+        let parameters = chain.parameters()?;
+        Ok(Self {
+            next_validators: chain.next_validators_hash()?,
+            revision: chain.governance_revision()?,
+            rules: chain.next_rules()?,
+            min_block_interval_ms: parameters.map_or(0, |known| known.min_block_interval_ms),
+        })
     }
 }
 
@@ -124,11 +133,12 @@ pub fn open_store(
     journal: Option<&Path>,
 ) -> Result<NodeLedger, OpenError> {
     let chain = Chain::open(store, genesis).map_err(OpenError::Chain)?;
-    let base_fee = next_base_fee(&chain).map_err(OpenError::Chain)?;
     let first = chain.block(0).map_err(OpenError::Chain)?;
     let first = first.ok_or(OpenError::Chain(ChainError::UnknownBlock))?;
     let governed = Governed::read(&chain).map_err(OpenError::Chain)?;
-    let pool = Pool::new(pool_rules(genesis), Limits::default(), base_fee);
+    let base_fee = next_base_fee(&chain, &governed.rules).map_err(OpenError::Chain)?;
+    let rules = pool_rules(genesis, &governed.rules);
+    let pool = Pool::new(rules, Limits::default(), base_fee);
     let (journal, pending) = match journal {
         None => (None, Vec::new()),
         Some(path) => {
@@ -142,6 +152,7 @@ pub fn open_store(
             chain,
             genesis: first,
             document: genesis.canonical_json(),
+            epoch_length: genesis.epoch_length,
             governed: Mutex::new(governed),
             pending: Mutex::new(Pending { pool, journal: None, own: HashMap::new() }),
             on_the_way: Mutex::default(),
@@ -170,6 +181,11 @@ impl NodeLedger {
     /// The genesis document, in its canonical form.
     pub fn document(&self) -> &[u8] {
         &self.inner.document
+    }
+
+    /// How many blocks an epoch has.
+    pub fn epoch_length(&self) -> u64 {
+        self.inner.epoch_length
     }
 
     /// Raised when the tip moves or something executable comes.
@@ -206,7 +222,12 @@ impl NodeLedger {
 
     /// The base fee of the block after the tip.
     pub fn next_base_fee(&self) -> Result<u64, ChainError> {
-        next_base_fee(&self.inner.chain)
+        next_base_fee(&self.inner.chain, &self.next_rules())
+    }
+
+    /// The rules of the block after the tip.
+    pub fn next_rules(&self) -> RuleSet {
+        self.governed().rules.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -245,6 +266,20 @@ impl NodeLedger {
         Err(PoolError::SenderHasCode { address, length: code.len() })
     }
 
+    /// The members may have decided who sends and who deploys.
+    fn check_permission(&self, transaction: &Recovered<TxEnvelope>) -> Result<(), PoolError> {
+        let sender = transaction.signer();
+        let lacks = self.inner.chain.lacks_permission(sender, transaction.to());
+        let lacks = lacks.map_err(|error| {
+            tracing::error!(%error, "the state could not be read");
+            PoolError::Unavailable
+        })?;
+        match lacks {
+            Some(lacks) => Err(PoolError::NotPermitted { sender, lacks }),
+            None => Ok(()),
+        }
+    }
+
     fn try_admit(&self, bytes: &Bytes, from: Origin) -> Result<B256, PoolError> {
         let rules = *self.lock().pool.rules();
         let transaction = decode(bytes, &rules)?;
@@ -254,6 +289,7 @@ impl NodeLedger {
         }
         let transaction = recover(transaction)?;
         self.check_sender(transaction.signer())?;
+        self.check_permission(&transaction)?;
         let readiness = self.insert(transaction, bytes, from)?;
         self.inner.pool_changes.raise();
         match readiness {
@@ -331,20 +367,24 @@ impl Senders for NodeLedger {
     }
 }
 
-fn next_base_fee(chain: &Chain) -> Result<u64, ChainError> {
+fn next_base_fee(chain: &Chain, rules: &RuleSet) -> Result<u64, ChainError> {
     let header = chain.header(chain.tip().hash)?.ok_or(ChainError::UnknownBlock)?;
-    Ok(chain.rules().next_base_fee(&header).unwrap_or_default())
+    Ok(rules.next_base_fee(&header).unwrap_or_default())
 }
 
-fn pool_rules(genesis: &Genesis) -> PoolRules {
+fn pool_rules(genesis: &Genesis, rules: &RuleSet) -> PoolRules {
     PoolRules {
         chain_id: genesis.chain_id,
-        fees: match genesis.fees {
-            Fees::Free => FeeRule::Free,
-            Fees::Eip1559 { floor_wei } => FeeRule::Eip1559 { floor_wei },
-        },
-        block_gas_limit: genesis.gas_limit,
+        fees: fee_rule(rules),
+        block_gas_limit: rules.gas_limit().unwrap_or(genesis.gas_limit),
         transaction_gas_cap: genesis.transaction_gas_cap,
         contract_size_limit: genesis.contract_size_limit,
+    }
+}
+
+fn fee_rule(rules: &RuleSet) -> FeeRule {
+    match rules.fees() {
+        Some(FeePolicy::Eip1559 { floor_wei }) => FeeRule::Eip1559 { floor_wei },
+        Some(FeePolicy::Free) | None => FeeRule::Free,
     }
 }

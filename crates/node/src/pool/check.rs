@@ -20,7 +20,7 @@ const TOKENS_PER_BYTE: u64 = 4;
 /// Geth's limit for a transaction; a network with greater contracts raises it.
 const TRANSACTION_BYTES: usize = 128 * 1024;
 
-/// What the network's genesis fixes about transactions.
+/// What the network's genesis and its members fix about transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolRules {
     /// The chain id that transactions sign.
@@ -78,7 +78,7 @@ pub fn decode(bytes: &[u8], rules: &PoolRules) -> Result<TxEnvelope, PoolError> 
         other => PoolError::Encoding(other.to_string()),
     })?;
     check_identity(&transaction, rules)?;
-    check_gas(&transaction, rules)?;
+    gas(&transaction, rules)?;
     Ok(transaction)
 }
 
@@ -108,7 +108,8 @@ fn check_identity(transaction: &TxEnvelope, rules: &PoolRules) -> Result<(), Poo
     Ok(())
 }
 
-fn check_gas(transaction: &TxEnvelope, rules: &PoolRules) -> Result<(), PoolError> {
+/// Checks what the rules say of gas and its price.
+pub(super) fn gas(transaction: &TxEnvelope, rules: &PoolRules) -> Result<(), PoolError> {
     let gas = transaction.gas_limit();
     let limit = rules.init_code_limit();
     if transaction.is_create() && transaction.input().len() > limit {

@@ -2,6 +2,8 @@
 
 use alloy_primitives::{Address, U256};
 
+use windlass_chain::governance::Permission;
+
 use crate::seam::{AdmitError, Known};
 
 /// Why a transaction is not in the pool.
@@ -42,6 +44,8 @@ pub enum PoolError {
     NonceMax,
     #[error("sender not an eoa: address {address}, len(code): {length}")]
     SenderHasCode { address: Address, length: usize },
+    #[error("{}", windlass_chain::not_permitted(*.sender, *.lacks))]
+    NotPermitted { sender: Address, lacks: Permission },
     #[error("already known")]
     Known,
     #[error("nonce too low: next nonce {next}, tx nonce {nonce}")]

@@ -203,6 +203,32 @@ impl Pool {
         dropped.iter().map(|gone| gone.hash()).collect()
     }
 
+    /// Goes on under other rules, with what they allow and `keep` wants; answers what left.
+    pub fn renew(
+        &mut self,
+        rules: PoolRules,
+        mut keep: impl FnMut(&Recovered<TxEnvelope>) -> bool,
+    ) -> Vec<B256> {
+        let mut renewed = Self::new(rules, self.limits, self.base_fee);
+        // What is gossiped by sequence goes on from here.
+        renewed.sequence = self.sequence;
+        let mut gone = Vec::new();
+        for hash in self.arrivals.values() {
+            let Some(pooled) = self.by_hash.get(hash) else { continue };
+            let account = self.queues.get(&pooled.sender()).map(Queue::account);
+            let fits = check::gas(&pooled.transaction, &rules).is_ok() && keep(&pooled.transaction);
+            let admitted = account.filter(|_| fits).map(|account| {
+                renewed.admit(pooled.transaction.clone(), pooled.bytes.clone(), account)
+            });
+            match admitted {
+                Some(Ok(admitted)) => gone.extend(admitted.removed),
+                Some(Err(_)) | None => gone.push(*hash),
+            }
+        }
+        *self = renewed;
+        gone
+    }
+
     /// Takes the base fee of the block after the new tip.
     pub fn set_base_fee(&mut self, base_fee: u64) {
         self.base_fee = base_fee;

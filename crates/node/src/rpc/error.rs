@@ -87,7 +87,9 @@ impl From<ChainError> for RpcError {
     fn from(error: ChainError) -> Self {
         match error {
             ChainError::UnknownBlock => Self::header_not_found(),
-            ChainError::StatePruned { .. } => Self::Server(error.to_string()),
+            ChainError::StatePruned { .. } | ChainError::UnknownRules { .. } => {
+                Self::Server(error.to_string())
+            }
             ChainError::Store(ref source) => {
                 tracing::error!(%error, %source, "a request failed because the ledger did");
                 Self::Internal(format!("{error}: {source}"))

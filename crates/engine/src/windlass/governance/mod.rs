@@ -258,13 +258,15 @@ fn effect(action: &Action, block: u64, epoch: u64) -> (String, Option<u64>) {
         | Action::SetBlockInterval { .. }
         | Action::SetPermissioning { .. }
         | Action::Allow { .. }
-        | Action::Deny { .. }
-        | Action::UpgradeRules { .. } => (
+        | Action::Deny { .. } => {
+            let next = block.saturating_add(1);
+            (format!("from block {next} on"), Some(next))
+        }
+        Action::UpgradeRules { version, height } => (
             format!(
-                "recorded in block {block}; the nodes of this version do not act on it \
-                 (docs/protocol/governance.md)"
+                "from block {height} on; a node that does not know version {version} stops there"
             ),
-            None,
+            Some(*height),
         ),
     }
 }

@@ -10,7 +10,7 @@ use alloy_consensus::{BlockBody, Header, SignableTransaction, TxEnvelope, TxLega
 use alloy_eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{B256, Bytes, Signature, keccak256};
 use windlass_chain::{
-    Block, ExtraData,
+    Block, Evidence, ExtraData,
     governance::{Committee, NodeRole, RosterNode, SeatedValidator, set_hash},
 };
 
@@ -44,6 +44,7 @@ struct State {
     validators: BTreeMap<u64, Vec<SeatedValidator>>,
     /// Those of the epochs that were entered.
     kept: BTreeMap<u64, Committee>,
+    evidence: Vec<Evidence>,
     wake: Option<Wake>,
 }
 
@@ -97,6 +98,10 @@ impl MemoryLedger {
             .wait_timeout_while(self.lock(), limit, missing)
             .expect("no test panics in a ledger call");
         !result.timed_out()
+    }
+
+    pub(crate) fn evidence(&self) -> Vec<Evidence> {
+        self.lock().evidence.clone()
     }
 
     pub(crate) fn certified(&self) -> Vec<u64> {
@@ -211,6 +216,10 @@ impl Ledger for MemoryLedger {
         u64::try_from(self.lock().validators.range(..=tip).count()).expect("a small number")
     }
 
+    fn min_block_interval_ms(&self) -> u64 {
+        0
+    }
+
     fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError> {
         Ok(self.lock().kept.get(&epoch).cloned())
     }
@@ -218,6 +227,18 @@ impl Ledger for MemoryLedger {
     fn keep_committee(&self, epoch: u64, committee: &Committee) -> Result<(), LedgerError> {
         self.lock().kept.insert(epoch, committee.clone());
         Ok(())
+    }
+
+    fn keep_evidence(&self, evidence: &Evidence) -> Result<bool, LedgerError> {
+        let mut state = self.lock();
+        let known = state.evidence.iter().any(|known| {
+            (known.epoch, known.node_key, known.kind)
+                == (evidence.epoch, evidence.node_key, evidence.kind)
+        });
+        if !known {
+            state.evidence.push(evidence.clone());
+        }
+        Ok(!known)
     }
 
     fn has_work(&self) -> bool {

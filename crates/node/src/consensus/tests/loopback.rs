@@ -89,10 +89,7 @@ fn run(
                 partitions: String::new(),
                 node_key: node(index).public_key(),
                 voting_keys: vec![voting_key(vote(index))],
-                settings: Settings {
-                    epoch_length: NonZeroU64::new(1_000_000).expect("positive"),
-                    block_interval: Duration::ZERO,
-                },
+                settings: Settings { epoch_length: NonZeroU64::new(1_000_000).expect("positive") },
                 blocker: network.oracle.clone(),
                 peers: network.oracle,
                 track: network.track,

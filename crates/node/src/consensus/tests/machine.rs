@@ -4,14 +4,20 @@
 use alloy_consensus::{SignableTransaction as _, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, keccak256};
+use alloy_sol_types::{SolCall as _, SolValue as _};
 use secp256k1::{Message, SECP256K1, SecretKey};
-use windlass_chain::{genesis::Genesis, store::SimulatedDisk};
+use windlass_chain::{
+    genesis::Genesis,
+    governance::{
+        self,
+        abi::Governance::{Action, proposeCall},
+    },
+    store::SimulatedDisk,
+};
 
 use super::ledger::{self, MemoryLedger};
-use crate::{
-    ledger::{NodeLedger, open_store},
-    seam::Ledger,
-};
+use super::tampered::Tampered;
+use crate::{ledger::open_store, seam::Ledger};
 
 /// One validator's machine; it outlives the processes that run on it.
 pub(crate) trait Machine {
@@ -85,15 +91,16 @@ pub(crate) struct Real {
 }
 
 impl Machine for Real {
-    type Ledger = NodeLedger;
+    type Ledger = Tampered;
 
     fn new(genesis: &Genesis) -> Self {
         Self { disk: SimulatedDisk::default(), genesis: genesis.clone() }
     }
 
-    fn boot(&mut self) -> NodeLedger {
+    fn boot(&mut self) -> Tampered {
         let store = self.disk.open().expect("a disk that has power opens");
-        open_store(store, &self.genesis, None).expect("what a crash leaves is a ledger")
+        let ledger = open_store(store, &self.genesis, None);
+        Tampered::new(ledger.expect("what a crash leaves is a ledger"))
     }
 
     fn crash(&mut self, entropy: impl FnMut() -> u64) {
@@ -107,23 +114,49 @@ impl Machine for Real {
 
     /// Of an account that sends no other, so that none waits for another one.
     fn transaction(number: u64) -> Bytes {
-        let secret = keccak256(number.to_be_bytes());
-        let key = SecretKey::from_byte_array(secret.0).expect("almost every number is a key");
         let transaction = TxLegacy {
-            chain_id: Some(super::network::CHAIN_ID),
             gas_limit: 21_000,
             to: TxKind::Call(Address::repeat_byte(0x77)),
             ..TxLegacy::default()
         };
-        let message = Message::from_digest(transaction.signature_hash().0);
-        let signed = SECP256K1.sign_ecdsa_recoverable(message, &key);
-        let (recovery, bytes) = signed.serialize_compact();
-        let signature = Signature::from_bytes_and_parity(&bytes, i32::from(recovery) == 1);
-        TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
+        sign(&key(&number.to_be_bytes()), transaction)
     }
 
-    fn contains(ledger: &NodeLedger, number: u64) -> bool {
+    fn contains(ledger: &Tampered, number: u64) -> bool {
         let hash = keccak256(Self::transaction(number));
-        ledger.chain().transaction(hash).expect("the ledger reads").is_some()
+        ledger.honest.chain().transaction(hash).expect("the ledger reads").is_some()
     }
+}
+
+/// The key of an account, by what it is for.
+fn key(what: &[u8]) -> SecretKey {
+    SecretKey::from_byte_array(keccak256(what).0).expect("almost every number is a key")
+}
+
+fn sign(key: &SecretKey, transaction: TxLegacy) -> Bytes {
+    let transaction = TxLegacy { chain_id: Some(super::network::CHAIN_ID), ..transaction };
+    let message = Message::from_digest(transaction.signature_hash().0);
+    let (recovery, bytes) = SECP256K1.sign_ecdsa_recoverable(message, key).serialize_compact();
+    let signature = Signature::from_bytes_and_parity(&bytes, i32::from(recovery) == 1);
+    TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
+}
+
+/// The account of the simulated networks' only member.
+pub(crate) fn member() -> Address {
+    let public = key(b"member").public_key(SECP256K1).serialize_uncompressed();
+    Address::from_slice(&keccak256(&public[1..])[12..])
+}
+
+/// The member's proposal of one action, which it decides alone.
+pub(crate) fn proposal(nonce: u64, kind: u8, validator: u32) -> Bytes {
+    let action = Action { kind, arguments: validator.abi_encode().into() };
+    let call = proposeCall { actions: vec![action], force: true, reason: String::new() };
+    let transaction = TxLegacy {
+        nonce,
+        gas_limit: 3_000_000,
+        to: TxKind::Call(governance::ADDRESS),
+        input: call.abi_encode().into(),
+        ..TxLegacy::default()
+    };
+    sign(&key(b"member"), transaction)
 }

@@ -1,5 +1,6 @@
 //! Simulations: real validators, simulated network, clock and ledger; one seed, one run.
 
+mod byzantine;
 mod certificates;
 mod changes;
 mod faults;
@@ -9,6 +10,7 @@ mod loopback;
 mod machine;
 mod network;
 mod storm;
+mod tampered;
 mod time;
 
 use std::time::Duration;

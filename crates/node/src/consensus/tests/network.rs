@@ -19,7 +19,7 @@ use commonware_utils::{NZU32, NZUsize, probability};
 use rand_core::Rng as _;
 use windlass_chain::genesis::{Fees, Genesis, Governance, Member, Permissions, SignatureScheme};
 
-use super::machine::{Machine, hashes};
+use super::machine::{Machine, hashes, member};
 use crate::{
     consensus::{
         Channels, Parts, Settings,
@@ -63,6 +63,10 @@ pub(crate) struct Network<M: Machine> {
     starts: u64,
     sent: u64,
 }
+
+/// A channel's two ends.
+pub(crate) type SimulatedSender = simulated::Sender<PublicKey, deterministic::Context>;
+pub(crate) type SimulatedReceiver = simulated::Receiver<PublicKey>;
 
 /// Who can reach whom.
 #[derive(Default)]
@@ -120,10 +124,8 @@ impl<M: Machine> Network<M> {
                 }
             })
             .collect();
-        let settings = Settings {
-            epoch_length: NonZeroU64::new(epoch).expect("an epoch has blocks"),
-            block_interval: Duration::ZERO,
-        };
+        let settings =
+            Settings { epoch_length: NonZeroU64::new(epoch).expect("an epoch has blocks") };
         let reach = Arc::default();
         let (starts, sent) = (0, 0);
         let mut network =
@@ -290,11 +292,25 @@ impl<M: Machine> Network<M> {
         validator.disks += 1;
     }
 
+    /// A channel of a validator that doesn't run.
+    pub(crate) async fn register(
+        &self,
+        index: usize,
+        channel: u64,
+    ) -> (SimulatedSender, SimulatedReceiver) {
+        let control = self.oracle.control(self.validators[index].key.clone());
+        control.register(channel, QUOTA).await.expect("the network runs")
+    }
+
+    /// Has the others see a validator that doesn't run as connected.
+    pub(crate) fn come(&self, index: usize) {
+        let key = self.validators[index].key.clone();
+        self.reach.lock().expect("no test panics here").alive.insert(key);
+    }
+
     /// Has a validator that doesn't run send bytes that mean nothing.
     pub(crate) async fn send_nonsense(&mut self, index: usize, channel: u64) {
-        let control = self.oracle.control(self.validators[index].key.clone());
-        let (mut sender, _receiver) =
-            control.register(channel, QUOTA).await.expect("the network runs");
+        let (mut sender, _receiver) = self.register(index, channel).await;
         for length in [0_usize, 1, 2, 9, 40, 41, 100, 1_000, 100_000] {
             for byte in [0_u8, 1, 0x7f, 0xff] {
                 let bytes = bytes::Bytes::from(vec![byte; length]);
@@ -366,7 +382,7 @@ fn genesis(pairs: &[(PublicKey, PublicKey)], epoch_length: u64) -> Genesis {
         members: vec![Member {
             organization: "acme".to_owned(),
             endpoint: String::new(),
-            account: Address::repeat_byte(0xac),
+            account: member(),
             validators: validators.collect(),
         }],
     }

@@ -11,23 +11,32 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes, keccak256};
 use commonware_p2p::simulated::Link;
 use commonware_utils::probability;
 use rand_core::Rng as _;
 use windlass_proof::{Committee, Fact, Proof, TrustAnchor, Validator, verify};
 
 use super::{
-    machine::{Machine as _, Real, hashes},
+    machine::{Machine as _, Real, hashes, proposal},
     network::{Network, link},
     simulate_on,
 };
-use crate::{ledger::NodeLedger, seam::Ledger as _};
+use crate::{
+    ledger::NodeLedger,
+    seam::{Ledger as _, Origin},
+    status::faulty,
+};
 
 /// The seeds of `make test`.
 const SEEDS: Range<u64> = 0..40;
 /// How many things happen in a storm.
 const EVENTS: usize = 60;
+/// What the member proposes, as the governance contract numbers it.
+const SUSPEND_VALIDATOR: u8 = 6;
+const RESUME_VALIDATOR: u8 = 7;
+/// How many validators stay.
+const LEAST_VALIDATORS: usize = 3;
 /// How long the network has until it makes blocks again after a storm.
 const CALM_MS: u64 = 10_000;
 
@@ -37,6 +46,15 @@ struct Storm<'a> {
     /// Numbers of transactions that somebody has seen in a final block.
     acknowledged: BTreeSet<u64>,
     sent: Vec<u64>,
+    /// The proposals that were made, and the one that is on its way.
+    proposals: u64,
+    proposal: Option<Bytes>,
+    /// The validators that the last proposals suspended.
+    suspended: BTreeSet<u32>,
+    /// Whether validators change in this storm.
+    governs: bool,
+    /// How many more disks may be lost.
+    disks: usize,
 }
 
 impl Storm<'_> {
@@ -54,12 +72,15 @@ impl Storm<'_> {
             0..40 => self.send(),
             40..54 => self.kill().await,
             54..76 => self.start().await,
-            76..84 => self.fail_a_disk(),
+            76..82 => self.fail_a_disk(),
+            82..84 => self.lose_a_disk().await,
             84..90 => self.partition().await,
-            90..94 => self.slow_down().await,
+            90..93 => self.slow_down().await,
+            93..97 => self.govern(),
             _ => self.network.connect_all(&link()).await,
         }
         self.acknowledge();
+        self.settle();
     }
 
     /// Whose disk has lost power is gone altogether.
@@ -112,6 +133,78 @@ impl Storm<'_> {
         }
     }
 
+    /// A validator comes back with an empty disk: only its keys are left, with the record of votes.
+    async fn lose_a_disk(&mut self) {
+        let running = self.network.running_indices();
+        if self.disks == 0 || running.is_empty() {
+            return;
+        }
+        self.disks -= 1;
+        let index = running[self.pick(running.len())];
+        self.network.kill(index).await;
+        self.network.lose_disk(index);
+        self.network.start(index).await;
+    }
+
+    /// The member suspends a validator or takes one back; a proposal that is lost is made again.
+    fn govern(&mut self) {
+        let running = self.network.running_indices();
+        if !self.governs || running.is_empty() {
+            return;
+        }
+        let to = running[self.pick(running.len())];
+        if self.proposal.is_none() {
+            let all = self.network.validators.len();
+            let validator = u32::try_from(1 + self.pick(all)).expect("small");
+            let kind = if self.suspended.contains(&validator) {
+                RESUME_VALIDATOR
+            } else if all - self.suspended.len() > LEAST_VALIDATORS {
+                SUSPEND_VALIDATOR
+            } else {
+                return;
+            };
+            if kind == RESUME_VALIDATOR {
+                self.suspended.remove(&validator);
+            } else {
+                self.suspended.insert(validator);
+            }
+            self.proposal = Some(proposal(self.proposals, kind, validator));
+            self.proposals += 1;
+        }
+        self.submit(to);
+    }
+
+    /// Gives the proposal on its way to a validator.
+    fn submit(&mut self, to: usize) {
+        let validator = &self.network.validators[to];
+        if let Some(bytes) = &self.proposal
+            && !validator.machine.disk.has_failed()
+        {
+            // It may be there already.
+            let _known = validator.ledger.admit(bytes.clone(), Origin::Client);
+        }
+    }
+
+    /// Whether the proposal on its way has arrived.
+    fn settle(&mut self) {
+        let Some(bytes) = &self.proposal else { return };
+        let hash = keccak256(bytes);
+        let there = self.network.running_indices().into_iter().any(|index| {
+            let validator = &self.network.validators[index];
+            !validator.machine.disk.has_failed()
+                && validator
+                    .ledger
+                    .honest
+                    .chain()
+                    .transaction(hash)
+                    .expect("the ledger reads")
+                    .is_some()
+        });
+        if there {
+            self.proposal = None;
+        }
+    }
+
     /// Two sides that don't hear each other.
     async fn partition(&mut self) {
         let count = self.network.validators.len();
@@ -156,6 +249,7 @@ impl Storm<'_> {
         }
         self.bury().await;
         self.network.start_all().await;
+        self.submit(0);
         let sent = self.network.send(0);
         self.network.included(sent, CALM_MS).await;
         self.network.pass(2_000).await;
@@ -178,13 +272,13 @@ impl Storm<'_> {
             }
         }
         for number in &self.acknowledged {
-            let hash = alloy_primitives::keccak256(Real::transaction(*number));
+            let hash = keccak256(Real::transaction(*number));
             assert!(seen.contains(&hash), "an acknowledged transaction is lost");
         }
         let chain = hashes(ledger);
         for validator in &self.network.validators {
             assert_eq!(hashes(&validator.ledger), chain, "one chain");
-            self.check_certificates(&validator.ledger);
+            self.check_certificates(&validator.ledger.honest);
         }
     }
 
@@ -207,7 +301,7 @@ impl Storm<'_> {
             assert_eq!(certified.epoch, epoch);
         }
         for number in self.acknowledged.iter().take(3) {
-            let hash = alloy_primitives::keccak256(Real::transaction(*number));
+            let hash = keccak256(Real::transaction(*number));
             let proof = ledger.chain().prove_transaction(hash, 0).expect("it is final");
             let proof = Proof::from_json(proof.to_json().as_bytes()).expect("it is a proof");
             let Fact::Transaction(fact) = verify(&proof, &anchor).expect("it holds").fact else {
@@ -224,7 +318,20 @@ fn storm(seed: u64) -> String {
     let epoch = [4, 8, 32, 1_000][usize::try_from(seed / 5 % 4).expect("small")];
     simulate_on::<Real, _>(seed, validators, epoch, async |network| {
         network.start_all().await;
-        let mut storm = Storm { network, acknowledged: BTreeSet::new(), sent: Vec::new() };
+        // Either disks are lost, fewer than a third of them, and all validators are needed; or
+        // validators change, where it takes no thousand blocks until they do.
+        let disks = if seed.is_multiple_of(3) { faulty(validators) } else { 0 };
+        let governs = disks == 0 && epoch < 100;
+        let mut storm = Storm {
+            network,
+            acknowledged: BTreeSet::new(),
+            sent: Vec::new(),
+            proposals: 0,
+            proposal: None,
+            suspended: BTreeSet::new(),
+            governs,
+            disks,
+        };
         for _ in 0..EVENTS {
             storm.event().await;
         }

@@ -1,7 +1,5 @@
 //! Nobody's clock decides what is valid.
 
-use std::time::Duration;
-
 use commonware_consensus::{
     Application as _,
     marshal::ancestry,
@@ -38,8 +36,7 @@ fn judge(epoch: u64, ahead_ms: u64, change: fn(&Block) -> Block) -> (bool, u64) 
         let progress = Progress::new(Bell::default(), 0);
         let signer = HandleSigner::from_seed(1);
         let committees = Committees::new(genesis.0.hash(), signer.public_key(), vec![signer]);
-        let mut application =
-            ChainApplication::new(ledger, Work::Inline, committees, progress, Duration::ZERO);
+        let mut application = ChainApplication::new(ledger, Work::Inline, committees, progress);
         let parent = genesis.digest();
         let digested = |block: OrderedBlock| {
             let digest = block.digest();

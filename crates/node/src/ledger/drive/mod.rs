@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
+use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, Bytes};
 use windlass_chain::{
-    At, Attributes, Block, ChainError, Skipped, TransactionError, ValidateError,
+    At, Attributes, Block, ChainError, Evidence, Skipped, TransactionError, ValidateError,
     governance::{Committee, RosterNode, SeatedValidator},
 };
 
-use super::{Governed, NodeLedger, next_base_fee};
-use crate::pool::{Account, PoolError};
+use super::{Governed, NodeLedger, Pending, fee_rule, next_base_fee};
+use crate::pool::{Account, PoolError, PoolRules};
 use crate::seam::{AdmitError, Known, Ledger, LedgerError, Origin, Proposal, Tip, Verdict, Wake};
 
 /// How far a block's time may be ahead of this node's clock before it is held.
@@ -58,8 +59,9 @@ impl NodeLedger {
 
     /// Brings the pool up to date with a block that has become final.
     fn settle(&self, block: &Block, senders: HashSet<Address>) -> Result<(), ChainError> {
-        let base_fee = next_base_fee(&self.inner.chain)?;
-        *self.governed() = Governed::read(&self.inner.chain)?;
+        let governed = Governed::read(&self.inner.chain)?;
+        let base_fee = next_base_fee(&self.inner.chain, &governed.rules)?;
+        let before = std::mem::replace(&mut *self.governed(), governed).revision;
         let number = block.number();
         self.on_the_way().retain(|_, other| other.number() > number);
         let state = self.inner.chain.state(At::Latest)?;
@@ -71,8 +73,34 @@ impl NodeLedger {
             pending.disown(&gone);
         }
         pending.pool.set_base_fee(base_fee);
+        if before != self.governed().revision {
+            self.obey(&mut pending)?;
+        }
         pending.compact();
         Ok(())
+    }
+
+    /// The members have decided something: what is pending must fit what holds now.
+    fn obey(&self, pending: &mut Pending) -> Result<(), ChainError> {
+        let rules = self.next_rules();
+        let rules = PoolRules {
+            fees: fee_rule(&rules),
+            block_gas_limit: rules.gas_limit().unwrap_or(u64::MAX),
+            ..*pending.pool.rules()
+        };
+        let mut failed = None;
+        let gone = pending.pool.renew(rules, |transaction| {
+            let lacks = self.inner.chain.lacks_permission(transaction.signer(), transaction.to());
+            match lacks {
+                Ok(lacks) => lacks.is_none(),
+                Err(error) => {
+                    failed = Some(error);
+                    true
+                }
+            }
+        });
+        pending.disown(&gone);
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -132,6 +160,10 @@ impl Ledger for NodeLedger {
         self.governed().revision
     }
 
+    fn min_block_interval_ms(&self) -> u64 {
+        self.governed().min_block_interval_ms.into()
+    }
+
     fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError> {
         let read = self.inner.chain.committee(epoch);
         read.map_err(|error| LedgerError::new("reading who votes in an epoch", error))
@@ -142,6 +174,11 @@ impl Ledger for NodeLedger {
         kept.map_err(|error| LedgerError::new("keeping who votes in an epoch", error))
     }
 
+    fn keep_evidence(&self, evidence: &Evidence) -> Result<bool, LedgerError> {
+        let kept = self.inner.chain.keep_evidence(evidence);
+        kept.map_err(|error| LedgerError::new("keeping evidence", error))
+    }
+
     fn has_work(&self) -> bool {
         self.lock().pool.has_executable()
     }
@@ -149,7 +186,7 @@ impl Ledger for NodeLedger {
     fn propose(&self, parent: &Block, proposal: Proposal) -> Result<Option<Block>, LedgerError> {
         let failed = |error| LedgerError::new("building a block", error);
         let chain = &self.inner.chain;
-        let base_fee = chain.rules().next_base_fee(parent.header()).unwrap_or_default();
+        let base_fee = self.next_rules().next_base_fee(parent.header()).unwrap_or_default();
         let most = parent.header().gas_limit / LEAST_TRANSACTION_GAS;
         let excluded = self.held_by_ancestors(parent);
         let candidates = self.lock().pool.executable(

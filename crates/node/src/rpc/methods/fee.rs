@@ -34,7 +34,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
 }
 
 fn tip(node: &Node) -> u64 {
-    if node.ledger.chain().rules().fees_are_free() { 0 } else { TIP_WEI }
+    if node.ledger.next_rules().fees_are_free() { 0 } else { TIP_WEI }
 }
 
 /// A number, which clients send in JSON's form or in hexadecimal digits.
@@ -79,7 +79,7 @@ fn history(
             rewards.push(block_rewards(&block, &receipts, percentiles));
         }
     }
-    let next = chain.rules().next_base_fee(&newest).unwrap_or_default();
+    let next = node.ledger.next_rules().next_base_fee(&newest).unwrap_or_default();
     history.base_fee_per_gas.push(next.into());
     history.base_fee_per_blob_gas.push(LEAST_BLOB_BASE_FEE);
     history.reward = percentiles.map(|_| rewards);

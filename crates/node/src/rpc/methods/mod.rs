@@ -8,6 +8,7 @@ mod log;
 mod node;
 mod prove;
 mod transaction;
+mod vote;
 
 use std::sync::Arc;
 

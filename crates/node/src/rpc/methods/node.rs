@@ -27,6 +27,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_mining", 0, async |_node: Shared, _args| Ok(false));
     method(module, "windlass_status", 0, async |node: Shared, _args| Ok(node.status.get()));
     method(module, "windlass_awaitStatus", 2, await_status);
+    method(module, "windlass_evidence", 0, async |node: Shared, _args| evidence(&node));
     method(module, "txpool_status", 0, async |node: Shared, _args| {
         let (pending, queued) = node.ledger.pending_counts();
         Ok(json!({ "pending": U64::from(pending), "queued": U64::from(queued) }))
@@ -60,6 +61,28 @@ fn syncing(node: &Node) -> Value {
     let current = node.ledger.chain().tip().number;
     let highest = U64::from(status.highest.max(current));
     json!({ "startingBlock": U64::ZERO, "currentBlock": U64::from(current), "highestBlock": highest })
+}
+
+/// Validators that voted twice, as this node saw it.
+fn evidence(node: &Node) -> Result<Vec<Value>, RpcError> {
+    let all = node.ledger.chain().evidence()?;
+    let shown = all.into_iter().map(|one| {
+        let kind = match one.kind {
+            0 => "notarized_twice",
+            1 => "finalized_twice",
+            _ => "finalized_and_nullified",
+        };
+        json!({
+            "epoch": U64::from(one.epoch),
+            "view": U64::from(one.view),
+            "nodeKey": one.node_key,
+            "consensusKey": one.consensus_key,
+            "kind": kind,
+            "votes": one.votes,
+            "seenAtMs": one.seen_at_ms,
+        })
+    });
+    Ok(shown.collect())
 }
 
 /// The first status with a greater revision, or the present one when the wait is over or the node

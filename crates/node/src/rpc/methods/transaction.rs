@@ -8,7 +8,7 @@ use alloy_rpc_types::{BlockId, Transaction, TransactionReceipt};
 use jsonrpsee::RpcModule;
 
 use super::block::{by_hash, by_number};
-use super::{Node, Shared, block_with_receipts, find, method};
+use super::{Node, Shared, block_with_receipts, find, method, vote};
 use crate::rpc::args::Args;
 use crate::rpc::convert;
 use crate::rpc::error::RpcError;
@@ -47,8 +47,12 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
 
 /// Recovers the sender and takes the transaction into the pool, on a thread of its own.
 async fn send(node: &Shared, transaction: Bytes) -> Result<B256, RpcError> {
-    let ledger = node.ledger.clone();
-    node.work.run(move || Ok(ledger.admit(transaction, Origin::Client)?)).await
+    let worker = Shared::clone(node);
+    let job = move || {
+        vote::check(&worker, &transaction)?;
+        Ok(worker.ledger.admit(transaction, Origin::Client)?)
+    };
+    node.work.run(job).await
 }
 
 /// EIP-7966: answers with the receipt, which here is that of a final block.

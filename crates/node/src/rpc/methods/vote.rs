@@ -1,0 +1,108 @@
+//! Votes that would leave the network without a quorum are not taken from clients.
+//!
+//! The chain cannot know who is reachable, so each node says what it sees. A proposal that names it
+//! (`force`) is taken all the same.
+
+use alloy_consensus::Transaction as _;
+use alloy_consensus::TxEnvelope;
+use alloy_consensus::transaction::SignerRecoverable as _;
+use alloy_eips::eip2718::Decodable2718 as _;
+use alloy_primitives::{B256, Bytes};
+use windlass_chain::governance::{self, Decision};
+
+use super::Node;
+use crate::rpc::error::RpcError;
+use crate::status::{Status, quorum};
+
+/// How many epochs a node may be behind and count as one that follows: it tells where it is at each
+/// epoch's end.
+const EPOCHS_BEHIND: u64 = 2;
+
+/// Refuses a transaction that decides on validators of whom too few are connected and up to date.
+pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
+    // Whatever else is wrong with it, the pool says.
+    let Ok(transaction) = TxEnvelope::decode_2718_exact(transaction) else { return Ok(()) };
+    if transaction.to() != Some(governance::ADDRESS) {
+        return Ok(());
+    }
+    let Ok(sender) = transaction.recover_signer() else { return Ok(()) };
+    let cap = node.ledger.chain().rules().transaction_gas_cap().unwrap_or(u64::MAX);
+    let (input, gas) = (transaction.input().clone(), transaction.gas_limit().min(cap));
+    let decision = node.ledger.chain().decision(sender, input, gas)?;
+    let Some(decision) = decision.filter(|decision| !decision.forced) else { return Ok(()) };
+    let behind = EPOCHS_BEHIND.saturating_mul(node.ledger.epoch_length());
+    let tip = node.ledger.chain().tip().number;
+    objection(&decision, &node.status.get(), tip.saturating_sub(behind))
+        .map_or(Ok(()), |objection| Err(RpcError::Server(objection)))
+}
+
+/// What is to be said against a decision, where those count who have the block `least`.
+fn objection(decision: &Decision, status: &Status, least: u64) -> Option<String> {
+    let follows = |key: &B256| {
+        let mut peers = status.peers.iter().filter(|peer| peer.connected);
+        *key == status.node_key
+            || peers.any(|peer| {
+                peer.node_key == *key && peer.height.is_some_and(|height| height >= least)
+            })
+    };
+    let missing: Vec<String> = decision
+        .validators
+        .iter()
+        .filter(|one| !follows(&one.node_key))
+        .map(|one| one.node_key.to_string())
+        .collect();
+    let all = decision.validators.len();
+    let (needed, here) = (quorum(all), all - missing.len());
+    (here < needed).then(|| {
+        format!(
+            "this decides on {all} validators, of whom {needed} must vote for each block, and only \
+             {here} are connected and up to date: the network would stand still. Missing: {}. Wait \
+             until they follow, or propose it with `force`",
+            missing.join(", ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_chain::governance::SeatedValidator;
+
+    use super::*;
+    use crate::status::{Identity, StatusBoard, StatusTip};
+
+    fn key(byte: u8) -> B256 {
+        B256::repeat_byte(byte)
+    }
+
+    fn check(seats: std::ops::RangeInclusive<u8>, expect: Option<&str>) {
+        let identity = Identity {
+            node_key: key(1),
+            consensus_key: key(9),
+            genesis_hash: key(0),
+            chain_id: 7,
+            validators: (1..=7).map(key).collect(),
+        };
+        let board = StatusBoard::new(identity, StatusTip::default());
+        // 2 and 3 follow, 4 is far behind, 5 has said nothing, the others are away.
+        let connected = [(2, Some(1_000)), (3, Some(900)), (4, Some(899)), (5, None)];
+        board.set_connected(&connected.map(|(byte, height)| (key(byte), height)).into());
+        let seat = |byte| SeatedValidator { node_key: key(byte), consensus_key: key(byte + 100) };
+        let decision = Decision { validators: seats.map(seat).collect(), forced: false };
+        let said = objection(&decision, &board.get(), 900);
+        match expect {
+            None => assert_eq!(said, None),
+            Some(text) => {
+                assert!(said.as_ref().is_some_and(|said| said.contains(text)), "{said:?}")
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_away_or_behind_does_not_count() {
+        check(1..=3, None);
+        check(1..=4, None);
+        check(1..=5, Some("5 validators, of whom 4 must vote for each block, and only 3"));
+        check(2..=5, Some("4 validators, of whom 3 must vote for each block, and only 2"));
+        check(6..=6, Some("only 0 are connected"));
+    }
+}
