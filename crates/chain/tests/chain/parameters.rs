@@ -25,14 +25,26 @@ fn governed(mut genesis: windlass_chain::genesis::Genesis) -> (Chain, Chain, Wal
     (open(&genesis), open(&genesis), member)
 }
 
-fn proposal(kind: u8, arguments: impl SolValue, force: bool) -> Vec<u8> {
+fn proposal(kind: u8, arguments: &impl SolValue) -> Vec<u8> {
+    forced(kind, arguments, Force::No)
+}
+
+#[derive(PartialEq, Eq)]
+enum Force {
+    Yes,
+    No,
+}
+
+fn forced(kind: u8, arguments: &impl SolValue, force: Force) -> Vec<u8> {
     let action = Action { kind, arguments: arguments.abi_encode().into() };
-    proposeCall { actions: vec![action], force, reason: String::new() }.abi_encode()
+    let (actions, force) = (vec![action], force == Force::Yes);
+    proposeCall { actions, force, reason: String::new() }.abi_encode()
 }
 
 /// The only member's proposal is executed at once; all chains have the block.
+#[expect(clippy::needless_pass_by_value, reason = "literals read better")]
 fn decide(chains: &[&Chain], member: &Wallet, kind: u8, arguments: impl SolValue) {
-    let input = proposal(kind, arguments, false);
+    let input = proposal(kind, &arguments);
     let nonce = chains[0].state(windlass_chain::At::Latest).unwrap();
     let nonce = nonce.account(member.address).unwrap().unwrap_or_default().nonce;
     let (block, receipts) =
@@ -103,7 +115,7 @@ fn who_is_not_permitted_neither_sends_nor_deploys() {
         let target = to.to().copied();
         assert_eq!(chain.lacks_permission(wallet.address, target).unwrap(), lacks);
         let transaction = wallet.eip1559(0, to, U256::ZERO, &[0]);
-        let mut one = vec![transaction.clone()].into_iter();
+        let mut one = vec![transaction].into_iter();
         let built = chain.build(chain.tip().hash, at_ms(90_000), &mut one).unwrap();
         let skipped: Vec<_> = built.skipped.into_iter().map(|skipped| skipped.reason).collect();
         let refused = |lacks| TransactionError::NotPermitted { sender: wallet.address, lacks };
@@ -169,11 +181,11 @@ fn what_a_vote_would_decide_is_known_before() {
     let seats = |input: Vec<u8>| {
         ask(member.address, input).map(|made| (made.validators.len(), made.forced))
     };
-    assert_eq!(seats(proposal(6, 4u32, false)), Some((3, false)));
-    assert_eq!(seats(proposal(5, 4u32, true)), Some((3, true)));
-    assert_eq!(seats(proposal(9, 45_000_000u64, false)), None, "it is not about validators");
-    assert_eq!(seats(proposal(6, 77u32, false)), None, "it fails");
+    assert_eq!(seats(proposal(6, &4u32)), Some((3, false)));
+    assert_eq!(seats(forced(5, &4u32, Force::Yes)), Some((3, true)));
+    assert_eq!(seats(proposal(9, &45_000_000u64)), None, "it is not about validators");
+    assert_eq!(seats(proposal(6, &77u32)), None, "it fails");
     assert_eq!(seats(vec![1, 2, 3]), None);
-    assert_eq!(ask(wallet(9).address, proposal(6, 4u32, false)), None, "nobody's");
+    assert_eq!(ask(wallet(9).address, proposal(6, &4u32)), None, "nobody's");
     assert_eq!(chain.next_validators().unwrap().len(), 4, "nothing has changed");
 }

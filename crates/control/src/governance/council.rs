@@ -17,6 +17,7 @@ use windlass_model::{
     ErrorCode, Problem,
     governance::{Action, Named, Names, NetworkParameters, PermittedAccount, Role},
     network::Intent,
+    spec::Fees,
 };
 
 use super::{stopped, unavailable};
@@ -234,8 +235,13 @@ impl Council<'_> {
         let answers = self.ask_all(self.contract.account(from)).await?;
         let AccountFacts { nonce, balance_wei } =
             self.read(self.contract.read_account(&answers))?;
-        let most = spec.transaction_gas_cap.min(self.head.gas_limit);
-        let base = self.head.base_fee_wei;
+        // What holds in the next block may have been decided in this one.
+        let parameters = self.parameters().await?;
+        let most = spec.transaction_gas_cap.min(parameters.gas_limit);
+        let base = match parameters.fees {
+            Fees::Free {} => 0,
+            Fees::Eip1559 { floor_wei } => self.head.base_fee_wei.max(floor_wei.into()),
+        };
         let gas = if base == 0 {
             most
         } else {

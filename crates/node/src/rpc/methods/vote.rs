@@ -92,7 +92,7 @@ mod tests {
         match expect {
             None => assert_eq!(said, None),
             Some(text) => {
-                assert!(said.as_ref().is_some_and(|said| said.contains(text)), "{said:?}")
+                assert!(said.as_ref().is_some_and(|said| said.contains(text)), "{said:?}");
             }
         }
     }
