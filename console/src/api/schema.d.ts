@@ -160,6 +160,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/networks/{network}/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the nodes of a network, with what the chain has of each. */
+        get: operations["list_nodes"];
+        put?: never;
+        /**
+         * Adds nodes to a network that runs. Those of a member whose key is held here are registered as its
+         *     observers; the operation's `next` says how they are voted in.
+         */
+        post: operations["add_nodes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/nodes/{node}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Leaves nothing of a node. One that votes is refused; the operation's receipt says what is gone. */
+        delete: operations["remove_node"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/networks/{network}/nodes/{node}/logs": {
         parameters: {
             query?: never;
@@ -476,6 +514,22 @@ export interface components {
             node_key: components["schemas"]["Ed25519Key"];
         } | {
             /** @enum {string} */
+            action: "add_member_nodes";
+            /** @description A host and port, or a URL; for the other members. */
+            endpoint?: string;
+            /** @description The nodes, by name or id. */
+            nodes: string[];
+            /** @description Its name. */
+            organization: string;
+        } | {
+            /** @enum {string} */
+            action: "add_validator_nodes";
+            /** @description Whose. */
+            member: components["schemas"]["Named"];
+            /** @description The nodes, by name or id. */
+            nodes: string[];
+        } | {
+            /** @enum {string} */
             action: "remove_validator";
             /** @description Which. */
             validator: components["schemas"]["Named"];
@@ -673,7 +727,7 @@ export interface components {
          * @description Every error code of the platform. The text form is the variant in snake case.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "internal";
+        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "internal";
         /** @description One event of the platform's ordered stream. */
         Event: components["schemas"]["EventBody"] & {
             /**
@@ -925,7 +979,7 @@ export interface components {
             intent: components["schemas"]["Intent"];
             /** @description Its name, unique in the organization. */
             name: components["schemas"]["Name"];
-            /** @description Its nodes, in the order of the genesis. */
+            /** @description Its nodes: those of the genesis in its order, then those that were added. */
             nodes: components["schemas"]["Node"][];
             operation?: components["schemas"]["OperationId"] | null;
             /** @description The organization that it belongs to. */
@@ -941,6 +995,11 @@ export interface components {
             /** @description Where in its life it is. */
             state: components["schemas"]["NetworkState"];
             tip?: components["schemas"]["BlockRef"] | null;
+            /**
+             * Format: int32
+             * @description How many validators vote now, as its nodes say.
+             */
+            voting_validators?: number | null;
         };
         NetworkId: string;
         /**
@@ -1152,6 +1211,11 @@ export interface components {
             connected_validators?: number | null;
             /** @description Its public consensus key, 64 hex digits. */
             consensus_key?: string | null;
+            /**
+             * Format: int64
+             * @description The newest final block that it knows of; above its tip while it is catching up.
+             */
+            highest?: number | null;
             /** @description Its id. */
             id: components["schemas"]["NodeId"];
             /** @description The member that it belongs to. */
@@ -1160,6 +1224,8 @@ export interface components {
             name: string;
             /** @description Its public node key, 64 hex digits. */
             node_key?: string | null;
+            /** @description Why it does not vote, as it says itself. */
+            not_voting?: string | null;
             /**
              * Format: int32
              * @description Its process, while there is one.
@@ -1176,7 +1242,7 @@ export interface components {
              * @description How often the platform started it again after it had ended by itself.
              */
             restarts: number;
-            /** @description What it does. */
+            /** @description What it does, as far as it says itself; the list of nodes asks the chain. */
             role: components["schemas"]["NodeRole"];
             /**
              * Format: int64
@@ -1185,7 +1251,11 @@ export interface components {
             started_at_ms?: number | null;
             /** @description Where it is. */
             state: components["schemas"]["NodeState"];
+            /** @description Whether it is behind and catching up. */
+            syncing?: boolean | null;
             tip?: components["schemas"]["BlockRef"] | null;
+            /** @description Whether it votes, as it says itself. */
+            voting?: boolean | null;
         };
         /** @description What one node reported when the network became usable. */
         NodeEvidence: {
@@ -1218,12 +1288,22 @@ export interface components {
          * @description What a node does in its network.
          * @enum {string}
          */
-        NodeRole: "validator";
+        NodeRole: "validator" | "suspended" | "observer" | "unnamed";
         /**
          * @description Where a node is.
          * @enum {string}
          */
         NodeState: "declared" | "starting" | "running" | "stopped" | "failed";
+        /** @description Nodes that a network is to have besides those that it has. */
+        NodesRequest: {
+            /**
+             * Format: int32
+             * @description How many; 1 unless said.
+             */
+            count?: number;
+            /** @description The organization that they belong to; it need not be a member yet. */
+            member: string;
+        };
         /** @description An asynchronous action on a network. */
         Operation: {
             ballot?: components["schemas"]["BallotOutcome"] | null;
@@ -1246,6 +1326,10 @@ export interface components {
             network: components["schemas"]["NetworkId"];
             /** @description The network's name. */
             network_name: components["schemas"]["Name"];
+            /** @description The command that goes on from here, where there is one. */
+            next?: string | null;
+            /** @description The nodes that it adds or removes, by name. */
+            nodes?: string[];
             /** @description The organization. */
             organization: components["schemas"]["OrganizationId"];
             reason?: components["schemas"]["Reason"] | null;
@@ -1260,7 +1344,7 @@ export interface components {
          * @description What an operation does.
          * @enum {string}
          */
-        OperationKind: "create" | "stop" | "start" | "destroy" | "update" | "propose" | "vote";
+        OperationKind: "create" | "stop" | "start" | "destroy" | "update" | "propose" | "vote" | "add_nodes" | "remove_node" | "add_observer" | "remove_observer";
         /**
          * @description Where an operation is.
          * @enum {string}
@@ -1450,7 +1534,7 @@ export interface components {
              */
             since_ms: number;
         };
-        /** @description What a destroy hands back. */
+        /** @description What a destroy, or the removal of a node, hands back. */
         ReleaseReceipt: {
             /**
              * Format: int64
@@ -1459,13 +1543,13 @@ export interface components {
             completed_at_ms: number;
             /** @description The name it had. */
             name: components["schemas"]["Name"];
-            /** @description The network that is gone. */
+            /** @description The network that is gone, or that the node was of. */
             network: components["schemas"]["NetworkId"];
             /** @description Everything that existed, in the order in which it went. */
             released: components["schemas"]["Released"][];
             /**
              * Format: int64
-             * @description When the destroy was asked for, Unix milliseconds.
+             * @description When it was asked for, Unix milliseconds.
              */
             requested_at_ms: number;
         };
@@ -1709,6 +1793,7 @@ export type NodeId = components['schemas']['NodeId'];
 export type NodeLimits = components['schemas']['NodeLimits'];
 export type NodeRole = components['schemas']['NodeRole'];
 export type NodeState = components['schemas']['NodeState'];
+export type NodesRequest = components['schemas']['NodesRequest'];
 export type Operation = components['schemas']['Operation'];
 export type OperationId = components['schemas']['OperationId'];
 export type OperationKind = components['schemas']['OperationKind'];
@@ -2168,6 +2253,122 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NetworkMember"][];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_nodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 100 nodes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"][];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_nodes: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NodesRequest"];
+            };
+        };
+        responses: {
+            /** @description Declared; the operation starts them */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+                /** @description Its name, its id or its index */
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The operation takes it apart */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
                 };
             };
             /** @description A problem: what was wrong and what to do */

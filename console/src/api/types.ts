@@ -9,6 +9,7 @@ export type {
   Network,
   NetworkSpec,
   Node,
+  NodeRole,
   NodeState,
   Operation,
   OperationState,

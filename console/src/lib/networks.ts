@@ -1,6 +1,6 @@
 // What the console says about a network: its state in one word, why in one line, and how a list of
 // networks is filtered and sorted. Pure.
-import type { Network, NodeState, OperationState } from "../api/types";
+import type { Network, NodeRole, NodeState, OperationState } from "../api/types";
 import { capitalise, plural } from "./format";
 
 /** How a state looks. The word always stands beside it. */
@@ -65,8 +65,27 @@ export function toleratedFaults(validators: number): number {
   return Math.floor(Math.max(0, validators - 1) / 3);
 }
 
-export function validatorCount(network: Pick<Network, "spec">): number {
+/** How many validators vote, as the nodes say; otherwise how many were declared. */
+export function validatorCount(network: Pick<Network, "spec"> & Partial<Pick<Network, "voting_validators">>): number {
+  return network.voting_validators ?? declaredValidators(network);
+}
+
+function declaredValidators(network: Pick<Network, "spec">): number {
   return network.spec.members.reduce((sum, member) => sum + member.validators, 0);
+}
+
+/** What a node is to the members, where it is no validator. */
+export function roleLabel(role: NodeRole): string | null {
+  switch (role) {
+    case "validator":
+      return null;
+    case "suspended":
+      return "suspended validator";
+    case "observer":
+      return "follows";
+    case "unnamed":
+      return "not named by a member";
+  }
 }
 
 export function runningNodes(network: Pick<Network, "nodes">): number {

@@ -17,7 +17,7 @@ use windlass_model::{
         BallotPlan, NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator,
         PermittedAccount, Proposal, ProposalRequest, VoteRequest,
     },
-    network::{Network, Operation},
+    network::{Network, Node, NodesRequest, Operation},
     spec::Manifest,
 };
 
@@ -123,6 +123,23 @@ impl Client {
 
     pub(crate) async fn destroy(&self, network: &str) -> Outcome<Accepted> {
         self.send(Method::DELETE, &self.of_network(network, ""), None::<&()>).await
+    }
+
+    pub(crate) async fn nodes(&self, network: &str) -> Outcome<Vec<Node>> {
+        self.get(&self.of_network(network, "/nodes")).await
+    }
+
+    pub(crate) async fn add_nodes(
+        &self,
+        network: &str,
+        request: &NodesRequest,
+    ) -> Outcome<Accepted> {
+        self.send(Method::POST, &self.of_network(network, "/nodes"), Some(request)).await
+    }
+
+    pub(crate) async fn remove_node(&self, network: &str, node: &str) -> Outcome<Accepted> {
+        let path = self.of_network(network, &format!("/nodes/{}", encode(node)));
+        self.send(Method::DELETE, &path, None::<&()>).await
     }
 
     pub(crate) async fn members(&self, network: &str) -> Outcome<Vec<NetworkMember>> {

@@ -89,6 +89,8 @@ fn help() {
     check(&user, "help-network-create", &["network", "create", "--help"]);
     check(&user, "help-network-logs", &["network", "logs", "--help"]);
     check(&user, "help-network-destroy", &["network", "destroy", "--help"]);
+    check(&user, "help-network-node-add", &["network", "node", "add", "--help"]);
+    check(&user, "help-network-node-rm", &["network", "node", "rm", "--help"]);
     check(&user, "help-network-propose", &["network", "propose", "--help"]);
     check(&user, "help-network-propose-set", &["network", "propose", "trade", "set", "--help"]);
     check(&user, "help-network-vote", &["network", "vote", "--help"]);

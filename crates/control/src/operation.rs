@@ -23,17 +23,27 @@ pub(crate) mod step {
     pub(crate) const RECORDS: &str = "records";
     pub(crate) const SIGNATURE: &str = "signature";
     pub(crate) const TRANSACTION: &str = "transaction";
+    pub(crate) const REGISTRATION: &str = "registration";
+    pub(crate) const BLOCKS: &str = "blocks";
 }
 
 /// The steps of an operation, in order.
 pub(crate) fn steps_of(kind: OperationKind) -> &'static [&'static str] {
-    use step::{ENDPOINT, GENESIS, KEYS, PEERS, PROCESSES, RECORDS, SIGNATURE, TEST, TRANSACTION};
+    use step::{
+        BLOCKS, ENDPOINT, GENESIS, KEYS, PEERS, PROCESSES, RECORDS, REGISTRATION, SIGNATURE, TEST,
+        TRANSACTION,
+    };
     match kind {
         OperationKind::Create => &[KEYS, GENESIS, PROCESSES, PEERS, TEST, ENDPOINT],
         OperationKind::Stop => &[ENDPOINT, PROCESSES],
         OperationKind::Start | OperationKind::Update => &[PROCESSES, PEERS, ENDPOINT],
         OperationKind::Destroy => &[ENDPOINT, PROCESSES, KEYS, RECORDS],
-        OperationKind::Propose | OperationKind::Vote => &[SIGNATURE, TRANSACTION],
+        OperationKind::Propose
+        | OperationKind::Vote
+        | OperationKind::AddObserver
+        | OperationKind::RemoveObserver => &[SIGNATURE, TRANSACTION],
+        OperationKind::AddNodes => &[KEYS, PROCESSES, REGISTRATION, BLOCKS],
+        OperationKind::RemoveNode => &[REGISTRATION, PROCESSES, KEYS, RECORDS],
     }
 }
 
@@ -47,6 +57,10 @@ pub(crate) fn action_of(kind: OperationKind) -> &'static str {
         OperationKind::Update => "network.update",
         OperationKind::Propose => "network.propose",
         OperationKind::Vote => "network.vote",
+        OperationKind::AddNodes => "network.add_nodes",
+        OperationKind::RemoveNode => "network.remove_node",
+        OperationKind::AddObserver => "network.add_observer",
+        OperationKind::RemoveObserver => "network.remove_observer",
     }
 }
 
@@ -74,6 +88,8 @@ pub(crate) fn begin(
         steps: steps.collect(),
         reason: None,
         evidence: None,
+        nodes: Vec::new(),
+        next: None,
         receipt: None,
         ballot: None,
         created_at_ms: now_ms,
@@ -105,6 +121,14 @@ pub(crate) fn reach(operation: &mut Operation, name: &str, now_ms: u64) {
     }
 }
 
+/// Some steps have nothing to do this time: they are not shown.
+pub(crate) fn without(operation: &mut Operation, names: &[&str], now_ms: u64) {
+    operation.steps.retain(|step| !names.contains(&step.name.as_str()));
+    if let Some(first) = operation.steps.first().map(|step| step.name.clone()) {
+        reach(operation, &first, now_ms);
+    }
+}
+
 /// Says how far the step under way is.
 pub(crate) fn detail(operation: &mut Operation, text: Option<String>) {
     if let Some(step) = operation.steps.iter_mut().find(|step| step.state == StepState::Running) {
@@ -129,7 +153,7 @@ pub(crate) enum Ending {
     Succeeded,
     /// A create is done; this is what it proved.
     Proved(Box<Evidence>),
-    /// A destroy is done; this is what it released.
+    /// A destroy, or the removal of a node, is done; this is what it released.
     Released(Box<ReleaseReceipt>),
     /// A proposal or a vote is in a final block; this is what came of it.
     Balloted(Box<BallotOutcome>),

@@ -89,8 +89,8 @@ pub struct NodeInput<'a> {
     pub network: &'a NetworkId,
     /// The node.
     pub node: &'a NodeId,
-    /// The node's position in the genesis.
-    pub index: usize,
+    /// Where it listens for its peers.
+    pub listen: SocketAddr,
     /// The genesis document.
     pub genesis: &'a str,
     /// The node's p2p key in the vault.
@@ -99,8 +99,10 @@ pub struct NodeInput<'a> {
     pub consensus_key: &'a KeyId,
     /// The vault's directory.
     pub vault: &'a Path,
-    /// All validators, this one too, in the genesis' order.
-    pub peers: &'a [PeerAddress],
+    /// Where peers are reached, whatever the chain says: the validators of the genesis, this one too.
+    pub addresses: &'a [PeerAddress],
+    /// The nodes that one which was added later dials until it has caught up.
+    pub bootstrap: &'a [PeerAddress],
     /// The spec.
     pub spec: &'a NetworkSpec,
     /// Whether the process should be there.
@@ -118,17 +120,57 @@ pub struct NodeReport {
     pub chain_id: u64,
     /// The newest final block.
     pub tip: BlockRef,
-    /// Validators that it is connected with, itself counted.
+    /// Validators that it is connected with, itself counted if it is one.
     pub connected_validators: u32,
     /// Validators that a block needs.
     pub quorum: u32,
+    /// Validators that there are.
+    pub validators: u32,
+    /// What it is to the members.
+    pub seat: Seat,
     /// Whether it is behind and catching up.
     pub syncing: bool,
+    /// The newest final block that it knows of.
+    pub highest: u64,
     /// Since when (Unix milliseconds) and why no block is made although there is work.
     pub stalled: Option<(u64, String)>,
 }
 
+/// What a node is to the members of its network, as far as it has the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// It is a validator and votes.
+    Votes,
+    /// It is a validator and does not vote: why.
+    Silent(String),
+    /// It is not a validator and follows: why.
+    Follows(String),
+    /// No member has named it.
+    Unnamed,
+}
+
+impl Seat {
+    /// Whether it is a validator of the epoch.
+    pub fn is_validator(&self) -> bool {
+        matches!(self, Self::Votes | Self::Silent(_))
+    }
+
+    /// Why it does not vote, if it says so.
+    pub fn why_silent(&self) -> Option<&str> {
+        match self {
+            Self::Votes | Self::Unnamed => None,
+            Self::Silent(why) | Self::Follows(why) => Some(why),
+        }
+    }
+}
+
 impl NodeReport {
+    /// Whether it has heard of the network, so that what it says of its seat can be relied on: a node
+    /// that has just started knows the genesis and nothing else.
+    pub fn is_settled(&self) -> bool {
+        self.quorum_connected() || self.stalled.is_some()
+    }
+
     /// Whether it is connected with a quorum, itself counted.
     pub fn quorum_connected(&self) -> bool {
         self.connected_validators >= self.quorum

@@ -162,6 +162,18 @@ pub enum Act {
         /// For or against.
         voice: Voice,
     },
+    /// It names a node as its observer, without a vote.
+    AddObserver {
+        /// The node's public key.
+        node_key: [u8; 32],
+        /// Where it is reached: `host:port`.
+        endpoint: String,
+    },
+    /// It takes that back; the key never comes back.
+    RemoveObserver {
+        /// The node's public key.
+        node_key: [u8; 32],
+    },
 }
 
 /// The newest block, as far as a transaction depends on it.
@@ -220,10 +232,10 @@ pub struct Outcome {
 /// Whether a transaction to the contract took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It made this proposal, or voted on it.
+    /// It did what it was to do.
     Done {
-        /// The proposal's number.
-        proposal: u64,
+        /// The number of the proposal that it made or voted on, if it did either.
+        proposal: Option<u64>,
     },
     /// It reverted.
     Reverted,

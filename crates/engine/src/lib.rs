@@ -15,6 +15,6 @@ pub mod windlass;
 
 pub use engine::{
     Engine, GenesisFile, GenesisInput, MemberKeys, NodeInput, NodeReport, PeerAddress, RpcRequest,
-    Sign, TestTransaction, ValidatorKeys,
+    Seat, Sign, TestTransaction, ValidatorKeys,
 };
 pub use error::EngineError;

@@ -88,6 +88,10 @@ codes! {
     InsufficientMemory = ("insufficient_memory", 422, "the network does not fit this machine", Input);
     /// The network has more validators than the machine's processors can serve.
     InsufficientProcessors = ("insufficient_processors", 422, "the network is too large for this machine's processors", Input);
+    /// The network would have more nodes than one may have.
+    TooManyNodes = ("too_many_nodes", 422, "the network would have too many nodes", Input);
+    /// The node is a validator's that votes.
+    NodeVotes = ("node_votes", 409, "the node votes", Conflict);
     /// The organization is not known.
     OrganizationNotFound = ("organization_not_found", 404, "no such organization", Absent);
     /// The organization has no such network.

@@ -88,6 +88,12 @@ pub struct BlockRef {
 pub enum NodeRole {
     /// It proposes and votes.
     Validator,
+    /// It is a validator that the members suspended: it follows.
+    Suspended,
+    /// It follows.
+    Observer,
+    /// No member has named it: the others don't let it in.
+    Unnamed,
 }
 
 /// Where a node is.
@@ -116,7 +122,7 @@ pub struct Node {
     pub name: String,
     /// The member that it belongs to.
     pub member: Name,
-    /// What it does.
+    /// What it does, as far as it says itself; the list of nodes asks the chain.
     pub role: NodeRole,
     /// Where it is.
     pub state: NodeState,
@@ -126,6 +132,18 @@ pub struct Node {
     pub started_at_ms: Option<u64>,
     /// The newest final block that it reported.
     pub tip: Option<BlockRef>,
+    /// The newest final block that it knows of; above its tip while it is catching up.
+    #[serde(default)]
+    pub highest: Option<u64>,
+    /// Whether it is behind and catching up.
+    #[serde(default)]
+    pub syncing: Option<bool>,
+    /// Whether it votes, as it says itself.
+    #[serde(default)]
+    pub voting: Option<bool>,
+    /// Why it does not vote, as it says itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_voting: Option<String>,
     /// Resident memory in bytes.
     pub resident_bytes: Option<u64>,
     /// Validators that it is connected with, itself counted.
@@ -216,7 +234,10 @@ pub struct Network {
     pub endpoint: Option<String>,
     /// The newest block that a quorum of nodes reported final.
     pub tip: Option<BlockRef>,
-    /// Its nodes, in the order of the genesis.
+    /// How many validators vote now, as its nodes say.
+    #[serde(default)]
+    pub voting_validators: Option<u32>,
+    /// Its nodes: those of the genesis in its order, then those that were added.
     pub nodes: Vec<Node>,
     /// The evidence of the last time that it became usable from nothing.
     pub evidence: Option<Evidence>,
@@ -230,7 +251,7 @@ pub struct Network {
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum OperationKind {
     /// Brings a network from declared to usable.
     Create,
@@ -246,6 +267,29 @@ pub enum OperationKind {
     Propose,
     /// Sends a member's vote.
     Vote,
+    /// Adds nodes to a network that runs.
+    AddNodes,
+    /// Leaves nothing of a node.
+    RemoveNode,
+    /// Has a member name a node as its observer.
+    AddObserver,
+    /// Has a member take back that a node is its observer.
+    RemoveObserver,
+}
+
+/// Nodes that a network is to have besides those that it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodesRequest {
+    /// The organization that they belong to; it need not be a member yet.
+    pub member: String,
+    /// How many; 1 unless said.
+    #[serde(default = "one")]
+    pub count: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// Where an operation is.
@@ -310,7 +354,13 @@ pub struct Operation {
     pub reason: Option<Reason>,
     /// What a create proved.
     pub evidence: Option<Evidence>,
-    /// What a destroy released.
+    /// The nodes that it adds or removes, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub nodes: Vec<String>,
+    /// The command that goes on from here, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next: Option<String>,
+    /// What a destroy, or the removal of a node, released.
     pub receipt: Option<ReleaseReceipt>,
     /// What came of a proposal or a vote.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -48,14 +48,14 @@ pub struct Released {
     pub released_at_ms: u64,
 }
 
-/// What a destroy hands back.
+/// What a destroy, or the removal of a node, hands back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReleaseReceipt {
-    /// The network that is gone.
+    /// The network that is gone, or that the node was of.
     pub network: NetworkId,
     /// The name it had.
     pub name: Name,
-    /// When the destroy was asked for, Unix milliseconds.
+    /// When it was asked for, Unix milliseconds.
     pub requested_at_ms: u64,
     /// When the last thing was verified gone, Unix milliseconds.
     pub completed_at_ms: u64,

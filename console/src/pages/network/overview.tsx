@@ -3,7 +3,7 @@ import { type ReactNode, useState } from "react";
 import { useBlocks } from "../../api/queries";
 import type { BlockSummary, Network, Node } from "../../api/types";
 import { formatBytes, formatNumber, formatWei } from "../../lib/format";
-import { memoryBytes, nodeLabel, runningNodes, sentence, toleratedFaults, validatorCount } from "../../lib/networks";
+import { memoryBytes, nodeLabel, roleLabel, runningNodes, sentence, toleratedFaults, validatorCount } from "../../lib/networks";
 import { Link, networkPath } from "../../router";
 import { CliLine, Hash } from "../../ui/copy";
 import { Failed, Skeleton } from "../../ui/feedback";
@@ -98,6 +98,7 @@ function NodeRow({ network, node }: { network: Network; node: Node }) {
         <Link to={networkPath(network.name, "logs", node.name)} title={`Logs of ${node.name}`}>
           {node.name}
         </Link>
+        {roleLabel(node.role) !== null && <span className="sub muted">{roleLabel(node.role)}</span>}
         {node.restarts > 0 && <span className="sub muted">restarted {node.restarts}×</span>}
       </th>
       <td>

@@ -12,6 +12,9 @@ use windlass_model::{
 
 use super::{WaitArgs, network::NamedArgs};
 
+/// Without nodes the command line must have it.
+const REQUIRED: &str = "it is required where no node is named";
+
 /// The floor of the base fee where none is said, as in a spec.
 const ONE_GWEI: u64 = 1_000_000_000;
 
@@ -94,6 +97,7 @@ impl From<VoiceArg> for Voice {
 #[command(after_help = "\
 Examples:
   windlass network propose trade --as acme suspend-validator validator-3
+  windlass network propose trade --as acme add-validator beta --node validator-4 validator-5
   windlass network propose trade --as acme remove-member beta --reason \"left the consortium\"
   windlass network propose trade --as acme set gas-limit 60000000
   windlass network propose trade --as acme set fees eip1559 --floor-wei 1000000000
@@ -149,10 +153,17 @@ pub(crate) enum ActionArgs {
     /// An organization becomes a member, with its first nodes
     AddMember {
         /// Its name
+        // Another id than that of the option by which every verb names an organization.
+        #[arg(id = "new_member", value_name = "ORGANIZATION")]
         organization: String,
+        /// Nodes of this platform, by name, that become its validators: account, keys and endpoints
+        /// are taken from them
+        #[arg(long = "node", num_args = 1.., value_name = "NODE",
+              conflicts_with_all = ["account", "validators", "observers"])]
+        nodes: Vec<String>,
         /// The account by which it proposes and votes
-        #[arg(long)]
-        account: AccountAddress,
+        #[arg(long, required_unless_present = "nodes")]
+        account: Option<AccountAddress>,
         /// Where the other members reach it: a host and port, or a URL
         #[arg(long, default_value = "", hide_default_value = true)]
         endpoint: String,
@@ -179,24 +190,30 @@ pub(crate) enum ActionArgs {
         /// Its organization or id
         member: Named,
     },
-    /// A member gets one more validator
+    /// A member gets one more validator, or several that are nodes of this platform
     AddValidator {
         /// Its organization or id
         member: Named,
         /// The validator's name
-        name: String,
+        #[arg(required_unless_present = "nodes")]
+        name: Option<String>,
+        /// Nodes of this platform, by name, that become validators: names, keys and endpoints are
+        /// taken from them
+        #[arg(long = "node", num_args = 1.., value_name = "NODE",
+              conflicts_with_all = ["name", "node_key", "consensus_key", "account", "endpoint"])]
+        nodes: Vec<String>,
         /// Its p2p identity, 64 hex digits
-        #[arg(long)]
-        node_key: Ed25519Key,
+        #[arg(long, required_unless_present = "nodes")]
+        node_key: Option<Ed25519Key>,
         /// The public key of its votes, 64 hex digits
-        #[arg(long)]
-        consensus_key: Ed25519Key,
+        #[arg(long, required_unless_present = "nodes")]
+        consensus_key: Option<Ed25519Key>,
         /// Its account, if it has one
         #[arg(long)]
         account: Option<AccountAddress>,
         /// Where it is reached: `host:port`
-        #[arg(long, default_value = "", hide_default_value = true)]
-        endpoint: String,
+        #[arg(long)]
+        endpoint: Option<String>,
     },
     /// A validator goes, and its keys never come back
     RemoveValidator {
@@ -315,12 +332,26 @@ pub(crate) enum SetArgs {
 impl From<ActionArgs> for Action {
     fn from(action: ActionArgs) -> Self {
         match action {
-            ActionArgs::AddMember { organization, account, endpoint, validators, observers } => {
+            ActionArgs::AddMember { organization, nodes, endpoint, .. } if !nodes.is_empty() => {
+                Self::AddMemberNodes { organization, endpoint, nodes }
+            }
+            ActionArgs::AddMember {
+                organization,
+                account,
+                endpoint,
+                validators,
+                observers,
+                nodes: _,
+            } => {
+                let account = account.expect(REQUIRED);
                 Self::AddMember { organization, account, endpoint, validators, observers }
             }
             ActionArgs::SuspendMember { member } => Self::SuspendMember { member },
             ActionArgs::ResumeMember { member } => Self::ResumeMember { member },
             ActionArgs::RemoveMember { member } => Self::RemoveMember { member },
+            ActionArgs::AddValidator { member, nodes, .. } if !nodes.is_empty() => {
+                Self::AddValidatorNodes { member, nodes }
+            }
             ActionArgs::AddValidator {
                 member,
                 name,
@@ -328,7 +359,15 @@ impl From<ActionArgs> for Action {
                 consensus_key,
                 account,
                 endpoint,
-            } => Self::AddValidator { member, name, node_key, consensus_key, account, endpoint },
+                nodes: _,
+            } => Self::AddValidator {
+                member,
+                name: name.expect(REQUIRED),
+                node_key: node_key.expect(REQUIRED),
+                consensus_key: consensus_key.expect(REQUIRED),
+                account,
+                endpoint: endpoint.unwrap_or_default(),
+            },
             ActionArgs::RemoveValidator { validator } => Self::RemoveValidator { validator },
             ActionArgs::SuspendValidator { validator } => Self::SuspendValidator { validator },
             ActionArgs::ResumeValidator { validator } => Self::ResumeValidator { validator },
@@ -460,6 +499,16 @@ mod tests {
             &json!({"action": "add_validator", "member": "beta", "name": "v", "node_key": key,
                 "consensus_key": key, "endpoint": ""}),
         );
+        check(
+            "add-member delta --node validator-4 --endpoint delta.example",
+            &json!({"action": "add_member_nodes", "organization": "delta",
+                "endpoint": "delta.example", "nodes": ["validator-4"]}),
+        );
+        check(
+            "add-validator beta --node validator-4 validator-5 --node 6",
+            &json!({"action": "add_validator_nodes", "member": "beta",
+                "nodes": ["validator-4", "validator-5", "6"]}),
+        );
         for verb in ["remove", "suspend", "resume"] {
             check(
                 &format!("{verb}-validator v-3"),
@@ -514,6 +563,11 @@ mod tests {
             "replace-key v both 12",
             "upgrade-rules 2",
             "add-member delta",
+            "add-member delta --node",
+            "add-member delta --node v --observer 12",
+            "add-validator beta",
+            "add-validator beta v",
+            "add-validator beta v --node validator-4",
             "dance",
         ] {
             let words = ["propose"].into_iter().chain(line.split(' '));

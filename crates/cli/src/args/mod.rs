@@ -10,7 +10,10 @@ use clap::{Args, Parser, Subcommand};
 use windlass_model::OperationId;
 
 pub(crate) use governance::{GovernanceVerb, ProposeArgs, VoteArgs};
-pub(crate) use network::{ApplyArgs, CreateArgs, DestroyArgs, LogsArgs, NetworkVerb, WaitArgs};
+pub(crate) use network::{
+    ApplyArgs, CreateArgs, DestroyArgs, LogsArgs, NetworkVerb, NodeAddArgs, NodeRmArgs, NodeVerb,
+    WaitArgs,
+};
 pub(crate) use proof::{GenesisArgs, ProofArgs, ProofVerb, VerifyArgs};
 
 /// Declare, run, connect, prove and dismantle blockchain networks.

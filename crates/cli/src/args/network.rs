@@ -25,6 +25,9 @@ pub(crate) enum NetworkVerb {
     Start(ChangeArgs),
     /// Print the genesis document, which proofs are verified against
     Genesis(GenesisArgs),
+    /// Add and remove nodes while the network runs
+    #[command(subcommand)]
+    Node(NodeVerb),
     /// Leave nothing of a network and print the receipt
     Destroy(DestroyArgs),
     #[command(flatten)]
@@ -121,6 +124,63 @@ Examples:
 pub(crate) struct DestroyArgs {
     /// The network's name or id
     pub(crate) network: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeVerb {
+    /// List a network's nodes, with what each is to the members
+    Ls(NamedArgs),
+    /// Add nodes, and return when they follow the network
+    ///
+    /// The nodes of a member whose key this platform holds are registered as its observers at once,
+    /// and the command returns when they have caught up. Those of an organization that is no member
+    /// yet are let in when the members vote it in. The answer says with which command.
+    Add(NodeAddArgs),
+    /// Leave nothing of a node and print the receipt
+    ///
+    /// A validator has to be voted out before: windlass network propose NETWORK remove-validator.
+    Rm(NodeRmArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass network node add trade --member acme --count 3
+  windlass network propose trade --as acme add-validator acme --node validator-4 validator-5")]
+pub(crate) struct NodeAddArgs {
+    /// The network's name or id
+    pub(crate) network: String,
+    /// The organization that they belong to; it need not be a member yet
+    #[arg(long, value_name = "ORGANIZATION")]
+    pub(crate) member: String,
+    /// How many
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_name = "N",
+        value_parser = whole_number,
+        allow_negative_numbers = true
+    )]
+    pub(crate) count: u32,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass network node rm trade validator-4      asks first
+  windlass network node rm trade validator-4 -y")]
+pub(crate) struct NodeRmArgs {
+    /// The network's name or id
+    pub(crate) network: String,
+    /// The node, by name, id or index
+    pub(crate) node: String,
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,

@@ -9,7 +9,9 @@ mod table;
 pub(crate) use governance::{
     ballot, members, observers, parameters, permissions, proposal, proposals, validators,
 };
-pub(crate) use network::{evidence, network, networks, operation, operations, receipt};
+pub(crate) use network::{
+    added, evidence, network, networks, nodes_of, operation, operations, receipt,
+};
 pub(crate) use table::Table;
 
 /// How wide the longest name of a step is: `test transaction`.

@@ -1,7 +1,7 @@
 //! Networks, operations, evidence and receipts as people read them.
 
 use windlass_model::{
-    network::{BlockRef, Evidence, Network, Node, Operation, Reason, StepTiming},
+    network::{BlockRef, Evidence, Network, Node, NodeRole, Operation, Reason, StepTiming},
     receipt::ReleaseReceipt,
 };
 
@@ -19,6 +19,11 @@ fn reason(reason: &Reason) -> String {
     format!("why         {} ({})\nremedy      {}\n", reason.message, reason.code, reason.remedy)
 }
 
+/// How many validators vote, as far as the nodes say; otherwise how many were declared.
+fn validators(network: &Network) -> u32 {
+    network.voting_validators.unwrap_or_else(|| network.spec.validators())
+}
+
 /// A list of networks.
 pub(crate) fn networks(networks: &[Network]) -> String {
     if networks.is_empty() {
@@ -30,7 +35,7 @@ pub(crate) fn networks(networks: &[Network]) -> String {
             network.name.to_string(),
             word(&network.state),
             word(&network.health),
-            network.spec.validators().to_string(),
+            validators(network).to_string(),
             height(network.tip.as_ref()),
             network.spec.chain_id.to_string(),
         ]);
@@ -49,8 +54,8 @@ pub(crate) fn network(network: &Network) -> String {
         word(&network.health),
         word(&network.spec.kind),
         network.spec.chain_id,
-        network.spec.validators(),
-        network.spec.tolerated_faults(),
+        validators(network),
+        validators(network).saturating_sub(1) / 3,
     );
     if let Some(hash) = &network.genesis_hash {
         append(&mut text, format_args!("genesis     {hash}\n"));
@@ -73,15 +78,16 @@ pub(crate) fn network(network: &Network) -> String {
 }
 
 fn nodes(nodes: &[Node]) -> String {
-    let head = ["NODE", "STATE", "PID", "HEIGHT", "PEERS", "MEMORY", "RESTARTS", "WHY"];
+    let head = ["NODE", "ROLE", "STATE", "PID", "HEIGHT", "PEERS", "MEMORY", "RESTARTS", "WHY"];
     let mut table = Table::new(&head);
     for node in nodes {
         table.row([
             node.name.clone(),
+            word(&node.role),
             word(&node.state),
             or_dash(node.pid.map(|pid| pid.to_string())),
             height(node.tip.as_ref()),
-            or_dash(node.connected_validators.map(|count| count.saturating_sub(1).to_string())),
+            or_dash(node.connected_validators.map(|count| peers(node, count).to_string())),
             or_dash(node.resident_bytes.map(mebibytes)),
             node.restarts.to_string(),
             // What a process wrote last follows the first line; `logs` has it too.
@@ -97,6 +103,71 @@ fn nodes(nodes: &[Node]) -> String {
         if let Some(Reason { code, remedy, .. }) = &node.reason {
             append(&mut text, format_args!("\n{}: {code}\n  {remedy}\n", node.name));
         }
+    }
+    text
+}
+
+/// The validators that a node is connected with, which counts itself if it is one.
+fn peers(node: &Node, connected: u32) -> u32 {
+    match node.role {
+        NodeRole::Validator => connected.saturating_sub(1),
+        NodeRole::Suspended | NodeRole::Observer | NodeRole::Unnamed => connected,
+    }
+}
+
+/// A list of nodes, with what each is to the members.
+pub(crate) fn nodes_of(nodes: &[Node]) -> String {
+    let head = ["NODE", "MEMBER", "ROLE", "STATE", "VOTES", "BLOCK", "WHY NOT"];
+    let mut table = Table::new(&head);
+    for node in nodes {
+        table.row([
+            node.name.clone(),
+            node.member.to_string(),
+            role(node.role).to_owned(),
+            word(&node.state),
+            or_dash(node.voting.map(|votes| if votes { "yes" } else { "no" }.to_owned())),
+            progress(node),
+            why_not(node),
+        ]);
+    }
+    table.text()
+}
+
+fn role(role: NodeRole) -> &'static str {
+    match role {
+        NodeRole::Validator => "validator",
+        NodeRole::Suspended => "validator, suspended",
+        NodeRole::Observer => "observer",
+        NodeRole::Unnamed => "not named",
+    }
+}
+
+/// Its newest block; while it catches up, of which.
+fn progress(node: &Node) -> String {
+    let Some(tip) = &node.tip else { return "-".to_owned() };
+    match (node.syncing, node.highest) {
+        (Some(true), Some(highest)) => format!("syncing: block {} of {highest}", tip.number),
+        (_, _) => tip.number.to_string(),
+    }
+}
+
+fn why_not(node: &Node) -> String {
+    let said = node.reason.as_ref().and_then(|reason| reason.message.lines().next());
+    let why = said.map(str::to_owned).or_else(|| node.not_voting.clone());
+    match node.role {
+        NodeRole::Unnamed => {
+            why.unwrap_or_else(|| "no member has named it: propose it, or remove it".to_owned())
+        }
+        NodeRole::Validator | NodeRole::Suspended | NodeRole::Observer => why.unwrap_or_default(),
+    }
+}
+
+/// What came of adding nodes, and how it goes on.
+pub(crate) fn added(operation: &Operation, nodes: &[Node]) -> String {
+    let own = nodes.iter().filter(|node| operation.nodes.contains(&node.name));
+    let mut text = nodes_of(&own.cloned().collect::<Vec<_>>());
+    if let Some(next) = &operation.next {
+        append(&mut text, format_args!("\nto have the members vote them in:\n  {next}\n"));
     }
     text
 }
@@ -142,13 +213,15 @@ fn proof(name: &str, evidence: &Evidence) -> String {
     text
 }
 
-/// What a destroy released.
-pub(crate) fn receipt(receipt: &ReleaseReceipt) -> String {
+/// What a destroy released, or the removal of a node.
+pub(crate) fn receipt(receipt: &ReleaseReceipt, nodes: &[String]) -> String {
     let took = receipt.completed_at_ms.saturating_sub(receipt.requested_at_ms);
+    let what = match nodes {
+        [] => format!("network `{}` ({})", receipt.name, receipt.network),
+        nodes => format!("{} of the network `{}`", nodes.join(", "), receipt.name),
+    };
     let mut text = format!(
-        "network `{}` ({}) is gone: {} things released and verified in {}\n\n",
-        receipt.name,
-        receipt.network,
+        "{what} is gone: {} things released and verified in {}\n\n",
         receipt.released.len(),
         duration(took)
     );
@@ -196,6 +269,12 @@ pub(crate) fn operation(operation: &Operation) -> String {
     if let Some(took) = took(operation) {
         append(&mut text, format_args!("took        {}\n", duration(took)));
     }
+    if !operation.nodes.is_empty() {
+        append(&mut text, format_args!("nodes       {}\n", operation.nodes.join(", ")));
+    }
+    if let Some(next) = &operation.next {
+        append(&mut text, format_args!("next        {next}\n"));
+    }
     if let Some(why) = &operation.reason {
         text.push_str(&reason(why));
     }
@@ -217,7 +296,7 @@ pub(crate) fn operation(operation: &Operation) -> String {
     }
     if let Some(released) = &operation.receipt {
         text.push('\n');
-        text.push_str(&receipt(released));
+        text.push_str(&receipt(released, &operation.nodes));
     }
     if let Some(outcome) = &operation.ballot {
         append(

@@ -4,6 +4,7 @@ mod context;
 mod governance;
 mod logs;
 mod network;
+mod nodes;
 mod operation;
 mod platform;
 mod proof;
@@ -11,7 +12,7 @@ pub(crate) mod verify;
 
 use std::time::Duration;
 
-use windlass_model::api::Accepted;
+use windlass_model::{api::Accepted, network::OperationKind};
 
 pub(crate) use self::context::run as context;
 use crate::{
@@ -71,7 +72,7 @@ impl Session {
                     progress::follow(&self.client, &operation.id, timeout, self.output).await?;
                 progress::succeeded(ended)?
             };
-            let gone = operation.receipt.is_some();
+            let gone = operation.kind == OperationKind::Destroy;
             if !wait.no_wait && !gone {
                 accepted.network = self.client.network(accepted.network.id.as_str()).await?;
             }

@@ -7,7 +7,7 @@ use windlass_model::{
     spec::Manifest,
 };
 
-use super::{Session, governance, logs};
+use super::{Session, governance, logs, nodes};
 use crate::{
     args::{ApplyArgs, CreateArgs, DestroyArgs, NetworkVerb},
     environment::{Outcome, problem},
@@ -38,6 +38,7 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
             session.conclude(accepted, &args.wait, |accepted| changed(accepted, "started")).await
         }
         NetworkVerb::Genesis(args) => super::proof::genesis(session, args).await,
+        NetworkVerb::Node(verb) => nodes::run(session, verb).await,
         NetworkVerb::Destroy(destroy) => self::destroy(session, destroy).await,
         NetworkVerb::Govern(verb) => governance::run(session, verb).await,
     }
@@ -104,7 +105,7 @@ async fn destroy(session: &Session, args: DestroyArgs) -> Outcome<()> {
     session.conclude(accepted, &args.wait, |accepted| changed(accepted, "destroyed")).await
 }
 
-fn changed(accepted: &Accepted, done: &str) -> String {
+pub(super) fn changed(accepted: &Accepted, done: &str) -> String {
     let name = &accepted.network.name;
     let Some(operation) = &accepted.operation else {
         return format!("network `{name}` is as it should be; nothing was to be done");
@@ -119,7 +120,7 @@ fn changed(accepted: &Accepted, done: &str) -> String {
     }
     let took = operation.finished_at_ms.map(|end| end.saturating_sub(operation.created_at_ms));
     match (&operation.evidence, &operation.receipt) {
-        (_, Some(receipt)) => render::receipt(receipt),
+        (_, Some(receipt)) => render::receipt(receipt, &operation.nodes),
         (Some(evidence), None) => render::evidence(name.as_str(), evidence, took),
         (None, None) => {
             let took =

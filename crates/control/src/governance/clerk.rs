@@ -17,7 +17,7 @@ use windlass_keys::KeyError;
 use windlass_model::{
     ErrorCode, NetworkId, OrganizationId, Problem,
     governance::{BallotOutcome, ProposalState},
-    network::{Intent, Operation, Reason, StepState},
+    network::{Intent, Operation, OperationKind, Reason, StepState},
 };
 
 use super::{
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     monitor::Monitor,
-    network::reasons,
+    network::{Wakes, reasons},
     operation::{self, Ending, step},
     service::Answer,
     store::{
@@ -52,6 +52,8 @@ pub(crate) struct Clerk {
     pub(crate) monitor: Monitor,
     /// Rung when a ballot was declared.
     pub(crate) bell: Arc<Notify>,
+    /// Who waits for what members do about nodes.
+    pub(crate) wakes: Arc<Wakes>,
     pub(crate) serving: Arc<Mutex<BTreeSet<NetworkId>>>,
 }
 
@@ -149,7 +151,7 @@ impl Clerk {
         };
         let step = match record {
             Some(record) if record.network.intent != Intent::Destroyed => {
-                let step = Box::pin(self.step(&record, ballot)).await;
+                let step = Box::pin(self.step(&record, ballot, before.kind)).await;
                 step.or_else(|problem| self.put_off(&record, &problem))
             }
             // Its key goes with the network.
@@ -180,17 +182,17 @@ impl Clerk {
     }
 
     /// The next step of a ballot.
-    async fn step(&self, record: &Record, ballot: &Ballot) -> Answer<Step> {
+    async fn step(&self, record: &Record, ballot: &Ballot, kind: OperationKind) -> Answer<Step> {
         let council = council::open(&self.world, &self.monitor, record).await?;
         let Some(transaction) = &ballot.transaction else {
             return self.sign(&council, ballot).await.map(Step::Signed);
         };
         if let Some(outcome) = council.outcome(transaction).await? {
-            return self.conclude(council, ballot, transaction, outcome).await;
+            return self.conclude(council, (ballot, kind), transaction, outcome).await;
         }
         council.send(transaction).await?;
         match council.outcome(transaction).await? {
-            Some(outcome) => self.conclude(council, ballot, transaction, outcome).await,
+            Some(outcome) => self.conclude(council, (ballot, kind), transaction, outcome).await,
             None => Ok(Step::Sent),
         }
     }
@@ -221,13 +223,17 @@ impl Clerk {
     async fn conclude(
         &self,
         council: Council<'_>,
-        ballot: &Ballot,
+        (ballot, kind): (&Ballot, OperationKind),
         transaction: &StoredTransaction,
         Outcome { block, verdict }: Outcome,
     ) -> Answer<Step> {
         let council = council.at(block.number);
         let proposal = match verdict {
-            Verdict::Done { proposal } => proposal,
+            Verdict::Done { proposal: Some(proposal) } => proposal,
+            Verdict::Done { proposal: None } if is_about_a_node(kind) => {
+                return Ok(Step::Ended(Ending::Succeeded));
+            }
+            Verdict::Done { proposal: None } => return Err(voteless(transaction)),
             Verdict::Reverted => {
                 let names = council::present(&council.roll().await?);
                 let output = council.reverted(&ballot.account, &ballot.data, block.number).await?;
@@ -293,8 +299,24 @@ impl Clerk {
             change.audit_outcome(&after, operation::outcome_of(&after), now_ms).await?;
         }
         change.commit("ballot").await?;
+        if operation::ended(&after) && is_about_a_node(after.kind) {
+            self.wakes.wake_known(&after.network);
+        }
         Ok(moved)
     }
+}
+
+/// Whether it is something that a member does about a node, without a vote.
+fn is_about_a_node(kind: OperationKind) -> bool {
+    matches!(kind, OperationKind::AddObserver | OperationKind::RemoveObserver)
+}
+
+fn voteless(transaction: &StoredTransaction) -> Box<Problem> {
+    Box::new(Problem::new(
+        ErrorCode::TransactionRefused,
+        format!("the transaction {} succeeded, and cast no vote", transaction.hash),
+        "this is a defect of Windlass: please report it",
+    ))
 }
 
 /// Whether no waiting mends it.

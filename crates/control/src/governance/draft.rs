@@ -14,6 +14,7 @@ use windlass_model::{
 
 use super::{
     council::{Council, present},
+    nodes,
     view::{self, held_key},
 };
 use crate::{service::Answer, store::rows::Record};
@@ -54,7 +55,7 @@ pub(crate) async fn proposal(council: &Council<'_>, request: ProposalRequest) ->
     let roll = council.roll().await?;
     let names = present(&roll);
     let member = choose(council.record, &roll, request.member.as_ref())?;
-    let mut actions = request.actions;
+    let mut actions = nodes::expand(council.record, &roll, request.actions)?;
     for action in &mut actions {
         resolve(action, &roll)?;
     }
@@ -186,7 +187,7 @@ fn resolve(action: &mut Action, roll: &Roll) -> Answer<()> {
     Ok(())
 }
 
-fn find_member<'a>(roll: &'a Roll, named: &Named) -> Answer<&'a MemberFacts> {
+pub(super) fn find_member<'a>(roll: &'a Roll, named: &Named) -> Answer<&'a MemberFacts> {
     let same = |one: &&MemberFacts| match named {
         Named::Id(id) => one.id == *id,
         Named::Name(name) => one.organization == *name,

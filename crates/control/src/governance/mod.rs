@@ -5,6 +5,7 @@
 //! | `council` | the contract of a network, asked through one of its nodes |
 //! | `view` | what it says, as the API shows it |
 //! | `draft` | intent in: who acts, what is meant by names, and whether the contract would take it |
+//! | `nodes` | actions that name nodes of this platform, in the words of the contract |
 //! | `clerk` | does it: signs and sends ballots, one after the other in a network |
 //!
 //! A *ballot* is a proposal or a vote that a member sends through the platform. docs/adr/0003 says
@@ -13,11 +14,13 @@
 mod clerk;
 mod council;
 mod draft;
+mod nodes;
 mod view;
 
 pub(crate) use clerk::Clerk;
 pub(crate) use council::{Council, open};
 pub(crate) use draft::{Draft, existing, proposal, vote};
+pub(crate) use nodes::{Membership, membership, seats};
 pub(crate) use view::{members, observers, proposals, validators};
 
 use windlass_model::{ErrorCode, Problem};

@@ -10,7 +10,7 @@
 //! is audited ([`audit`]).
 //!
 //! - [`access`]: who asks; [`guard`]: from where; [`extract`]: reading; [`failure`]: refusing.
-//! - [`networks`], [`governance`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
+//! - [`networks`], [`nodes`], [`governance`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
 //! - [`openapi`]: the document, made from the handlers; [`console`]: the console's files.
 
 mod access;
@@ -22,6 +22,7 @@ mod failure;
 mod governance;
 mod guard;
 mod networks;
+mod nodes;
 mod openapi;
 mod operations;
 mod platform;
@@ -168,6 +169,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(networks::stop))
         .routes(routes!(networks::start))
         .routes(routes!(networks::blocks))
+        .routes(routes!(nodes::list, nodes::add))
+        .routes(routes!(nodes::remove))
         .routes(routes!(networks::logs))
         .routes(routes!(governance::members))
         .routes(routes!(governance::validators))

@@ -7,80 +7,159 @@ use windlass_model::{
     network::{BlockRef, Health, Reason},
 };
 
-use crate::monitor::{LiveNetwork, LiveNode};
+use crate::{
+    monitor::{Known, LiveNetwork, LiveNode},
+    store::rows::Standing,
+};
 
 /// How many validators a block needs: more than two thirds.
 pub(crate) fn quorum(validators: usize) -> usize {
     validators - validators.saturating_sub(1) / 3
 }
 
-/// The newest block that a quorum has reported final; also of nodes that are gone now, as what is
-/// final stays final.
-pub(crate) fn tip(nodes: &BTreeMap<NodeId, LiveNode>) -> Option<BlockRef> {
-    let mut tips: Vec<&BlockRef> =
-        nodes.values().filter_map(|node| node.report.as_ref()).map(|report| &report.tip).collect();
-    tips.sort_by_key(|tip| std::cmp::Reverse(tip.number));
-    let at = quorum(nodes.len()).checked_sub(1)?;
-    tips.get(at).map(|tip| (*tip).clone())
+/// What a node is to the members: as it says, or as it said last.
+pub(crate) fn standing(live: Option<&LiveNode>, known: Option<&Known>) -> Standing {
+    let settled = live.and_then(LiveNode::answer).filter(|report| report.is_settled());
+    let noted = || known.map_or(Standing::Unnamed, |known| known.standing);
+    settled.map_or_else(noted, |report| (&report.seat).into())
 }
 
-/// Whether a running network can do its work, and why not.
+/// What the nodes of one standing say.
+fn of<'a>(
+    nodes: &'a BTreeMap<NodeId, LiveNode>,
+    known: &'a BTreeMap<NodeId, Known>,
+    wanted: Standing,
+) -> impl Iterator<Item = (&'a NodeId, Option<&'a LiveNode>)> {
+    let all = known.iter().map(move |(id, known)| (id, known, nodes.get(id)));
+    let of = all.filter(move |(_, known, live)| standing(*live, Some(known)) == wanted);
+    of.map(|(id, _, live)| (id, live))
+}
+
+/// What the nodes say of how many validators there are: the one with the newest tip knows it best.
+pub(crate) fn validators(
+    nodes: &BTreeMap<NodeId, LiveNode>,
+    known: &BTreeMap<NodeId, Known>,
+) -> Option<u32> {
+    let answers = |wanted| of(nodes, known, wanted).filter_map(|(_, live)| live?.answer());
+    let newest = |wanted| answers(wanted).max_by_key(|report| report.tip.number);
+    let newest = newest(Standing::Validator).or_else(|| newest(Standing::Follower))?;
+    Some(newest.validators)
+}
+
+/// The newest block that a quorum has reported final; also of nodes that are gone now, as what is
+/// final stays final. Where none of the nodes is a validator, the newest that one follows.
+pub(crate) fn tip(
+    nodes: &BTreeMap<NodeId, LiveNode>,
+    known: &BTreeMap<NodeId, Known>,
+) -> Option<BlockRef> {
+    let tips = |wanted| {
+        let reports = of(nodes, known, wanted).filter_map(|(_, live)| live?.report.as_ref());
+        let mut tips: Vec<&BlockRef> = reports.map(|report| &report.tip).collect();
+        tips.sort_by_key(|tip| std::cmp::Reverse(tip.number));
+        tips
+    };
+    let deciding = of(nodes, known, Standing::Validator).count();
+    match quorum(deciding).checked_sub(1) {
+        Some(at) => tips(Standing::Validator).get(at).map(|tip| (*tip).clone()),
+        None => tips(Standing::Follower).first().map(|tip| (*tip).clone()),
+    }
+}
+
+/// Whether a running network can do its work, and why not. What counts are the validators that decide
+/// on its blocks; of other nodes that are missing a healthy network has a note.
 pub(crate) fn judge(
     nodes: &BTreeMap<NodeId, LiveNode>,
-    names: &BTreeMap<NodeId, String>,
+    known: &BTreeMap<NodeId, Known>,
     now_ms: u64,
 ) -> (Health, Option<Reason>) {
-    let all = names.len();
-    let name_of = |id: &NodeId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
-    let answers: Vec<_> = nodes.values().filter_map(LiveNode::answer).collect();
-    let missing: Vec<String> = names
-        .keys()
-        .filter(|id| nodes.get(*id).and_then(LiveNode::answer).is_none())
-        .map(name_of)
+    let deciding: Vec<_> = of(nodes, known, Standing::Validator).collect();
+    if deciding.is_empty() && !known.is_empty() {
+        return of_followers(nodes, known, now_ms);
+    }
+    let answers: Vec<_> =
+        deciding.iter().filter_map(|(_, live)| live.and_then(LiveNode::answer)).collect();
+    let here = deciding.len();
+    let all = validators(nodes, known).and_then(|all| usize::try_from(all).ok()).unwrap_or(here);
+    // Those that other platforms have are seen by the nodes alone.
+    let elsewhere = all.saturating_sub(here);
+    let missing: Vec<&str> = deciding
+        .iter()
+        .filter(|(_, live)| live.and_then(LiveNode::answer).is_none())
+        .filter_map(|(id, _)| known.get(*id).map(|known| known.name.as_str()))
         .collect();
-    let reason = |message: String, remedy: &str| Reason {
-        code: ErrorCode::NetworkUnavailable,
-        message,
-        remedy: remedy.to_owned(),
-        since_ms: now_ms,
-    };
+    let needed = quorum(all);
     let connected = answers.iter().filter(|report| report.quorum_connected()).count();
-    if answers.len() < quorum(all) || connected < quorum(all) {
+    if connected == 0 || answers.len() + elsewhere < needed || connected + elsewhere < needed {
         let message = if missing.is_empty() {
             format!("{connected} of {all} nodes are connected with a quorum; no block is made")
         } else {
             format!(
-                "{} of {all} nodes answer, {} are needed; missing: {}",
+                "{} of {all} nodes answer, {needed} are needed; missing: {}",
                 answers.len(),
-                quorum(all),
                 missing.join(", ")
             )
         };
         let remedy = "nodes that ended are started again by themselves; it goes on from its disk";
-        return (Health::Unavailable, Some(reason(message, remedy)));
+        return (Health::Unavailable, Some(reason(message, remedy, now_ms)));
     }
     if let Some((since_ms, why)) = answers.iter().find_map(|report| report.stalled.clone()) {
         let stalled = answers.iter().filter(|report| report.stalled.is_some()).count();
-        if stalled >= quorum(all) {
-            let mut reason = reason(
-                format!("no block is made: {why}"),
-                "`windlass network logs` shows what the nodes do",
-            );
-            reason.since_ms = since_ms;
-            return (Health::Unavailable, Some(reason));
+        if stalled + elsewhere >= needed {
+            let message = format!("no block is made: {why}");
+            let remedy = "`windlass network logs` shows what the nodes do";
+            return (Health::Unavailable, Some(reason(message, remedy, since_ms)));
         }
     }
+    // A node that is gone may have been voted out since: then the others are all that decide.
+    let missed = !missing.is_empty() && answers.len() < all;
     let apart = answers.iter().any(|report| !report.quorum_connected() || report.syncing);
-    if !missing.is_empty() || apart {
-        let message = if missing.is_empty() {
-            "a node is catching up or looks for its peers".to_owned()
-        } else {
+    if missed || apart {
+        let message = if missed {
             format!("{} of {all} nodes answer; missing: {}", answers.len(), missing.join(", "))
+        } else {
+            "a node is catching up or looks for its peers".to_owned()
         };
         let remedy = "blocks are made; what is missing is started again by itself";
-        return (Health::Degraded, Some(reason(message, remedy)));
+        return (Health::Degraded, Some(reason(message, remedy, now_ms)));
     }
-    (Health::Healthy, None)
+    (Health::Healthy, note(nodes, known, now_ms))
+}
+
+/// None of the nodes decides: what they can do is follow.
+fn of_followers(
+    nodes: &BTreeMap<NodeId, LiveNode>,
+    known: &BTreeMap<NodeId, Known>,
+    now_ms: u64,
+) -> (Health, Option<Reason>) {
+    let followers = of(nodes, known, Standing::Follower).filter_map(|(_, live)| live?.answer());
+    if followers.filter(|report| report.quorum_connected()).count() > 0 {
+        return (Health::Healthy, note(nodes, known, now_ms));
+    }
+    let message = "none of the nodes here is connected with the network's validators".to_owned();
+    let remedy = "`windlass network node ls` says what each is to the members";
+    (Health::Unavailable, Some(reason(message, remedy, now_ms)))
+}
+
+/// What is missing without harm.
+fn note(
+    nodes: &BTreeMap<NodeId, LiveNode>,
+    known: &BTreeMap<NodeId, Known>,
+    now_ms: u64,
+) -> Option<Reason> {
+    let others = [Standing::Follower, Standing::Unnamed];
+    let others = others.into_iter().flat_map(|wanted| of(nodes, known, wanted));
+    let silent: Vec<&str> = others
+        .filter(|(_, live)| live.and_then(LiveNode::answer).is_none())
+        .filter_map(|(id, _)| known.get(id).map(|known| known.name.as_str()))
+        .collect();
+    let message = format!("nodes that do not decide do not answer: {}", silent.join(", "));
+    let remedy = "blocks are made; what is missing is started again by itself";
+    (!silent.is_empty()).then(|| reason(message, remedy, now_ms))
+}
+
+fn reason(message: String, remedy: &str, since_ms: u64) -> Reason {
+    let code = ErrorCode::NetworkUnavailable;
+    Reason { code, message, remedy: remedy.to_owned(), since_ms }
 }
 
 /// What about a network is worth a tick of its own, beside its tip.
@@ -90,21 +169,27 @@ pub(crate) fn shape(live: &LiveNetwork) -> impl PartialEq + use<> {
         .iter()
         .map(|(id, node)| {
             let process = node.process.as_ref().map(|running| running.pid);
-            let connected = node.answer().map(|report| report.connected_validators);
-            (id.clone(), process, connected, node.resident_bytes.map(|bytes| bytes >> 19))
+            let said = node
+                .answer()
+                .map(|report| (report.connected_validators, report.seat.clone(), report.syncing));
+            (id.clone(), process, said, node.resident_bytes.map(|bytes| bytes >> 19))
         })
         .collect();
-    (live.health, live.reason.clone(), nodes)
+    (live.health, live.reason.clone(), live.validators, nodes)
 }
 
 #[cfg(test)]
 mod tests {
-    use windlass_engine::NodeReport;
+    use windlass_engine::{NodeReport, Seat};
     use windlass_substrate::Running;
 
     use super::*;
 
     fn node(height: u64, connected: u32) -> LiveNode {
+        seated(height, connected, Seat::Votes)
+    }
+
+    fn seated(height: u64, connected: u32, seat: Seat) -> LiveNode {
         let process = Running { pid: 1, start_time_ticks: 1, started_at_ms: 1, ready: true };
         let report = NodeReport {
             revision: 1,
@@ -113,20 +198,53 @@ mod tests {
             tip: BlockRef { number: height, hash: format!("0x{height}") },
             connected_validators: connected,
             quorum: 3,
+            validators: 4,
+            seat,
             syncing: false,
+            highest: height,
             stalled: None,
         };
         LiveNode { process: Some(process), report: Some(report), ..LiveNode::default() }
     }
 
-    fn check(nodes: [LiveNode; 4], expect: (Health, Option<&str>, u64)) {
-        let ids = (0u8..4).map(|index| NodeId::from_entropy([index; 10]));
-        let names = ids.clone().zip(0..).map(|(id, n)| (id, format!("validator-{n}"))).collect();
+    /// The first four are validators as far as is known, and whoever comes after is nothing yet.
+    fn check<const N: usize>(nodes: [LiveNode; N], expect: (Health, Option<&str>, u64)) {
+        let ids = (0u8..).map(|index| NodeId::from_entropy([index; 10])).take(N);
+        let known = ids.clone().zip(0..).map(|(id, n)| {
+            let standing = if n < 4 { Standing::Validator } else { Standing::Unnamed };
+            (id, Known { name: format!("validator-{n}"), standing })
+        });
+        let known = known.collect();
         let nodes: BTreeMap<_, _> = ids.zip(nodes).collect();
-        let (health, reason) = judge(&nodes, &names, 7);
+        let (health, reason) = judge(&nodes, &known, 7);
         assert_eq!(health, expect.0, "{reason:?}");
         assert_eq!(reason.map(|reason| reason.message).as_deref(), expect.1);
-        assert_eq!(tip(&nodes).map(|tip| tip.number), Some(expect.2));
+        assert_eq!(tip(&nodes, &known).map(|tip| tip.number), Some(expect.2));
+    }
+
+    #[test]
+    fn nodes_that_do_not_decide_do_not_count() {
+        let dead = LiveNode { process: None, ..node(0, 0) };
+        let follows = || seated(9, 4, Seat::Follows("not a validator".to_owned()));
+        let all = || node(9, 4);
+        check([all(), all(), all(), all(), follows()], (Health::Healthy, None, 9));
+        check(
+            [all(), all(), all(), all(), dead.clone(), seated(0, 0, Seat::Unnamed)],
+            (Health::Healthy, Some("nodes that do not decide do not answer: validator-4"), 9),
+        );
+        // A follower is no substitute for a validator.
+        let two = || node(5, 2);
+        check(
+            [two(), two(), dead.clone(), dead, follows()],
+            (
+                Health::Unavailable,
+                Some("2 of 4 nodes answer, 3 are needed; missing: validator-2, validator-3"),
+                0,
+            ),
+        );
+        // One that was voted out says so, and another has taken its place.
+        check([all(), all(), all(), follows(), all()], (Health::Healthy, None, 9));
+        check([follows(), follows(), follows(), follows()], (Health::Healthy, None, 9));
     }
 
     #[test]

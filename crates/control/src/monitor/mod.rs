@@ -26,7 +26,7 @@ use windlass_substrate::{Instance, Running};
 pub(crate) use self::health::quorum;
 use crate::{
     network::{Observation, Wakes},
-    store::rows::NetworkRow,
+    store::rows::{NetworkRow, Standing},
     world::{Target, World},
 };
 
@@ -68,6 +68,8 @@ pub(crate) struct LiveNetwork {
     /// The newest block that a quorum reported.
     pub(crate) tip: Option<BlockRef>,
     pub(crate) answered_at_ms: Option<u64>,
+    /// How many validators vote now.
+    pub(crate) validators: Option<u32>,
     pub(crate) nodes: BTreeMap<NodeId, LiveNode>,
 }
 
@@ -106,9 +108,18 @@ struct Watched {
     state: NetworkState,
     /// An operation waits for what nodes say.
     busy: bool,
-    names: BTreeMap<NodeId, String>,
+    /// What the rows say of the nodes.
+    known: BTreeMap<NodeId, Known>,
     polls: BTreeMap<NodeId, (Target, CancellationToken)>,
     live: LiveNetwork,
+}
+
+/// What the rows say of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    /// What it is to the members, as it said last.
+    pub(crate) standing: Standing,
 }
 
 impl Monitor {
@@ -165,17 +176,25 @@ impl Monitor {
         self.shared.lock().get(network).map(|watched| watched.live.clone())
     }
 
-    /// Where the node with the newest tip answers, and the height of that tip.
+    /// Where the node with the newest tip answers, and the height of that tip. A validator is asked
+    /// before others: what those have may be of another day.
     pub(crate) fn best_node(&self, network: &NetworkId) -> Option<(Target, u64)> {
         let networks = self.shared.lock();
         let watched = networks.get(network)?;
         let answering = watched.live.nodes.iter().filter_map(|(id, node)| {
             let height = node.answer()?.tip.number;
             let (target, _) = watched.polls.get(id)?;
-            Some((height, target.clone()))
+            Some((watched.standing(id), height, target.clone()))
         });
-        let best = answering.max_by_key(|(height, _)| *height);
-        best.map(|(height, target)| (target, height))
+        let best = answering.max_by_key(|(standing, height, _)| (*standing, *height));
+        best.map(|(_, height, target)| (target, height))
+    }
+
+    /// What a node is to the members: as it says, or as it said last.
+    pub(crate) fn standing(&self, network: &NetworkId, node: &NodeId) -> Option<Standing> {
+        let networks = self.shared.lock();
+        let watched = networks.get(network)?;
+        watched.known.contains_key(node).then(|| watched.standing(node))
     }
 
     /// How many node processes run.
@@ -196,9 +215,11 @@ impl Monitor {
                 Some(_) | None => self.shared.silence(network, &node.id),
             }
         }
-        let names = observed.record.nodes.iter().map(|node| (node.id.clone(), node.name.clone()));
+        let known = observed.record.nodes.iter().map(|node| {
+            (node.id.clone(), Known { name: node.name.clone(), standing: node.standing() })
+        });
         self.shared.update(&network.id, self.shared.world.now_ms(), |watched| {
-            watched.names = names.collect();
+            watched.know(known.collect());
             watched.intent = network.intent;
             watched.state = network.state;
             watched.busy = network.operation.is_some();
@@ -330,29 +351,49 @@ impl Watched {
             intent: network.intent,
             state: network.state,
             busy: network.operation.is_some(),
-            names: BTreeMap::new(),
+            known: BTreeMap::new(),
             polls: BTreeMap::new(),
             live: LiveNetwork {
                 health: Health::Unknown,
                 reason: None,
                 tip: None,
                 answered_at_ms: None,
+                validators: None,
                 nodes: BTreeMap::new(),
             },
         }
     }
 
+    /// Takes what the rows say; nodes that have none are gone.
+    fn know(&mut self, known: BTreeMap<NodeId, Known>) {
+        self.live.nodes.retain(|id, _| known.contains_key(id));
+        self.polls.retain(|id, (_, cancel)| {
+            let stays = known.contains_key(id);
+            if !stays {
+                cancel.cancel();
+            }
+            stays
+        });
+        self.known = known;
+    }
+
+    /// What a node is to the members: as it says, or as it said last.
+    fn standing(&self, id: &NodeId) -> Standing {
+        health::standing(self.live.nodes.get(id), self.known.get(id))
+    }
+
     fn conclude(&mut self, now_ms: u64) {
         let live = &mut self.live;
         live.answered_at_ms = live.nodes.values().filter_map(|node| node.answered_at_ms).max();
-        if let Some(tip) = health::tip(&live.nodes)
+        live.validators = health::validators(&live.nodes, &self.known);
+        if let Some(tip) = health::tip(&live.nodes, &self.known)
             && live.tip.as_ref().is_none_or(|known| known.number <= tip.number)
         {
             live.tip = Some(tip);
         }
         let (health, reason) =
             if self.intent == Intent::Running && self.state == NetworkState::Usable {
-                health::judge(&live.nodes, &self.names, now_ms)
+                health::judge(&live.nodes, &self.known, now_ms)
             } else {
                 (Health::Unknown, None)
             };

@@ -76,7 +76,7 @@ impl Poll {
     /// Notes a report. True if an operation waits for more.
     fn heard(&self, shared: &Shared, report: NodeReport) -> bool {
         let now_ms = shared.world.now_ms();
-        let mut busy = false;
+        let (mut busy, mut new) = (false, false);
         shared.update(&self.network, now_ms, |watched| {
             busy = watched.busy;
             let Some(live) = watched.live.nodes.get_mut(&self.node) else { return };
@@ -86,8 +86,11 @@ impl Poll {
             live.report = Some(report);
             live.answered_at_ms = Some(now_ms);
             live.silence = None;
+            // What is known of it is to be written down.
+            let noted = watched.known.get(&self.node).map(|known| known.standing);
+            new = noted.is_some_and(|noted| noted != watched.standing(&self.node));
         });
-        if busy {
+        if busy || new {
             shared.wakes.wake_known(&self.network);
         }
         busy

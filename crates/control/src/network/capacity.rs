@@ -43,52 +43,60 @@ pub enum Overcommit {
     Warn,
 }
 
-/// Measures a network beside those that run. Answers warnings, or why it is refused.
+/// A network that is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) spec: &'a NetworkSpec,
+    /// How many nodes it is to have: any of them may come to be a validator.
+    pub(crate) nodes: u32,
+    /// What the user may ask for less of.
+    pub(crate) field: &'static str,
+}
+
+/// Measures a network beside those that run, each with so many nodes. Answers warnings, or why it is
+/// refused.
 pub(crate) fn check(
     engines: &Engines,
-    spec: &NetworkSpec,
-    running: &[NetworkSpec],
+    asked: Asked<'_>,
+    running: &[(NetworkSpec, u32)],
     machine: Machine,
 ) -> Result<Vec<String>, Box<Problem>> {
-    let found = [memory(engines, spec, running, machine), processors(engines, spec, machine)];
+    let found = [memory(engines, asked, running, machine), processors(engines, asked, machine)];
     let mut found = found.into_iter().flatten();
-    let tight = too_tight(engines, spec);
+    let tight = too_tight(engines, asked);
     match machine.overcommit {
         Overcommit::Warn => Ok(found.map(|problem| problem.detail).chain(tight).collect()),
         Overcommit::Refuse => found.next().map_or(Ok(tight.into_iter().collect()), |problem| {
-            let location = Location { field: Some("validators".to_owned()), ..Location::default() };
+            let location = Location { field: Some(asked.field.to_owned()), ..Location::default() };
             Err(Box::new(problem.at(location)))
         }),
     }
 }
 
-fn node_mib(engines: &Engines, spec: &NetworkSpec) -> u32 {
-    let validators = spec.validators();
-    engines.get(spec.engine).map_or(0, |engine| engine.memory_per_node_mib(validators))
+fn node_mib(engines: &Engines, spec: &NetworkSpec, nodes: u32) -> u32 {
+    engines.get(spec.engine).map_or(0, |engine| engine.memory_per_node_mib(nodes))
 }
 
 /// A bound below the need is the user's to set, and ends the nodes that come to need more.
-fn too_tight(engines: &Engines, spec: &NetworkSpec) -> Option<String> {
-    let (need, limit) = (node_mib(engines, spec), spec.node_limits.memory_mib);
+fn too_tight(engines: &Engines, Asked { spec, nodes, .. }: Asked<'_>) -> Option<String> {
+    let (need, limit) = (node_mib(engines, spec, nodes), spec.node_limits.memory_mib);
     (limit < need).then(|| {
         format!(
-            "`node_limits.memory_mib` is {limit}, and a node of {} validators comes to need {need} \
-             MiB: the system ends nodes that reach their limit",
-            spec.validators()
+            "`node_limits.memory_mib` is {limit}, and a node of {nodes} validators comes to need \
+             {need} MiB: the system ends nodes that reach their limit"
         )
     })
 }
 
 fn memory(
     engines: &Engines,
-    spec: &NetworkSpec,
-    running: &[NetworkSpec],
+    Asked { spec, nodes, .. }: Asked<'_>,
+    running: &[(NetworkSpec, u32)],
     machine: Machine,
 ) -> Option<Problem> {
-    let need =
-        |spec: &NetworkSpec| (u64::from(spec.validators()), u64::from(node_mib(engines, spec)));
-    let (nodes, each) = need(spec);
-    let others: u64 = running.iter().map(need).map(|(nodes, each)| nodes * each).sum();
+    let each = |spec: &NetworkSpec, nodes: u32| u64::from(node_mib(engines, spec, nodes));
+    let others = running.iter().map(|(spec, nodes)| u64::from(*nodes) * each(spec, *nodes));
+    let (others, each, nodes) = (others.sum::<u64>(), each(spec, nodes), u64::from(nodes));
     let sum = nodes * each + others;
     let has = machine.memory_bytes >> 20;
     (sum > has).then(|| {
@@ -99,17 +107,20 @@ fn memory(
                  {others} MiB: {sum} MiB of the machine's {has} MiB",
                 nodes * each
             ),
-            "ask for fewer validators, stop or destroy networks that are not needed, or run the \
+            "ask for fewer nodes, stop or destroy networks that are not needed, or run the \
              platform with `--overcommit`; `node_limits` are bounds and are not counted",
         )
     })
 }
 
-fn processors(engines: &Engines, spec: &NetworkSpec, machine: Machine) -> Option<Problem> {
+fn processors(
+    engines: &Engines,
+    Asked { spec, nodes: validators, .. }: Asked<'_>,
+    machine: Machine,
+) -> Option<Problem> {
     let engine = engines.get(spec.engine)?;
     let processors = u64::from(machine.processors.max(1));
     let budget = processors * MESSAGES_A_PROCESSOR;
-    let validators = spec.validators();
     let messages = engine.messages_per_block(validators);
     let fits = |count: &u32| engine.messages_per_block(*count) <= budget;
     (messages > budget).then(|| {
@@ -160,8 +171,10 @@ mod tests {
         machine: Machine,
     ) -> Result<Vec<String>, Box<Problem>> {
         let engines = engines();
-        let running: Vec<_> = running.iter().map(|count| spec(*count)).collect();
-        check(&engines, &spec(validators), &running, machine)
+        let running: Vec<_> = running.iter().map(|count| (spec(*count), *count)).collect();
+        let spec = &spec(validators);
+        let asked = Asked { spec, nodes: validators, field: "validators" };
+        check(&engines, asked, &running, machine)
     }
 
     #[track_caller]
@@ -185,10 +198,27 @@ mod tests {
         let engines = engines();
         let mut spec = spec(20);
         spec.node_limits.memory_mib = 100;
-        let warnings = check(&engines, &spec, &[], machine(1 << 20, 8)).unwrap();
+        let check = |spec: &NetworkSpec| {
+            let asked = Asked { spec, nodes: 20, field: "validators" };
+            check(&engines, asked, &[], machine(1 << 20, 8))
+        };
+        let warnings = check(&spec).unwrap();
         assert!(warnings[0].contains("is 100") && warnings[0].contains("104 MiB"), "{warnings:?}");
         spec.node_limits.memory_mib = 104;
-        assert_eq!(check(&engines, &spec, &[], machine(1 << 20, 8)), Ok(Vec::new()));
+        assert_eq!(check(&spec), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn nodes_that_were_added_are_measured_and_not_what_was_declared() {
+        let (engines, spec) = (engines(), spec(4));
+        let grown = |nodes| {
+            let asked = Asked { spec: &spec, nodes, field: "count" };
+            check(&engines, asked, &[(spec.clone(), 7)], machine(1_010, 8))
+        };
+        assert_eq!(grown(6), Ok(Vec::new()));
+        let problem = grown(7).unwrap_err();
+        assert!(problem.detail.contains("7 nodes need 78 MiB each = 546 MiB"), "{problem:?}");
+        assert_eq!(problem.location.unwrap().field.as_deref(), Some("count"));
     }
 
     #[test]

@@ -117,7 +117,13 @@ pub(crate) fn begin(
         OperationKind::Stop => Intent::Stopped,
         OperationKind::Start | OperationKind::Create => Intent::Running,
         OperationKind::Destroy => Intent::Destroyed,
-        OperationKind::Update | OperationKind::Propose | OperationKind::Vote => network.intent,
+        OperationKind::Update
+        | OperationKind::AddNodes
+        | OperationKind::RemoveNode
+        | OperationKind::Propose
+        | OperationKind::Vote
+        | OperationKind::AddObserver
+        | OperationKind::RemoveObserver => network.intent,
     };
     network.state = match kind {
         OperationKind::Stop => NetworkState::Stopping,
@@ -125,8 +131,12 @@ pub(crate) fn begin(
         OperationKind::Destroy => NetworkState::Destroying,
         OperationKind::Create
         | OperationKind::Update
+        | OperationKind::AddNodes
+        | OperationKind::RemoveNode
         | OperationKind::Propose
-        | OperationKind::Vote => network.state,
+        | OperationKind::Vote
+        | OperationKind::AddObserver
+        | OperationKind::RemoveObserver => network.state,
     };
     network.generation += 1;
     network.status.reason = None;

@@ -88,6 +88,8 @@ fn nodes(world: &World, spec: &NetworkSpec) -> Vec<NodeRow> {
             id: NodeId::from_entropy(world.random()),
             name: format!("validator-{index}"),
             member,
+            ordinal: u32::try_from(index).unwrap_or(u32::MAX),
+            added_at_ms: None,
             node_key: key(Purpose::Node),
             consensus_key: key(Purpose::Consensus),
             port: None,
@@ -99,10 +101,15 @@ fn nodes(world: &World, spec: &NetworkSpec) -> Vec<NodeRow> {
 /// An account for each member: the one that the spec names, or one with a key of its own.
 fn accounts(world: &World, spec: &NetworkSpec) -> Vec<AccountRow> {
     let account = |member: &Member| match &member.account {
-        Some(address) => AccountRow { key: None, address: Some(address.to_string()) },
-        None => AccountRow { key: Some(KeyId::from_entropy(world.random())), address: None },
+        Some(address) => AccountRow { key: None, address: Some(address.to_string()), member: None },
+        None => new_account(world, None),
     };
     spec.members.iter().map(account).collect()
+}
+
+/// An account that is to get a key of its own.
+pub(crate) fn new_account(world: &World, member: Option<Name>) -> AccountRow {
+    AccountRow { key: Some(KeyId::from_entropy(world.random())), address: None, member }
 }
 
 /// 256 random bits in base 32, lower case, without letters that look alike.

@@ -28,30 +28,51 @@ pub(crate) fn workload(
     desired: Desired,
 ) -> Result<Workload, Reason> {
     let record = &observed.record;
-    let peers: Vec<PeerAddress> = record
-        .nodes
-        .iter()
-        .map(|peer| PeerAddress {
-            node_key: peer.node_key.public.unwrap_or_default(),
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, peer.port.unwrap_or_default())),
-        })
-        .collect();
-    let index = record.nodes.iter().position(|one| one.id == node.id).unwrap_or_default();
+    let known = peers(record, node);
+    let (addresses, bootstrap) =
+        if node.is_founder() { (known, Vec::new()) } else { (Vec::new(), known) };
     let input = NodeInput {
         installation: &observed.installation,
         organization: &record.network.organization,
         network: &record.network.id,
         node: &node.id,
-        index,
+        listen: loopback(node.port.unwrap_or_default()),
         genesis: record.network.genesis.as_deref().unwrap_or_default(),
         node_key: &node.node_key.id,
         consensus_key: &node.consensus_key.id,
         vault: &observed.vault,
-        peers: &peers,
+        addresses: &addresses,
+        bootstrap: &bootstrap,
         spec: &record.network.spec,
         desired,
     };
     engine.workload(&input).map_err(|error| engine_reason(&error, observed.now_ms))
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// The nodes that one is configured with, in the order in which they came: founders have each other,
+/// and who comes later has those that were there. Neither changes when nodes come or go: a node that
+/// is configured anew has to be restarted.
+fn peers(record: &Record, node: &NodeRow) -> Vec<PeerAddress> {
+    let knows = |founder: bool, ordinal: u32| {
+        if node.is_founder() { founder } else { ordinal < node.ordinal }
+    };
+    let here =
+        record.nodes.iter().filter(|peer| knows(peer.is_founder(), peer.ordinal)).map(|peer| {
+            let node_key = peer.node_key.public.unwrap_or_default();
+            (peer.ordinal, node_key, peer.port.unwrap_or_default())
+        });
+    let departed = record.network.status.departed.iter();
+    let gone = departed
+        .filter(|peer| knows(peer.founder, peer.ordinal) && node.ordinal < peer.until)
+        .map(|peer| (peer.ordinal, peer.node_key, peer.port));
+    let mut peers: Vec<(u32, [u8; 32], u16)> = here.chain(gone).collect();
+    peers.sort_unstable();
+    let peer = |(_, node_key, port)| PeerAddress { node_key, address: loopback(port) };
+    peers.into_iter().map(peer).collect()
 }
 
 /// What the genesis is made from; `None` while a key is missing.
@@ -90,33 +111,38 @@ pub(crate) fn inventory(observed: &Observation) -> Vec<Thing> {
         record.network.name.as_str(),
     )];
     for node in &record.nodes {
-        let owner = node.name.as_str();
-        if let Some(instance) = observed.instances.get(&WorkloadId::of_node(&node.id)) {
-            if let Some(pid) = instance.pid() {
-                things.push(thing(ReleasedKind::Process, format!("pid {pid}"), owner));
-            }
-            for port in instance.ports.values() {
-                things.push(thing(ReleasedKind::Port, format!("127.0.0.1:{port}"), owner));
-            }
-            for socket in instance.sockets.values() {
-                things.push(thing(ReleasedKind::Socket, socket.display().to_string(), owner));
-            }
-            if let Some(directory) = &instance.directory {
-                let name = directory.display().to_string();
-                things.push(thing(ReleasedKind::Directory, name, owner));
-            }
-        }
-        for key in [&node.node_key, &node.consensus_key] {
-            if key.public.is_some() || observed.held_keys.contains(&key.id) {
-                things.push(thing(ReleasedKind::Key, key.id.to_string(), owner));
-            }
+        things.extend(of_node(observed, node));
+    }
+    for (member, account) in record.accounts() {
+        let AccountRow { key: Some(key), address, .. } = account else { continue };
+        if address.is_some() || observed.held_keys.contains(key) {
+            things.push(thing(ReleasedKind::Key, key.to_string(), member.as_str()));
         }
     }
-    let accounts = &record.network.status.accounts;
-    for (member, account) in record.network.spec.members.iter().zip(accounts) {
-        let AccountRow { key: Some(key), address } = account else { continue };
-        if address.is_some() || observed.held_keys.contains(key) {
-            things.push(thing(ReleasedKind::Key, key.to_string(), member.organization.as_str()));
+    things
+}
+
+/// Everything that one node has.
+pub(crate) fn of_node(observed: &Observation, node: &NodeRow) -> Vec<Thing> {
+    let thing = |kind, name: String| Thing { kind, name, owner: node.name.clone() };
+    let mut things = Vec::new();
+    if let Some(instance) = observed.instances.get(&WorkloadId::of_node(&node.id)) {
+        if let Some(pid) = instance.pid() {
+            things.push(thing(ReleasedKind::Process, format!("pid {pid}")));
+        }
+        for port in instance.ports.values() {
+            things.push(thing(ReleasedKind::Port, format!("127.0.0.1:{port}")));
+        }
+        for socket in instance.sockets.values() {
+            things.push(thing(ReleasedKind::Socket, socket.display().to_string()));
+        }
+        if let Some(directory) = &instance.directory {
+            things.push(thing(ReleasedKind::Directory, directory.display().to_string()));
+        }
+    }
+    for key in [&node.node_key, &node.consensus_key] {
+        if key.public.is_some() || observed.held_keys.contains(&key.id) {
+            things.push(thing(ReleasedKind::Key, key.id.to_string()));
         }
     }
     things

@@ -8,9 +8,8 @@
 
 use futures::future::join_all;
 use windlass_engine::Engine;
-use windlass_keys::{KeyError, PublicKey, Purpose};
 use windlass_model::{
-    ErrorCode, KeyId, NodeId,
+    ErrorCode, NodeId,
     network::{Evidence, Intent, NetworkState, Operation, OperationState, Reason},
     workload::{Desired, Workload},
 };
@@ -18,8 +17,7 @@ use windlass_model::{
 use crate::{
     gateway::{Need, Published, endpoint},
     network::{
-        Reconciler,
-        describe::{engine_reason, genesis_input},
+        Reconciler, errands,
         observe::Observation,
         plan::{Action, Plan},
         probe, reasons, teardown,
@@ -27,7 +25,7 @@ use crate::{
     operation::{self, Ending},
     store::{
         StoreError,
-        rows::{ProcessRef, Record, StoredTransaction, TeardownRecord},
+        rows::{Ballot, ProcessRef, Record, Standing, TeardownRecord, Thing},
     },
 };
 
@@ -54,6 +52,8 @@ pub(crate) struct Execution<'a> {
     proof: Option<probe::Proof>,
     endpoint: Option<probe::EndpointProof>,
     url: Option<String>,
+    /// What members are to do, declared with what is saved.
+    errands: Vec<(Ballot, Operation)>,
     released: bool,
     /// Whether the world was acted upon.
     acted: bool,
@@ -83,6 +83,7 @@ pub(crate) async fn execute(
         proof: None,
         endpoint: None,
         url: None,
+        errands: Vec::new(),
         released: false,
         acted: false,
     };
@@ -161,9 +162,17 @@ impl Execution<'_> {
                     node.status.port_taken = false;
                 }
             }
-            Action::Inventory(inventory) => {
-                self.after.network.status.teardown =
-                    Some(TeardownRecord { inventory, ..TeardownRecord::default() });
+            Action::NoteStanding { node, standing } => {
+                if let Some(node) = self.after.node_mut(&node) {
+                    node.status.standing = Some(standing);
+                }
+            }
+            Action::Inventory(inventory) => self.begin_teardown(inventory),
+            Action::NodeInventory { node, things } => errands::inventory(self, &node, things),
+            Action::Declare { node, errand } => errands::declare(self, &node, errand)?,
+            Action::NoteDone { node, errand } => errands::done(self, &node, errand),
+            Action::GiveUp { node, errand, reason } => {
+                errands::give_up(self, &node, errand, reason);
             }
             Action::MakeGenesis => self.make_genesis(now_ms)?,
             Action::SendTest => self.send_test().await,
@@ -175,6 +184,7 @@ impl Execution<'_> {
                 teardown::release(self).await?;
                 self.released = true;
             }
+            Action::ReleaseNode(node) => teardown::release_node(self, &node).await?,
             Action::CreateKey { .. }
             | Action::CreateAccount { .. }
             | Action::Ensure { .. }
@@ -184,13 +194,27 @@ impl Execution<'_> {
         Ok(())
     }
 
-    fn with_operation(&mut self, change: impl FnOnce(&mut Operation)) {
+    /// What was gone of nodes that were going already belongs to the receipt too.
+    fn begin_teardown(&mut self, inventory: Vec<Thing>) {
+        let leaving = self.after.nodes.iter().filter_map(|node| node.status.leaving.as_ref());
+        let begun = leaving.filter_map(|leaving| leaving.teardown.clone());
+        let released = begun.flat_map(|teardown| teardown.released).collect();
+        let teardown = TeardownRecord { inventory, released, ..TeardownRecord::default() };
+        self.after.network.status.teardown = Some(teardown);
+    }
+
+    pub(crate) fn with_operation(&mut self, change: impl FnOnce(&mut Operation)) {
         if let Some(operation) = self.after.current_operation() {
             change(operation);
         }
     }
 
-    fn explain(&mut self, reason: Option<Reason>) {
+    /// Declares what a member is to do; the clerk does it.
+    pub(crate) fn ballot(&mut self, ballot: Ballot, operation: Operation) {
+        self.errands.push((ballot, operation));
+    }
+
+    pub(crate) fn explain(&mut self, reason: Option<Reason>) {
         self.after.network.status.reason.clone_from(&reason);
         self.with_operation(|operation| operation.reason = reason);
     }
@@ -224,67 +248,6 @@ impl Execution<'_> {
             node.status.retry_at_ms = 0;
             node.status.reason = None;
         }
-    }
-
-    async fn create_keys(&mut self, keys: Vec<(NodeId, KeyId, Purpose)>) -> Result<(), Failure> {
-        let holder = &self.reconciler.world.keys;
-        let made =
-            join_all(keys.iter().map(|(_, key, purpose)| holder.create(key, *purpose))).await;
-        for ((node, id, purpose), made) in keys.into_iter().zip(made) {
-            let public = made.and_then(|public| public.ed25519().ok_or(KeyError::Signing));
-            let public =
-                public.map_err(|error| Failure(reasons::of_keys(&error, self.now_ms())))?;
-            let Some(node) = self.after.node_mut(&node) else { continue };
-            let row = match purpose {
-                Purpose::Node => &mut node.node_key,
-                Purpose::Consensus | Purpose::Account => &mut node.consensus_key,
-            };
-            if row.id == id {
-                row.public = Some(public);
-            }
-        }
-        Ok(())
-    }
-
-    async fn create_accounts(&mut self, accounts: Vec<(usize, KeyId)>) -> Result<(), Failure> {
-        let holder = &self.reconciler.world.keys;
-        let made =
-            join_all(accounts.iter().map(|(_, key)| holder.create(key, Purpose::Account))).await;
-        for ((member, _), made) in accounts.into_iter().zip(made) {
-            let public = made.and_then(|public| match public {
-                PublicKey::Account(_) => Ok(public),
-                PublicKey::Ed25519(_) => Err(KeyError::Signing),
-            });
-            let public =
-                public.map_err(|error| Failure(reasons::of_keys(&error, self.now_ms())))?;
-            if let Some(account) = self.after.network.status.accounts.get_mut(member) {
-                account.address = Some(format!("0x{public}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn make_genesis(&mut self, now_ms: u64) -> Result<(), Failure> {
-        let account = windlass_keys::throwaway_account()
-            .map_err(|error| Failure(reasons::of_keys(&error, now_ms)))?;
-        let address = windlass_keys::Secp256k1Signer::address(&account);
-        let refused = |error| Failure(engine_reason(&error, now_ms));
-        let Some(input) = genesis_input(&self.after, address) else { return Ok(()) };
-        let genesis = self.engine.genesis(&input).map_err(refused)?;
-        let sign = |hash: [u8; 32]| {
-            windlass_keys::Secp256k1Signer::sign_hash(&account, &hash)
-                .expect("a key in memory signs any hash")
-        };
-        let spec = &self.after.network.spec;
-        let test = self.engine.test_transaction(spec, address, 0, &sign).map_err(refused)?;
-        self.after.network.status.genesis_hash = Some(genesis.hash);
-        self.after.network.genesis = Some(genesis.content);
-        self.after.network.status.test_transaction = Some(StoredTransaction {
-            method: test.send.method.to_owned(),
-            params: test.send.params,
-            hash: test.hash,
-        });
-        Ok(())
     }
 
     /// Each node by itself: one that doesn't start is noted on the node, and the others go on.
@@ -427,7 +390,22 @@ impl Execution<'_> {
         if let Some((operation, outcome)) = outcome(before, &self.after) {
             change.audit_outcome(operation, outcome, now_ms).await?;
         }
+        for (ballot, operation) in &self.errands {
+            change.put_ballot(ballot).await?;
+            change.put_operation(operation).await?;
+            if let Some(asked) = &before.network.operation {
+                change.share_request(&operation.id, asked).await?;
+            }
+            let (organization, id) = (&operation.organization, operation.id.as_str());
+            change.announce(organization, "operation", id, now_ms).await?;
+        }
         change.commit(if self.released { "release" } else { "save" }).await?;
+        if !self.errands.is_empty() {
+            self.reconciler.bell.notify_one();
+        }
+        if routed(before) != routed(&self.after) {
+            self.reconciler.gateway.wake();
+        }
         Ok(if self.released { Progress::Gone } else { Progress::Moved })
     }
 }
@@ -448,6 +426,11 @@ fn alongside(one: &Action, other: &Action) -> bool {
             | (Action::Remove(_), Action::Remove(_))
             | (Action::DestroyKey(_), Action::DestroyKey(_))
     )
+}
+
+/// What the gateway's routes depend on, of the nodes.
+fn routed(record: &Record) -> Vec<(&NodeId, Standing)> {
+    record.nodes.iter().map(|node| (&node.id, node.standing())).collect()
 }
 
 /// The operation that was under way and has ended, and how.

@@ -5,9 +5,12 @@
 //! | `declare` | intent in: checks a manifest and writes the rows |
 //! | `capacity` | whether it fits the machine |
 //! | `change` | intent changed: stop, start, destroy, apply |
+//! | `nodes` | intent in: nodes that are added, and that go |
 //! | `observe` | what is there: rows and world |
-//! | `plan`, `running` | what is to be done: pure, makes every choice |
+//! | `plan`, `running`, `joining`, `leaving` | what is to be done: pure, makes every choice |
 //! | `execute` | does it: the only caller of `Substrate::ensure` |
+//! | `errands` | what members do about nodes without a vote: declared here, sent by the clerk |
+//! | `founding` | does it: keys, accounts, genesis |
 //! | `teardown` | the end: the only caller of `Substrate::remove` and of key destruction |
 //! | `probe` | questions by which a network shows that it works |
 //! | `view` | the network as the API shows it |
@@ -22,7 +25,12 @@ pub(crate) mod capacity;
 pub(crate) mod change;
 pub(crate) mod declare;
 mod describe;
+mod errands;
 mod execute;
+mod founding;
+mod joining;
+mod leaving;
+pub(crate) mod nodes;
 mod observe;
 mod plan;
 pub(crate) mod probe;
@@ -37,6 +45,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use windlass_model::{NetworkId, OrganizationId};
 
 pub use backoff::Backoff;
@@ -62,6 +71,8 @@ pub(crate) struct Reconciler {
     pub(crate) monitor: Monitor,
     pub(crate) gateway: Gateway,
     pub(crate) wakes: Arc<Wakes>,
+    /// Tells the clerk that something was declared that a member is to send.
+    pub(crate) bell: Arc<Notify>,
 }
 
 /// Why a pass came to nothing; the next one tries again.

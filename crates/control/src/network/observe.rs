@@ -8,8 +8,8 @@ use std::{
 use windlass_engine::NodeReport;
 use windlass_keys::KeyError;
 use windlass_model::{
-    KeyId, NetworkId, NodeId, OrganizationId, WorkloadId,
-    network::{Intent, StepState},
+    KeyId, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId,
+    network::{Intent, Operation, StepState},
 };
 use windlass_substrate::{Instance, LabelSelector, SubstrateError};
 
@@ -18,7 +18,7 @@ use crate::{
     network::{Reconciler, backoff::Backoff},
     store::{
         Find, StoreError,
-        rows::{NodeRow, Record},
+        rows::{NodeRow, Record, Standing},
     },
 };
 
@@ -39,6 +39,8 @@ pub(crate) struct Observation {
     pub(crate) offered_ports: Vec<u16>,
     /// Which keys are held; looked up for a teardown only.
     pub(crate) held_keys: BTreeSet<KeyId>,
+    /// What has become of what members are to do about nodes.
+    pub(crate) errands: BTreeMap<OperationId, Operation>,
 }
 
 /// Why the world can't be seen.
@@ -62,6 +64,12 @@ impl Observation {
     pub(crate) fn report(&self, node: &NodeRow) -> Option<&NodeReport> {
         let running = self.instance(node)?.running()?;
         self.live.get(&node.id)?.report_of(running)
+    }
+
+    /// What the node is to the members: as it says, or as it said last.
+    pub(crate) fn standing(&self, node: &NodeRow) -> Standing {
+        let settled = self.report(node).filter(|report| report.is_settled());
+        settled.map_or_else(|| node.standing(), |report| (&report.seat).into())
     }
 
     /// Since when this step is the one under way, if it is.
@@ -94,12 +102,14 @@ pub(crate) async fn observe(
         .with("network", id.as_str());
     let listed = world.substrate.list(&selector).await?;
     let instances = listed.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
-    let held_keys = if record.network.intent == Intent::Destroyed {
+    let leaving = record.nodes.iter().any(NodeRow::is_leaving);
+    let held_keys = if leaving || record.network.intent == Intent::Destroyed {
         world.keys.list().await?.into_iter().collect()
     } else {
         BTreeSet::new()
     };
     let offered_ports = offer_ports(reconciler, &record).await?;
+    let errands = errands(reconciler, &record).await?;
     let observed = Observation {
         now_ms: world.now_ms(),
         installation: reconciler.installation.clone(),
@@ -110,15 +120,36 @@ pub(crate) async fn observe(
         instances,
         offered_ports,
         held_keys,
+        errands,
     };
     reconciler.monitor.attend(&observed);
     Ok(Some(observed))
 }
 
+/// The operations by which members do something about nodes, as long as they are waited for.
+async fn errands(
+    reconciler: &Reconciler,
+    record: &Record,
+) -> Result<BTreeMap<OperationId, Operation>, StoreError> {
+    let mut found = BTreeMap::new();
+    for node in &record.nodes {
+        let leaving = node.status.leaving.as_ref();
+        let withdrawal = leaving.and_then(|leaving| leaving.withdrawal.as_ref());
+        let waited_for = [node.status.registration.as_ref(), withdrawal];
+        for errand in waited_for.into_iter().flatten().filter(|errand| !errand.done) {
+            let Some(id) = &errand.operation else { continue };
+            let operation = reconciler.store.operation(&record.network.organization, id).await?;
+            found.extend(operation.map(|operation| (id.clone(), operation)));
+        }
+    }
+    Ok(found)
+}
+
 /// Free ports that no row names: a stopped node's port is kept although nobody listens on it.
 async fn offer_ports(reconciler: &Reconciler, record: &Record) -> Result<Vec<u16>, StoreError> {
     let wanted = record.network.intent == Intent::Running;
-    let without = |node: &&NodeRow| node.port.is_none() || node.status.port_taken;
+    let without =
+        |node: &&NodeRow| !node.is_leaving() && (node.port.is_none() || node.status.port_taken);
     let missing = record.nodes.iter().filter(without).count();
     if !wanted || missing == 0 {
         return Ok(Vec::new());

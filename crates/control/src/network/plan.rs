@@ -7,6 +7,8 @@
 //! | intent | the way there |
 //! |---|---|
 //! | running | keys → genesis and ports → processes → peers → test transaction (once) → endpoint |
+//! | running, a node is added | keys and port → process → its member names it → it has the tip |
+//! | running, a node goes | its member takes that back → process → keys → its row |
 //! | stopped | endpoint → processes |
 //! | destroyed | endpoint → processes → keys → records; the row last |
 
@@ -29,7 +31,7 @@ use crate::{
         reasons, running,
     },
     operation::step,
-    store::rows::{NodeRow, ProcessRef, TeardownRecord, Thing},
+    store::rows::{NodeRow, ProcessRef, Standing, TeardownRecord, Thing},
 };
 
 /// What to do, and when to look again if nothing happens before.
@@ -62,8 +64,18 @@ pub(crate) enum Action {
     NoteStopped(NodeId),
     /// The node listens on this port from now on.
     ChoosePort { node: NodeId, port: u16 },
+    /// What a node is to the members has changed.
+    NoteStanding { node: NodeId, standing: Standing },
     /// Everything that exists at the beginning of a teardown.
     Inventory(Vec<Thing>),
+    /// The same of a node.
+    NodeInventory { node: NodeId, things: Vec<Thing> },
+    /// A member is to do this about a node.
+    Declare { node: NodeId, errand: Errand },
+    /// A member has done it.
+    NoteDone { node: NodeId, errand: Errand },
+    /// It can't be done: the operation that needs it is over.
+    GiveUp { node: NodeId, errand: Errand, reason: Reason },
     /// World: a key is made.
     CreateKey { node: NodeId, key: KeyId, purpose: Purpose },
     /// World: the key of a member's account is made; members count from 0 in the spec.
@@ -88,6 +100,17 @@ pub(crate) enum Action {
     Conclude(NetworkState),
     /// The teardown is done: the receipt is written and the rows go.
     Release,
+    /// The teardown of a node is done: its row goes.
+    ReleaseNode(NodeId),
+}
+
+/// What a member does about a node without a vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// It names it as an observer.
+    Register,
+    /// It takes that back.
+    Withdraw,
 }
 
 /// Makes the plan.

@@ -5,7 +5,7 @@ use windlass_engine::{Engine, NodeReport};
 use windlass_keys::Purpose;
 use windlass_model::{
     ErrorCode,
-    network::{NetworkState, Reason},
+    network::{NetworkState, OperationKind, Reason},
     workload::{Desired, Workload},
 };
 
@@ -13,11 +13,12 @@ use crate::{
     monitor::quorum,
     network::{
         describe::workload,
+        joining, leaving,
         observe::Observation,
         plan::{Action, Plan, Start, note_process, to_be_proved, up_to_date},
     },
     operation::step,
-    store::rows::{AccountRow, NodeRow},
+    store::rows::{AccountRow, NodeRow, Standing},
 };
 
 /// How long the test transaction is waited for before it is sent again.
@@ -26,6 +27,8 @@ const TEST_RETRY_MS: u64 = 500;
 const PATIENCE_MS: u64 = 3_000;
 
 pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) {
+    note_standings(observed, plan);
+    leaving::plan(observed, plan);
     if found(observed, plan) {
         return;
     }
@@ -33,14 +36,19 @@ pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan)
     if operation {
         plan.push(Action::SetState(on_the_way(observed.record.network.state)));
     }
-    if !start(observed, engine, plan) {
-        if operation {
-            plan.push(Action::Reach(step::PROCESSES));
+    let settled = start(observed, engine, plan);
+    joining::register(observed, plan);
+    match joining::under_way(observed) {
+        Some(OperationKind::AddNodes) => return joining::plan(observed, plan),
+        Some(OperationKind::RemoveNode) => return,
+        Some(_) | None if !settled => {
+            if operation {
+                plan.push(Action::Reach(step::PROCESSES));
+            }
+            return;
         }
-        return;
-    }
-    if !operation {
-        return plan.explain(observed, None);
+        Some(_) => {}
+        None => return plan.explain(observed, None),
     }
     if let Err(waiting) = met(observed) {
         plan.push(Action::Reach(step::PEERS));
@@ -57,11 +65,22 @@ pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan)
     plan.push(Action::Conclude(NetworkState::Usable));
 }
 
+/// What nodes say of themselves that is not known of them yet.
+fn note_standings(observed: &Observation, plan: &mut Plan) {
+    for node in &observed.record.nodes {
+        let standing = observed.standing(node);
+        if standing != node.standing() {
+            plan.push(Action::NoteStanding { node: node.id.clone(), standing });
+        }
+    }
+}
+
 /// Keys, ports and genesis. True if the plan has to be carried out before there can be more.
 fn found(observed: &Observation, plan: &mut Plan) -> bool {
     let record = &observed.record;
     let before = plan.actions.len();
-    for node in &record.nodes {
+    let staying = || record.nodes.iter().filter(|node| !node.is_leaving());
+    for node in staying() {
         for (key, purpose) in
             [(&node.node_key, Purpose::Node), (&node.consensus_key, Purpose::Consensus)]
         {
@@ -72,18 +91,20 @@ fn found(observed: &Observation, plan: &mut Plan) -> bool {
         }
     }
     for (member, account) in record.network.status.accounts.iter().enumerate() {
-        if let AccountRow { key: Some(key), address: None } = account {
+        if let AccountRow { key: Some(key), address: None, .. } = account {
             plan.push(Action::CreateAccount { member, key: key.clone() });
         }
     }
     if plan.actions.len() > before {
-        plan.actions.insert(before, Action::SetState(NetworkState::Creating));
-        plan.actions.insert(before + 1, Action::Reach(step::KEYS));
+        plan.actions.insert(before, Action::Reach(step::KEYS));
+        if record.network.genesis.is_none() {
+            plan.actions.insert(before, Action::SetState(NetworkState::Creating));
+        }
         plan.push(Action::Reach(step::GENESIS));
     }
     let without = |node: &&NodeRow| node.port.is_none() || node.status.port_taken;
     let mut offered = observed.offered_ports.iter();
-    for node in record.nodes.iter().filter(without) {
+    for node in staying().filter(without) {
         let Some(port) = offered.next() else {
             plan.explain(observed, Some(no_port(observed.now_ms)));
             plan.wake_at(observed.now_ms + PATIENCE_MS);
@@ -118,7 +139,7 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     let mut due = Vec::new();
     let mut outdated = Vec::new();
     let mut waiting = Vec::new();
-    for node in &observed.record.nodes {
+    for node in observed.record.nodes.iter().filter(|node| !node.is_leaving()) {
         let wanted = match workload(observed, engine, node, Desired::Running) {
             Ok(wanted) => wanted,
             Err(reason) => {
@@ -128,7 +149,7 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
         };
         match note_process(observed, node, plan) {
             Start::Now => due.push((node, wanted)),
-            Start::Later if is_broken(observed, node) => {}
+            Start::Later if !counts(observed, node) || is_broken(observed, node) => {}
             Start::Later => waiting.push(node),
             Start::Runs if up_to_date(observed.instance(node), &wanted) => {}
             Start::Runs => outdated.push((node, wanted)),
@@ -149,6 +170,11 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     settled
 }
 
+/// Whether the network needs the node to be what it is for: those that decide its blocks.
+fn counts(observed: &Observation, node: &NodeRow) -> bool {
+    !node.is_leaving() && observed.standing(node) == Standing::Validator
+}
+
 /// Whether a node waits for somebody to repair it. A network that works without it does not; one
 /// that is being created has to be proven by every node.
 fn is_broken(observed: &Observation, node: &NodeRow) -> bool {
@@ -157,7 +183,8 @@ fn is_broken(observed: &Observation, node: &NodeRow) -> bool {
         node.status.process.is_none()
             && reason.is_some_and(|reason| reason.code == ErrorCode::LedgerDamaged)
     };
-    let nodes = &observed.record.nodes;
+    let nodes: Vec<&NodeRow> =
+        observed.record.nodes.iter().filter(|node| counts(observed, node)).collect();
     let sound = nodes.iter().filter(|node| !is_damaged(node)).count();
     is_damaged(node) && sound >= quorum(nodes.len()) && !to_be_proved(observed)
 }
@@ -165,14 +192,15 @@ fn is_broken(observed: &Observation, node: &NodeRow) -> bool {
 /// A network in use is changed one node at a time, and only while all the others answer.
 fn one_at_a_time(observed: &Observation, outdated: &[(&NodeRow, Workload)]) -> usize {
     let Some((next, _)) = outdated.first() else { return 0 };
-    let others = observed.record.nodes.iter().filter(|node| node.id != next.id);
+    let others = observed.record.nodes.iter().filter(|node| counts(observed, node));
+    let others = others.filter(|node| node.id != next.id);
     usize::from(others.map(|node| observed.report(node)).all(|report| report.is_some()))
 }
 
 /// Whether the nodes have found each other; otherwise what is waited for.
 fn met(observed: &Observation) -> Result<(), String> {
-    let nodes: Vec<&NodeRow> =
-        observed.record.nodes.iter().filter(|node| !is_broken(observed, node)).collect();
+    let counted = observed.record.nodes.iter().filter(|node| counts(observed, node));
+    let nodes: Vec<&NodeRow> = counted.filter(|node| !is_broken(observed, node)).collect();
     let all = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
     let hash = observed.record.network.status.genesis_hash.as_deref();
     let reports: Vec<(&NodeRow, Option<&NodeReport>)> =
@@ -233,7 +261,7 @@ fn prove(observed: &Observation, plan: &mut Plan) -> bool {
 }
 
 /// Waits for the world; after some patience the object says what for.
-fn wait(observed: &Observation, plan: &mut Plan, waiting: String) {
+pub(super) fn wait(observed: &Observation, plan: &mut Plan, waiting: String) {
     let since_ms = observed.step_since_ms();
     if observed.now_ms.saturating_sub(since_ms) < PATIENCE_MS {
         plan.wake_at(since_ms.saturating_add(PATIENCE_MS));

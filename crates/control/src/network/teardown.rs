@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 use windlass_model::{
-    ErrorCode, KeyId, WorkloadId,
-    network::Reason,
+    ErrorCode, KeyId, NodeId, WorkloadId,
+    network::{OperationKind, Reason},
     receipt::{ReleaseReceipt, Released, ReleasedKind},
 };
 use windlass_substrate::LabelSelector;
@@ -22,7 +22,7 @@ use crate::{
         reasons,
     },
     operation::{self, Ending},
-    store::rows::{Record, TeardownRecord, Thing},
+    store::rows::{Departed, NodeRow, Record, TeardownRecord, Thing},
 };
 
 /// Removes workloads, all at the same time.
@@ -37,7 +37,9 @@ pub(crate) async fn remove(
         let now_ms = execution.now_ms();
         execution.reconciler.monitor.forget_workload(&id);
         let owner = owner(&execution.after, &id);
-        let Some(teardown) = &mut execution.after.network.status.teardown else { continue };
+        let node = execution.after.nodes.iter().find(|node| WorkloadId::of_node(&node.id) == id);
+        let node = node.map(|node| node.id.clone());
+        let Some(teardown) = teardown_of(&mut execution.after, node.as_ref()) else { continue };
         match removed {
             Ok(removal) => {
                 let lines = removal.released.into_iter();
@@ -62,7 +64,8 @@ pub(crate) async fn destroy_keys(
         let now_ms = execution.now_ms();
         let paths = destroyed.map_err(|error| Failure(reasons::of_keys(&error, now_ms)))?;
         let owner = key_owner(&execution.after, &id);
-        let Some(teardown) = &mut execution.after.network.status.teardown else { continue };
+        let node = node_of_key(&execution.after, &id).map(|node| node.id.clone());
+        let Some(teardown) = teardown_of(&mut execution.after, node.as_ref()) else { continue };
         if paths.is_empty() {
             continue;
         }
@@ -80,6 +83,17 @@ pub(crate) async fn destroy_keys(
         }
     }
     Ok(())
+}
+
+/// Where it is noted what is gone: at the network if all of it goes, otherwise at the node.
+fn teardown_of<'a>(
+    record: &'a mut Record,
+    node: Option<&NodeId>,
+) -> Option<&'a mut TeardownRecord> {
+    if record.network.status.teardown.is_some() {
+        return record.network.status.teardown.as_mut();
+    }
+    record.node_mut(node?)?.status.leaving.as_mut()?.teardown.as_mut()
 }
 
 /// The gateway does not serve the network any more.
@@ -120,7 +134,8 @@ pub(crate) async fn release(execution: &mut Execution<'_>) -> Result<(), Failure
         return Err(Failure(still_there(&still, now_ms)));
     }
     let now_ms = execution.now_ms();
-    let receipt = receipt(&execution.after, now_ms);
+    let teardown = execution.after.network.status.teardown.clone().unwrap_or_default();
+    let receipt = receipt(&execution.after, teardown, now_ms);
     if let Some(operation) = execution.after.current_operation() {
         operation::end(operation, Ending::Released(Box::new(receipt)), now_ms);
     }
@@ -128,10 +143,73 @@ pub(crate) async fn release(execution: &mut Execution<'_>) -> Result<(), Failure
     Ok(())
 }
 
+/// Looks once more that nothing of a node is left, and takes its row away.
+pub(crate) async fn release_node(
+    execution: &mut Execution<'_>,
+    id: &NodeId,
+) -> Result<(), Failure> {
+    let (world, now_ms) = (&execution.reconciler.world, execution.now_ms());
+    let Some(node) = execution.after.node(id).cloned() else { return Ok(()) };
+    let selector = LabelSelector::all()
+        .with("installation", execution.observed.installation.as_str())
+        .with("node", id.as_str());
+    let left = world.substrate.list(&selector).await;
+    let left = left.map_err(|error| Failure(reasons::of_substrate(&error, now_ms)))?;
+    let held = world.keys.list().await;
+    let held = held.map_err(|error| Failure(reasons::of_keys(&error, now_ms)))?;
+    let keys = [&node.node_key.id, &node.consensus_key.id];
+    let still = left
+        .iter()
+        .map(|instance| instance.id.to_string())
+        .chain(keys.into_iter().filter(|id| held.contains(id)).map(ToString::to_string))
+        .next();
+    let mut teardown = node.status.leaving.unwrap_or_default().teardown.unwrap_or_default();
+    if let Some(still) = still {
+        teardown.removed.clear();
+        if let Some(known) = teardown_of(&mut execution.after, Some(id)) {
+            *known = teardown;
+        }
+        return Err(Failure(still_there(&still, now_ms)));
+    }
+    let now_ms = execution.now_ms();
+    let receipt = receipt(&execution.after, teardown, now_ms);
+    let after = &mut execution.after;
+    if let Some(operation) = after.current_operation()
+        && operation.kind == OperationKind::RemoveNode
+        && operation.nodes.contains(&node.name)
+    {
+        operation::end(operation, Ending::Released(Box::new(receipt)), now_ms);
+        after.network.operation = None;
+    }
+    depart(after, id);
+    Ok(())
+}
+
+/// Takes a node's row away, and keeps its address as long as others are configured with it.
+pub(crate) fn depart(record: &mut Record, id: &NodeId) {
+    let until = record.next_ordinal();
+    record.network.status.next_ordinal = until;
+    let Some(at) = record.nodes.iter().position(|node| node.id == *id) else { return };
+    let node = record.nodes.remove(at);
+    let departed = &mut record.network.status.departed;
+    if let (Some(node_key), Some(port)) = (node.node_key.public, node.port) {
+        let (ordinal, founder) = (node.ordinal, node.is_founder());
+        departed.push(Departed { ordinal, founder, node_key, port, until });
+    }
+    departed.retain(|gone| {
+        record.nodes.iter().any(|node| {
+            if node.is_founder() {
+                gone.founder
+            } else {
+                (gone.ordinal..gone.until).contains(&node.ordinal)
+            }
+        })
+    });
+}
+
 /// The receipt: every line of the inventory, and whatever else was found on the way.
-pub(crate) fn receipt(record: &Record, now_ms: u64) -> ReleaseReceipt {
-    let TeardownRecord { inventory, released, .. } =
-        record.network.status.teardown.clone().unwrap_or_default();
+fn receipt(record: &Record, teardown: TeardownRecord, now_ms: u64) -> ReleaseReceipt {
+    let TeardownRecord { inventory, released, .. } = teardown;
     let mut seen = BTreeSet::new();
     let mut lines: Vec<Released> =
         released.into_iter().filter(|line| seen.insert((line.kind, line.name.clone()))).collect();
@@ -170,15 +248,16 @@ fn owner(record: &Record, id: &WorkloadId) -> String {
     node.map_or_else(|| id.to_string(), |node| node.name.clone())
 }
 
+fn node_of_key<'a>(record: &'a Record, id: &KeyId) -> Option<&'a NodeRow> {
+    record.nodes.iter().find(|node| node.node_key.id == *id || node.consensus_key.id == *id)
+}
+
 fn key_owner(record: &Record, id: &KeyId) -> String {
-    let node =
-        record.nodes.iter().find(|node| node.node_key.id == *id || node.consensus_key.id == *id);
-    let accounts = record.network.status.accounts.iter();
-    let members = record.network.spec.members.iter().zip(accounts);
-    let mut members = members.filter(|(_, account)| account.key.as_ref() == Some(id));
+    let node = node_of_key(record, id);
+    let mut members = record.accounts().filter(|(_, account)| account.key.as_ref() == Some(id));
     match (node, members.next()) {
         (Some(node), _) => node.name.clone(),
-        (None, Some((member, _))) => member.organization.to_string(),
+        (None, Some((member, _))) => member.to_string(),
         (None, None) => record.network.name.to_string(),
     }
 }

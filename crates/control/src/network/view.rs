@@ -1,5 +1,6 @@
 //! The network as the API shows it: its rows, and over them what its nodes say now.
 
+use windlass_engine::Seat;
 use windlass_model::{
     ErrorCode, NodeId,
     network::{Health, Intent, Network, NetworkState, Node, NodeRole, NodeState, Reason},
@@ -8,7 +9,7 @@ use windlass_model::{
 use crate::{
     gateway::endpoint,
     monitor::{LiveNetwork, LiveNode},
-    store::rows::{NodeRow, Record},
+    store::rows::{NodeRow, Record, Standing},
 };
 
 /// What is not in the rows.
@@ -50,6 +51,7 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
         genesis_hash: row.status.genesis_hash.clone(),
         endpoint: gateway.filter(|_| proved).map(|base| endpoint(&base, row)),
         tip: live.and_then(|live| live.tip.clone()),
+        voting_validators: live.and_then(|live| live.validators),
         nodes,
         evidence: row.status.evidence.clone(),
         operation: row.operation.clone(),
@@ -63,15 +65,25 @@ fn node(record: &Record, row: &NodeRow, live: Option<&LiveNode>) -> Node {
     let answer = live.and_then(LiveNode::answer);
     let silence = live.and_then(|live| live.silence.as_deref());
     let state = state(record, row, (process.is_some(), answer.is_some()));
+    let said = answer.filter(|report| report.is_settled());
+    let standing = said.map_or_else(|| row.standing(), |report| (&report.seat).into());
     Node {
         id: row.id.clone(),
         name: row.name.clone(),
         member: row.member.clone(),
-        role: NodeRole::Validator,
+        role: match standing {
+            Standing::Validator => NodeRole::Validator,
+            Standing::Follower => NodeRole::Observer,
+            Standing::Unnamed => NodeRole::Unnamed,
+        },
         state,
         pid: process.map(|process| process.pid),
         started_at_ms: process.map(|process| process.started_at_ms),
         tip: live.and_then(|live| live.report.as_ref()).map(|report| report.tip.clone()),
+        highest: answer.map(|report| report.highest),
+        syncing: answer.map(|report| report.syncing),
+        voting: said.map(|report| report.seat == Seat::Votes),
+        not_voting: said.and_then(|report| report.seat.why_silent()).map(str::to_owned),
         resident_bytes: live.and_then(|live| live.resident_bytes),
         connected_validators: answer.map(|report| report.connected_validators),
         restarts: row.status.restarts,
@@ -111,8 +123,9 @@ fn reason(row: &NodeRow, silence: Option<&str>, live: Option<&LiveNode>) -> Opti
 
 /// A node by its name, its id or its index.
 pub(crate) fn find_node<'a>(record: &'a Record, named: &str) -> Option<&'a NodeRow> {
-    let by_index = named.parse::<usize>().ok().and_then(|index| record.nodes.get(index));
+    let index = named.parse::<u32>().ok();
     let id = named.parse::<NodeId>().ok();
     let same = |node: &&NodeRow| node.name == named || Some(&node.id) == id.as_ref();
+    let by_index = record.nodes.iter().find(|node| Some(node.ordinal) == index);
     record.nodes.iter().find(same).or(by_index)
 }

@@ -189,7 +189,7 @@ impl Control {
         drop(change);
         let record = self.record(&organization, network).await?;
         let draft = self.draft(&record, asked).await?;
-        let ballot = self.declared(&record, &draft)?;
+        let ballot = self.ballot_of(&record, &draft)?;
         let object = (&organization, &record.network.id, &record.network.name);
         let operation =
             operation::begin(ballot.operation.clone(), object, kind, ballot.created_at_ms);
@@ -230,7 +230,7 @@ impl Control {
         Ok(accepted)
     }
 
-    fn declared(&self, record: &Record, draft: &Draft) -> Answer<Ballot> {
+    fn ballot_of(&self, record: &Record, draft: &Draft) -> Answer<Ballot> {
         Ok(Ballot {
             operation: OperationId::from_entropy(self.inner.world.random()),
             organization: record.network.organization.clone(),
@@ -255,7 +255,7 @@ impl Control {
         }
     }
 
-    async fn council<'a>(&'a self, record: &'a Record) -> Answer<Council<'a>> {
+    pub(super) async fn council<'a>(&'a self, record: &'a Record) -> Answer<Council<'a>> {
         governance::open(&self.inner.world, &self.inner.monitor, record).await
     }
 }

@@ -7,6 +7,7 @@
 mod ballots;
 mod events;
 mod mutate;
+mod nodes;
 mod read;
 mod refusals;
 mod sessions;
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_model::{ErrorCode, OrganizationId, Problem, api::Organization};
 
+pub(crate) use self::read::node_not_found;
 pub use self::{refusals::Refusal, sessions::ShutdownRequest};
 pub use crate::{
     authorize::{Action, Actor, Granted, authorize},
@@ -187,6 +189,7 @@ impl Control {
             world: inner.world.clone(),
             monitor: inner.monitor.clone(),
             bell: Arc::clone(&inner.bell),
+            wakes: Arc::clone(&inner.wakes),
             serving: Arc::default(),
         };
         tracker.spawn(clerk.run(tracker.clone(), shutdown.clone()));
@@ -223,6 +226,7 @@ impl Control {
             monitor: inner.monitor.clone(),
             gateway: inner.gateway.clone(),
             wakes: Arc::clone(&inner.wakes),
+            bell: Arc::clone(&inner.bell),
         }
     }
 }

@@ -5,12 +5,12 @@ use windlass_model::{
     ErrorCode, Name, OperationId, OrganizationId, Problem,
     api::{Accepted, ApplyPlan, Organization},
     network::{Operation, OperationKind},
-    spec::{Defaults, Manifest, NetworkSpec},
+    spec::{Defaults, Manifest},
 };
 
 use crate::{
     network::{
-        capacity,
+        capacity::{self, Asked},
         change::{self, Decision},
         declare,
     },
@@ -23,10 +23,10 @@ use crate::{
 const DRAWS: usize = 16;
 
 /// What a change came to, before it is answered.
-struct Outcome {
-    record: Record,
-    operation: Option<Operation>,
-    warnings: Vec<String>,
+pub(super) struct Outcome {
+    pub(super) record: Record,
+    pub(super) operation: Option<Operation>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Control {
@@ -176,7 +176,7 @@ impl Control {
             return Err(declare::chain_id_taken(network.spec.chain_id));
         }
         let mut warnings = declared.warnings;
-        warnings.extend(self.check_capacity(change, &network.spec).await?);
+        warnings.extend(self.check_capacity(change, &declared.record, "validators").await?);
         match change.insert(&declared.record, meta.now_ms).await {
             Err(error) if error.taken().is_some() => {
                 return Err(declare::name_taken(&network.name));
@@ -190,10 +190,18 @@ impl Control {
         Ok(Outcome { operation, record: declared.record, warnings })
     }
 
-    /// Whether a network that doesn't run yet fits beside those that do.
-    async fn check_capacity(&self, change: &mut Change, spec: &NetworkSpec) -> Answer<Vec<String>> {
-        let running = change.running_specs().await?;
-        capacity::check(&self.inner.world.engines, spec, &running, self.inner.settings.machine)
+    /// Whether a network, as it is to be, fits beside the others that run.
+    pub(super) async fn check_capacity(
+        &self,
+        change: &mut Change,
+        record: &Record,
+        field: &'static str,
+    ) -> Answer<Vec<String>> {
+        let Record { network, nodes, .. } = record;
+        let running = change.running_beside(&network.id).await?;
+        let nodes = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        let asked = Asked { spec: &network.spec, nodes, field };
+        capacity::check(&self.inner.world.engines, asked, &running, self.inner.settings.machine)
     }
 
     /// Writes what was decided about a network that is there.
@@ -216,24 +224,20 @@ impl Control {
             Decision::Begin(kind) => {
                 let warnings = match kind {
                     OperationKind::Start => {
-                        self.check_capacity(change, &before.network.spec).await?
+                        self.check_capacity(change, &before, "validators").await?
                     }
                     OperationKind::Create
                     | OperationKind::Stop
                     | OperationKind::Destroy
                     | OperationKind::Update
+                    | OperationKind::AddNodes
+                    | OperationKind::RemoveNode
                     | OperationKind::Propose
-                    | OperationKind::Vote => Vec::new(),
+                    | OperationKind::Vote
+                    | OperationKind::AddObserver
+                    | OperationKind::RemoveObserver => Vec::new(),
                 };
-                let id = OperationId::from_entropy(self.inner.world.random());
-                let now_ms = self.inner.world.now_ms();
-                if let Some(superseded) = change::begin(&mut after, kind, id, now_ms) {
-                    change.put_operation(&superseded).await?;
-                    change.audit_outcome(&superseded, "superseded", now_ms).await?;
-                    let object = superseded.id.as_str();
-                    let organization = &superseded.organization;
-                    change.announce(organization, "operation", object, now_ms).await?;
-                }
+                self.begin(change, &mut after, kind).await?;
                 change.save(&before, &mut after, meta.now_ms).await?;
                 let operation = after.operation.clone();
                 if let Some(operation) = &operation {
@@ -244,9 +248,25 @@ impl Control {
         }
     }
 
+    /// Begins an operation in the place of the one under way.
+    pub(super) async fn begin(
+        &self,
+        change: &mut Change,
+        after: &mut Record,
+        kind: OperationKind,
+    ) -> Answer<()> {
+        let id = OperationId::from_entropy(self.inner.world.random());
+        let now_ms = self.inner.world.now_ms();
+        let Some(superseded) = change::begin(after, kind, id, now_ms) else { return Ok(()) };
+        change.put_operation(&superseded).await?;
+        change.audit_outcome(&superseded, "superseded", now_ms).await?;
+        let (organization, object) = (&superseded.organization, superseded.id.as_str());
+        Ok(change.announce(organization, "operation", object, now_ms).await?)
+    }
+
     /// Audits, remembers, commits and wakes.
     #[expect(clippy::too_many_arguments, reason = "a mutation is all of these at once")]
-    async fn finish(
+    pub(super) async fn finish(
         &self,
         mut change: Change,
         granted: &Granted,
@@ -326,7 +346,7 @@ async fn free_chain_id(change: &mut Change, draw: impl Fn() -> u64) -> Answer<u6
     )))
 }
 
-fn check_version(record: &Record, meta: &RequestMeta) -> Answer<()> {
+pub(super) fn check_version(record: &Record, meta: &RequestMeta) -> Answer<()> {
     let found = record.network.resource_version;
     match meta.if_version {
         Some(seen) if seen != found => Err(Box::new(Problem::new(

@@ -259,7 +259,7 @@ fn operation_not_found(id: &OperationId) -> Box<Problem> {
     ))
 }
 
-fn node_not_found(record: &Record, node: &str) -> Box<Problem> {
+pub(crate) fn node_not_found(record: &Record, node: &str) -> Box<Problem> {
     let names: Vec<&str> = record.nodes.iter().map(|node| node.name.as_str()).collect();
     Box::new(Problem::new(
         ErrorCode::NodeNotFound,

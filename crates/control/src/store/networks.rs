@@ -242,6 +242,8 @@ impl Parts {
             consensus_key: key("consensus")?,
             name: row.text("name")?,
             member: row.parsed("member")?,
+            ordinal: row.number("ordinal")?.try_into().unwrap_or(u32::MAX),
+            added_at_ms: row.optional_number("added_at_ms")?,
             port: self.ports.remove(id.as_str()),
             status: row.json("status")?,
             id,

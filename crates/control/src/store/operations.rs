@@ -113,6 +113,24 @@ impl Change {
             .map_err(StoreError::statement("note an operation's request"))
     }
 
+    /// Notes that an operation was begun for the request that began another one.
+    pub(crate) async fn share_request(
+        &mut self,
+        operation: &OperationId,
+        of: &OperationId,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE operations SET request_hash = \
+             (SELECT request_hash FROM operations WHERE id = $1) WHERE id = $2",
+        )
+        .bind(of.as_str())
+        .bind(operation.as_str())
+        .execute(self.connection())
+        .await
+        .map(drop)
+        .map_err(StoreError::statement("note an operation's request"))
+    }
+
     /// Adds the line that an operation has ended, with the request that began it.
     pub(crate) async fn audit_outcome(
         &mut self,

@@ -5,6 +5,7 @@
 //! block.
 
 use serde::{Deserialize, Serialize};
+use windlass_engine::Seat;
 use windlass_model::{
     KeyId, Name, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId,
     governance::MemberName,
@@ -17,7 +18,7 @@ use windlass_model::{
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
     pub(crate) network: NetworkRow,
-    /// In the order of the genesis.
+    /// Those of the genesis in its order, then those that were added.
     pub(crate) nodes: Vec<NodeRow>,
     /// The operation under way, or else the last one.
     pub(crate) operation: Option<Operation>,
@@ -59,8 +60,12 @@ pub(crate) struct NetworkStatus {
     pub(crate) failures: u32,
     pub(crate) retry_at_ms: u64,
     pub(crate) teardown: Option<TeardownRecord>,
-    /// The members' accounts, in the order of the spec.
+    /// The members' accounts, in the order of the spec; then those of organizations that came later.
     pub(crate) accounts: Vec<AccountRow>,
+    /// The least ordinal that no node had yet, once one was removed.
+    pub(crate) next_ordinal: u32,
+    /// Where nodes were that are gone, as long as others are configured with it.
+    pub(crate) departed: Vec<Departed>,
 }
 
 /// The account by which a member governs the network: one that the spec names, or one whose key is
@@ -71,6 +76,21 @@ pub(crate) struct AccountRow {
     pub(crate) key: Option<KeyId>,
     /// `0x` and 40 hex digits; known when the key is made.
     pub(crate) address: Option<String>,
+    /// Whose it is, if the spec does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) member: Option<Name>,
+}
+
+/// Where a node was that is gone. Nodes that were configured with its address keep it: they are not
+/// restarted because another one goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Departed {
+    pub(crate) ordinal: u32,
+    pub(crate) founder: bool,
+    pub(crate) node_key: [u8; 32],
+    pub(crate) port: u16,
+    /// Nodes from this ordinal on were not configured with it.
+    pub(crate) until: u32,
 }
 
 /// A signed transaction, ready to be sent: it is the same one however often it is sent.
@@ -114,6 +134,10 @@ pub(crate) struct NodeRow {
     pub(crate) id: NodeId,
     pub(crate) name: String,
     pub(crate) member: Name,
+    /// Its place in the network, which no other node ever has: names count with it.
+    pub(crate) ordinal: u32,
+    /// When it was added to a network that ran; none if the genesis has it.
+    pub(crate) added_at_ms: Option<u64>,
     pub(crate) node_key: KeyRow,
     pub(crate) consensus_key: KeyRow,
     /// The p2p port, once one is chosen.
@@ -143,6 +167,46 @@ pub(crate) struct NodeStatus {
     pub(crate) reason: Option<Reason>,
     /// Its port is another's: a new one is to be chosen.
     pub(crate) port_taken: bool,
+    /// What it is to the members, as it said last.
+    pub(crate) standing: Option<Standing>,
+    /// Its member is to name it as an observer.
+    pub(crate) registration: Option<Registration>,
+    /// Nothing is to be left of it.
+    pub(crate) leaving: Option<Leaving>,
+}
+
+/// What a node is to the members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Standing {
+    /// No member has named it.
+    Unnamed,
+    /// It follows.
+    Follower,
+    /// It is a validator of the epoch.
+    Validator,
+}
+
+/// What a member does about one of its nodes without a vote: it is sent as ballots are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Registration {
+    pub(crate) member: MemberName,
+    /// The member's account, and its key.
+    pub(crate) account: String,
+    pub(crate) key: KeyId,
+    /// The operation that sends it, once it is declared.
+    pub(crate) operation: Option<OperationId>,
+    /// It is on the chain.
+    pub(crate) done: bool,
+}
+
+/// How far a node is that goes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Leaving {
+    /// The member takes back before that it is its observer.
+    pub(crate) withdrawal: Option<Registration>,
+    pub(crate) teardown: Option<TeardownRecord>,
 }
 
 /// A process, named for ever.
@@ -170,7 +234,51 @@ pub(crate) struct Ballot {
     pub(crate) created_at_ms: u64,
 }
 
+impl From<&Seat> for Standing {
+    fn from(seat: &Seat) -> Self {
+        match seat {
+            Seat::Votes | Seat::Silent(_) => Self::Validator,
+            Seat::Follows(_) => Self::Follower,
+            Seat::Unnamed => Self::Unnamed,
+        }
+    }
+}
+
+impl NodeRow {
+    /// Whether the genesis has it.
+    pub(crate) fn is_founder(&self) -> bool {
+        self.added_at_ms.is_none()
+    }
+
+    /// What it is to the members, as far as it has said.
+    pub(crate) fn standing(&self) -> Standing {
+        let at_first = if self.is_founder() { Standing::Validator } else { Standing::Unnamed };
+        self.status.standing.unwrap_or(at_first)
+    }
+
+    /// Whether nothing is to be left of it.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.status.leaving.is_some()
+    }
+}
+
 impl Record {
+    /// The accounts that are known here, with whose they are.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Name, &AccountRow)> {
+        let members = &self.network.spec.members;
+        let accounts = self.network.status.accounts.iter().enumerate();
+        accounts.filter_map(|(index, account)| {
+            let named = members.get(index).map(|member| &member.organization);
+            Some((named.or(account.member.as_ref())?, account))
+        })
+    }
+
+    /// The ordinal that the next node gets.
+    pub(crate) fn next_ordinal(&self) -> u32 {
+        let after = self.nodes.iter().map(|node| node.ordinal.saturating_add(1));
+        after.max().unwrap_or(0).max(self.network.status.next_ordinal)
+    }
+
     /// The operation under way, to be changed.
     pub(crate) fn current_operation(&mut self) -> Option<&mut Operation> {
         let id = self.network.operation.as_ref()?;

@@ -1,6 +1,6 @@
 //! Writing networks with everything that they own.
 
-use windlass_model::{OrganizationId, spec::NetworkSpec};
+use windlass_model::{NetworkId, OrganizationId, spec::NetworkSpec};
 
 use crate::store::{
     Change,
@@ -20,14 +20,26 @@ impl Change {
         load(self.connection(), organization, find).await
     }
 
-    /// The specs of the networks whose owner wants them to run: what a new one shares memory with.
-    pub(crate) async fn running_specs(&mut self) -> Result<Vec<NetworkSpec>, StoreError> {
+    /// The networks whose owner wants them to run, but this one: the spec of each, and how many nodes
+    /// it has. That is what it shares memory with.
+    pub(crate) async fn running_beside(
+        &mut self,
+        network: &NetworkId,
+    ) -> Result<Vec<(NetworkSpec, u32)>, StoreError> {
         let failed = StoreError::statement("sum the memory of the networks");
-        let rows = sqlx::query("SELECT spec FROM networks WHERE intent = 'running'")
-            .fetch_all(self.connection())
-            .await
-            .map_err(failed)?;
-        rows.iter().map(|row| row.json("spec")).collect()
+        let rows = sqlx::query(
+            "SELECT spec, (SELECT COUNT(*) FROM nodes WHERE network_id = networks.id) AS nodes \
+             FROM networks WHERE intent = 'running' AND id <> $1",
+        )
+        .bind(network.as_str())
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed)?;
+        let size = |row: &sqlx::sqlite::SqliteRow| {
+            let nodes = row.number("nodes")?.try_into().unwrap_or(u32::MAX);
+            Ok((row.json("spec")?, nodes))
+        };
+        rows.iter().map(size).collect()
     }
 
     /// Whether a network of this installation has the chain id.
@@ -77,8 +89,8 @@ impl Change {
         .execute(self.connection())
         .await
         .map_err(&failed)?;
-        for (ordinal, node) in (0u32..).zip(&record.nodes) {
-            self.insert_node(network, ordinal, node).await?;
+        for node in &record.nodes {
+            self.insert_node(network, node).await?;
         }
         self.after_write(record, at_ms).await
     }
@@ -86,21 +98,21 @@ impl Change {
     async fn insert_node(
         &mut self,
         network: &NetworkRow,
-        ordinal: u32,
         node: &NodeRow,
     ) -> Result<(), StoreError> {
         let failed = StoreError::statement("write a node");
         sqlx::query(
-            "INSERT INTO nodes (id, organization_id, network_id, ordinal, name, member, status) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO nodes (id, organization_id, network_id, ordinal, name, member, status, \
+             added_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(node.id.as_str())
         .bind(network.organization.as_str())
         .bind(network.id.as_str())
-        .bind(i64::from(ordinal))
+        .bind(i64::from(node.ordinal))
         .bind(node.name.as_str())
         .bind(node.member.as_str())
         .bind(json(&node.status))
+        .bind(node.added_at_ms.map(signed))
         .execute(self.connection())
         .await
         .map_err(&failed)?;
@@ -154,10 +166,15 @@ impl Change {
         if saved.rows_affected() != 1 {
             return Err(StoreError::Stale);
         }
-        for (old, new) in before.nodes.iter().zip(&after.nodes) {
-            if old != new {
-                self.save_node(network, old, new).await?;
+        for new in &after.nodes {
+            match before.node(&new.id) {
+                Some(old) if old == new => {}
+                Some(old) => self.save_node(network, old, new).await?,
+                None => self.insert_node(network, new).await?,
             }
+        }
+        for old in before.nodes.iter().filter(|old| after.node(&old.id).is_none()) {
+            self.remove_node(network, old).await?;
         }
         self.after_write(after, at_ms).await
     }
@@ -207,6 +224,26 @@ impl Change {
         .execute(self.connection())
         .await
         .map_err(&failed)?;
+        Ok(())
+    }
+
+    async fn remove_node(
+        &mut self,
+        network: &NetworkRow,
+        node: &NodeRow,
+    ) -> Result<(), StoreError> {
+        for statement in [
+            "DELETE FROM ports WHERE organization_id = $1 AND node_id = $2",
+            "DELETE FROM keys WHERE organization_id = $1 AND node_id = $2",
+            "DELETE FROM nodes WHERE organization_id = $1 AND id = $2",
+        ] {
+            sqlx::query(statement)
+                .bind(network.organization.as_str())
+                .bind(node.id.as_str())
+                .execute(self.connection())
+                .await
+                .map_err(StoreError::statement("remove a node"))?;
+        }
         Ok(())
     }
 

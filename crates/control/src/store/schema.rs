@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_thin_line.sql"),
     include_str!("../../migrations/0002_requests.sql"),
     include_str!("../../migrations/0003_ballots.sql"),
+    include_str!("../../migrations/0004_nodes.sql"),
 ];
 
 /// Brings the database to the newest version that this program knows; refuses a newer one and

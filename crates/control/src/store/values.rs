@@ -27,6 +27,7 @@ pub(crate) trait Columns {
     fn text(&self, column: &'static str) -> Result<String, StoreError>;
     fn optional_text(&self, column: &'static str) -> Result<Option<String>, StoreError>;
     fn number(&self, column: &'static str) -> Result<u64, StoreError>;
+    fn optional_number(&self, column: &'static str) -> Result<Option<u64>, StoreError>;
     fn parsed<T: FromStr<Err: std::fmt::Display>>(
         &self,
         column: &'static str,
@@ -51,6 +52,11 @@ impl Columns for SqliteRow {
     fn number(&self, column: &'static str) -> Result<u64, StoreError> {
         let number: i64 = self.try_get(column).map_err(damaged(column))?;
         u64::try_from(number).map_err(damaged(column))
+    }
+
+    fn optional_number(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
+        let number: Option<i64> = self.try_get(column).map_err(damaged(column))?;
+        number.map(u64::try_from).transpose().map_err(damaged(column))
     }
 
     fn parsed<T: FromStr<Err: std::fmt::Display>>(

@@ -13,7 +13,7 @@ use std::{
 
 use crate::fake::{
     FakeWorld,
-    governance::BALLOT,
+    governance::{BALLOT, FORGET, OBSERVE},
     script::{Fault, Script},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -26,13 +26,16 @@ use windlass_model::{
     ErrorCode, Problem,
     api::Accepted,
     governance::ProposalRequest,
-    network::{Health, NetworkState, Operation, OperationState},
+    network::{Health, NetworkState, NodesRequest, Operation, OperationState},
     receipt::ReleasedKind,
     spec::Manifest,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const NODES: usize = 4;
+/// How many are added, and which of them goes.
+const ADDED: usize = 2;
+const GOES: &str = "validator-5";
 /// Two of each node, and one of the member's account.
 const KEYS: usize = 2 * NODES + 1;
 
@@ -43,6 +46,8 @@ enum Verb {
     Start,
     Destroy,
     Propose,
+    AddNodes,
+    RemoveNode,
 }
 
 /// One life of the control plane: a runtime of its own, dropped whole at the end. `None` if the
@@ -101,19 +106,42 @@ async fn ask(control: &Control, verb: Verb) -> Result<Accepted, ErrorCode> {
             control.destroy(&granted(control, Action::Destroy).await, "trade", meta).await
         }
         Verb::Propose => propose(control, meta).await,
+        Verb::AddNodes => {
+            let member = "default".to_owned();
+            let count = u32::try_from(ADDED).unwrap();
+            let request = NodesRequest { member, count };
+            let add =
+                async || control.add_nodes(&change, "trade", request.clone(), meta.clone()).await;
+            when_it_answers(control, add).await
+        }
+        Verb::RemoveNode => {
+            let destroy = granted(control, Action::Destroy).await;
+            let remove =
+                async || control.remove_node(&destroy, ("trade", GOES), meta.clone()).await;
+            when_it_answers(control, remove).await
+        }
     };
     answer.map_err(|problem| problem.code)
 }
 
-/// Proposes as soon as a node is known to answer, which takes a platform a moment.
 async fn propose(control: &Control, meta: RequestMeta) -> Result<Accepted, Box<Problem>> {
-    let read = granted(control, Action::Read).await;
     let govern = granted(control, Action::Govern).await;
+    let propose = async || {
+        let request = ProposalRequest { reason: "once".to_owned(), ..ProposalRequest::default() };
+        control.propose(&govern, "trade", request, meta.clone()).await
+    };
+    when_it_answers(control, propose).await
+}
+
+/// Asks as soon as a node is known to answer, which takes a platform a moment.
+async fn when_it_answers(
+    control: &Control,
+    ask: impl AsyncFn() -> Result<Accepted, Box<Problem>>,
+) -> Result<Accepted, Box<Problem>> {
+    let read = granted(control, Action::Read).await;
     let mut events = control.events(&read, None).await.expect("events");
     loop {
-        let request = ProposalRequest { reason: "once".to_owned(), ..ProposalRequest::default() };
-        let answer = control.propose(&govern, "trade", request, meta.clone()).await;
-        match answer {
+        match ask().await {
             Err(problem) if problem.code == ErrorCode::NetworkUnavailable => {
                 futures::StreamExt::next(&mut events).await.expect("the stream goes on");
             }
@@ -144,7 +172,8 @@ fn prepared(verb: Verb) -> Arc<FakeWorld> {
     let world = FakeWorld::new();
     let before: &[Verb] = match verb {
         Verb::Create => &[],
-        Verb::Stop | Verb::Destroy | Verb::Propose => &[Verb::Create],
+        Verb::Stop | Verb::Destroy | Verb::Propose | Verb::AddNodes => &[Verb::Create],
+        Verb::RemoveNode => &[Verb::Create, Verb::AddNodes],
         Verb::Start => &[Verb::Create, Verb::Stop],
     };
     for verb in before {
@@ -161,6 +190,15 @@ fn check_usable(world: &FakeWorld, context: &str) {
     let chains = world.chains();
     assert_eq!(chains.len(), 1, "{context}: one genesis, for ever");
     assert_eq!(chains[0].len(), 1, "{context}: one test transaction, for ever");
+    let upstreams = world.routes.lock().unwrap()["routes"][0]["upstreams"].clone();
+    assert_eq!(upstreams.as_array().map(Vec::len), Some(NODES), "{context}");
+}
+
+/// The first nodes and so many more run, with their keys; the gateway sends clients to the first only.
+#[track_caller]
+fn check_nodes(world: &FakeWorld, more: usize, context: &str) {
+    assert_eq!(world.nodes().len(), NODES + more, "{context}");
+    assert_eq!(world.keys.lock().unwrap().len(), KEYS + 2 * more, "{context}");
     let upstreams = world.routes.lock().unwrap()["routes"][0]["upstreams"].clone();
     assert_eq!(upstreams.as_array().map(Vec::len), Some(NODES), "{context}");
 }
@@ -184,6 +222,28 @@ fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
             let outcome = operation.ballot.as_ref().expect("a ballot tells what came of it");
             assert_eq!((&outcome.transaction, outcome.proposal.id), (sent[0], 1), "{context}");
             assert_eq!(outcome.effects.len(), 1, "{context}");
+        }
+        Verb::AddNodes => {
+            assert_eq!(operation.nodes, ["validator-4", GOES], "{context}");
+            check_nodes(world, ADDED, context);
+            let sent = world.chains().concat();
+            let sent: Vec<_> = sent.iter().filter(|one| one.starts_with(BALLOT)).collect();
+            assert!(sent.iter().all(|one| one.contains(OBSERVE)), "{context}: {sent:?}");
+            assert_eq!(sent.len(), ADDED, "{context}: one transaction a node, for ever: {sent:?}");
+        }
+        Verb::RemoveNode => {
+            check_nodes(world, ADDED - 1, context);
+            let sent = world.chains().concat();
+            let taken_back = sent.iter().filter(|one| one.contains(FORGET)).count();
+            assert_eq!(taken_back, 1, "{context}: {sent:?}");
+            let receipt = operation.receipt.as_ref().expect("a removal hands back a receipt");
+            let count = |kind| receipt.released.iter().filter(|one| one.kind == kind).count();
+            let kinds = [ReleasedKind::Process, ReleasedKind::Port, ReleasedKind::Socket];
+            for kind in kinds.into_iter().chain([ReleasedKind::Directory]) {
+                assert_eq!(count(kind), 1, "{context}: {kind:?} in {receipt:#?}");
+            }
+            assert_eq!(count(ReleasedKind::Key), 2, "{context}: {receipt:#?}");
+            assert!(receipt.released.iter().all(|one| one.owner == GOES), "{context}");
         }
         Verb::Stop => {
             assert!(world.nodes().is_empty(), "{context}");
@@ -232,10 +292,11 @@ fn killed_everywhere(verb: Verb) -> usize {
         let survivors = world.nodes();
         let operation = life(&world, &quietly(), |control| carry_out(control, verb)).unwrap();
         check(&world, verb, &operation, &context);
-        if matches!(verb, Verb::Create | Verb::Start) {
+        if matches!(verb, Verb::Create | Verb::Start | Verb::AddNodes | Verb::RemoveNode) {
             let now = world.nodes();
             for (id, pid) in survivors {
-                assert_eq!(now.get(&id), Some(&pid), "{context}: adopted, not restarted");
+                let goes = verb == Verb::RemoveNode && !now.contains_key(&id);
+                assert!(goes || now.get(&id) == Some(&pid), "{context}: adopted, not restarted");
             }
         }
         check_destroyable(&world, verb, &context);
@@ -269,7 +330,7 @@ fn enumerate(verb: Verb) {
     {
         println!("{verb:?}: killed at {points} points; {calls} driver calls, each with 4 faults");
     }
-    assert!(points > 8 && calls >= NODES, "the enumeration sees the verb: {points} {calls}");
+    assert!(points > 8 && calls >= ADDED, "the enumeration sees the verb: {points} {calls}");
 }
 
 #[test]
@@ -290,6 +351,16 @@ fn start_survives_everything() {
 #[test]
 fn destroy_survives_everything() {
     enumerate(Verb::Destroy);
+}
+
+#[test]
+fn nodes_that_are_added_survive_everything() {
+    enumerate(Verb::AddNodes);
+}
+
+#[test]
+fn a_node_that_goes_survives_everything() {
+    enumerate(Verb::RemoveNode);
 }
 
 #[test]

@@ -6,4 +6,5 @@
 
 mod crash;
 mod fake;
+mod nodes;
 mod service;

@@ -11,12 +11,15 @@ use windlass_model::{
     spec::{Fees, NetworkSpec},
 };
 
-use crate::{EngineError, NodeReport, RpcRequest, Sign, TestTransaction};
+use crate::{EngineError, NodeReport, RpcRequest, Seat, Sign, TestTransaction};
 
 /// What the test transaction, a transfer of nothing, costs in gas.
 pub(super) const PROBE_GAS: u64 = 21_000;
 /// The most that the test transaction pays per gas, in floors of the base fee.
 pub(super) const PROBE_FEE_FACTOR: u64 = 4;
+
+/// What a node says that has no seat in the epoch; whatever else keeps one from voting, it has.
+const NO_SEAT: &str = "not a validator";
 
 const STATUS: &str = "windlass_status";
 const AWAIT_STATUS: &str = "windlass_awaitStatus";
@@ -32,6 +35,7 @@ pub(super) fn await_status_request(revision: u64, timeout_ms: u64) -> RpcRequest
     RpcRequest { method: AWAIT_STATUS, params: json!([revision, timeout_ms]) }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "they are the fields of a node's answer")]
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StatusAnswer {
@@ -41,8 +45,20 @@ struct StatusAnswer {
     tip: TipAnswer,
     connected_validators: u32,
     quorum: u32,
+    validators: u32,
     syncing: bool,
+    #[serde(default)]
+    highest: u64,
+    #[serde(default = "yes")]
+    named: bool,
+    #[serde(default)]
+    not_voting: Option<String>,
     stalled: Option<StalledAnswer>,
+}
+
+/// Nodes of earlier versions are validators, all of them.
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -60,6 +76,7 @@ struct StalledAnswer {
 
 pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
     let status: StatusAnswer = read(STATUS, answer)?;
+    let highest = status.highest.max(status.tip.number);
     Ok(NodeReport {
         revision: status.revision,
         genesis_hash: status.genesis_hash,
@@ -67,9 +84,21 @@ pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
         tip: BlockRef { number: status.tip.number, hash: status.tip.hash },
         connected_validators: status.connected_validators,
         quorum: status.quorum,
+        validators: status.validators,
+        seat: if status.named { seat(status.not_voting) } else { Seat::Unnamed },
         syncing: status.syncing,
+        highest,
         stalled: status.stalled.map(|stalled| (stalled.since_ms, stalled.reason)),
     })
+}
+
+/// What a node is that the members have named.
+fn seat(not_voting: Option<String>) -> Seat {
+    match not_voting {
+        None => Seat::Votes,
+        Some(why) if why.contains(NO_SEAT) => Seat::Follows(why),
+        Some(why) => Seat::Silent(why),
+    }
 }
 
 pub(super) fn test_transaction(

@@ -8,7 +8,7 @@ use windlass_model::{
 };
 
 use super::*;
-use crate::{MemberKeys, PeerAddress, ValidatorKeys};
+use crate::{MemberKeys, PeerAddress, Seat, ValidatorKeys};
 
 fn spec(text: &str) -> NetworkSpec {
     let defaults = Defaults { chain_id: 4_711, organization: "acme".parse().expect("a name") };
@@ -60,26 +60,34 @@ fn the_node_reads_what_the_engine_writes() {
         })
         .collect();
     let file = genesis(&spec);
-    let workload = WindlassEngine
-        .workload(&NodeInput {
-            installation: "here",
-            organization: &OrganizationId::from_entropy([1; 10]),
-            network: &NetworkId::from_entropy([2; 10]),
-            node: &NodeId::from_entropy([3; 10]),
-            index: 2,
-            genesis: &file.content,
-            node_key: &KeyId::from_entropy([4; 10]),
-            consensus_key: &KeyId::from_entropy([5; 10]),
-            vault: Path::new("/data/keys"),
-            peers: &peers,
-            spec: &spec,
-            desired: Desired::Running,
-        })
-        .expect("the workload can be described");
-    assert_eq!(workload.ports["p2p"], 40_002);
-    let configuration = &workload.files["node.toml"];
-    assert!(configuration.contains("listen = \"127.0.0.1:40002\""), "{configuration}");
-    assert!(configuration.contains(&"03".repeat(32)), "{configuration}");
+    let check = |port: u16, addresses: &[PeerAddress], bootstrap: &[PeerAddress]| {
+        let workload = WindlassEngine
+            .workload(&NodeInput {
+                installation: "here",
+                organization: &OrganizationId::from_entropy([1; 10]),
+                network: &NetworkId::from_entropy([2; 10]),
+                node: &NodeId::from_entropy([3; 10]),
+                listen: ([127, 0, 0, 1], port).into(),
+                genesis: &file.content,
+                node_key: &KeyId::from_entropy([4; 10]),
+                consensus_key: &KeyId::from_entropy([5; 10]),
+                vault: Path::new("/data/keys"),
+                addresses,
+                bootstrap,
+                spec: &spec,
+                desired: Desired::Running,
+            })
+            .expect("the workload can be described");
+        assert_eq!(workload.ports["p2p"], port);
+        let configuration = workload.files["node.toml"].clone();
+        assert!(configuration.contains(&format!("listen = \"127.0.0.1:{port}\"")));
+        assert!(configuration.contains(&"03".repeat(32)), "{configuration}");
+        configuration
+    };
+    let founder = check(40_002, &peers, &[]);
+    assert!(founder.contains("addresses") && !founder.contains("bootstrap"), "{founder}");
+    let added = check(40_004, &[], &peers);
+    assert!(added.contains("addresses = []") && added.contains("bootstrap"), "{added}");
 }
 
 #[test]
@@ -94,7 +102,22 @@ fn answers_are_read_or_refused() {
     });
     let report = engine.read_status(&status).expect("a status");
     assert_eq!((report.tip.number, report.quorum, report.revision), (1, 3, 7));
-    assert_eq!(report.stalled.map(|(since, _)| since), Some(9));
+    assert_eq!((report.validators, report.highest, &report.seat), (4, 1, &Seat::Votes));
+    assert_eq!(report.stalled.as_ref().map(|(since, _)| *since), Some(9));
+    let seat = |named: bool, why: Option<&str>| {
+        let mut status = status.clone();
+        status["named"] = json!(named);
+        status["notVoting"] = json!(why);
+        status["highest"] = json!(12);
+        let report = engine.read_status(&status).expect("a status");
+        assert_eq!(report.highest, 12);
+        report.seat
+    };
+    assert_eq!(seat(true, None), Seat::Votes);
+    assert_eq!(seat(false, Some("x")), Seat::Unnamed);
+    let why = "this node is not a validator in this epoch; it follows";
+    assert_eq!(seat(true, Some(why)), Seat::Follows(why.to_owned()));
+    assert!(seat(true, Some("its journal is missing")).is_validator());
     assert_eq!(engine.read_receipt(&json!(null)).expect("no receipt yet"), None);
     assert_eq!(engine.read_height(&json!("0x10")).expect("a height"), 16);
     for odd in [json!(null), json!(5), json!("16"), json!({})] {

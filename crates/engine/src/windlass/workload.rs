@@ -9,7 +9,7 @@ use windlass_model::{
     workload::{Limits, Program, Workload},
 };
 
-use crate::{EngineError, NodeInput};
+use crate::{EngineError, NodeInput, PeerAddress};
 
 /// The socket's name in the workload.
 pub(super) const RPC_SOCKET: &str = "rpc";
@@ -24,6 +24,8 @@ struct NodeFile {
     vault: PathBuf,
     listen: String,
     addresses: Vec<PeerEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bootstrap: Vec<PeerEntry>,
 }
 
 #[derive(Serialize)]
@@ -32,24 +34,18 @@ struct PeerEntry {
     address: String,
 }
 
+fn entry(peer: &PeerAddress) -> PeerEntry {
+    PeerEntry { node_key: hex::encode(peer.node_key), address: peer.address.to_string() }
+}
+
 pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
-    let own = input.peers.get(input.index).ok_or_else(|| EngineError::Value {
-        field: "members",
-        value: format!("there is no validator {}", input.index),
-    })?;
     let file = NodeFile {
         node_key: input.node_key.to_string(),
         consensus_keys: vec![input.consensus_key.to_string()],
         vault: input.vault.to_owned(),
-        listen: own.address.to_string(),
-        addresses: input
-            .peers
-            .iter()
-            .map(|peer| PeerEntry {
-                node_key: hex::encode(peer.node_key),
-                address: peer.address.to_string(),
-            })
-            .collect(),
+        listen: input.listen.to_string(),
+        addresses: input.addresses.iter().map(entry).collect(),
+        bootstrap: input.bootstrap.iter().map(entry).collect(),
     };
     let configuration = toml::to_string(&file).map_err(EngineError::Configuration)?;
     let limits = input.spec.node_limits;
@@ -62,7 +58,7 @@ pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
             ("genesis.json".to_owned(), input.genesis.to_owned()),
             ("node.toml".to_owned(), configuration),
         ]),
-        ports: BTreeMap::from([(P2P_PORT.to_owned(), own.address.port())]),
+        ports: BTreeMap::from([(P2P_PORT.to_owned(), input.listen.port())]),
         sockets: BTreeMap::from([(RPC_SOCKET.to_owned(), RPC_SOCKET_FILE.to_owned())]),
         limits: Limits {
             memory_bytes: Some(u64::from(limits.memory_mib) << 20),

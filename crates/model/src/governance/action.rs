@@ -1,4 +1,5 @@
-//! What a proposal can do: the seventeen kinds of actions of the governance contract.
+//! What a proposal can do: the seventeen kinds of actions of the governance contract, and two that
+//! name nodes of the platform, which it replaces by actions of the contract before anything is sent.
 
 use std::collections::BTreeSet;
 
@@ -59,6 +60,25 @@ pub enum Action {
         /// Where it is reached: `host:port`.
         #[serde(default)]
         endpoint: String,
+    },
+    /// The same as `add_member`, with nodes of this platform for its validators: account, names, keys
+    /// and endpoints are taken from them.
+    AddMemberNodes {
+        /// Its name.
+        organization: String,
+        /// A host and port, or a URL; for the other members.
+        #[serde(default)]
+        endpoint: String,
+        /// The nodes, by name or id.
+        nodes: Vec<String>,
+    },
+    /// The same as an `add_validator` for each of these nodes of this platform: names, keys and
+    /// endpoints are taken from them.
+    AddValidatorNodes {
+        /// Whose.
+        member: Named,
+        /// The nodes, by name or id.
+        nodes: Vec<String>,
     },
     /// A validator goes, and its keys never come back.
     RemoveValidator {
@@ -213,12 +233,14 @@ impl Action {
             Self::SuspendMember { member }
             | Self::ResumeMember { member }
             | Self::RemoveMember { member }
-            | Self::AddValidator { member, .. } => Some((Role::Member, member)),
+            | Self::AddValidator { member, .. }
+            | Self::AddValidatorNodes { member, .. } => Some((Role::Member, member)),
             Self::RemoveValidator { validator }
             | Self::SuspendValidator { validator }
             | Self::ResumeValidator { validator }
             | Self::ReplaceKey { validator, .. } => Some((Role::Validator, validator)),
             Self::AddMember { .. }
+            | Self::AddMemberNodes { .. }
             | Self::SetGasLimit { .. }
             | Self::SetFees { .. }
             | Self::SetBlockInterval { .. }
@@ -245,6 +267,12 @@ impl Action {
             Self::RemoveMember { member: named } => member("remove", named),
             Self::AddValidator { member, name, .. } => {
                 format!("add the validator `{name}` of {}", names.member(member))
+            }
+            Self::AddMemberNodes { organization, nodes, .. } => {
+                format!("add the member `{organization}` with the validators {}", nodes.join(", "))
+            }
+            Self::AddValidatorNodes { member, nodes } => {
+                format!("add the validators {} of {}", nodes.join(", "), names.member(member))
             }
             Self::RemoveValidator { validator: named } => validator("remove", named),
             Self::SuspendValidator { validator: named } => validator("suspend", named),
@@ -324,6 +352,10 @@ mod tests {
              [[actions]]\naction = \"suspend_member\"\nmember = 2\n\
              [[actions]]\naction = \"add_validator\"\nmember = \"beta\"\nname = \"v\"\n\
              node_key = \"0x{key}\"\nconsensus_key = \"{key}\"\n\
+             [[actions]]\naction = \"add_member_nodes\"\norganization = \"delta\"\n\
+             nodes = [\"validator-4\"]\n\
+             [[actions]]\naction = \"add_validator_nodes\"\nmember = 2\n\
+             nodes = [\"validator-4\", \"validator-5\"]\n\
              [[actions]]\naction = \"suspend_validator\"\nvalidator = \"validator-3\"\n\
              [[actions]]\naction = \"replace_key\"\nvalidator = 4\nkind = \"consensus\"\nkey = \"{key}\"\n\
              [[actions]]\naction = \"set_fees\"\nfees = {{ policy = \"eip1559\", floor_wei = 7 }}\n\
@@ -340,6 +372,8 @@ mod tests {
             ),
             "suspend the member `beta` (id 2)".to_owned(),
             "add the validator `v` of the member `beta`".to_owned(),
+            "add the member `delta` with the validators validator-4".to_owned(),
+            "add the validators validator-4, validator-5 of the member `beta` (id 2)".to_owned(),
             "suspend the validator `validator-3`".to_owned(),
             format!("replace the consensus key of the validator `validator-3` (id 4) by {key}"),
             "charge fees by EIP-1559 with a floor of 7 wei".to_owned(),

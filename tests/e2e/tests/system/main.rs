@@ -7,6 +7,7 @@ mod directories;
 mod faults;
 mod governance;
 mod input;
+mod joins;
 mod life;
 mod proof;
 mod safety;

@@ -9,7 +9,7 @@ use windlass_model::api::Accepted;
 use crate::support::{healthy, quantity};
 
 /// Runs `windlass verify` in an empty home, where no platform is; what it answers, or its error.
-async fn verify(home: &Path, arguments: &[&str]) -> Result<Value, Value> {
+pub(crate) async fn verify(home: &Path, arguments: &[&str]) -> Result<Value, Value> {
     let mut words = vec!["verify", "--json"];
     words.extend(arguments);
     let program = binary();

@@ -86,6 +86,12 @@ fn mutation(method: &Method, uri: &Uri) -> Option<(&'static str, String)> {
         ("DELETE", ["v1", "organizations", _, "networks", name]) => ("network.destroy", *name),
         ("POST", ["v1", "organizations", _, "networks", name, "stop"]) => ("network.stop", *name),
         ("POST", ["v1", "organizations", _, "networks", name, "start"]) => ("network.start", *name),
+        ("POST", ["v1", "organizations", _, "networks", name, "nodes"]) => {
+            ("network.add_nodes", *name)
+        }
+        ("DELETE", ["v1", "organizations", _, "networks", name, "nodes", _]) => {
+            ("network.remove_node", *name)
+        }
         ("POST", ["v1", "organizations", _, "networks", name, "proposals"]) if !dry => {
             ("network.propose", *name)
         }

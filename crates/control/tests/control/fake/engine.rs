@@ -6,7 +6,7 @@ use super::governance::FakeGovernance;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use windlass_engine::{
-    Engine, EngineError, GenesisFile, GenesisInput, NodeInput, NodeReport, RpcRequest, Sign,
+    Engine, EngineError, GenesisFile, GenesisInput, NodeInput, NodeReport, RpcRequest, Seat, Sign,
     TestTransaction, governance::Governance, windlass::WindlassEngine,
 };
 use windlass_model::{
@@ -103,7 +103,14 @@ impl Engine for FakeEngine {
                 tip: block(answer.get("tip")?)?,
                 connected_validators: connected,
                 quorum,
+                validators: u32::try_from(number("validators")?).ok()?,
+                seat: match answer.get("seat")?.as_str()? {
+                    "votes" => Seat::Votes,
+                    "follows" => Seat::Follows("it is an observer".to_owned()),
+                    _ => Seat::Unnamed,
+                },
                 syncing: false,
+                highest: block(answer.get("tip")?)?.number,
                 stalled: None,
             })
         };

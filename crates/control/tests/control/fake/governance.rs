@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use windlass_engine::{
     EngineError, RpcRequest,
     governance::{
-        AccountFacts, Act, Force, FoundAction, Governance, Head, MemberFacts, Outcome, Outgoing,
-        ProposalFacts, Roll, Signed, Verdict, VoteFacts,
+        AccountFacts, Act, Force, FoundAction, Governance, Head, MemberFacts, ObserverFacts,
+        Outcome, Outgoing, ProposalFacts, Roll, Signed, ValidatorFacts, Verdict, VoteFacts,
     },
 };
 use windlass_model::{
@@ -24,6 +24,9 @@ use windlass_model::{
 
 /// What the transactions of members begin with.
 pub(crate) const BALLOT: &str = "ballot:";
+/// What a member sends that names a node as its observer, and that takes it back: with its key.
+pub(crate) const OBSERVE: &str = "observe:";
+pub(crate) const FORGET: &str = "forget:";
 /// What a call that the contract refuses reverts with.
 pub(crate) const REVERT: &str = "0xbad0";
 
@@ -55,7 +58,7 @@ impl Governance for FakeGovernance {
 
     fn read_roll(&self, answers: &[Value]) -> Result<Roll, EngineError> {
         read("roll", || {
-            let accounts = answers.first()?.as_array()?;
+            let accounts = answers.first()?.get("members")?.as_array()?;
             let member = |(index, account): (u32, &Value)| {
                 Some(MemberFacts {
                     id: index,
@@ -66,7 +69,28 @@ impl Governance for FakeGovernance {
                 })
             };
             let members = (1u32..).zip(accounts).map(member).collect::<Option<_>>()?;
-            Some(Roll { members, ..Roll::default() })
+            let validator = |(index, (name, key)): (u32, (&String, &Value))| {
+                Some(ValidatorFacts {
+                    id: index,
+                    member: 1,
+                    state: SeatState::Active,
+                    active: true,
+                    name: name.clone(),
+                    node_key: key.get(0)?.as_str()?.to_owned(),
+                    consensus_key: key.get(1)?.as_str()?.to_owned(),
+                    account: None,
+                    endpoint: String::new(),
+                })
+            };
+            let seats = answers.first()?.get("validators")?.as_object()?;
+            let validators = (1u32..).zip(seats).map(validator).collect::<Option<_>>()?;
+            let observer = |key: &Value| {
+                let (node_key, endpoint) = (key.as_str()?.to_owned(), String::new());
+                Some(ObserverFacts { node_key, member: 1, active: true, endpoint })
+            };
+            let observers = answers.first()?.get("observers")?.as_array()?;
+            let observers = observers.iter().map(observer).collect::<Option<_>>()?;
+            Some(Roll { members, validators, observers })
         })
     }
 
@@ -165,6 +189,8 @@ impl Governance for FakeGovernance {
         Ok(match act {
             Act::Propose { reason, .. } => format!("propose:{reason}"),
             Act::Vote { proposal, .. } => format!("vote:{proposal}"),
+            Act::AddObserver { node_key, .. } => format!("{OBSERVE}{}", hex::encode(node_key)),
+            Act::RemoveObserver { node_key } => format!("{FORGET}{}", hex::encode(node_key)),
         })
     }
 
@@ -232,7 +258,7 @@ impl Governance for FakeGovernance {
             return Ok(None);
         }
         read("receipt", || {
-            let proposal = answer.get("proposal")?.as_u64()?;
+            let proposal = answer.get("proposal").and_then(Value::as_u64);
             Some(Some(Outcome { block: block(answer)?, verdict: Verdict::Done { proposal } }))
         })
     }

@@ -36,7 +36,7 @@ use windlass_substrate::{
 };
 
 use self::engine::{FakeEngine, genesis_hash};
-use self::governance::{BALLOT, REVERT};
+use self::governance::{BALLOT, FORGET, OBSERVE, REVERT};
 use self::script::{Fault, Script};
 
 #[derive(Debug)]
@@ -155,8 +155,20 @@ impl FakeWorld {
             one.labels.get("network") == Some(network) && alive.contains_key(&one.id)
         });
         let validators = parsed["keys"].as_object().expect("keys").len();
-        let height = self.chains.lock().unwrap().get(&hash).map_or(0, Vec::len);
+        let chains = self.chains.lock().unwrap();
+        let chain = chains.get(&hash).map(Vec::as_slice).unwrap_or_default();
+        let (height, key) = (chain.len(), node_key(node));
+        let founds = parsed["keys"].as_object().expect("keys").values();
+        let seat = if founds.into_iter().any(|one| one[0] == key.as_str()) {
+            "votes"
+        } else if observers(chain).contains(&key) {
+            "follows"
+        } else {
+            "unnamed"
+        };
+        drop(chains);
         json!({
+            "validators": validators, "seat": seat,
             "revision": revision, "genesis": hash, "chain_id": parsed["chain_id"],
             "tip": block(height), "connected": peers.count(),
             "quorum": validators - (validators - 1) / 3,
@@ -187,14 +199,19 @@ impl FakeWorld {
             }
             "receipt" => chain.iter().position(|one| *one == argument).map_or(Value::Null, |at| {
                 let mut receipt = block(at + 1);
-                receipt["proposal"] = json!(ballots(&chain[..=at]));
+                if !(argument.contains(OBSERVE) || argument.contains(FORGET)) {
+                    receipt["proposal"] = json!(ballots(&chain[..=at]));
+                }
                 receipt
             }),
             "head" => block(chain.len()),
             "roll" => {
                 let genesis = &node.files["genesis.json"];
                 let genesis: Value = serde_json::from_str(genesis).expect("JSON");
-                genesis["members"].clone()
+                json!({
+                    "members": genesis["members"], "validators": genesis["keys"],
+                    "observers": observers(chain),
+                })
             }
             "ballots" => json!(ballots(chain)),
             "proposals" => {
@@ -225,6 +242,31 @@ impl FakeWorld {
         let sockets = route["upstreams"].as_array()?.iter().filter_map(Value::as_str);
         sockets.into_iter().find_map(|socket| self.running(owner(Path::new(socket))))
     }
+}
+
+/// A node's public key, from the id that its file names.
+fn node_key(node: &Workload) -> String {
+    let mut lines = node.files["node.toml"].lines();
+    let named =
+        |line: &str| Some(line.strip_prefix("node_key = \"")?.trim_end_matches('"').to_owned());
+    let id = lines.find_map(named).expect("the file names the node's key");
+    hex::encode(Sha256::digest(id))
+}
+
+/// The node keys of observers, as the transactions of a chain leave them.
+fn observers(chain: &[String]) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    let named = |one: &str, what: &str| {
+        let (_, rest) = one.split_once(what)?;
+        rest.get(..64).map(str::to_owned)
+    };
+    for one in chain {
+        keys.extend(named(one, OBSERVE));
+        if let Some(gone) = named(one, FORGET) {
+            keys.retain(|key| *key != gone);
+        }
+    }
+    keys
 }
 
 /// How many transactions of members there are.

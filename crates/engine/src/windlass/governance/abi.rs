@@ -107,6 +107,8 @@ alloy_sol_types::sol! {
         function propose(Action[] actions, bool force, string reason) external returns (uint256 id);
         function vote(uint256 id, bool support) external;
         function execute(Action[] actions) external;
+        function addObserver(bytes32 nodeKey, string endpoint) external;
+        function removeObserver(bytes32 nodeKey) external;
 
         event VoteCast(uint256 indexed id, uint32 indexed member, bool support);
     }

@@ -44,6 +44,9 @@ pub(super) fn encode(action: &Action) -> Result<Contract::Action, EngineError> {
             };
             (4, Added::abi_encode_params(&(number(member)?, new_validator(&new)?)))
         }
+        Action::AddMemberNodes { nodes, .. } | Action::AddValidatorNodes { nodes, .. } => {
+            return Err(EngineError::Value { field: "nodes", value: nodes.join(", ") });
+        }
         Action::RemoveValidator { validator } => (5, words([id(validator)?])),
         Action::SuspendValidator { validator } => (6, words([id(validator)?])),
         Action::ResumeValidator { validator } => (7, words([id(validator)?])),

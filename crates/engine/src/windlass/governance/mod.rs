@@ -159,6 +159,13 @@ impl Governance for WindlassGovernance {
                 Contract::voteCall { id: U256::from(*proposal), support: *voice == Voice::Yes }
                     .abi_encode()
             }
+            Act::AddObserver { node_key, endpoint } => {
+                Contract::addObserverCall { nodeKey: node_key.into(), endpoint: endpoint.clone() }
+                    .abi_encode()
+            }
+            Act::RemoveObserver { node_key } => {
+                Contract::removeObserverCall { nodeKey: node_key.into() }.abi_encode()
+            }
         };
         Ok(hex::encode_prefixed(input))
     }
@@ -236,6 +243,7 @@ fn effect(action: &Action, block: u64, epoch: u64) -> (String, Option<u64>) {
             (format!("since block {block}"), Some(block))
         }
         Action::AddMember { .. }
+        | Action::AddMemberNodes { .. }
         | Action::SuspendMember { .. }
         | Action::ResumeMember { .. }
         | Action::RemoveMember { .. } => (
@@ -246,6 +254,7 @@ fn effect(action: &Action, block: u64, epoch: u64) -> (String, Option<u64>) {
             Some(epoch),
         ),
         Action::AddValidator { .. }
+        | Action::AddValidatorNodes { .. }
         | Action::RemoveValidator { .. }
         | Action::SuspendValidator { .. }
         | Action::ResumeValidator { .. }

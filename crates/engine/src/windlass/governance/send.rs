@@ -120,11 +120,7 @@ pub(super) fn read_outcome(answer: &Value) -> Result<Option<Outcome>, EngineErro
         let log = LogData::new(log.topics, log.data)?;
         Contract::VoteCast::decode_log_data(&log).ok()
     });
-    let missing = || EngineError::Answer {
-        method: RECEIPT,
-        reason: "the transaction succeeded, and cast no vote".to_owned(),
-    };
     // Whoever proposes votes for it, so that both say which proposal it was.
-    let proposal = voted.ok_or_else(missing)?.id.saturating_to();
+    let proposal = voted.map(|voted| voted.id.saturating_to());
     Ok(Some(Outcome { block, verdict: Verdict::Done { proposal } }))
 }

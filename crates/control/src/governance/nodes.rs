@@ -1,0 +1,144 @@
+//! Nodes of this platform in the words of the contract: what a proposal takes from their rows, and
+//! what the contract has of them.
+
+use windlass_engine::governance::Roll;
+use windlass_model::{
+    ErrorCode, KeyId, NodeId, Problem,
+    governance::{Action, Ed25519Key, MemberName, Named, NewValidator, SeatState},
+    network::NodeRole,
+    spec::AccountAddress,
+};
+
+use super::{draft::find_member, view::held_key};
+use crate::{
+    network::view::find_node,
+    service::{Answer, node_not_found},
+    store::rows::{NodeRow, Record},
+};
+
+/// What an organization is in the contract.
+#[derive(Clone, Debug)]
+pub(crate) enum Membership {
+    /// It is none.
+    Stranger,
+    /// It is one; its account, and the key if that is held here.
+    Member { member: MemberName, account: String, key: Option<KeyId> },
+    /// It is one, and can't act.
+    Suspended,
+}
+
+/// What an organization is.
+pub(crate) fn membership(record: &Record, roll: &Roll, organization: &str) -> Membership {
+    let Some(found) = roll.members.iter().find(|one| one.organization == organization) else {
+        return Membership::Stranger;
+    };
+    match found.state {
+        SeatState::Suspended | SeatState::Removed => Membership::Suspended,
+        SeatState::Active => Membership::Member {
+            member: MemberName { id: found.id, organization: found.organization.clone() },
+            account: found.account.clone(),
+            key: held_key(record, &found.account).cloned(),
+        },
+    }
+}
+
+/// What the contract has of each node of this platform.
+pub(crate) fn seats(record: &Record, roll: &Roll) -> Vec<(NodeId, NodeRole)> {
+    let role = |node: &NodeRow| {
+        let Some(key) = node.node_key.public.map(hex::encode) else { return NodeRole::Unnamed };
+        let validator = roll.validators.iter().find(|one| one.node_key == key);
+        match validator {
+            Some(one) if one.active => NodeRole::Validator,
+            Some(_) => NodeRole::Suspended,
+            None if roll.observers.iter().any(|one| one.node_key == key) => NodeRole::Observer,
+            None => NodeRole::Unnamed,
+        }
+    };
+    record.nodes.iter().map(|node| (node.id.clone(), role(node))).collect()
+}
+
+/// Puts what their rows say in the place of nodes that are named.
+pub(super) fn expand(record: &Record, roll: &Roll, actions: Vec<Action>) -> Answer<Vec<Action>> {
+    let mut expanded = Vec::new();
+    for action in actions {
+        match action {
+            Action::AddMemberNodes { organization, endpoint, nodes } => {
+                let validators = nodes.iter().map(|node| validator(record, &organization, node));
+                expanded.push(Action::AddMember {
+                    account: account(record, &organization)?,
+                    endpoint,
+                    validators: validators.collect::<Answer<_>>()?,
+                    observers: Vec::new(),
+                    organization,
+                });
+            }
+            Action::AddValidatorNodes { member, nodes } => {
+                let found = find_member(roll, &member)?;
+                for node in &nodes {
+                    let new = validator(record, &found.organization, node)?;
+                    let NewValidator { name, node_key, consensus_key, account, endpoint } = new;
+                    let member = Named::Id(found.id);
+                    let keys = (node_key, consensus_key);
+                    expanded.push(Action::AddValidator {
+                        member,
+                        name,
+                        node_key: keys.0,
+                        consensus_key: keys.1,
+                        account,
+                        endpoint,
+                    });
+                }
+            }
+            other => expanded.push(other),
+        }
+    }
+    Ok(expanded)
+}
+
+/// The account of an organization that has nodes here.
+fn account(record: &Record, organization: &str) -> Answer<AccountAddress> {
+    let mut accounts = record.accounts().filter(|(name, _)| name.as_str() == organization);
+    let address = accounts.next().and_then(|(_, account)| account.address.as_deref());
+    address.and_then(|address| address.parse().ok()).ok_or_else(|| {
+        Box::new(Problem::new(
+            ErrorCode::InvalidRequest,
+            format!("no account of `{organization}` is known here"),
+            format!(
+                "`windlass network node add {} --member {organization}` makes one with its first \
+                 node, or give the account and the keys yourself",
+                record.network.name
+            ),
+        ))
+    })
+}
+
+/// A node as the contract takes it.
+fn validator(record: &Record, organization: &str, named: &str) -> Answer<NewValidator> {
+    let node = find_node(record, named).ok_or_else(|| node_not_found(record, named))?;
+    let refused = |detail: String, hint: String| {
+        Err(Box::new(Problem::new(ErrorCode::InvalidRequest, detail, hint)))
+    };
+    if node.member.as_str() != organization {
+        return refused(
+            format!("{} is a node of `{}`, not of `{organization}`", node.name, node.member),
+            format!("`windlass network node ls {}` shows whose each is", record.network.name),
+        );
+    }
+    let keys = (node.node_key.public, node.consensus_key.public, node.port);
+    let (Some(node_key), Some(consensus_key), Some(port)) = keys else {
+        return refused(
+            format!("{} has no keys yet", node.name),
+            "wait until it runs: the operation that adds it tells".to_owned(),
+        );
+    };
+    if node.is_leaving() {
+        return refused(format!("{} is being removed", node.name), "name another".to_owned());
+    }
+    Ok(NewValidator {
+        name: node.name.clone(),
+        node_key: Ed25519Key::from_bytes(node_key),
+        consensus_key: Ed25519Key::from_bytes(consensus_key),
+        account: None,
+        endpoint: format!("127.0.0.1:{port}"),
+    })
+}

@@ -1,0 +1,72 @@
+//! Nodes over HTTP: those that a network has, and those that come and go while it lives.
+
+use axum::{Json, extract::State, http::StatusCode};
+use windlass_model::{
+    api::Accepted,
+    network::{Node, NodesRequest},
+};
+
+use super::{
+    Api,
+    access::Caller,
+    extract::{Mutation, Path},
+    failure::Failure,
+    networks::{InNetwork, accepted},
+};
+use crate::service::Action;
+
+/// Lists the nodes of a network, with what the chain has of each.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organization}/networks/{network}/nodes", tag = "networks",
+    operation_id = "list_nodes", params(InNetwork),
+    responses((status = 200, description = "At most 100 nodes", body = Vec<Node>)),
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(place): Path<InNetwork>,
+) -> Result<Json<Vec<Node>>, Failure> {
+    let granted = place.granted(&api, &caller, Action::Read).await?;
+    Ok(Json(api.control().nodes(&granted, &place.network).await?))
+}
+
+/// Adds nodes to a network that runs. Those of a member whose key is held here are registered as its
+/// observers; the operation's `next` says how they are voted in.
+#[utoipa::path(
+    post, path = "/v1/organizations/{organization}/networks/{network}/nodes", tag = "networks",
+    operation_id = "add_nodes", params(InNetwork), request_body = NodesRequest,
+    responses((status = 202, description = "Declared; the operation starts them", body = Accepted)),
+)]
+pub(super) async fn add(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(place): Path<InNetwork>,
+    mutation: Mutation,
+) -> Result<(StatusCode, Json<Accepted>), Failure> {
+    let granted = place.granted(&api, &caller, Action::Change).await?;
+    let (request, meta) = mutation.json::<NodesRequest>()?;
+    let added = api.control().add_nodes(&granted, &place.network, request, meta);
+    accepted(Box::pin(added).await)
+}
+
+/// Leaves nothing of a node. One that votes is refused; the operation's receipt says what is gone.
+#[utoipa::path(
+    delete, path = "/v1/organizations/{organization}/networks/{network}/nodes/{node}",
+    tag = "networks", operation_id = "remove_node",
+    params(
+        ("organization" = String, Path, description = "Its name or id"),
+        ("network" = String, Path, description = "Its name or id"),
+        ("node" = String, Path, description = "Its name, its id or its index"),
+    ),
+    responses((status = 202, description = "The operation takes it apart", body = Accepted)),
+)]
+pub(super) async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    Path((organization, network, node)): Path<(String, String, String)>,
+    mutation: Mutation,
+) -> Result<(StatusCode, Json<Accepted>), Failure> {
+    let granted = caller.granted(&api, Action::Destroy, &organization).await?;
+    let removed = api.control().remove_node(&granted, (&network, &node), mutation.meta);
+    accepted(Box::pin(removed).await)
+}
