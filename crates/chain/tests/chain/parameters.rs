@@ -29,7 +29,7 @@ fn proposal(kind: u8, arguments: &impl SolValue) -> Vec<u8> {
     forced(kind, arguments, Force::No)
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Force {
     Yes,
     No,

@@ -16,10 +16,10 @@ use windlass_model::{
     ErrorCode,
     governance::{
         Action, Effect, Failure, Names, NetworkParameters, PermittedAccount, ProposalState,
-        ProposedAction, Role, SeatState, Voice,
+        ProposedAction, Role, SeatState, Thresholds, Voice,
     },
     network::BlockRef,
-    spec::NetworkSpec,
+    spec::{Fees, NetworkSpec},
 };
 
 /// What the transactions of members begin with.
@@ -115,7 +115,19 @@ impl Governance for FakeGovernance {
     }
 
     fn read_parameters(&self, _answers: &[Value]) -> Result<NetworkParameters, EngineError> {
-        read("parameters", || None)
+        Ok(NetworkParameters {
+            revision: 1,
+            gas_limit: 30_000_000,
+            // What a block costs is what its header says.
+            fees: Fees::Eip1559 { floor_wei: 0 },
+            min_block_interval_ms: 0,
+            proposal_lifetime_s: 3_600,
+            thresholds: Thresholds { membership: 50, parameters: 50 },
+            permissioned: BTreeSet::new(),
+            permitted_accounts: 0,
+            rules_version: 1,
+            next_rules: None,
+        })
     }
 
     fn permitted(&self, _from: u64, _count: u64, _at: u64) -> RpcRequest {
