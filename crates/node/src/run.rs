@@ -37,7 +37,7 @@ use crate::{
         exchange::key_bytes,
         marker::VotingKey,
         peers::{Peers, Standing},
-        signer::HandleSigner,
+        signer::{HandleSigner, public_key},
         start,
         work::Work,
     },
@@ -184,10 +184,18 @@ pub fn contains_panic() -> bool {
 pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
     let Hooks { ready, mut shutdown } = hooks;
     let mut ready = Some(ready);
+    // Threads may still read it when p2p is opened anew, and a file is opened once only.
+    let mut ledger = None;
     loop {
-        let outcome = run_once(directory, &mut ready, &mut shutdown);
-        let Err(NodeError::Epochs(EpochError::Outgrown)) = outcome else { return outcome };
-        tracing::info!("the network has grown: p2p is opened anew, for more nodes");
+        let opened = open(directory, ledger)?;
+        ledger = Some(opened.ledger.clone());
+        match run_once(directory, opened, &mut ready, &mut shutdown) {
+            Err(
+                NodeError::Epochs(EpochError::Outgrown)
+                | NodeError::Start(StartError::Epoch(EpochError::Outgrown)),
+            ) => tracing::info!("the network has grown: p2p is opened anew, for more nodes"),
+            outcome => return outcome,
+        }
     }
 }
 
@@ -198,10 +206,10 @@ type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn run_once(
     directory: &Path,
+    opened: Opened,
     ready: &mut Ready,
     shutdown: &mut Shutdown,
 ) -> Result<Outcome, NodeError> {
-    let opened = open(directory)?;
     let settings = runtime::Config::new()
         .with_worker_threads(1)
         .with_max_blocking_threads(FILE_THREADS)
@@ -288,7 +296,7 @@ fn ended_error(ended: Result<Result<(), EpochError>, commonware_runtime::Error>)
     }
 }
 
-fn open(directory: &Path) -> Result<Opened, NodeError> {
+fn open(directory: &Path, ledger: Option<NodeLedger>) -> Result<Opened, NodeError> {
     let files = directory.join("files");
     let config = NodeConfig::load(&files.join("node.toml")).map_err(NodeError::Config)?;
     let path = files.join("genesis.json");
@@ -308,10 +316,12 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
     }
     let data = directory.join("data");
     fs::create_dir_all(&data).map_err(|source| NodeError::File { path: data.clone(), source })?;
-    let ledger = ledger::open(&data.join("ledger.redb"), &genesis).map_err(NodeError::Ledger)?;
+    let ledger = match ledger {
+        Some(ledger) => ledger,
+        None => ledger::open(&data.join("ledger.redb"), &genesis).map_err(NodeError::Ledger)?,
+    };
     let (tip, genesis_hash) = (ledger.tip(), ledger.genesis().hash());
-    let roster = ledger.roster().map_err(NodeError::Roster)?;
-    let peers = Peers::new(&[], &roster, Standing::Behind);
+    let peers = peers(&ledger, genesis.epoch_length).map_err(NodeError::Roster)?;
     let identity = Identity {
         node_key: key_bytes(&node_signer.public_key()),
         consensus_key: first_key(&voting_keys),
@@ -322,6 +332,15 @@ fn open(directory: &Path) -> Result<Opened, NodeError> {
     let tip = StatusTip { number: tip.number, hash: tip.hash, timestamp_ms: tip.timestamp_ms };
     let status = StatusBoard::new(identity, tip);
     Ok(Opened { config, genesis, genesis_hash, node_signer, voting_keys, peers, ledger, status })
+}
+
+/// Whom p2p has to have room for: who is named now, and who votes until the epoch is over.
+fn peers(ledger: &NodeLedger, epoch_length: u64) -> Result<Peers, LedgerError> {
+    let epoch = ledger.tip().number.saturating_add(1) / epoch_length.max(1);
+    let committee = ledger.committee(epoch)?.map(|kept| kept.seats).unwrap_or_default();
+    let committee: Vec<_> =
+        committee.iter().filter_map(|seat| public_key(&seat.node_key.0)).collect();
+    Ok(Peers::new(&committee, &ledger.roster()?, Standing::Behind))
 }
 
 fn key_id(id: &str) -> Result<KeyId, NodeError> {

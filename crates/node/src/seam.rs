@@ -161,6 +161,10 @@ pub trait Ledger: Clone + Send + Sync + fmt::Debug + 'static {
     /// asked often, and does not block.
     fn min_block_interval_ms(&self) -> u64;
 
+    /// Why no block can be made or judged on the tip, if none can. It is asked often, and does not
+    /// block.
+    fn obstacle(&self) -> Option<String>;
+
     /// Who votes in an epoch, if it was kept.
     fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError>;
 

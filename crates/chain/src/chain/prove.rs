@@ -91,8 +91,9 @@ impl Chain {
 
     /// What a claim about a block needs beside itself.
     fn prove(&self, block: u64, claim: Claim, since: u64) -> Result<Proof, ProveError> {
-        let (certified, certificate) =
-            self.next_certificate(block)?.ok_or(ProveError::NoCertificate(block))?;
+        let tip = self.tip().number;
+        let nearest = self.next_certificate(block)?.filter(|(certified, _)| *certified <= tip);
+        let (certified, certificate) = nearest.ok_or(ProveError::NoCertificate(block))?;
         let headers: Vec<Header> = (block..=certified)
             .map(|number| self.final_header(number))
             .collect::<Result<_, ChainError>>()?;

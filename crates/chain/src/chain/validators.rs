@@ -58,6 +58,13 @@ impl Chain {
         Ok(InForce::read(self.rules(), &view.base, number)?.rules.into_owned())
     }
 
+    /// Whether this program knows the rules of the block after the tip.
+    pub fn check_next_rules(&self) -> Result<(), ChainError> {
+        let view = self.state(At::Latest)?;
+        let number = view.number().saturating_add(1);
+        InForce::read(self.rules(), &view.base, number)?.check_known(number)
+    }
+
     /// The permission that a transaction would lack in the block after the tip.
     pub fn lacks_permission(
         &self,

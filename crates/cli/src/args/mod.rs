@@ -1,5 +1,6 @@
 //! The command line as types. Every verb says what it does, what it answers, and shows an example.
 
+mod action;
 mod governance;
 mod network;
 mod proof;

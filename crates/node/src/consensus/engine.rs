@@ -24,6 +24,7 @@ use super::{
     freeze::Braked,
     idle::Observer,
     marker::Admission,
+    peers::Standing,
     scheme::{Scheme, Voting},
 };
 use crate::seam::Ledger;
@@ -64,6 +65,10 @@ where
         }
         let scheme =
             self.committees.enter(epoch, voting).ok_or(EpochError::Validators(epoch.get()))?;
+        let validators = self.committees.node_keys();
+        if self.ledger.tip().number >= self.heard.highest(&validators) {
+            self.standing = Standing::AtTip;
+        }
         self.track_peers().await?;
         let interval = Duration::from_millis(self.ledger.min_block_interval_ms());
         let context = self.context.child("engine").with_attribute("epoch", epoch);

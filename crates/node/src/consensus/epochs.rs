@@ -175,7 +175,6 @@ where
     pub async fn run(mut self) -> Result<(), EpochError> {
         let mut epoch = self.epoch_above(self.ledger.tip().number);
         self.wait_for_tip(&mut epoch).await?;
-        self.standing = Standing::AtTip;
         let mut active = self.enter(epoch).await?;
         loop {
             match self.next(Some(&mut active)).await? {

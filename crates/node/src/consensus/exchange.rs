@@ -227,10 +227,13 @@ where
             // Should what was asked for be lost.
             self.go_on();
         }
+        let obstacle = self.ledger.obstacle();
         self.status.update(|status| {
             let (seen, all, needed) =
                 (status.connected_validators, status.validators, status.quorum);
-            let reason = if seen < needed && !status.named {
+            let reason = if obstacle.is_some() {
+                obstacle
+            } else if seen < needed && !status.named {
                 Some(format!(
                     "not connected: as far as this node has the chain, no member has named its \
                      node key {}",
@@ -345,7 +348,10 @@ where
         else {
             return Proof::Fails;
         };
-        if certificate.proposal.payload != announcement.digest {
+        let of = self.epocher.containing(Height::new(announcement.height));
+        if certificate.proposal.payload != announcement.digest
+            || of.is_none_or(|of| of.epoch() != certificate.epoch())
+        {
             return Proof::Fails;
         }
         let Some(scheme) = self.committees.of(certificate.epoch()) else {

@@ -71,6 +71,8 @@ struct Governed {
     /// The rules of the next block.
     rules: RuleSet,
     min_block_interval_ms: u32,
+    /// Why there can be no next block, if there can't.
+    obstacle: Option<String>,
 }
 
 impl Governed {
@@ -81,6 +83,7 @@ impl Governed {
             revision: chain.governance_revision()?,
             rules: chain.next_rules()?,
             min_block_interval_ms: parameters.map_or(0, |known| known.min_block_interval_ms),
+            obstacle: chain.check_next_rules().err().map(|error| error.to_string()),
         })
     }
 }

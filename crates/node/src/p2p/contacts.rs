@@ -119,11 +119,14 @@ pub(super) struct Tracker {
     /// What was told last, and its number.
     told: Option<Peers>,
     number: u64,
+    /// The endpoint that each node had last: who was removed has none any more, and votes until the
+    /// epoch is over.
+    endpoints: BTreeMap<PublicKey, String>,
 }
 
 impl Tracker {
     pub(super) fn new(contacts: Contacts, oracle: lookup::Oracle<PublicKey>) -> Self {
-        Self { contacts, oracle, told: None, number: 0 }
+        Self { contacts, oracle, told: None, number: 0, endpoints: BTreeMap::new() }
     }
 
     /// Lets these in, and nobody else: but for those that the set before has.
@@ -131,6 +134,8 @@ impl Tracker {
         if self.told.as_ref() == Some(peers) {
             return Tracking::Done;
         }
+        let told = peers.clone();
+        let peers = &self.remember(peers.clone());
         // p2p dials primary peers only, and takes proposed blocks from them only.
         let (mut primary, mut secondary) = (BTreeMap::new(), BTreeMap::new());
         for contact in &peers.followers {
@@ -164,8 +169,22 @@ impl Tracker {
         let tracked = AddressableTrackedPeers::new(primary, secondary);
         let _feedback = self.oracle.track(self.number, tracked);
         self.number += 1;
-        self.told = Some(peers.clone());
+        self.told = Some(told);
         Tracking::Done
+    }
+
+    /// The same, with the endpoints of those that were removed.
+    fn remember(&mut self, mut peers: Peers) -> Peers {
+        let before = std::mem::take(&mut self.endpoints);
+        for contact in peers.validators.iter_mut().chain(&mut peers.followers) {
+            if contact.endpoint.is_empty()
+                && let Some(endpoint) = before.get(&contact.node_key)
+            {
+                contact.endpoint.clone_from(endpoint);
+            }
+            self.endpoints.insert(contact.node_key.clone(), contact.endpoint.clone());
+        }
+        peers
     }
 }
 

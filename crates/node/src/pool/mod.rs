@@ -203,11 +203,12 @@ impl Pool {
         dropped.iter().map(|gone| gone.hash()).collect()
     }
 
-    /// Goes on under other rules, with what they allow and `keep` wants; answers what left.
+    /// Goes on under other rules, with what they allow; answers what left. `account` gives what a
+    /// sender has now.
     pub fn renew(
         &mut self,
         rules: PoolRules,
-        mut keep: impl FnMut(&Recovered<TxEnvelope>) -> bool,
+        mut account: impl FnMut(Address) -> Option<Account>,
     ) -> Vec<B256> {
         let mut renewed = Self::new(rules, self.limits, self.base_fee);
         // What is gossiped by sequence goes on from here.
@@ -215,9 +216,9 @@ impl Pool {
         let mut gone = Vec::new();
         for hash in self.arrivals.values() {
             let Some(pooled) = self.by_hash.get(hash) else { continue };
-            let account = self.queues.get(&pooled.sender()).map(Queue::account);
-            let fits = check::gas(&pooled.transaction, &rules).is_ok() && keep(&pooled.transaction);
-            let admitted = account.filter(|_| fits).map(|account| {
+            let fits = check::gas(&pooled.transaction, &rules).is_ok();
+            let account = if fits { account(pooled.sender()) } else { None };
+            let admitted = account.map(|account| {
                 renewed.admit(pooled.transaction.clone(), pooled.bytes.clone(), account)
             });
             match admitted {
@@ -250,6 +251,11 @@ impl Pool {
     /// The senders that have transactions here.
     pub fn senders(&self) -> impl Iterator<Item = Address> + '_ {
         self.queues.keys().copied()
+    }
+
+    /// All transactions, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Pooled>> {
+        self.arrivals.values().filter_map(|hash| self.by_hash.get(hash))
     }
 
     /// How many transactions follow their sender's nonce without a gap, and how many don't.

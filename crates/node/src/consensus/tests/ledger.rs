@@ -216,6 +216,10 @@ impl Ledger for MemoryLedger {
         u64::try_from(self.lock().validators.range(..=tip).count()).expect("a small number")
     }
 
+    fn obstacle(&self) -> Option<String> {
+        None
+    }
+
     fn min_block_interval_ms(&self) -> u64 {
         0
     }

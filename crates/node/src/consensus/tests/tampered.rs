@@ -179,6 +179,10 @@ impl Ledger for Tampered {
         self.honest.governance_revision()
     }
 
+    fn obstacle(&self) -> Option<String> {
+        self.honest.obstacle()
+    }
+
     fn min_block_interval_ms(&self) -> u64 {
         self.honest.min_block_interval_ms()
     }

@@ -89,17 +89,29 @@ impl NodeLedger {
             ..*pending.pool.rules()
         };
         let mut failed = None;
-        let gone = pending.pool.renew(rules, |transaction| {
-            let lacks = self.inner.chain.lacks_permission(transaction.signer(), transaction.to());
-            match lacks {
-                Ok(lacks) => lacks.is_none(),
-                Err(error) => {
-                    failed = Some(error);
-                    true
-                }
-            }
-        });
-        pending.disown(&gone);
+        let note = |failed: &mut Option<ChainError>, error| {
+            failed.get_or_insert(error);
+        };
+        if rules != *pending.pool.rules() {
+            let gone = pending.pool.renew(rules, |sender| {
+                self.account(sender).map_err(|error| note(&mut failed, error)).ok()
+            });
+            pending.disown(&gone);
+        }
+        let refused: Vec<B256> = pending
+            .pool
+            .iter()
+            .filter(|pooled| {
+                let (sender, to) = (pooled.sender(), pooled.transaction.to());
+                let lacks = self.inner.chain.lacks_permission(sender, to);
+                lacks.map_err(|error| note(&mut failed, error)).is_ok_and(|lacks| lacks.is_some())
+            })
+            .map(|pooled| pooled.hash())
+            .collect();
+        for hash in &refused {
+            pending.pool.remove(hash);
+        }
+        pending.disown(&refused);
         failed.map_or(Ok(()), Err)
     }
 }
@@ -158,6 +170,10 @@ impl Ledger for NodeLedger {
 
     fn governance_revision(&self) -> u64 {
         self.governed().revision
+    }
+
+    fn obstacle(&self) -> Option<String> {
+        self.governed().obstacle.clone()
     }
 
     fn min_block_interval_ms(&self) -> u64 {

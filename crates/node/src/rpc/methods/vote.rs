@@ -30,9 +30,14 @@ pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     let (input, gas) = (transaction.input().clone(), transaction.gas_limit().min(cap));
     let decision = node.ledger.chain().decision(sender, input, gas)?;
     let Some(decision) = decision.filter(|decision| !decision.forced) else { return Ok(()) };
+    let status = node.status.get();
+    // Who only follows is not connected with others that do.
+    if status.not_voting.is_some() {
+        return Ok(());
+    }
     let behind = EPOCHS_BEHIND.saturating_mul(node.ledger.epoch_length());
     let tip = node.ledger.chain().tip().number;
-    objection(&decision, &node.status.get(), tip.saturating_sub(behind))
+    objection(&decision, &status, tip.saturating_sub(behind))
         .map_or(Ok(()), |objection| Err(RpcError::Server(objection)))
 }
 

@@ -1,0 +1,204 @@
+//! Golden plans of nodes that come and go.
+
+use super::*;
+
+/// A network at rest, with one node more that has keys and a port.
+fn with_one_more(organization: &str) -> Case {
+    declared().founded().running().saying(4, 9).usable().adding(organization).keyed()
+}
+
+#[test]
+fn an_added_node_gets_keys_and_a_port_and_nobody_is_restarted() {
+    declared().founded().running().saying(4, 9).usable().adding("acme").check(
+        "step keys
+         create node key of validator-4
+         create consensus key of validator-4
+         step genesis
+         port 4001 for validator-4
+         step processes",
+    );
+    declared().founded().running().saying(4, 9).usable().adding("delta").check(
+        "step keys
+         create node key of validator-4
+         create consensus key of validator-4
+         create account key of delta
+         step genesis
+         port 4001 for validator-4
+         step processes",
+    );
+    with_one_more("acme").check(
+        "state Usable
+         ensure validator-4 Running
+         step processes
+         detail 0 of 1 nodes answer
+         wake in 3000 ms",
+    );
+}
+
+#[test]
+fn an_added_node_is_registered_when_it_answers_and_waited_for_until_it_follows() {
+    let answering = || with_one_more("acme").running().said(4, Seat::Unnamed, 0);
+    answering().check(
+        "state Usable
+         declare Register validator-4
+         step registration
+         detail 0 of 1 nodes are registered
+         wake in 3000 ms",
+    );
+    answering().errand(Errand::Register, OperationState::Running).check(
+        "state Usable
+         step registration
+         detail 0 of 1 nodes are registered
+         wake in 3000 ms",
+    );
+    answering().errand(Errand::Register, OperationState::Succeeded).check(
+        "state Usable
+         done Register validator-4
+         step registration
+         detail 0 of 1 nodes are registered
+         wake in 3000 ms",
+    );
+    answering().errand(Errand::Register, OperationState::Failed).check(
+        "state Usable
+         give up Register validator-4 (op-0r30c1g60r30c1g6 was not carried out)",
+    );
+    let follows = || Seat::Follows("not a validator".to_owned());
+    let registered = |height| {
+        let mut case = with_one_more("acme").running().said(4, follows(), height);
+        case.record().nodes[4].status.registration.as_mut().unwrap().done = true;
+        case.record().nodes[4].status.standing = Some(Standing::Follower);
+        case
+    };
+    registered(3).check(
+        "state Usable
+         step blocks
+         detail validator-4: block 3 of 9
+         wake in 3000 ms",
+    );
+    registered(8).check(
+        "state Usable
+         conclude Usable",
+    );
+    // Nobody names the node of an organization that is no member yet: that it runs is all.
+    with_one_more("delta").running().said(4, Seat::Unnamed, 0).check(
+        "state Usable
+         conclude Usable",
+    );
+}
+
+#[test]
+fn a_start_waits_for_validators_and_not_for_nodes_that_nobody_named() {
+    let mut case = with_one_more("delta").running().usable().asked(OperationKind::Start);
+    case.record().nodes[4].status.process = None;
+    case.record().nodes[4].status.retry_at_ms = NOW_MS + 70;
+    case.record().nodes[4].status.failures = 3;
+    let mut case = case.ended(4, "it does not start");
+    case.check(
+        "state Starting
+         step endpoint
+         Publish
+         ProbeEndpoint
+         conclude Usable
+         wake in 70 ms",
+    );
+    case.record().nodes[4].status.standing = Some(Standing::Validator);
+    case.check(
+        "state Starting
+         step processes
+         wake in 70 ms",
+    );
+}
+
+#[test]
+fn what_a_node_is_to_the_members_is_noted_when_it_says_so() {
+    let mut case = declared().founded().running().saying(4, 9).usable();
+    let follows = Seat::Follows("not a validator".to_owned());
+    case = case.said(3, follows, 9);
+    case.check("validator-3 is Follower");
+    case.record().nodes[3].status.standing = Some(Standing::Follower);
+    case.check("");
+}
+
+#[test]
+fn a_node_that_goes_is_taken_back_by_its_member_and_its_row_goes_last() {
+    let mut case = with_one_more("acme").running().usable().asked(OperationKind::RemoveNode);
+    case.record().nodes[4].status.standing = Some(Standing::Follower);
+    let withdrawal = case.record().nodes[4].status.registration.clone();
+    let leaving = Leaving { withdrawal, teardown: None };
+    case.record().nodes[4].status.leaving = Some(leaving);
+    case.check(
+        "step registration
+         declare Withdraw validator-4
+         state Usable",
+    );
+    let refused = case.errand(Errand::Withdraw, OperationState::Failed);
+    refused.check(
+        "step registration
+         give up Withdraw validator-4 (op-0r30c1g60r30c1g6 was not carried out)
+         state Usable",
+    );
+    let mut case = refused;
+    let leaving = case.record().nodes[4].status.leaving.as_mut().unwrap();
+    leaving.withdrawal = leaving.withdrawal.clone().map(|one| Registration { done: true, ..one });
+    case.check(
+        "step processes
+         inventory of 4 things of validator-4
+         state Usable",
+    );
+    let teardown = || TeardownRecord::default();
+    case.record().nodes[4].status.leaving.as_mut().unwrap().teardown = Some(teardown());
+    case.check(
+        "step processes
+         remove validator-4
+         state Usable",
+    );
+    let id = WorkloadId::of_node(&case.record().nodes[4].id);
+    case.observed.instances.remove(&id);
+    let removed = TeardownRecord { removed: vec![id], ..teardown() };
+    case.record().nodes[4].status.leaving.as_mut().unwrap().teardown = Some(removed);
+    case.check(
+        "step keys
+         destroy a key of validator-4
+         destroy a key of validator-4
+         step records
+         release validator-4
+         state Usable",
+    );
+}
+
+#[test]
+fn nobody_is_configured_anew_because_a_node_came_or_went() {
+    let files = |case: &Case| -> BTreeMap<String, String> {
+        let record = &case.observed.record;
+        let file = |node| {
+            let workload =
+                describe::workload(&case.observed, &WindlassEngine, node, Desired::Running);
+            (node.name.clone(), workload.unwrap().files["node.toml"].clone())
+        };
+        record.nodes.iter().map(file).collect()
+    };
+    let mut case = declared().founded().running().usable();
+    let before = files(&case);
+    for _ in 0..3 {
+        case.record().network.operation = None;
+        case = case.adding("acme").keyed();
+    }
+    let grown = files(&case);
+    for name in ["validator-0", "validator-3"] {
+        assert_eq!(grown[name], before[name]);
+    }
+    assert_eq!(grown["validator-6"].matches("127.0.0.1").count(), 7, "six others and itself");
+    for index in [5, 1, 0] {
+        let id = case.record().nodes[index].id.clone();
+        teardown::depart(case.record(), &id);
+    }
+    for (name, file) in files(&case) {
+        assert_eq!(grown[&name], file, "{name}");
+    }
+    case.record().network.operation = None;
+    let case = case.adding("acme");
+    let newest = case.observed.record.nodes.last().unwrap();
+    assert_eq!(newest.name, "validator-7", "no name comes back");
+    assert_eq!(files(&case)["validator-7"].matches("[[bootstrap]]").count(), 4, "those there are");
+    assert_eq!(case.observed.record.network.status.departed.len(), 3);
+}
