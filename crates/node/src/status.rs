@@ -85,8 +85,6 @@ pub struct StatusPeer {
     pub node_key: B256,
     /// Whether it is connected now.
     pub connected: bool,
-    /// The height of the chain that it said last that it has.
-    pub height: Option<u64>,
 }
 
 /// Why nothing moves.
@@ -135,6 +133,9 @@ struct Board {
     status: Status,
     /// The node keys of those who vote now.
     committee: Vec<B256>,
+    /// The height that each peer said last that it has. It is no part of the status: an idle node's
+    /// stands still while its peers repeat theirs.
+    heights: BTreeMap<B256, u64>,
     waiters: Vec<oneshot::Sender<()>>,
 }
 
@@ -148,7 +149,7 @@ impl StatusBoard {
         let peers = keys
             .into_iter()
             .filter(|key| *key != node_key)
-            .map(|node_key| StatusPeer { node_key, connected: false, height: None })
+            .map(|node_key| StatusPeer { node_key, connected: false })
             .collect();
         let status = Status {
             revision: 1,
@@ -174,13 +175,18 @@ impl StatusBoard {
             evidence: 0,
             ending: false,
         };
-        let board = Board { status, committee, waiters: Vec::new() };
+        let board = Board { status, committee, heights: BTreeMap::new(), waiters: Vec::new() };
         Self { inner: Arc::new(Mutex::new(board)) }
     }
 
     /// What is known now.
     pub fn get(&self) -> Status {
         self.lock().status.clone()
+    }
+
+    /// The height that each peer said last that it has.
+    pub fn heights(&self) -> BTreeMap<B256, u64> {
+        self.lock().heights.clone()
     }
 
     /// Changes the status; the revision rises only if something is different afterwards.
@@ -209,11 +215,11 @@ impl StatusBoard {
 
     /// Notes who is connected, with the height that it said that it has, and what follows from it.
     pub fn set_connected(&self, connected: &BTreeMap<B256, Option<u64>>) {
+        let told = connected.iter().filter_map(|(key, height)| Some((*key, (*height)?)));
+        self.lock().heights.extend(told);
         self.update_with(|status, committee| {
             for peer in &mut status.peers {
-                let told = connected.get(&peer.node_key);
-                peer.connected = told.is_some();
-                peer.height = told.copied().flatten().or(peer.height);
+                peer.connected = connected.contains_key(&peer.node_key);
             }
             status.count(committee);
         });
@@ -227,7 +233,7 @@ impl StatusBoard {
             let others = all.iter().filter(|key| **key != status.node_key);
             let known = mem::take(&mut status.peers);
             let known: BTreeMap<_, _> = known.iter().map(|peer| (peer.node_key, *peer)).collect();
-            let unknown = |key| StatusPeer { node_key: key, connected: false, height: None };
+            let unknown = |key| StatusPeer { node_key: key, connected: false };
             status.peers = others
                 .map(|key| known.get(key).copied().unwrap_or_else(|| unknown(*key)))
                 .collect();

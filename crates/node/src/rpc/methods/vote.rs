@@ -3,6 +3,8 @@
 //! The chain cannot know who is reachable, so each node says what it sees. A proposal that names it
 //! (`force`) is taken all the same.
 
+use std::collections::BTreeMap;
+
 use alloy_consensus::Transaction as _;
 use alloy_consensus::TxEnvelope;
 use alloy_consensus::transaction::SignerRecoverable as _;
@@ -37,18 +39,22 @@ pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     }
     let behind = EPOCHS_BEHIND.saturating_mul(node.ledger.epoch_length());
     let tip = node.ledger.chain().tip().number;
-    objection(&decision, &status, tip.saturating_sub(behind))
+    objection(&decision, &status, &node.status.heights(), tip.saturating_sub(behind))
         .map_or(Ok(()), |objection| Err(RpcError::Server(objection)))
 }
 
 /// What is to be said against a decision, where those count who have the block `least`.
-fn objection(decision: &Decision, status: &Status, least: u64) -> Option<String> {
+fn objection(
+    decision: &Decision,
+    status: &Status,
+    heights: &BTreeMap<B256, u64>,
+    least: u64,
+) -> Option<String> {
     let follows = |key: &B256| {
         let mut peers = status.peers.iter().filter(|peer| peer.connected);
         *key == status.node_key
-            || peers.any(|peer| {
-                peer.node_key == *key && peer.height.is_some_and(|height| height >= least)
-            })
+            || (peers.any(|peer| peer.node_key == *key)
+                && heights.get(key).is_some_and(|height| *height >= least))
     };
     let missing: Vec<String> = decision
         .validators
@@ -93,7 +99,7 @@ mod tests {
         board.set_connected(&connected.map(|(byte, height)| (key(byte), height)).into());
         let seat = |byte| SeatedValidator { node_key: key(byte), consensus_key: key(byte + 100) };
         let decision = Decision { validators: seats.map(seat).collect(), forced: false };
-        let said = objection(&decision, &board.get(), 900);
+        let said = objection(&decision, &board.get(), &board.heights(), 900);
         match expect {
             None => assert_eq!(said, None),
             Some(text) => {
