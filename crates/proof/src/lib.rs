@@ -33,9 +33,9 @@
 //! the same document would be another network, on which the document's validators signed nothing.
 //!
 //! **What is trusted**: that in each committee that the proof uses, less than a third of the seats
-//! are or ever come into hostile hands, and that the file leaves out no change of validators. A
-//! quorum of keys of a former committee can sign a chain that never was; whoever may fear that
-//! verifies against a newer [`Checkpoint`]. docs/protocol/proofs.md says more.
+//! are or ever come into hostile hands. A quorum of keys of a former committee can sign a chain that
+//! never was, in which no change followed; whoever may fear that verifies against a newer
+//! [`Checkpoint`]. docs/protocol/proofs.md says more.
 //!
 //! **Limits** are the constants below; a file beyond one is refused. No input causes a panic.
 #![warn(missing_docs)]

@@ -14,6 +14,7 @@ use windlass_proof::{
 use super::{At, Chain, ChainError};
 use crate::block::ExtraData;
 use crate::governance;
+use crate::receipt::Receipt;
 use crate::state::keys;
 
 /// How the state before an epoch shows who its validators are, as it is kept.
@@ -52,20 +53,16 @@ pub enum ProveError {
 impl Chain {
     /// Proves a transaction and its receipt, to whoever knows the validators of epoch `since`.
     pub fn prove_transaction(&self, hash: B256, since: u64) -> Result<Proof, ProveError> {
-        let (block, inclusion) = self.inclusion(hash)?;
+        let (block, inclusion, _) = self.inclusion(hash)?;
         self.prove(block, Claim::Transaction(inclusion), since)
     }
 
     /// Proves a log by its position among those of its transaction.
     pub fn prove_log(&self, hash: B256, position: u64, since: u64) -> Result<Proof, ProveError> {
-        let location = self.transaction(hash)?.ok_or(ProveError::UnknownTransaction)?;
-        let receipts = self.receipts(location.block)?.unwrap_or_default();
-        let receipt = receipts.get(index(location.index));
-        let logs = receipt.map_or(0, |receipt| receipt.logs.len());
+        let (block, inclusion, logs) = self.inclusion(hash)?;
         if usize::try_from(position).is_ok_and(|position| position >= logs) {
             return Err(ProveError::NoLog { position, logs });
         }
-        let (block, inclusion) = self.inclusion(hash)?;
         self.prove(block, Claim::Log(LogClaim { position, inclusion }), since)
     }
 
@@ -112,16 +109,17 @@ impl Chain {
         Ok(self.header(number)?.ok_or(ChainError::UnknownBlock)?.into_inner())
     }
 
-    fn inclusion(&self, hash: B256) -> Result<(u64, Inclusion), ProveError> {
+    /// A transaction's block, its paths there, and how many logs it has.
+    fn inclusion(&self, hash: B256) -> Result<(u64, Inclusion, usize), ProveError> {
         let location = self.transaction(hash)?.ok_or(ProveError::UnknownTransaction)?;
         let block = self.block(location.block)?.ok_or(ChainError::UnknownBlock)?;
         let receipts = self.receipts(location.block)?.ok_or(ChainError::UnknownBlock)?;
         let transactions: Vec<Bytes> =
             block.transactions().iter().map(|one| one.encoded_2718().into()).collect();
-        let receipts: Vec<Bytes> =
-            receipts.iter().map(crate::receipt::Receipt::consensus_bytes).collect();
+        let index = usize::try_from(location.index).unwrap_or(usize::MAX);
+        let logs = receipts.get(index).map_or(0, |receipt| receipt.logs.len());
+        let receipts: Vec<Bytes> = receipts.iter().map(Receipt::consensus_bytes).collect();
         let path = |items: &[Bytes]| {
-            let index = index(location.index);
             let path = index_path(items, index).map(|found| found.path);
             path.zip(items.get(index).cloned())
                 .ok_or_else(|| ChainError::Damaged(format!("transactions of {}", location.block)))
@@ -130,7 +128,7 @@ impl Chain {
         let (receipt_path, receipt) = path(&receipts)?;
         let index = location.index.into();
         let inclusion = Inclusion { index, transaction, transaction_path, receipt, receipt_path };
-        Ok((location.block, inclusion))
+        Ok((location.block, inclusion, logs))
     }
 
     /// How the state at the tip shows who votes next, as it is kept.
@@ -185,8 +183,4 @@ impl Chain {
                 .collect(),
         })
     }
-}
-
-fn index(index: u32) -> usize {
-    usize::try_from(index).unwrap_or(usize::MAX)
 }

@@ -5,11 +5,9 @@ use alloy_primitives::{Address, B256, Bytes};
 use super::{At, Chain, ChainError};
 use crate::execute::{CallError, CallRequest, CallResult, call};
 use crate::governance::{
-    self, Committee, Decision, InForce, Parameters, Permission, Questions, RosterNode,
-    SeatedValidator,
+    self, Committee, Decided, Decision, InForce, Permission, Questions, RosterNode, SeatedValidator,
 };
-use crate::rules::RuleSet;
-use crate::state::keys;
+use crate::state::{StateView, keys};
 use crate::store::Batch;
 
 /// What reading the contract may use: a hundred with the longest texts take a hundredth.
@@ -37,32 +35,18 @@ impl Chain {
             .ok_or_else(|| unreadable("no list of nodes"))
     }
 
-    /// The number that grows with every change of what nodes read from the contract.
-    pub fn governance_revision(&self) -> Result<u64, ChainError> {
-        let state = self.state(At::Latest)?;
-        let slot = state.storage(governance::ADDRESS, governance::REVISION_SLOT)?;
-        Ok(slot.as_limbs()[0])
-    }
-
-    /// What the members decided for the block after the tip; `None` where nobody governs the chain.
-    pub fn parameters(&self) -> Result<Option<Parameters>, ChainError> {
-        let view = self.state(At::Latest)?;
-        let number = view.number().saturating_add(1);
-        Ok(InForce::read(self.rules(), &view.base, number)?.parameters)
-    }
-
-    /// The rules of the block after the tip.
-    pub fn next_rules(&self) -> Result<RuleSet, ChainError> {
-        let view = self.state(At::Latest)?;
-        let number = view.number().saturating_add(1);
-        Ok(InForce::read(self.rules(), &view.base, number)?.rules.into_owned())
-    }
-
-    /// Whether this program knows the rules of the block after the tip.
-    pub fn check_next_rules(&self) -> Result<(), ChainError> {
-        let view = self.state(At::Latest)?;
-        let number = view.number().saturating_add(1);
-        InForce::read(self.rules(), &view.base, number)?.check_known(number)
+    /// What the members decided, as the state after the tip has it.
+    pub fn decided(&self) -> Result<Decided, ChainError> {
+        self.on_next(|view, number, in_force| {
+            let slot = |slot| view.storage(governance::ADDRESS, slot);
+            Ok(Decided {
+                validators: slot(governance::VALIDATOR_SET_HASH_SLOT)?.into(),
+                revision: slot(governance::REVISION_SLOT)?.as_limbs()[0],
+                obstacle: in_force.check_known(number).err().map(|error| error.to_string()),
+                parameters: in_force.parameters,
+                rules: in_force.rules.into_owned(),
+            })
+        })
     }
 
     /// The permission that a transaction would lack in the block after the tip.
@@ -71,9 +55,17 @@ impl Chain {
         from: Address,
         to: Option<Address>,
     ) -> Result<Option<Permission>, ChainError> {
+        self.on_next(|view, _, in_force| in_force.lacks(&view.base, from, to))
+    }
+
+    /// Reads the state after the tip, with the number of the next block and the rules that it has.
+    fn on_next<T>(
+        &self,
+        read: impl FnOnce(&StateView, u64, InForce<'_>) -> Result<T, ChainError>,
+    ) -> Result<T, ChainError> {
         let view = self.state(At::Latest)?;
         let number = view.number().saturating_add(1);
-        InForce::read(self.rules(), &view.base, number)?.lacks(&view.base, from, to)
+        read(&view, number, InForce::read(self.rules(), &view.base, number)?)
     }
 
     /// The validators that a transaction to the contract would bring about, if it were executed now

@@ -4,13 +4,14 @@
 //! made, and its code and storage are part of that state, so that the hash of block 0 commits to
 //! them. Whoever needs the validators of an epoch reads them from the state before its first block.
 
+pub mod abi;
 mod decision;
 mod parameters;
 mod roster;
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolConstructor, SolInterface};
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::{Context, TxEnv};
@@ -21,15 +22,19 @@ use revm::state::{AccountInfo, Bytecode};
 use revm::{ExecuteEvm, MainBuilder, MainContext};
 use serde::Deserialize;
 
+// What nodes must have as those who verify offline have it.
+pub use windlass_proof::{GOVERNANCE_ADDRESS as ADDRESS, Validator as SeatedValidator, set_hash};
+
+use self::abi::Governance::{
+    Grant, NewMember, NewValidator, Settings, constructorCall, validatorSetCall,
+};
+use self::abi::{MemberRefusals, NodeRefusals, ParameterRefusals};
 pub use self::decision::Decision;
 pub(crate) use self::decision::Questions;
 pub(crate) use self::parameters::InForce;
-pub use self::parameters::{Parameters, Permission};
+pub use self::parameters::{Decided, Parameters, Permission};
 pub use self::roster::{NodeRole, RosterNode, observers_call, read_roster, validators_call};
 use crate::genesis::{Fees, Genesis, GenesisAccount, Validator};
-
-/// Where the contract lies: "Windlass" in ASCII, and 1.
-pub const ADDRESS: Address = address!("0x57696e646c617373000000000000000000000001");
 
 /// The slot of the hash of the set of validators that the next epoch has.
 pub const VALIDATOR_SET_HASH_SLOT: U256 = U256::ZERO;
@@ -65,134 +70,9 @@ pub fn contract_hash() -> B256 {
     *CONTRACT_HASH
 }
 
-/// The contract's interface, as far as nodes use it.
-pub mod abi {
-    alloy_sol_types::sol! {
-        #[derive(Debug, PartialEq, Eq)]
-        contract Governance {
-            struct Settings {
-                uint64 gasLimit;
-                uint8 feePolicy;
-                uint64 baseFeeFloor;
-                uint32 minBlockIntervalMs;
-                uint32 proposalLifetime;
-                uint8 membershipThreshold;
-                uint8 parametersThreshold;
-                uint32 rulesVersion;
-                bool sendersPermissioned;
-                bool deployersPermissioned;
-            }
-            struct NewValidator {
-                string name;
-                bytes32 nodeKey;
-                bytes32 consensusKey;
-                address account;
-                string endpoint;
-            }
-            struct NewObserver {
-                bytes32 nodeKey;
-                string endpoint;
-            }
-            struct NewMember {
-                string organization;
-                string endpoint;
-                address account;
-                NewValidator[] validators;
-                NewObserver[] observers;
-            }
-            struct Grant {
-                address account;
-                uint8 permissions;
-            }
-            struct Validator {
-                uint32 id;
-                uint32 member;
-                uint8 state;
-                bool active;
-                string name;
-                bytes32 nodeKey;
-                bytes32 consensusKey;
-                address account;
-                string endpoint;
-            }
-
-            struct Observer {
-                bytes32 nodeKey;
-                uint32 member;
-                bool active;
-                string endpoint;
-            }
-
-            struct Action {
-                uint8 kind;
-                bytes arguments;
-            }
-            struct Proposal {
-                uint256 id;
-                uint32 proposer;
-                uint8 state;
-                bool force;
-                uint64 createdAt;
-                uint64 expiresAt;
-                uint64 settledAt;
-                uint256 votesFor;
-                uint256 votesAgainst;
-                uint256 activeMembers;
-                uint8 threshold;
-                Action[] actions;
-                string reason;
-                bytes failure;
-            }
-
-            constructor(Settings settings, NewMember[] members, Grant[] grants);
-
-            function validatorSet() external view returns (Validator[] set);
-            function validators() external view returns (Validator[] all);
-            function observers() external view returns (Observer[] all);
-            function proposal(uint256 id) external view returns (Proposal answer);
-            function propose(Action[] actions, bool force, string reason)
-                external
-                returns (uint256 id);
-            function vote(uint256 id, bool support) external;
-            function settle(uint256 id) external;
-
-            error OrganizationIsMember(uint32 member);
-            error AccountIsMember(address account, uint32 member);
-            error ZeroAccount();
-            error KeyUsed(bytes32 key);
-            error ZeroKey();
-            error OrganizationLength(uint256 length);
-            error NameLength(uint256 length);
-            error EndpointLength(uint256 length);
-            error TooManyMembers(uint256 count);
-            error TooManyValidators(uint256 count);
-            error NoActiveMember();
-            error NoActiveValidator();
-            error GasLimitOutOfBounds(uint64 gasLimit);
-            error BaseFeeFloorOutOfBounds(uint64 baseFeeFloor);
-            error BlockIntervalOutOfBounds(uint32 milliseconds);
-            error ProposalLifetimeOutOfBounds(uint32 secondsOpen);
-            error ThresholdOutOfBounds(uint8 percent);
-        }
-    }
-}
-
-use abi::Governance::{
-    GovernanceErrors, Grant, NewMember, NewValidator, Settings, constructorCall, validatorSetCall,
-};
-
 /// The bits of a permission.
 const SEND: u8 = 1;
 const DEPLOY: u8 = 2;
-
-/// A validator, as the next epoch has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeatedValidator {
-    /// Its p2p identity: an Ed25519 public key.
-    pub node_key: B256,
-    /// The public key of its votes.
-    pub consensus_key: B256,
-}
 
 impl From<&Validator> for SeatedValidator {
     fn from(validator: &Validator) -> Self {
@@ -207,21 +87,6 @@ pub struct Committee {
     pub hash: B256,
     /// Who has a seat.
     pub seats: Vec<SeatedValidator>,
-}
-
-/// The hash of a set of validators, as the contract has it: over the pairs of node key and
-/// consensus key in rising order of the node keys.
-pub fn set_hash(validators: &[SeatedValidator]) -> B256 {
-    let mut pairs: Vec<_> =
-        validators.iter().map(|one| (one.node_key, one.consensus_key)).collect();
-    pairs.sort_unstable();
-    keccak256(
-        pairs
-            .iter()
-            .flat_map(|(node, consensus)| [*node, *consensus])
-            .flatten()
-            .collect::<Vec<u8>>(),
-    )
 }
 
 /// The call that answers with the validators of the next epoch.
@@ -350,10 +215,13 @@ fn member(member: &crate::genesis::Member) -> NewMember {
 
 /// The contract's own error in words.
 fn reason(output: &[u8]) -> String {
-    match GovernanceErrors::abi_decode(output) {
-        Ok(error) => format!("{error:?}"),
-        Err(_) => format!("it reverted with {}", Bytes::copy_from_slice(output)),
+    fn named<E: SolInterface + std::fmt::Debug>(output: &[u8]) -> Option<String> {
+        E::abi_decode(output).ok().map(|error| format!("{error:?}"))
     }
+    named::<MemberRefusals::MemberRefusalsErrors>(output)
+        .or_else(|| named::<NodeRefusals::NodeRefusalsErrors>(output))
+        .or_else(|| named::<ParameterRefusals::ParameterRefusalsErrors>(output))
+        .unwrap_or_else(|| format!("it reverted with {}", Bytes::copy_from_slice(output)))
 }
 
 #[cfg(test)]

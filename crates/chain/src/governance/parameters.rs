@@ -32,6 +32,21 @@ pub struct Parameters {
     needs: u8,
 }
 
+/// What the members decided, as the state after a block has it.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// The hash of the set of validators that the next epoch has.
+    pub validators: B256,
+    /// The number that grows with every change of what nodes read.
+    pub revision: u64,
+    /// What holds in the next block; `None` where nobody governs the chain.
+    pub parameters: Option<Parameters>,
+    /// The rules of the next block.
+    pub rules: RuleSet,
+    /// Why this program can neither make nor judge the next block, if it can't.
+    pub obstacle: Option<String>,
+}
+
 /// What an account lacks a permission for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {

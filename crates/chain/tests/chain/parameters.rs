@@ -58,14 +58,14 @@ fn decide(chains: &[&Chain], member: &Wallet, kind: u8, arguments: impl SolValue
 #[test]
 fn the_gas_limit_and_the_interval_are_those_that_were_decided() {
     let (chain, other, member) = governed(free());
-    assert_eq!(chain.parameters().unwrap().unwrap().gas_limit, 30_000_000);
+    assert_eq!(chain.decided().unwrap().parameters.unwrap().gas_limit, 30_000_000);
     decide(&[&chain, &other], &member, 9, 45_000_000u64);
     decide(&[&chain, &other], &member, 11, 250u32);
     let block = build(&chain, vec![]);
     assert_eq!(block.header().gas_limit, 45_000_000);
     follow(&other, &block);
-    assert_eq!(other.parameters().unwrap().unwrap().min_block_interval_ms, 250);
-    assert_eq!(chain.next_rules().unwrap().gas_limit(), Some(45_000_000));
+    assert_eq!(other.decided().unwrap().parameters.unwrap().min_block_interval_ms, 250);
+    assert_eq!(chain.decided().unwrap().rules.gas_limit(), Some(45_000_000));
 
     // A block with the limit of before is refused, by the field.
     let mut forged = build(&other, vec![]).as_inner().clone();
@@ -83,7 +83,7 @@ fn the_gas_limit_and_the_interval_are_those_that_were_decided() {
 fn fees_begin_and_end_with_a_vote() {
     let (chain, other, member) = governed(free());
     decide(&[&chain, &other], &member, 10, (1u16, 1_000_000_000u64));
-    let rules = chain.next_rules().unwrap();
+    let rules = chain.decided().unwrap().rules;
     assert_eq!(rules.fees(), Some(FeePolicy::Eip1559 { floor_wei: 1_000_000_000 }));
     // Whoever has nothing can't send any more.
     let poor = wallet(9).eip1559(0, TxKind::Call(Address::ZERO), U256::ZERO, &[]);
@@ -99,7 +99,7 @@ fn fees_begin_and_end_with_a_vote() {
     assert_eq!((block.header().base_fee_per_gas, receipts[0].effective_gas_price), (Some(0), 0));
     follow(&other, &block);
     let (priced, _, _) = governed(priced());
-    assert!(matches!(priced.next_rules().unwrap().fees(), Some(FeePolicy::Eip1559 { .. })));
+    assert!(matches!(priced.decided().unwrap().rules.fees(), Some(FeePolicy::Eip1559 { .. })));
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub(crate) use network::{
     ApplyArgs, CreateArgs, DestroyArgs, LogsArgs, NetworkVerb, NodeAddArgs, NodeRmArgs, NodeVerb,
     WaitArgs,
 };
-pub(crate) use proof::{GenesisArgs, ProofArgs, ProofVerb, VerifyArgs};
+pub(crate) use proof::{GenesisArgs, ProofVerb, VerifyArgs};
 
 /// Declare, run, connect, prove and dismantle blockchain networks.
 ///

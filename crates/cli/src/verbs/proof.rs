@@ -8,7 +8,7 @@ use windlass_proof::{Checkpoint, Proof};
 
 use super::Session;
 use crate::{
-    args::{GenesisArgs, ProofArgs, ProofVerb},
+    args::{GenesisArgs, ProofVerb},
     environment::{Outcome, problem},
     output,
 };
@@ -40,15 +40,14 @@ pub(super) async fn run(session: &Session, verb: ProofVerb) -> Outcome<()> {
             "use a `windlass` of the network's version",
         )
     })?;
-    hand_over(session, &proof.to_json(), &args, "the proof")
+    hand_over(session, &proof.to_json(), args.output.as_deref(), "the proof")
 }
 
 pub(super) async fn genesis(session: &Session, args: GenesisArgs) -> Outcome<()> {
     let document = ask(session, &args.network, "windlass_genesis", Vec::new()).await?;
     let text = serde_json::to_string_pretty(&document)
         .map_err(|error| problem(ErrorCode::Internal, error.to_string(), "try again"))?;
-    let args = ProofArgs { since: None, output: args.output };
-    hand_over(session, &text, &args, "the genesis document")
+    hand_over(session, &text, args.output.as_deref(), "the genesis document")
 }
 
 /// Asks the network's nodes, at its endpoint.
@@ -87,8 +86,8 @@ fn checkpoint(path: &Path) -> Outcome<Checkpoint> {
 }
 
 /// Prints a file's text, or writes it where it was asked for.
-fn hand_over(session: &Session, text: &str, args: &ProofArgs, what: &str) -> Outcome<()> {
-    match &args.output {
+fn hand_over(session: &Session, text: &str, output: Option<&Path>, what: &str) -> Outcome<()> {
+    match output {
         None => output::line(text),
         Some(path) => {
             fs::write(path, format!("{text}\n")).map_err(|error| {

@@ -5,7 +5,6 @@
 //! `view_retention` (64), two of a validator and view; of the evidence the ledger keeps
 //! [`windlass_chain::MAX_EVIDENCE`] pieces.
 
-use alloy_primitives::B256;
 use commonware_codec::Encode;
 use commonware_consensus::{
     Epochable, Viewable,
@@ -71,13 +70,13 @@ pub async fn keep<E: Clock + CryptoRng, L: Ledger>(
             tracing::debug!(epoch = %found.epoch, "contradictory votes whose signatures don't hold");
             continue;
         }
-        let Some((node_key, consensus_key)) = scheme.seat(found.signer) else { continue };
-        tracing::error!(%node_key, epoch = %found.epoch, view = %found.view, "a validator voted twice");
+        let Some(seat) = scheme.seat(found.signer) else { continue };
+        tracing::error!(node_key = %seat.node_key, epoch = %found.epoch, view = %found.view, "a validator voted twice");
         let evidence = Evidence {
             epoch: found.epoch.get(),
             view: found.view.get(),
-            node_key,
-            consensus_key,
+            node_key: seat.node_key,
+            consensus_key: seat.consensus_key,
             kind: found.kind,
             votes: activity.encode().into(),
             seen_at_ms: unix_ms(context.current()),
@@ -107,6 +106,3 @@ fn contradiction(activity: &Activity<Scheme, Digest>) -> Option<Contradiction> {
         | Activity::Finalization(_) => None,
     }
 }
-
-/// A seat's keys as evidence has them.
-pub(super) type SeatKeys = (B256, B256);

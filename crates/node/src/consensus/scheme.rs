@@ -35,7 +35,7 @@ use commonware_utils::{
 use rand_core::CryptoRng;
 use windlass_chain::governance::{SeatedValidator, set_hash};
 
-use super::{evidence::SeatKeys, signer::HandleSigner};
+use super::{exchange::key_bytes, signer::HandleSigner};
 
 /// What every signing namespace begins with.
 const PREFIX: &[u8] = b"windlass/1/";
@@ -50,8 +50,8 @@ fn voting_namespace(genesis: B256, committee: &BiMap<PublicKey, PublicKey>) -> V
     let seats: Vec<_> = committee
         .iter_pairs()
         .map(|(node, vote)| SeatedValidator {
-            node_key: B256::from_slice(node.as_ref()),
-            consensus_key: B256::from_slice(vote.as_ref()),
+            node_key: key_bytes(node),
+            consensus_key: key_bytes(vote),
         })
         .collect();
     [namespace(genesis).as_slice(), set_hash(&seats).as_slice()].concat()
@@ -106,11 +106,10 @@ impl Scheme {
         self.me.as_ref().is_some_and(|seat| seat.signer.is_some())
     }
 
-    /// The node key and the consensus key of a seat.
-    pub fn seat(&self, index: Participant) -> Option<SeatKeys> {
-        let node = self.committee.get(index.into())?;
-        let bytes = |key: &PublicKey| B256::from_slice(key.as_ref());
-        Some((bytes(node), bytes(self.key(index)?)))
+    /// Who has a seat.
+    pub fn seat(&self, index: Participant) -> Option<SeatedValidator> {
+        let node_key = key_bytes(self.committee.get(index.into())?);
+        Some(SeatedValidator { node_key, consensus_key: key_bytes(self.key(index)?) })
     }
 
     /// The consensus key at an index.

@@ -23,6 +23,7 @@ use alloy_consensus::transaction::Recovered;
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_primitives::{Address, B256, Bytes};
 use windlass_chain::genesis::Genesis;
+use windlass_chain::governance::Decided;
 use windlass_chain::store::{RedbStore, Store, StoreError};
 use windlass_chain::{At, Block, Chain, ChainError, FeePolicy, RuleSet, Senders};
 
@@ -51,7 +52,8 @@ struct Inner {
     /// The genesis document, in its canonical form.
     document: Vec<u8>,
     epoch_length: u64,
-    governed: Mutex<Governed>,
+    /// What is asked often of the state after the tip.
+    decided: Mutex<Decided>,
     pending: Mutex<Pending>,
     /// Blocks above the tip that were proposed or judged here: what they hold is not proposed again.
     on_the_way: Mutex<HashMap<B256, Block>>,
@@ -59,33 +61,6 @@ struct Inner {
     changes: Watch,
     /// Raised when the pool holds more or less than before.
     pool_changes: Watch,
-}
-
-/// What is asked often of the governance contract's state after the tip.
-#[derive(Clone, Debug)]
-struct Governed {
-    /// The hash of the set of validators.
-    next_validators: B256,
-    /// The number that grows with every change.
-    revision: u64,
-    /// The rules of the next block.
-    rules: RuleSet,
-    min_block_interval_ms: u32,
-    /// Why there can be no next block, if there can't.
-    obstacle: Option<String>,
-}
-
-impl Governed {
-    fn read(chain: &Chain) -> Result<Self, ChainError> {
-        let parameters = chain.parameters()?;
-        Ok(Self {
-            next_validators: chain.next_validators_hash()?,
-            revision: chain.governance_revision()?,
-            rules: chain.next_rules()?,
-            min_block_interval_ms: parameters.map_or(0, |known| known.min_block_interval_ms),
-            obstacle: chain.check_next_rules().err().map(|error| error.to_string()),
-        })
-    }
 }
 
 #[derive(Debug)]
@@ -138,9 +113,9 @@ pub fn open_store(
     let chain = Chain::open(store, genesis).map_err(OpenError::Chain)?;
     let first = chain.block(0).map_err(OpenError::Chain)?;
     let first = first.ok_or(OpenError::Chain(ChainError::UnknownBlock))?;
-    let governed = Governed::read(&chain).map_err(OpenError::Chain)?;
-    let base_fee = next_base_fee(&chain, &governed.rules).map_err(OpenError::Chain)?;
-    let rules = pool_rules(genesis, &governed.rules);
+    let decided = chain.decided().map_err(OpenError::Chain)?;
+    let base_fee = next_base_fee(&chain, &decided.rules).map_err(OpenError::Chain)?;
+    let rules = pool_rules(genesis, &decided.rules);
     let pool = Pool::new(rules, Limits::default(), base_fee);
     let (journal, pending) = match journal {
         None => (None, Vec::new()),
@@ -156,7 +131,7 @@ pub fn open_store(
             genesis: first,
             document: genesis.canonical_json(),
             epoch_length: genesis.epoch_length,
-            governed: Mutex::new(governed),
+            decided: Mutex::new(decided),
             pending: Mutex::new(Pending { pool, journal: None, own: HashMap::new() }),
             on_the_way: Mutex::default(),
             changes: Watch::default(),
@@ -230,15 +205,15 @@ impl NodeLedger {
 
     /// The rules of the block after the tip.
     pub fn next_rules(&self) -> RuleSet {
-        self.governed().rules.clone()
+        self.decided().rules.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
         self.inner.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn governed(&self) -> MutexGuard<'_, Governed> {
-        self.inner.governed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn decided(&self) -> MutexGuard<'_, Decided> {
+        self.inner.decided.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn on_the_way(&self) -> MutexGuard<'_, HashMap<B256, Block>> {

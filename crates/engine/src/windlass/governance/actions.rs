@@ -9,8 +9,8 @@ use windlass_model::{
     spec::{AccountAddress, Fees},
 };
 
-use super::abi::Contract;
 use crate::{EngineError, governance::FoundAction};
+use windlass_chain::governance::abi::Governance as Contract;
 
 /// Bits of a permission.
 const SEND: u8 = 1;

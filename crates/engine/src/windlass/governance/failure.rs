@@ -7,7 +7,7 @@ use windlass_model::{
     governance::{Failure, Named, Names},
 };
 
-use super::abi::{
+use windlass_chain::governance::abi::{
     MemberRefusals::MemberRefusalsErrors as Member, NodeRefusals::NodeRefusalsErrors as Node,
     ParameterRefusals::ParameterRefusalsErrors as Parameter,
     ProposalRefusals::ProposalRefusalsErrors as Proposal,

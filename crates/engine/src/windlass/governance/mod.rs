@@ -1,9 +1,8 @@
 //! The governance contract: docs/protocol/governance.md.
 //!
-//! [`abi`] is its interface, [`actions`] the actions of proposals in its encoding, [`failure`] what
+//! Its interface is the chain's; here are [`actions`], the actions of proposals in its encoding, [`failure`] what
 //! its refusals mean, [`read`] its answers, [`send`] transactions to it.
 
-mod abi;
 mod actions;
 mod failure;
 mod read;
@@ -16,7 +15,7 @@ use std::collections::BTreeSet;
 use alloy_primitives::{U256, hex};
 use alloy_sol_types::SolCall;
 use serde_json::{Value, json};
-use windlass_chain::governance::ADDRESS;
+use windlass_chain::governance::{ADDRESS, abi::Governance as Contract};
 use windlass_model::{
     governance::{
         Action, Effect, Failure, Names, NetworkParameters, PermittedAccount, ProposedAction, Role,
@@ -25,7 +24,6 @@ use windlass_model::{
     spec::NetworkSpec,
 };
 
-use self::abi::Contract;
 use crate::{
     EngineError, RpcRequest,
     governance::{

@@ -11,7 +11,9 @@ use windlass_model::governance::{
     Thresholds, Voice,
 };
 
-use super::{abi::Contract, actions};
+use windlass_chain::governance::abi::Governance as Contract;
+
+use super::actions;
 use crate::{
     EngineError,
     governance::{

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use windlass_chain::governance::ADDRESS;
 use windlass_model::network::BlockRef;
 
-use super::abi::Contract;
 use crate::{
     EngineError, RpcRequest,
     governance::{AccountFacts, Head, Outcome, Outgoing, Signed, Verdict},
 };
+use windlass_chain::governance::abi::Governance as Contract;
 
 pub(super) const BLOCK: &str = "eth_getBlockByNumber";
 pub(super) const ESTIMATE: &str = "eth_estimateGas";

@@ -9,14 +9,13 @@ use windlass_model::{
     spec::Fees,
 };
 
-use super::{
-    abi::{
-        Contract, MemberRefusals::MemberRefusalsErrors, NodeRefusals::NodeRefusalsErrors,
-        ParameterRefusals::ParameterRefusalsErrors, ProposalRefusals,
-        ProposalRefusals::ProposalRefusalsErrors,
-    },
-    *,
+use windlass_chain::governance::abi::{
+    MemberRefusals::MemberRefusalsErrors, NodeRefusals::NodeRefusalsErrors,
+    ParameterRefusals::ParameterRefusalsErrors, ProposalRefusals,
+    ProposalRefusals::ProposalRefusalsErrors,
 };
+
+use super::*;
 use crate::governance::{FoundAction, Verdict};
 
 const ARTIFACT: &str = include_str!("../../../../../contracts/governance/artifact.json");
@@ -68,9 +67,11 @@ fn the_interface_is_the_compiler_s() {
         Contract::permittedCall::SIGNATURE,
         Contract::proposalCountCall::SIGNATURE,
         Contract::proposalsCall::SIGNATURE,
+        Contract::proposalCall::SIGNATURE,
         Contract::votesOfCall::SIGNATURE,
         Contract::proposeCall::SIGNATURE,
         Contract::voteCall::SIGNATURE,
+        Contract::settleCall::SIGNATURE,
         Contract::executeCall::SIGNATURE,
         Contract::addObserverCall::SIGNATURE,
         Contract::removeObserverCall::SIGNATURE,
@@ -83,6 +84,7 @@ fn the_interface_is_the_compiler_s() {
         let name = ours.split('(').next().expect("a name");
         assert_eq!(structs.get(name).map(String::as_str), Some(ours));
     };
+    check(&Contract::Settings::eip712_root_type());
     check(&Contract::Member::eip712_root_type());
     check(&Contract::Validator::eip712_root_type());
     check(&Contract::Observer::eip712_root_type());

@@ -15,7 +15,7 @@ use alloy_primitives::{B256, Bytes, keccak256};
 use commonware_p2p::simulated::Link;
 use commonware_utils::probability;
 use rand_core::Rng as _;
-use windlass_proof::{Committee, Fact, Proof, TrustAnchor, Validator, verify};
+use windlass_proof::{Committee, Fact, Proof, TrustAnchor, verify};
 
 use super::{
     machine::{Machine as _, Real, hashes, proposal},
@@ -291,12 +291,8 @@ impl Storm<'_> {
             let block = ledger.block_by_number(number).expect("it reads").expect("it is final");
             let epoch = block.extra_data().expect("ours has some").epoch;
             let kept = ledger.committee(epoch).expect("it reads").expect("it was entered");
-            let seats = kept.seats.iter().map(|seat| Validator {
-                node_key: seat.node_key,
-                consensus_key: seat.consensus_key,
-            });
-            let committee = Committee::new(ledger.genesis().hash(), &seats.collect::<Vec<_>>())
-                .expect("they have seats");
+            let committee =
+                Committee::new(ledger.genesis().hash(), &kept.seats).expect("they have seats");
             let certified = committee.verify(&bytes, block.hash()).expect("it holds");
             assert_eq!(certified.epoch, epoch);
         }

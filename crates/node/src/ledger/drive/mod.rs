@@ -9,7 +9,7 @@ use windlass_chain::{
     governance::{Committee, RosterNode, SeatedValidator},
 };
 
-use super::{Governed, NodeLedger, Pending, fee_rule, next_base_fee};
+use super::{NodeLedger, Pending, fee_rule, next_base_fee};
 use crate::pool::{Account, PoolError, PoolRules};
 use crate::seam::{AdmitError, Known, Ledger, LedgerError, Origin, Proposal, Tip, Verdict, Wake};
 
@@ -59,9 +59,9 @@ impl NodeLedger {
 
     /// Brings the pool up to date with a block that has become final.
     fn settle(&self, block: &Block, senders: HashSet<Address>) -> Result<(), ChainError> {
-        let governed = Governed::read(&self.inner.chain)?;
-        let base_fee = next_base_fee(&self.inner.chain, &governed.rules)?;
-        let before = std::mem::replace(&mut *self.governed(), governed).revision;
+        let decided = self.inner.chain.decided()?;
+        let base_fee = next_base_fee(&self.inner.chain, &decided.rules)?;
+        let before = std::mem::replace(&mut *self.decided(), decided).revision;
         let number = block.number();
         self.on_the_way().retain(|_, other| other.number() > number);
         let state = self.inner.chain.state(At::Latest)?;
@@ -73,7 +73,7 @@ impl NodeLedger {
             pending.disown(&gone);
         }
         pending.pool.set_base_fee(base_fee);
-        if before != self.governed().revision {
+        if before != self.decided().revision {
             self.obey(&mut pending)?;
         }
         pending.compact();
@@ -160,7 +160,7 @@ impl Ledger for NodeLedger {
     }
 
     fn next_validators_hash(&self) -> B256 {
-        self.governed().next_validators
+        self.decided().validators
     }
 
     fn roster(&self) -> Result<Vec<RosterNode>, LedgerError> {
@@ -169,15 +169,15 @@ impl Ledger for NodeLedger {
     }
 
     fn governance_revision(&self) -> u64 {
-        self.governed().revision
+        self.decided().revision
     }
 
     fn obstacle(&self) -> Option<String> {
-        self.governed().obstacle.clone()
+        self.decided().obstacle.clone()
     }
 
     fn min_block_interval_ms(&self) -> u64 {
-        self.governed().min_block_interval_ms.into()
+        self.decided().parameters.map_or(0, |known| known.min_block_interval_ms.into())
     }
 
     fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError> {

@@ -1,9 +1,21 @@
-//! The contract's interface, as members and those who watch them use it: contracts/Governance.sol.
-//! A test holds it against the ABI that the compiler gave.
+//! The contract's interface, as nodes, members and those who watch them use it:
+//! contracts/Governance.sol. A test of the engine holds it against the ABI that the compiler gave.
 
 alloy_sol_types::sol! {
     #[derive(Debug, PartialEq, Eq)]
-    contract Contract {
+    contract Governance {
+        struct Settings {
+            uint64 gasLimit;
+            uint8 feePolicy;
+            uint64 baseFeeFloor;
+            uint32 minBlockIntervalMs;
+            uint32 proposalLifetime;
+            uint8 membershipThreshold;
+            uint8 parametersThreshold;
+            uint32 rulesVersion;
+            bool sendersPermissioned;
+            bool deployersPermissioned;
+        }
         struct Action {
             uint8 kind;
             bytes arguments;
@@ -91,6 +103,8 @@ alloy_sol_types::sol! {
             uint64 castAt;
         }
 
+        constructor(Settings settings, NewMember[] members, Grant[] grants);
+
         function members() external view returns (Member[] all);
         function member(uint32 id) external view returns (Member one);
         function validators() external view returns (Validator[] all);
@@ -102,10 +116,12 @@ alloy_sol_types::sol! {
         function permitted(uint256 from, uint256 count) external view returns (Grant[] page);
         function proposalCount() external view returns (uint64 count);
         function proposals(uint256 from, uint256 count) external view returns (Proposal[] page);
+        function proposal(uint256 id) external view returns (Proposal answer);
         function votesOf(uint256 id) external view returns (Vote[] votes);
 
         function propose(Action[] actions, bool force, string reason) external returns (uint256 id);
         function vote(uint256 id, bool support) external;
+        function settle(uint256 id) external;
         function execute(Action[] actions) external;
         function addObserver(bytes32 nodeKey, string endpoint) external;
         function removeObserver(bytes32 nodeKey) external;
