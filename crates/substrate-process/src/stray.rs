@@ -14,7 +14,7 @@ use crate::{
     cgroup,
     directory::Directory,
     driver::Machine,
-    process::{FileId, Process, file_id, locked_files},
+    process::{Process, file_id, locked_files},
     removal::gone,
 };
 
@@ -51,14 +51,13 @@ pub(crate) fn remove_groups(
 
 fn find(directory: &Directory) -> Result<Vec<Process>, SubstrateError> {
     let failed = |source| SubstrateError::io("look at the processes of", directory.path(), source);
-    let present = file_id(&directory.join(layout::LOCK));
     let mut strays = Vec::new();
     for entry in fs::read_dir("/proc").map_err(failed)?.flatten() {
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
         let Some(pid) = pid.filter(|pid| is_for(*pid, directory.path())) else { continue };
-        if holds_another(pid, present)
+        if holds_another(pid, directory)
             && let Some(process) = Process::open(pid).map_err(failed)?
-            && holds_another(pid, present)
+            && holds_another(pid, directory)
         {
             strays.push(process);
         }
@@ -73,11 +72,15 @@ fn is_for(pid: u32, directory: &Path) -> bool {
     words.windows(2).any(|pair| pair == [b"--dir", directory.as_os_str().as_bytes()])
 }
 
-/// Whether it holds a workload's lock that is not this one.
-fn holds_another(pid: u32, present: Option<FileId>) -> bool {
-    locked_files(pid).any(|(path, file)| {
+/// Whether it holds a workload's lock that is not the directory's.
+fn holds_another(pid: u32, directory: &Directory) -> bool {
+    let locks = locked_files(pid).filter(|(path, _)| {
         let path = path.to_string_lossy();
         let name = path.strip_suffix(" (deleted)").unwrap_or(&path).rsplit('/').next();
-        name == Some(layout::LOCK) && Some(file) != present
-    })
+        name == Some(layout::LOCK)
+    });
+    let locks: Vec<_> = locks.map(|(_, file)| file).collect();
+    // Looked at afterwards: a process that starts meanwhile makes the lock that it holds.
+    let present = file_id(&directory.join(layout::LOCK));
+    locks.iter().any(|lock| Some(*lock) != present)
 }
