@@ -22,6 +22,7 @@ mod receipt;
 mod rules;
 pub mod state;
 pub mod store;
+pub mod sync;
 
 pub use block::{Block, DecodeError, EXTRA_DATA_VERSION, ExtraData, timestamp_ms};
 pub use chain::{

@@ -132,6 +132,10 @@ pub struct NodeReport {
     pub syncing: bool,
     /// The newest final block that it knows of.
     pub highest: u64,
+    /// How much of the others' state it has taken, in thousandths, while it takes it.
+    pub state_per_mille: Option<u16>,
+    /// How many seconds catching up takes, as far as it can tell.
+    pub left_s: Option<u64>,
     /// Since when (Unix milliseconds) and why no block is made although there is work.
     pub stalled: Option<(u64, String)>,
 }

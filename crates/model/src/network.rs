@@ -138,6 +138,12 @@ pub struct Node {
     /// Whether it is behind and catching up.
     #[serde(default)]
     pub syncing: Option<bool>,
+    /// How much of the others' state it has taken, in thousandths, while it takes it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub state_per_mille: Option<u16>,
+    /// How many seconds catching up takes, as far as it can tell.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sync_left_s: Option<u64>,
     /// Whether it votes, as it says itself.
     #[serde(default)]
     pub voting: Option<bool>,

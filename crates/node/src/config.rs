@@ -43,6 +43,30 @@ pub struct NodeConfig {
     /// name them: what a new node begins with.
     #[serde(default)]
     pub bootstrap: Vec<Peer>,
+    /// How a node that starts far behind its peers catches up.
+    #[serde(default)]
+    pub sync: SyncMode,
+    /// How many blocks behind is far: a few thousand blocks are executed in seconds.
+    #[serde(default = "default_far_behind")]
+    pub far_behind: u64,
+}
+
+/// See [`NodeConfig::far_behind`].
+pub const FAR_BEHIND: u64 = 1_024;
+
+fn default_far_behind() -> u64 {
+    FAR_BEHIND
+}
+
+/// How a node that is far behind catches up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncMode {
+    /// From its peers' state, each part proven; earlier blocks follow.
+    #[default]
+    Fast,
+    /// Block by block, each executed.
+    Full,
 }
 
 /// Where one node is reached.

@@ -18,7 +18,7 @@ use std::{fmt, sync::Arc};
 
 use alloy_primitives::{B256, Bytes};
 use windlass_chain::{
-    Block, Evidence,
+    Block, Chain, Evidence,
     governance::{Committee, RosterNode, SeatedValidator},
 };
 
@@ -122,6 +122,9 @@ pub trait Ledger: Clone + Send + Sync + fmt::Debug + 'static {
 
     /// The last block that is final and durable.
     fn tip(&self) -> Tip;
+
+    /// The chain with its state, where there is one: what a node serves to those who join.
+    fn chain(&self) -> Option<&Chain>;
 
     /// A final block by height.
     fn block_by_number(&self, number: u64) -> Result<Option<Block>, LedgerError>;

@@ -53,6 +53,11 @@ pub struct Status {
     pub syncing: bool,
     /// The highest final block that it knows of.
     pub highest: u64,
+    /// How far the ledger is that is made from the peers' state, while one is made.
+    pub sync: Option<SyncStatus>,
+    /// How many seconds catching up takes at this pace; `None` where it has caught up, or nothing can
+    /// be said yet.
+    pub left_s: Option<u64>,
     /// Whether consensus sleeps: nothing to do, tip final.
     pub idle: bool,
     /// Why there is no progress although there should be.
@@ -85,6 +90,24 @@ pub struct StatusPeer {
     pub node_key: B256,
     /// Whether it is connected now.
     pub connected: bool,
+}
+
+/// How far a ledger is that is made from the peers' state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncStatus {
+    /// How many accounts are there.
+    pub accounts: u64,
+    /// How many slots of storage.
+    pub slots: u64,
+    /// How many bytes of the state were taken.
+    pub bytes: u64,
+    /// How much of the state is there, in thousandths.
+    pub per_mille: u16,
+    /// The block that the ledger begins with, once the state is whole.
+    pub block: Option<u64>,
+    /// When this process began, in Unix milliseconds.
+    pub began_ms: u64,
 }
 
 /// Why nothing moves.
@@ -169,6 +192,8 @@ impl StatusBoard {
             quorum_connected: quorum(validators) <= 1,
             syncing: false,
             highest: tip.number,
+            sync: None,
+            left_s: None,
             idle: false,
             stalled: None,
             not_voting: None,

@@ -85,6 +85,47 @@ fn four_validators_agree_and_go_on_after_a_restart() {
 }
 
 #[test]
+fn a_node_that_starts_far_behind_takes_the_state_of_the_others_and_their_earlier_blocks() {
+    let root = tempfile::tempdir().expect("a directory");
+    let directories = common::create(root.path(), 4, 8);
+    let running: Vec<_> = directories[..3].iter().map(|one| start(one)).collect();
+    running.iter().for_each(Running::wait);
+    let account = windlass_keys::throwaway_account().expect("an account");
+    let mut nonce = 0;
+    let mut transact = |to: usize, seen_by: &[usize]| {
+        let hash = common::send(&directories[to], &common::transfer(&account, nonce));
+        nonce += 1;
+        for index in seen_by {
+            common::until(&directories[*index], "the block is final", |status| {
+                common::tip(status) >= nonce
+            });
+        }
+        hash
+    };
+    for _ in 0..61 {
+        transact(1, &[0, 1, 2]);
+    }
+    let late = start(&directories[3]);
+    late.wait();
+    // It answers all the while, but for the moment in which it changes its ledger.
+    let status = loop {
+        let nothing = serde_json::json!([]);
+        match common::call(&directories[3], "windlass_status", &nothing) {
+            Ok(answer) if common::tip(&answer["result"]) >= 61 => break answer["result"].clone(),
+            Ok(_) | Err(_) => thread::yield_now(),
+        }
+    };
+    assert!(status["sync"].is_null(), "{status}");
+    assert!(!directories[3].join("data/ledger.import.redb").exists(), "it is the ledger now");
+    // It votes: of four three must, and one is gone.
+    let mut running = running.into_iter();
+    running.next().expect("there are three").stop();
+    transact(3, &[1, 2, 3]);
+    running.for_each(Running::stop);
+    late.stop();
+}
+
+#[test]
 fn a_key_that_no_member_has_named_connects_with_nobody_and_is_told() {
     let root = tempfile::tempdir().expect("a directory");
     let directories = common::create(root.path(), 2, 8);

@@ -143,6 +143,19 @@ fn account_and_slots(claim: &AccountClaim, header: &Header) -> Result<AccountFac
     Ok(AccountFact { address: *address, account, slots: slots.collect::<Result<_, _>>()? })
 }
 
+/// What the state with this root has for an account: `path` are the nodes of the trie from the root to
+/// the account, as EIP-1186 lists them.
+///
+/// # Errors
+/// If the path does not hold.
+pub fn proven_account(
+    state_root: B256,
+    address: Address,
+    path: &[Bytes],
+) -> Result<Option<TrieAccount>, ProofError> {
+    account(state_root, address, path, "account_proof")
+}
+
 /// What a state has for an account.
 pub(crate) fn account(
     state_root: B256,

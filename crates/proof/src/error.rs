@@ -31,6 +31,9 @@ pub enum Reason {
     /// A list is empty that can't be.
     #[error("it is empty")]
     Empty,
+    /// The checkpoint to go on from can't be trusted as it is.
+    #[error("{0}")]
+    Checkpoint(String),
     /// A header is none.
     #[error(transparent)]
     Header(#[from] HeaderError),

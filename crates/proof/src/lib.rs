@@ -57,7 +57,7 @@ mod verify;
 
 pub use crate::anchor::{AnchorError, CHECKPOINT_FORMAT, Checkpoint, TrustAnchor};
 pub use crate::certificate::{Certificate, CertificateError};
-pub use crate::claim::{AccountFact, Fact, LogFact, SlotFact, TransactionFact};
+pub use crate::claim::{AccountFact, Fact, LogFact, SlotFact, TransactionFact, proven_account};
 pub use crate::committee::{Certified, Committee, Validator, set_hash};
 pub use crate::document::DocumentError;
 pub use crate::error::{ProofError, Reason};

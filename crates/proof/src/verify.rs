@@ -2,7 +2,7 @@
 //! the proven one, and to what is claimed of it.
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, U256, address};
+use alloy_primitives::{Address, B256, Bytes, U256, address};
 
 use crate::anchor::{Checkpoint, TrustAnchor};
 use crate::claim::{self, Fact};
@@ -81,20 +81,41 @@ pub fn verify(proof: &Proof, anchor: &TrustAnchor) -> Result<Verified, ProofErro
     let (committee_epoch, certified) =
         schedule.certified(last, &proof.certificate, "certificate")?;
     let fact = claim::check(&proof.claim, &first.header)?;
-    let extra = first.extra_data().map_err(|error| at("headers[0]", error))?;
     Ok(Verified {
         genesis,
-        block: ProvenBlock {
-            number: first.header.number,
-            hash: first.hash,
-            timestamp_ms: timestamp_ms(&first.header, extra),
-            epoch: schedule.epoch_of(&first.header),
-            header: first.header.clone(),
-        },
+        block: schedule.proven(first, "headers[0]")?,
         finality: Finality { number: last.header.number, committee_epoch, certified },
         fact,
         checkpoint: schedule.checkpoint(),
     })
+}
+
+impl Checkpoint {
+    /// Goes on over changes of validators, each proven by those before it.
+    ///
+    /// # Errors
+    /// The first change that does not hold, and why; there may be as many as in a [`Proof`].
+    pub fn advance(&self, changes: &[Change]) -> Result<Self, ProofError> {
+        at_most("changes", changes.len(), MAX_CHANGES)?;
+        let mut schedule = Schedule::since(self)?;
+        for (index, change) in changes.iter().enumerate() {
+            schedule.take(change, &format!("changes[{index}]"))?;
+        }
+        Ok(schedule.checkpoint())
+    }
+
+    /// Checks that these validators made a block final: `header` is its RLP, `certificate` in the
+    /// encoding in which nodes store it.
+    ///
+    /// # Errors
+    /// If it is no header, is before the checkpoint, or the certificate is not these validators'.
+    pub fn certified(&self, header: &[u8], certificate: &[u8]) -> Result<ProvenBlock, ProofError> {
+        let schedule = Schedule::since(self)?;
+        let mut headers = schedule.headers(&[Bytes::copy_from_slice(header)])?;
+        let sealed = headers.pop().expect("one header was given");
+        schedule.certified(&sealed, certificate, "certificate")?;
+        schedule.proven(&sealed, "headers[0]")
+    }
 }
 
 /// Which committee rules which epoch, as far as the proof has shown.
@@ -117,6 +138,23 @@ impl Schedule {
         let first = Rule { from: anchor.epoch(), committee: anchor.committee(genesis) };
         let epoch_length = anchor.epoch_length();
         Self { genesis, epoch_length, ended: None, rules: vec![first] }
+    }
+
+    fn since(checkpoint: &Checkpoint) -> Result<Self, ProofError> {
+        let anchor = TrustAnchor::from_checkpoint(checkpoint.clone())
+            .map_err(|error| at("checkpoint", Reason::Checkpoint(error.to_string())))?;
+        Ok(Self::new(checkpoint.genesis, &anchor))
+    }
+
+    fn proven(&self, sealed: &Sealed, part: &str) -> Result<ProvenBlock, ProofError> {
+        let extra = sealed.extra_data().map_err(|error| at(part, error))?;
+        Ok(ProvenBlock {
+            number: sealed.header.number,
+            hash: sealed.hash,
+            timestamp_ms: timestamp_ms(&sealed.header, extra),
+            epoch: self.epoch_of(&sealed.header),
+            header: sealed.header.clone(),
+        })
     }
 
     /// The epoch of a block's height; block 0 counts to epoch 0.
@@ -163,7 +201,7 @@ impl Schedule {
     }
 
     /// Decodes headers, each the parent of the next.
-    fn headers(&self, headers: &[alloy_primitives::Bytes]) -> Result<Vec<Sealed>, ProofError> {
+    fn headers(&self, headers: &[Bytes]) -> Result<Vec<Sealed>, ProofError> {
         let mut chain: Vec<Sealed> = Vec::with_capacity(headers.len());
         for (index, bytes) in headers.iter().enumerate() {
             let part = format!("headers[{index}]");

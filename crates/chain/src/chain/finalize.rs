@@ -12,8 +12,8 @@ use crate::execute::NoSenders;
 use crate::receipt::Receipt;
 use crate::state::keys;
 use crate::state::layer::{Changes, Layer};
-use crate::state::record::{encode_account, encode_optional, encode_slot};
-use crate::store::Batch;
+use crate::state::record::{account_record, encode_optional, encode_slot, slot_record};
+use crate::store::{Batch, Snapshot};
 
 /// Whether replaced values are kept for reads at older blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +24,15 @@ pub(super) enum History {
 
 /// What a block's history has, to prune it by.
 #[derive(Debug, Default, RlpEncodable, RlpDecodable)]
-struct Touched {
-    accounts: Vec<Address>,
-    slots: Vec<TouchedSlots>,
+pub(crate) struct Touched {
+    pub(crate) accounts: Vec<Address>,
+    pub(crate) slots: Vec<TouchedSlots>,
 }
 
 #[derive(Debug, RlpEncodable, RlpDecodable)]
-struct TouchedSlots {
-    address: Address,
-    slots: Vec<U256>,
+pub(crate) struct TouchedSlots {
+    pub(crate) address: Address,
+    pub(crate) slots: Vec<U256>,
 }
 
 impl Chain {
@@ -150,10 +150,7 @@ impl Chain {
         let target = target.min(oldest + 4);
         for number in oldest + 1..=target {
             let key = keys::changes(number);
-            let Some(record) = snapshot.get(&key)? else { continue };
-            let touched = Touched::decode(&mut record.as_slice())
-                .ok()
-                .ok_or_else(|| ChainError::Damaged(format!("changes of block {number}")))?;
+            let Some(touched) = touched(snapshot.as_ref(), number)? else { continue };
             for address in touched.accounts {
                 batch.delete(keys::account_history(&address, number));
             }
@@ -191,8 +188,15 @@ fn drop_orphans(layers: &mut std::collections::BTreeMap<B256, Arc<Layer>>, tip: 
     }
 }
 
+/// What a block changed, as long as it is kept.
+pub(crate) fn touched(snapshot: &dyn Snapshot, number: u64) -> Result<Option<Touched>, ChainError> {
+    let Some(record) = snapshot.get(&keys::changes(number))? else { return Ok(None) };
+    let read = Touched::decode(&mut record.as_slice()).ok();
+    read.map(Some).ok_or_else(|| ChainError::Damaged(format!("changes of block {number}")))
+}
+
 /// All records of a block.
-pub(super) fn batch(
+pub(crate) fn batch(
     block: &Block,
     receipts: &[Receipt],
     changes: &Changes,
@@ -209,7 +213,7 @@ pub(super) fn batch(
     batch
 }
 
-fn put_block(batch: &mut Batch, block: &Block, receipts: &[Receipt]) {
+pub(crate) fn put_block(batch: &mut Batch, block: &Block, receipts: &[Receipt]) {
     let number = block.number();
     let mut header = block.hash().to_vec();
     block.header().encode(&mut header);
@@ -226,7 +230,7 @@ fn put_block(batch: &mut Batch, block: &Block, receipts: &[Receipt]) {
     }
 }
 
-fn put_logs(batch: &mut Batch, number: u64, receipts: &[Receipt]) {
+pub(crate) fn put_logs(batch: &mut Batch, number: u64, receipts: &[Receipt]) {
     for log in receipts.iter().flat_map(|receipt| &receipt.logs) {
         batch.put(keys::log(0, log.address.as_slice(), number), Vec::new());
         for (position, topic) in (1u8..).zip(log.topics()) {
@@ -235,10 +239,10 @@ fn put_logs(batch: &mut Batch, number: u64, receipts: &[Receipt]) {
     }
 }
 
-fn put_state(batch: &mut Batch, changes: &Changes) {
+pub(crate) fn put_state(batch: &mut Batch, changes: &Changes) {
     for (address, change) in &changes.accounts {
         match &change.after {
-            Some(account) => batch.put(keys::account(address), encode_account(account)),
+            Some(account) => batch.put(keys::account(address), account_record(address, account)),
             None => batch.delete(keys::account(address)),
         }
     }
@@ -248,7 +252,7 @@ fn put_state(batch: &mut Batch, changes: &Changes) {
             if change.after.is_zero() {
                 batch.delete(key);
             } else {
-                batch.put(key, encode_slot(change.after));
+                batch.put(key, slot_record(slot, change.after));
             }
         }
     }

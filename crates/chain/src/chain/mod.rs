@@ -14,6 +14,7 @@ mod read;
 mod types;
 mod validators;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,12 +24,15 @@ use alloy_primitives::{Address, B256, Bytes, Sealed, U256};
 use alloy_rlp::Decodable;
 
 pub use self::evidence::{Evidence, MAX_EVIDENCE};
+pub(crate) use self::finalize::{put_block, put_logs, put_state, touched};
 pub use self::prove::ProveError;
+pub(crate) use self::prove::Shown;
 pub(crate) use self::read::stored_block;
 pub use self::types::{
     At, Attributes, BlockRef, Built, ChainError, Filter, InvalidBlock, LogEntry, LogsError,
     Skipped, Tip, TransactionLocation, ValidateError,
 };
+pub(crate) use self::validators::committee_record;
 use crate::block::{Block, timestamp_ms};
 use crate::execute::codes::CodeCache;
 use crate::genesis::{Genesis, GenesisAccount};
@@ -36,10 +40,10 @@ use crate::rules::RuleSet;
 use crate::state::base::Base;
 use crate::state::layer::{Change, Changes, Layer};
 use crate::state::{StateView, keys, root};
-use crate::store::{MemoryStore, Snapshot, Store};
+use crate::store::{Batch, MemoryStore, Snapshot, Store};
 
 /// The format of the database; it rises with every change that older programs can't read.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 
 /// How many blocks back the state can be read, by default.
 pub(crate) const STATE_WINDOW: u64 = 8_192;
@@ -146,6 +150,26 @@ impl Chain {
         head.tip.hash == hash || head.layers.contains_key(&hash)
     }
 
+    /// The block whose state the ledger began with; 0 where that is the genesis.
+    pub fn floor(&self) -> Result<u64, ChainError> {
+        Ok(stored_u64(self.snapshot()?.as_ref(), keys::FLOOR)?.unwrap_or(0))
+    }
+
+    /// The first block from which on all are there; 0 where that is the genesis.
+    pub fn first_block(&self) -> Result<u64, ChainError> {
+        Ok(stored_u64(self.snapshot()?.as_ref(), keys::FIRST)?.unwrap_or(0))
+    }
+
+    pub(crate) fn snapshot(&self) -> Result<Box<dyn Snapshot>, ChainError> {
+        Ok(self.store.snapshot()?)
+    }
+
+    /// Commits what is no block.
+    pub(crate) fn commit_batch(&self, batch: Batch) -> Result<(), ChainError> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.store.commit(batch)?)
+    }
+
     fn head(&self) -> MutexGuard<'_, Head> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,10 +240,11 @@ impl std::fmt::Debug for Chain {
 fn check_format(record: &[u8]) -> Result<(), ChainError> {
     let damaged = || ChainError::Damaged("format version".to_owned());
     let found = u64::from_be_bytes(record.try_into().ok().ok_or_else(damaged)?);
-    if found == FORMAT {
-        return Ok(());
+    match found.cmp(&FORMAT) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(ChainError::NewerFormat { found, known: FORMAT }),
+        Ordering::Less => Err(ChainError::OlderFormat { found, known: FORMAT }),
     }
-    Err(ChainError::NewerFormat { found, known: FORMAT })
 }
 
 fn write_genesis(
@@ -258,7 +283,7 @@ fn write_genesis(
     Ok(())
 }
 
-fn stored_u64(snapshot: &dyn Snapshot, key: &[u8]) -> Result<Option<u64>, ChainError> {
+pub(crate) fn stored_u64(snapshot: &dyn Snapshot, key: &[u8]) -> Result<Option<u64>, ChainError> {
     let Some(record) = snapshot.get(key)? else { return Ok(None) };
     let bytes = record.try_into().ok().ok_or_else(|| ChainError::Damaged("number".to_owned()))?;
     Ok(Some(u64::from_be_bytes(bytes)))
@@ -268,7 +293,7 @@ fn stored_number(snapshot: &dyn Snapshot, hash: B256) -> Result<Option<u64>, Cha
     stored_u64(snapshot, &keys::block_number(&hash))
 }
 
-fn stored_header(
+pub(crate) fn stored_header(
     snapshot: &dyn Snapshot,
     number: u64,
 ) -> Result<Option<Sealed<Header>>, ChainError> {
@@ -289,7 +314,7 @@ fn stored_genesis(store: &impl Store) -> Result<Option<Block>, ChainError> {
     stored_block(snapshot.as_ref(), 0)
 }
 
-fn stored_tip(snapshot: &dyn Snapshot) -> Result<(Tip, Header), ChainError> {
+pub(crate) fn stored_tip(snapshot: &dyn Snapshot) -> Result<(Tip, Header), ChainError> {
     let number =
         stored_u64(snapshot, keys::TIP)?.ok_or_else(|| ChainError::Damaged("tip".to_owned()))?;
     let header = stored_header(snapshot, number)?

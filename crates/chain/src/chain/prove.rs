@@ -16,16 +16,17 @@ use crate::block::ExtraData;
 use crate::governance;
 use crate::receipt::Receipt;
 use crate::state::keys;
+use crate::sync::Anchor;
 
 /// How the state before an epoch shows who its validators are, as it is kept.
 #[derive(RlpEncodable, RlpDecodable)]
-struct Shown {
+pub(crate) struct Shown {
     /// The number of the block before the epoch's first.
-    block: u64,
-    account_proof: Vec<Bytes>,
-    storage_proof: Vec<Bytes>,
+    pub(crate) block: u64,
+    pub(crate) account_proof: Vec<Bytes>,
+    pub(crate) storage_proof: Vec<Bytes>,
     /// Node key, consensus key, node key, …
-    keys: Vec<B256>,
+    pub(crate) keys: Vec<B256>,
 }
 
 /// Why there is no proof.
@@ -98,7 +99,7 @@ impl Chain {
         let epoch = epoch.map_or(0, |extra| extra.epoch);
         Ok(Proof {
             genesis: alloy_rlp::encode(self.final_header(0)?).into(),
-            changes: self.changes(since, epoch)?,
+            changes: self.changes(since, epoch, usize::MAX)?,
             headers: headers.iter().map(|header| alloy_rlp::encode(header).into()).collect(),
             certificate,
             claim,
@@ -149,8 +150,13 @@ impl Chain {
         }))
     }
 
-    /// The changes of validators after epoch `since`, up to and with epoch `to`.
-    fn changes(&self, since: u64, to: u64) -> Result<Vec<Change>, ProveError> {
+    /// The first changes of validators after epoch `since`, up to and with epoch `to`.
+    pub(crate) fn changes(
+        &self,
+        since: u64,
+        to: u64,
+        most: usize,
+    ) -> Result<Vec<Change>, ProveError> {
         let snapshot = self.store.snapshot().map_err(ChainError::from)?;
         let mut kept = Vec::new();
         let start = keys::validator_change(since.saturating_add(1));
@@ -158,7 +164,7 @@ impl Chain {
         snapshot
             .scan(&start, &end, &mut |_, record| {
                 kept.push(record.to_vec());
-                ControlFlow::Continue(())
+                if kept.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })
             .map_err(ChainError::from)?;
         kept.iter().map(|record| self.change(record)).collect()
@@ -168,10 +174,10 @@ impl Chain {
         let damaged = || ChainError::Damaged("a change of validators".to_owned());
         let shown = Shown::decode(&mut &*record).map_err(|_malformed| damaged())?;
         let (pairs, []) = shown.keys.as_chunks::<2>() else { return Err(damaged().into()) };
-        let certificate = self.certificate(shown.block)?;
+        let Anchor { header, certificate } = self.change_block(shown.block)?;
         Ok(Change {
-            header: alloy_rlp::encode(self.final_header(shown.block)?).into(),
-            certificate: certificate.ok_or(ProveError::NoCertificate(shown.block))?,
+            header,
+            certificate,
             account_proof: shown.account_proof,
             storage_proof: shown.storage_proof,
             validators: pairs
@@ -182,5 +188,16 @@ impl Chain {
                 })
                 .collect(),
         })
+    }
+
+    /// The block before a change of validators, with its certificate.
+    fn change_block(&self, number: u64) -> Result<Anchor, ProveError> {
+        let kept = self.snapshot()?.get(&keys::change_block(number)).map_err(ChainError::from)?;
+        if let Some(record) = kept {
+            return alloy_rlp::decode_exact(record)
+                .map_err(|_malformed| ChainError::Damaged(format!("block {number}")).into());
+        }
+        let certificate = self.certificate(number)?.ok_or(ProveError::NoCertificate(number))?;
+        Ok(Anchor { header: alloy_rlp::encode(self.final_header(number)?).into(), certificate })
     }
 }

@@ -151,6 +151,17 @@ pub enum ChainError {
         /// What this program knows.
         known: u64,
     },
+    /// The store is of a format that was given up before the first release.
+    #[error(
+        "the database has format {found}, this program reads format {known} only; use the program \
+         that made it, or make the network anew"
+    )]
+    OlderFormat {
+        /// What the store holds.
+        found: u64,
+        /// What this program knows.
+        known: u64,
+    },
     /// A block can't be finalised where the ledger stands.
     #[error("block {number} can't be finalised: {reason}")]
     NotFinalizable {

@@ -143,15 +143,18 @@ impl Chain {
     /// the epoch's first: what the state shows of a change is kept with it, since it can't be proven
     /// later.
     pub fn keep_committee(&self, epoch: u64, committee: &Committee) -> Result<(), ChainError> {
-        let seats = committee.seats.iter().flat_map(|one| [one.node_key, one.consensus_key]);
-        let record = std::iter::once(committee.hash).chain(seats).flatten().collect();
         let mut batch = Batch::default();
-        batch.put(keys::committee(epoch), record);
+        batch.put(keys::committee(epoch), committee_record(committee));
         let before = epoch.checked_sub(1).map(|before| self.committee(before)).transpose()?;
         if before.flatten().is_some_and(|before| before.hash != committee.hash) {
             batch.put(keys::validator_change(epoch), self.show_validators()?);
         }
-        let _writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(self.store.commit(batch)?)
+        self.commit_batch(batch)
     }
+}
+
+/// How who votes in an epoch is kept: the hash of the set, then the two keys of each seat.
+pub(crate) fn committee_record(committee: &Committee) -> Vec<u8> {
+    let seats = committee.seats.iter().flat_map(|one| [one.node_key, one.consensus_key]);
+    std::iter::once(committee.hash).chain(seats).flatten().collect()
 }

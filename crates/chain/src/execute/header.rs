@@ -131,7 +131,7 @@ pub(crate) fn complete(header: &mut Header, executed: &Executed) {
         executed.requests.as_ref().map(alloy_eips::eip7685::Requests::requests_hash);
 }
 
-fn receipts_root(receipts: &[Receipt]) -> B256 {
+pub(crate) fn receipts_root(receipts: &[Receipt]) -> B256 {
     let envelopes: Vec<_> = receipts.iter().map(Receipt::envelope).collect();
     calculate_receipt_root(&envelopes)
 }

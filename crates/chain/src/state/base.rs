@@ -9,7 +9,7 @@ use nybbles::Nibbles;
 
 use super::keys::{self, Owner};
 use super::layer::Layer;
-use super::record::{decode_account, decode_slot};
+use super::record::{decode_account, decode_slot, read_account, read_slot};
 use super::{Account, trie};
 use crate::block::Block;
 use crate::chain::{ChainError, stored_block};
@@ -43,13 +43,17 @@ impl Base {
                 return Ok(change.after);
             }
         }
-        let record = match self.past_record(|number| keys::account_history(address, number))? {
-            Some(record) => Some(record).filter(|record| !record.is_empty()),
-            None => self.snapshot.get(&keys::account(address))?,
+        if let Some(record) = self.past_record(|number| keys::account_history(address, number))? {
+            let account = Some(record).filter(|record| !record.is_empty());
+            let account = account.map(|record| decode_account(&record));
+            return account.transpose().map_err(|_malformed| damaged("account"));
+        }
+        let record = self.snapshot.get(&keys::account(address))?;
+        let read = |record: Vec<u8>| {
+            let account = read_account(&record).filter(|(found, _)| found == address);
+            account.map(|(_, account)| account).ok_or_else(|| damaged("account"))
         };
-        record
-            .map(|record| decode_account(&record).ok().ok_or_else(|| damaged("account")))
-            .transpose()
+        record.map(read).transpose()
     }
 
     pub(crate) fn slot(&self, address: &Address, slot: &U256) -> Result<U256, ChainError> {
@@ -59,12 +63,14 @@ impl Base {
                 return Ok(change.after);
             }
         }
-        let record = match self.past_record(|number| keys::slot_history(address, slot, number))? {
-            Some(record) => Some(record),
-            None => self.snapshot.get(&keys::slot(address, slot))?,
-        };
-        match record {
-            Some(record) => decode_slot(&record).ok_or_else(|| damaged("slot")),
+        if let Some(past) = self.past_record(|number| keys::slot_history(address, slot, number))? {
+            return decode_slot(&past).ok_or_else(|| damaged("slot"));
+        }
+        match self.snapshot.get(&keys::slot(address, slot))? {
+            Some(record) => {
+                let found = read_slot(&record).filter(|(found, _)| found == slot);
+                found.map(|(_, value)| value).ok_or_else(|| damaged("slot"))
+            }
             None => Ok(U256::ZERO),
         }
     }
@@ -108,11 +114,9 @@ impl Base {
     /// All slots of an account that are not zero.
     pub(crate) fn all_slots(&self, address: &Address) -> Result<Vec<(U256, U256)>, ChainError> {
         let mut slots = std::collections::BTreeMap::new();
-        let (start, end) = keys::slots(address);
-        self.snapshot.scan(&start, &end, &mut |key, value| {
-            if let (Some(slot), Some(value)) = (decode_slot(&key[21..]), decode_slot(value)) {
-                slots.insert(slot, value);
-            }
+        let (start, end) = keys::slots(&keccak256(address), &B256::ZERO, &B256::repeat_byte(0xff));
+        self.snapshot.scan(&start, &end, &mut |_, record| {
+            slots.extend(read_slot(record));
             ControlFlow::Continue(())
         })?;
         for layer in self.layers.iter().rev() {

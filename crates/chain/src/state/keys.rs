@@ -9,6 +9,12 @@ pub(crate) const FORMAT: &[u8] = b"m/format";
 pub(crate) const GENESIS: &[u8] = b"m/genesis";
 pub(crate) const TIP: &[u8] = b"m/tip";
 pub(crate) const OLDEST: &[u8] = b"m/oldest-state";
+/// The block whose state a ledger began with, where that is not the genesis.
+pub(crate) const FLOOR: &[u8] = b"m/floor";
+/// The first block from which on all are there, where that is not the genesis.
+pub(crate) const FIRST: &[u8] = b"m/first-block";
+/// How far a state is imported.
+pub(crate) const IMPORT: &[u8] = b"m/import";
 
 pub(crate) fn header(number: u64) -> Vec<u8> {
     numbered(b'h', number)
@@ -41,6 +47,12 @@ pub(crate) fn validator_change(epoch: u64) -> Vec<u8> {
     numbered(b'w', epoch)
 }
 
+/// The header and certificate of the block before a change of validators, where the block itself isn't
+/// there.
+pub(crate) fn change_block(number: u64) -> Vec<u8> {
+    numbered(b'W', number)
+}
+
 /// Evidence of a validator that voted twice.
 pub(crate) fn evidence(epoch: u64, node_key: &B256, kind: u8) -> Vec<u8> {
     joined(b'e', &[&epoch.to_be_bytes(), node_key.as_slice(), &[kind]])
@@ -59,21 +71,51 @@ pub(crate) fn transaction(hash: &B256) -> Vec<u8> {
     joined(b't', &[hash.as_slice()])
 }
 
+/// An account's record lies under the hash of its address, in the order of the trie's leaves.
 pub(crate) fn account(address: &Address) -> Vec<u8> {
+    hashed_account(&keccak256(address))
+}
+
+/// An account's record by the hash of its address.
+pub(crate) fn hashed_account(address: &B256) -> Vec<u8> {
     joined(b'a', &[address.as_slice()])
 }
 
-pub(crate) fn slot(address: &Address, slot: &U256) -> Vec<u8> {
-    joined(b's', &[address.as_slice(), &slot.to_be_bytes::<32>()])
+/// The accounts of a part of the trie, both ends in it: the first key and the one after the last.
+pub(crate) fn accounts(from: &B256, to: &B256) -> (Vec<u8>, Vec<u8>) {
+    (hashed_account(from), joined(b'a', &[to.as_slice(), &[0]]))
 }
 
-/// All slots of an account: the first key and the one after the last.
-pub(crate) fn slots(address: &Address) -> (Vec<u8>, Vec<u8>) {
-    prefix(joined(b's', &[address.as_slice()]))
+/// A slot's record lies under the hashes of its account's address and of the slot.
+pub(crate) fn slot(address: &Address, slot: &U256) -> Vec<u8> {
+    let hashed = keccak256(slot.to_be_bytes::<32>());
+    joined(b's', &[keccak256(address).as_slice(), hashed.as_slice()])
+}
+
+/// The slots of an account, by the hash of its address, in a part of its trie, both ends in it: the
+/// first key and the one after the last.
+pub(crate) fn slots(address: &B256, from: &B256, to: &B256) -> (Vec<u8>, Vec<u8>) {
+    let first = joined(b's', &[address.as_slice(), from.as_slice()]);
+    (first, joined(b's', &[address.as_slice(), to.as_slice(), &[0]]))
+}
+
+/// The hash that a flat record's key ends with.
+pub(crate) fn hash_of(key: &[u8]) -> Option<B256> {
+    Some(B256::from_slice(key.get(key.len().checked_sub(32)?..)?))
 }
 
 pub(crate) fn code(hash: &B256) -> Vec<u8> {
     joined(b'c', &[hash.as_slice()])
+}
+
+/// A code that an imported state lacks.
+pub(crate) fn lacking_code(hash: &B256) -> Vec<u8> {
+    joined(b'C', &[hash.as_slice()])
+}
+
+/// All codes that an imported state lacks: the first key and the one after the last.
+pub(crate) fn lacking_codes() -> (Vec<u8>, Vec<u8>) {
+    prefix(vec![b'C'])
 }
 
 pub(crate) fn account_history(address: &Address, number: u64) -> Vec<u8> {

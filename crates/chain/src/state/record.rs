@@ -1,6 +1,6 @@
-//! The flat records of accounts and slots.
+//! The flat records of accounts and slots: what is hashed in the key, then the value.
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_rlp::{Decodable, Encodable, Header};
 use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 
@@ -33,6 +33,28 @@ pub(crate) fn decode_account(mut bytes: &[u8]) -> Result<Account, alloy_rlp::Err
         (B256::decode(&mut payload)?, B256::decode(&mut payload)?)
     };
     Ok(Account { nonce, balance, storage_root, code_hash })
+}
+
+/// The record of an account: `address ‖ account`.
+pub(crate) fn account_record(address: &Address, account: &Account) -> Vec<u8> {
+    [address.as_slice(), &encode_account(account)].concat()
+}
+
+/// Reads the record of an account.
+pub(crate) fn read_account(record: &[u8]) -> Option<(Address, Account)> {
+    let (address, account) = record.split_at_checked(20)?;
+    Some((Address::from_slice(address), decode_account(account).ok()?))
+}
+
+/// The record of a slot: `slot ‖ value`, the value without leading zeroes.
+pub(crate) fn slot_record(slot: &U256, value: U256) -> Vec<u8> {
+    [slot.to_be_bytes::<32>().as_slice(), &encode_slot(value)].concat()
+}
+
+/// Reads the record of a slot.
+pub(crate) fn read_slot(record: &[u8]) -> Option<(U256, U256)> {
+    let (slot, value) = record.split_at_checked(32)?;
+    Some((U256::from_be_slice(slot), decode_slot(value)?))
 }
 
 /// An account that may not exist: empty bytes where it doesn't.

@@ -42,19 +42,24 @@ fn a_ledger_opens_where_it_was() {
 }
 
 #[test]
-fn another_network_and_a_newer_format_are_refused() {
+fn another_network_and_another_format_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     drop(Chain::open(RedbStore::open(&path).unwrap(), &free()).unwrap());
     let other = genesis(Fees::Eip1559 { floor_wei: 7 });
     let error = Chain::open(RedbStore::open(&path).unwrap(), &other).unwrap_err();
     assert!(matches!(error, ChainError::OtherGenesis { .. }), "{error}");
-    let store = RedbStore::open(&path).unwrap();
-    let mut batch = Batch::default();
-    batch.put(b"m/format".to_vec(), 2u64.to_be_bytes().to_vec());
-    store.commit(batch).unwrap();
-    let error = Chain::open(store, &free()).unwrap_err();
-    assert!(matches!(error, ChainError::NewerFormat { found: 2, known: 1 }), "{error}");
+    let of_format = |format: u64| {
+        let store = RedbStore::open(&path).unwrap();
+        let mut batch = Batch::default();
+        batch.put(b"m/format".to_vec(), format.to_be_bytes().to_vec());
+        store.commit(batch).unwrap();
+        Chain::open(store, &free()).unwrap_err()
+    };
+    let error = of_format(3);
+    assert!(matches!(error, ChainError::NewerFormat { found: 3, known: 2 }), "{error}");
+    let error = of_format(1);
+    assert!(matches!(error, ChainError::OlderFormat { found: 1, known: 2 }), "{error}");
 }
 
 /// What a reader sees of a ledger: every block, receipt and balance, or an error.

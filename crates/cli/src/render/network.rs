@@ -145,9 +145,15 @@ fn role(role: NodeRole) -> &'static str {
 /// Its newest block; while it catches up, of which.
 fn progress(node: &Node) -> String {
     let Some(tip) = &node.tip else { return "-".to_owned() };
-    match (node.syncing, node.highest) {
-        (Some(true), Some(highest)) => format!("syncing: block {} of {highest}", tip.number),
-        (_, _) => tip.number.to_string(),
+    let left = node.sync_left_s.map_or_else(String::new, |seconds| {
+        format!(", {} left", duration(seconds.saturating_mul(1_000)))
+    });
+    match (node.state_per_mille, node.syncing, node.highest) {
+        (Some(taken), _, _) => format!("taking the state: {}.{} %{left}", taken / 10, taken % 10),
+        (None, Some(true), Some(highest)) => {
+            format!("syncing: block {} of {highest}{left}", tip.number)
+        }
+        (None, _, _) => tip.number.to_string(),
     }
 }
 

@@ -202,6 +202,8 @@ mod tests {
             seat,
             syncing: false,
             highest: height,
+            state_per_mille: None,
+            left_s: None,
             stalled: None,
         };
         LiveNode { process: Some(process), report: Some(report), ..LiveNode::default() }

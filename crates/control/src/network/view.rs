@@ -82,6 +82,8 @@ fn node(record: &Record, row: &NodeRow, live: Option<&LiveNode>) -> Node {
         tip: live.and_then(|live| live.report.as_ref()).map(|report| report.tip.clone()),
         highest: answer.map(|report| report.highest),
         syncing: answer.map(|report| report.syncing),
+        state_per_mille: answer.and_then(|report| report.state_per_mille),
+        sync_left_s: answer.and_then(|report| report.left_s),
         voting: said.map(|report| report.seat == Seat::Votes),
         not_voting: said.and_then(|report| report.seat.why_silent()).map(str::to_owned),
         resident_bytes: live.and_then(|live| live.resident_bytes),

@@ -49,6 +49,10 @@ struct StatusAnswer {
     syncing: bool,
     #[serde(default)]
     highest: u64,
+    #[serde(default)]
+    sync: Option<SyncAnswer>,
+    #[serde(default)]
+    left_s: Option<u64>,
     #[serde(default = "yes")]
     named: bool,
     #[serde(default)]
@@ -59,6 +63,12 @@ struct StatusAnswer {
 /// Nodes of earlier versions are validators, all of them.
 fn yes() -> bool {
     true
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SyncAnswer {
+    per_mille: u16,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +98,8 @@ pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
         seat: if status.named { seat(status.not_voting) } else { Seat::Unnamed },
         syncing: status.syncing,
         highest,
+        state_per_mille: status.sync.map(|sync| sync.per_mille),
+        left_s: status.left_s,
         stalled: status.stalled.map(|stalled| (stalled.since_ms, stalled.reason)),
     })
 }

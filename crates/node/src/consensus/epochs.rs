@@ -40,7 +40,7 @@ use super::{
     evidence::Witness,
     exchange::key_bytes,
     freeze::Brake,
-    heard::{Heard, caught_up},
+    heard::{Found, Heard, caught_up},
     idle::Progress,
     marker::{Guard, GuardError},
     peers::{Peers, Standing, Track, Tracking},
@@ -81,6 +81,12 @@ pub enum EpochError {
     /// There are more peers than p2p was opened for.
     #[error("there are more nodes in the network than when this one started")]
     Outgrown,
+    /// Peers are further than is fetched block by block: the node takes their state.
+    #[error("peers claim to have block {claimed}: their state is taken")]
+    FarBehind {
+        /// The height that they claim.
+        claimed: u64,
+    },
     /// Whether this validator has voted before can't be found out.
     #[error("whether this validator may vote cannot be found out")]
     Guard(#[source] GuardError),
@@ -123,6 +129,8 @@ pub struct Epochs<E, L, S: Sender, B, A> {
     pub(super) boundary: Bell,
     /// Rung when an epoch became known.
     pub(super) learned: Bell,
+    /// How many blocks are too many to fetch.
+    pub(super) far_behind: Option<u64>,
     pub(super) track: Track,
     /// The revision of the roster that p2p tracks.
     pub(super) tracked: Option<u64>,
@@ -198,14 +206,18 @@ where
     /// Follows the chain without voting until the peers' tip is reached.
     async fn wait_for_tip(&mut self, epoch: &mut Epoch) -> Result<(), EpochError> {
         let (clock, ledger) = (self.context.child("patience"), self.ledger.clone());
-        let (heard, committees) = (self.heard.clone(), self.committees.clone());
+        let (heard, committees, far) =
+            (self.heard.clone(), self.committees.clone(), self.far_behind);
         let mut caught_up =
-            Box::pin(async move { caught_up(&clock, &ledger, &heard, &committees).await });
+            Box::pin(async move { caught_up(&clock, &ledger, &heard, &committees, far).await });
         loop {
             // Dropping `next` loses nothing: it takes a message only when it returns it.
             let event = select! {
                 event = self.next(None) => event?,
-                () = &mut caught_up => return Ok(()),
+                found = &mut caught_up => return match found {
+                    Found::Tip => Ok(()),
+                    Found::FarBehind { claimed } => Err(EpochError::FarBehind { claimed }),
+                },
             };
             match event {
                 Event::EngineEnded => return Err(EpochError::Ended("the consensus engine")),

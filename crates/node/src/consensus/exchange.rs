@@ -154,6 +154,7 @@ where
         let mut next_beat = next_look + SLOW_BEAT;
         let mut known: BTreeSet<PublicKey> = BTreeSet::new();
         let mut progress = (self.ledger.tip().number, next_look);
+        let mut pace = None;
         let mut boundaries = self.boundary.rings();
         let mut learned = self.learned.rings();
         loop {
@@ -180,7 +181,7 @@ where
             }
             let now = self.context.current();
             if now >= next_look {
-                let met = self.look(&mut known, &mut progress).await;
+                let met = self.look(&mut known, &mut progress, &mut pace).await;
                 look = if met { FIRST_LOOK } else { (look * 3 / 2).min(LAST_LOOK) };
                 next_look = now + look;
             }
@@ -197,6 +198,7 @@ where
         &mut self,
         known: &mut BTreeSet<PublicKey>,
         progress: &mut (u64, SystemTime),
+        pace: &mut Option<Pace>,
     ) -> bool {
         let me = self.committees.node_key().clone();
         let now: BTreeSet<PublicKey> =
@@ -211,7 +213,22 @@ where
             self.tell(Recipients::Some(new), Answer::Wanted).await;
         }
         self.note_stall(progress);
+        self.note_pace(pace);
         met
+    }
+
+    /// Says on the status board how long catching up takes, if this node is behind.
+    fn note_pace(&self, pace: &mut Option<Pace>) {
+        let (now, tip) = (self.context.current(), self.ledger.tip().number);
+        let highest = self.heard.highest(&self.committees.node_keys());
+        let left = if highest > tip {
+            let pace = pace.get_or_insert(Pace { from: tip, since: now });
+            pace.left(tip, highest, now)
+        } else {
+            *pace = None;
+            None
+        };
+        self.status.update(|status| status.left_s = left);
     }
 
     /// Says on the status board why nothing moves, if nothing does.
@@ -362,6 +379,25 @@ where
         } else {
             Proof::Fails
         }
+    }
+}
+
+/// How fast this node catches up.
+struct Pace {
+    /// The tip that it began with.
+    from: u64,
+    since: SystemTime,
+}
+
+impl Pace {
+    /// How many seconds are left; `None` in the first moments.
+    fn left(&self, tip: u64, highest: u64, now: SystemTime) -> Option<u64> {
+        let took_ms = now.duration_since(self.since).ok()?.as_millis();
+        let (done, left) = (tip.checked_sub(self.from)?, highest.checked_sub(tip)?);
+        if done == 0 || took_ms < 1_000 {
+            return None;
+        }
+        u64::try_from(u128::from(left) * took_ms / u128::from(done) / 1_000).ok()
     }
 }
 

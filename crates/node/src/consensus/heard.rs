@@ -63,6 +63,19 @@ impl Heard {
         inner.proven.max(believed)
     }
 
+    /// As [`Heard::highest`]; where none of these validators was heard, who may have gone long ago, what
+    /// more of all peers claim than can be faulty of as many.
+    pub fn believable(&self, validators: &[PublicKey]) -> u64 {
+        let inner = self.lock();
+        if validators.iter().any(|peer| inner.claims.contains_key(peer)) {
+            drop(inner);
+            return self.highest(validators);
+        }
+        let mut claimed: Vec<u64> = inner.claims.values().copied().collect();
+        claimed.sort_unstable_by(|left, right| right.cmp(left));
+        claimed.get(faulty(claimed.len())).copied().unwrap_or(0)
+    }
+
     /// The height that a peer said last that it has.
     pub fn claim(&self, peer: &PublicKey) -> Option<u64> {
         self.lock().claims.get(peer).copied()
@@ -106,19 +119,36 @@ impl Heard {
     }
 }
 
+/// What a node that starts finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Its peers' tip is reached, or no block came for long enough.
+    Tip,
+    /// Peers claim to be further than is fetched block by block.
+    FarBehind {
+        /// How far.
+        claimed: u64,
+    },
+}
+
 /// Waits until a quorum of those who vote now was heard and their tip is reached, or no block came
-/// for long enough.
+/// for long enough; or until peers are found to be more than `far` ahead.
 pub async fn caught_up<E: Clock, L: Ledger>(
     clock: &E,
     ledger: &L,
     heard: &Heard,
     committees: &Committees,
-) {
+    far: Option<u64>,
+) -> Found {
     let mut patience: Option<(u64, SystemTime)> = None;
     loop {
         let rings = heard.bell.rings();
         let mut wait = None;
         let validators = committees.node_keys();
+        let claimed = heard.believable(&validators);
+        if far.is_some_and(|far| claimed > ledger.tip().number.saturating_add(far)) {
+            return Found::FarBehind { claimed };
+        }
         let here = usize::from(validators.contains(committees.node_key()));
         if heard.among(&validators) + here >= quorum(validators.len()) {
             let (tip, now) = (ledger.tip().number, clock.current());
@@ -126,7 +156,7 @@ pub async fn caught_up<E: Clock, L: Ledger>(
             patience = Some(since);
             let left = (since.1 + TIP_PATIENCE).duration_since(now).unwrap_or_default();
             if tip >= heard.highest(&validators) || left.is_zero() {
-                return;
+                return Found::Tip;
             }
             wait = Some(left);
         }

@@ -26,13 +26,15 @@ use super::{
     digest::Digest,
     epochs::{BUFFER, Delivery},
     scheme::Scheme,
-    stores::{Archive, BlockArchive, CertificateArchive},
+    stores::{Archive, BlockArchive, CertificateArchive, Finalization},
 };
 use crate::seam::Ledger;
 
 /// What marshal is made of.
 pub(super) struct Marshal<'a, L, B, P> {
     pub(super) ledger: &'a L,
+    /// The certificate of the block that the ledger began with, if that is not the genesis.
+    pub(super) floor: Option<Finalization>,
     pub(super) archive: Archive<L>,
     pub(super) committees: Committees,
     pub(super) epocher: FixedEpocher,
@@ -64,11 +66,12 @@ where
         S: Sender<PublicKey = PublicKey>,
         R: Receiver<PublicKey = PublicKey>,
     {
+        let config = self.config();
         let (actor, mailbox, _floor) = Actor::<_, Standard<OrderedBlock>, _, _, _, _, _>::init(
             context.child("marshal"),
             CertificateArchive(self.archive.clone()),
             BlockArchive(self.archive.clone()),
-            self.config(),
+            config,
         )
         .await;
         let me = self.committees.node_key().clone();
@@ -114,10 +117,14 @@ where
     > {
         let genesis = OrderedBlock(self.ledger.genesis());
         let digest = Digest::from(genesis.0.hash());
+        let start = match &self.floor {
+            Some(floor) => Start::Floor(floor.clone()),
+            None => Start::Genesis(Digested::precomputed(genesis, digest)),
+        };
         marshal::Config {
             provider: self.committees.clone(),
             epocher: self.epocher.clone(),
-            start: Start::Genesis(Digested::precomputed(genesis, digest)),
+            start,
             partition_prefix: format!("{}marshal", self.partitions),
             mailbox_size: NZUsize!(1_024),
             view_retention: ViewDelta::new(64),

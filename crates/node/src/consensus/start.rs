@@ -3,6 +3,7 @@
 use std::{num::NonZeroU64, sync::Arc};
 
 use commonware_consensus::{
+    Epochable,
     marshal::{
         self,
         core::Mailbox,
@@ -34,7 +35,7 @@ use super::{
     marshal::Marshal,
     peers::{Standing, Track},
     scheme::Scheme,
-    stores::{Archive, StoreError},
+    stores::{Archive, Finalization, StoreError},
     work::Work,
 };
 use crate::{
@@ -42,6 +43,7 @@ use crate::{
     gossip::{self, Gossip},
     seam::Ledger,
     status::StatusBoard,
+    sync::Desk,
 };
 
 /// A channel to the peers for each purpose.
@@ -61,13 +63,18 @@ pub struct Channels<S, R> {
     pub tips: (S, R),
     /// Transactions.
     pub transactions: (S, R),
+    /// State, for those who join, and earlier blocks.
+    pub state: (S, R),
 }
 
-/// What every validator of a network has in common, from the genesis.
+/// What a node goes by beside the chain.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Blocks an epoch; at least 2.
     pub epoch_length: NonZeroU64,
+    /// A node that starts more blocks behind than this ends with [`EpochError::FarBehind`], to take
+    /// its peers' state.
+    pub far_behind: Option<u64>,
 }
 
 /// What consensus is made of.
@@ -76,6 +83,8 @@ pub struct Parts<L, B, P> {
     pub ledger: L,
     /// Where the ledger's calls run.
     pub work: Work,
+    /// Where those run that serve nodes that join.
+    pub serving: Work,
     /// What the names of this node's storage partitions begin with.
     pub partitions: String,
     /// This node's p2p identity.
@@ -184,8 +193,10 @@ where
         parts.node_key.clone(),
         parts.voting_keys.iter().map(|key| key.signer.clone()).collect(),
     );
+    let floor = floor(&archive, &committees).await.map_err(StartError::Store)?;
     let marshal = Marshal {
         ledger: &parts.ledger,
+        floor,
         archive: archive.clone(),
         committees: committees.clone(),
         epocher: epocher.clone(),
@@ -223,6 +234,7 @@ where
         status: shared.status.clone(),
         boundary: shared.boundary.clone(),
         learned: shared.learned.clone(),
+        far_behind: settings.far_behind,
         track: parts.track,
         tracked: None,
         standing: Standing::Behind,
@@ -233,11 +245,25 @@ where
     // What peers announce is proven by these.
     Box::pin(epochs.prepare()).await.map_err(StartError::Epoch)?;
     rest.push(shared.exchange(&context, blocker.clone(), parts.connected, channels.tips));
-    rest.push(shared.gossip(&context, blocker, channels.transactions));
+    rest.push(shared.gossip(&context, blocker.clone(), channels.transactions));
+    rest.push(shared.desk(&context, blocker, parts.serving, channels.state));
     rest.push(shared.watch(&context));
     rest.push(shared.witness(&context, seen));
     let epochs = context.child("driver").spawn(move |_| epochs.run());
     Ok(Consensus { epochs, rest })
+}
+
+/// The certificate of the block that the ledger began with, where that is not the genesis; those who
+/// signed it are made known.
+async fn floor<L: Ledger>(
+    archive: &Archive<L>,
+    committees: &Committees,
+) -> Result<Option<Finalization>, StoreError> {
+    let Some(floor) = archive.floor().await? else { return Ok(None) };
+    if let Some(committee) = archive.committee(floor.epoch()).await? {
+        committees.learn(floor.epoch(), &committee);
+    }
+    Ok(Some(floor))
 }
 
 /// What the tasks have in common.
@@ -355,6 +381,31 @@ impl<L: Ledger> Shared<L> {
             heard: self.heard.clone(),
         };
         context.child("transactions").spawn(move |_| gossip.run(receiver))
+    }
+
+    /// The desk for those who join.
+    fn desk<E, S, R, B>(
+        &self,
+        context: &E,
+        blocker: B,
+        work: Work,
+        (sender, receiver): (S, R),
+    ) -> Handle<()>
+    where
+        E: Clock + Spawner + Metrics,
+        S: Sender<PublicKey = PublicKey>,
+        R: Receiver<PublicKey = PublicKey>,
+        B: Blocker<PublicKey = PublicKey> + Sync,
+    {
+        let desk = Desk {
+            context: context.child("desk"),
+            ledger: self.ledger.clone(),
+            work,
+            sender,
+            blocker,
+            heard: self.heard.clone(),
+        };
+        context.child("state").spawn(move |_| desk.run(receiver))
     }
 
     /// The keeper of evidence.

@@ -20,11 +20,11 @@ use commonware_consensus::{
     Heightable,
     marshal::store::{Blocks, Certificates},
     simplex::types,
-    types::Height,
+    types::{Epoch, Height},
 };
 use commonware_cryptography::{Digestible, certificate::Verifier};
 use commonware_storage::archive::Identifier;
-use windlass_chain::{Block, Evidence};
+use windlass_chain::{Block, Evidence, governance::Committee};
 
 use super::{block::OrderedBlock, digest::Digest, scheme::Scheme, work::Work};
 use crate::seam::{Ledger, LedgerError};
@@ -142,6 +142,27 @@ impl<L: Ledger> Archive<L> {
             .map_err(|source| StoreError::Certificate { height, source })
     }
 
+    /// The certificate of the block that the ledger began with, where that is not the genesis.
+    pub async fn floor(&self) -> Result<Option<Finalization>, StoreError> {
+        let ledger = self.ledger.clone();
+        let read = move || match ledger.chain() {
+            Some(chain) => {
+                chain.floor().map_err(|error| LedgerError::new("reading where it began", error))
+            }
+            None => Ok(0),
+        };
+        match self.call(read).await? {
+            0 => Ok(None),
+            floor => self.certificate(floor).await,
+        }
+    }
+
+    /// Who votes in an epoch, if it was kept.
+    pub async fn committee(&self, epoch: Epoch) -> Result<Option<Committee>, StoreError> {
+        let ledger = self.ledger.clone();
+        self.call(move || ledger.committee(epoch.get())).await
+    }
+
     /// Keeps evidence; false if there was some of it.
     pub async fn keep_evidence(&self, evidence: Evidence) -> Result<bool, StoreError> {
         let ledger = self.ledger.clone();
@@ -172,7 +193,9 @@ impl<L: Ledger> Archive<L> {
     /// The ranges of heights that are stored or pending, in order.
     fn ranges(&self) -> Vec<(u64, u64)> {
         let tip = self.ledger.tip().number;
-        let mut ranges = vec![(0, tip)];
+        // Where that can't be read the chain can't either, and consensus ends with it.
+        let first = self.ledger.chain().and_then(|chain| chain.first_block().ok()).unwrap_or(0);
+        let mut ranges = vec![(first, tip)];
         for height in self.lock().blocks.keys().copied().filter(|height| *height > tip) {
             match ranges.last_mut() {
                 Some((_, end)) if *end + 1 == height => *end = height,

@@ -26,13 +26,20 @@ pub enum Work {
 }
 
 impl Work {
-    /// Starts `count` threads; they end when the last handle is dropped.
-    pub fn threads(count: usize) -> std::io::Result<Self> {
+    /// Starts `count` threads; they end when the last handle is dropped. With a greater niceness they
+    /// leave the processor to others.
+    pub fn threads(name: &str, count: usize, niceness: i32) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::sync_channel::<Job>(QUEUE);
         let receiver = Arc::new(Mutex::new(receiver));
         for index in 0..count {
             let receiver = Arc::clone(&receiver);
-            thread::Builder::new().name(format!("ledger-{index}")).spawn(move || {
+            thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
+                if niceness != 0 {
+                    // On Linux this is the calling thread's alone.
+                    if let Err(error) = rustix::process::setpriority_process(None, niceness) {
+                        tracing::debug!(%error, "the priority of a thread could not be lowered");
+                    }
+                }
                 loop {
                     let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     match job {

@@ -161,6 +161,7 @@ where
         backfill: network.register(4, QUOTA),
         tips: network.register(5, QUOTA),
         transactions: network.register(6, QUOTA),
+        state: network.register(8, QUOTA),
     };
     let (mut presence, _silent) = network.register(7, PRESENCE_QUOTA);
     let mut tracker = Tracker::new(contacts, oracle.clone());

@@ -97,6 +97,7 @@ impl From<ChainError> for RpcError {
             ChainError::UnknownParent(_)
             | ChainError::OtherGenesis { .. }
             | ChainError::NewerFormat { .. }
+            | ChainError::OlderFormat { .. }
             | ChainError::NotFinalizable { .. }
             | ChainError::Attributes(_)
             | ChainError::Execution(_)

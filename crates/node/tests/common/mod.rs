@@ -19,7 +19,7 @@ use windlass_chain::genesis::{
 };
 use windlass_keys::{Purpose, Secp256k1Signer as _, ThrowawayAccount, vault::Vault};
 use windlass_model::KeyId;
-use windlass_node::config::{NodeConfig, Peer};
+use windlass_node::config::{NodeConfig, Peer, SyncMode};
 
 pub(crate) const CHAIN_ID: u64 = 4_242;
 
@@ -86,6 +86,8 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
                 listen: addresses[index],
                 addresses: peers.clone(),
                 bootstrap: Vec::new(),
+                sync: SyncMode::default(),
+                far_behind: 24,
             };
             let config = toml::to_string(&config).expect("it is serialisable");
             fs::write(files.join("node.toml"), config).expect("a file");

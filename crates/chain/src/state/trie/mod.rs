@@ -9,6 +9,7 @@
 //! delete are exactly those that were loaded and are not in the edited trie.
 
 mod node;
+mod range;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use alloy_trie::nodes::RlpNode;
 use nybbles::Nibbles;
 
 use self::node::{Branch, Child, Node, decode, encode_branch, encode_extension, encode_leaf};
+pub(crate) use self::range::{RangeError, check_range};
 
 /// Where the records of one trie are.
 pub(crate) trait Nodes {

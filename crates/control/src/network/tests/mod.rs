@@ -158,6 +158,8 @@ impl Case {
                 seat: Seat::Votes,
                 syncing: false,
                 highest: height,
+                state_per_mille: None,
+                left_s: None,
                 stalled: None,
             };
             let id = self.observed.record.nodes[index].id.clone();
@@ -183,6 +185,8 @@ impl Case {
             validators: 4,
             syncing: false,
             highest: height,
+            state_per_mille: None,
+            left_s: None,
             stalled: (seat == Seat::Unnamed).then_some(stalled),
             seat,
         };

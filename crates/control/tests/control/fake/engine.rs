@@ -111,6 +111,8 @@ impl Engine for FakeEngine {
                 },
                 syncing: false,
                 highest: block(answer.get("tip")?)?.number,
+                state_per_mille: None,
+                left_s: None,
                 stalled: None,
             })
         };

@@ -10,7 +10,7 @@ use alloy_consensus::{BlockBody, Header, SignableTransaction, TxEnvelope, TxLega
 use alloy_eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{B256, Bytes, Signature, keccak256};
 use windlass_chain::{
-    Block, Evidence, ExtraData,
+    Block, Chain, Evidence, ExtraData,
     governance::{Committee, NodeRole, RosterNode, SeatedValidator, set_hash},
 };
 
@@ -144,6 +144,10 @@ fn build(parent: &Block, time_ms: u64, epoch: u64, transactions: Vec<TxEnvelope>
 }
 
 impl Ledger for MemoryLedger {
+    fn chain(&self) -> Option<&Chain> {
+        None
+    }
+
     fn genesis(&self) -> Block {
         self.lock().blocks[0].clone()
     }

@@ -12,7 +12,7 @@ use super::{
     network::voting_key,
 };
 use crate::{
-    config::{NodeConfig, Peer},
+    config::{FAR_BEHIND, NodeConfig, Peer, SyncMode},
     consensus::{
         Parts, Settings,
         exchange::key_bytes,
@@ -54,6 +54,8 @@ fn run(
         listen: peers[index].address,
         addresses: peers.to_vec(),
         bootstrap: Vec::new(),
+        sync: SyncMode::Fast,
+        far_behind: FAR_BEHIND,
     };
     let directory = directory.join(index.to_string());
     std::fs::create_dir_all(&directory).expect("a directory");
@@ -85,11 +87,15 @@ fn run(
                 p2p::open(&context, &config, node(index), roll).await.expect("it listens");
             let parts = Parts {
                 ledger: mine,
-                work: Work::threads(2).expect("threads start"),
+                work: Work::threads("ledger", 2, 0).expect("threads start"),
+                serving: Work::Inline,
                 partitions: String::new(),
                 node_key: node(index).public_key(),
                 voting_keys: vec![voting_key(vote(index))],
-                settings: Settings { epoch_length: NonZeroU64::new(1_000_000).expect("positive") },
+                settings: Settings {
+                    epoch_length: NonZeroU64::new(1_000_000).expect("positive"),
+                    far_behind: None,
+                },
                 blocker: network.oracle.clone(),
                 peers: network.oracle,
                 track: network.track,

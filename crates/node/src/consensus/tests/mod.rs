@@ -9,6 +9,7 @@ mod ledger;
 mod loopback;
 mod machine;
 mod network;
+mod state;
 mod storm;
 mod tampered;
 mod time;

@@ -12,7 +12,7 @@ use alloy_primitives::{Address, B256};
 use commonware_cryptography::{Signer as _, ed25519::PublicKey};
 use commonware_p2p::{
     Recipients, Sender as _,
-    simulated::{self, Link, Oracle},
+    simulated::{self, Control, Link, Oracle},
 };
 use commonware_runtime::{Clock, Handle, Quota, Spawner, Storage, Supervisor, deterministic};
 use commonware_utils::{NZU32, NZUsize, probability};
@@ -23,7 +23,7 @@ use super::machine::{Machine, hashes, member};
 use crate::{
     consensus::{
         Channels, Parts, Settings,
-        exchange::key_bytes,
+        exchange::{Connected, key_bytes},
         marker::{MemoryMarker, VotingKey},
         max_message_size,
         peers::Tracking,
@@ -124,8 +124,10 @@ impl<M: Machine> Network<M> {
                 }
             })
             .collect();
-        let settings =
-            Settings { epoch_length: NonZeroU64::new(epoch).expect("an epoch has blocks") };
+        let settings = Settings {
+            epoch_length: NonZeroU64::new(epoch).expect("an epoch has blocks"),
+            far_behind: None,
+        };
         let reach = Arc::default();
         let (starts, sent) = (0, 0);
         let mut network =
@@ -160,11 +162,11 @@ impl<M: Machine> Network<M> {
 
     pub(crate) async fn start(&mut self, index: usize) {
         self.starts += 1;
+        let (control, connected) = (self.control(index), self.connected(index));
         let validator = &mut self.validators[index];
         validator.ledger = validator.machine.boot();
-        let control = self.oracle.control(validator.key.clone());
         let mut channels = Vec::new();
-        for channel in 0..7 {
+        for channel in 0..8 {
             channels.push(control.register(channel, QUOTA).await.expect("the network runs"));
         }
         let mut next = || channels.remove(0);
@@ -176,11 +178,12 @@ impl<M: Machine> Network<M> {
             backfill: next(),
             tips: next(),
             transactions: next(),
+            state: next(),
         };
-        let (reach, me) = (Arc::clone(&self.reach), validator.key.clone());
         let parts = Parts {
             ledger: validator.ledger.clone(),
             work: Work::Inline,
+            serving: Work::Inline,
             partitions: validator.partitions(index),
             node_key: validator.key.clone(),
             voting_keys: validator.voting_keys.clone(),
@@ -188,7 +191,7 @@ impl<M: Machine> Network<M> {
             blocker: control,
             peers: self.oracle.manager(),
             track: Box::new(|_| Tracking::Done),
-            connected: Box::new(move || reach.lock().expect("no test panics here").of(&me)),
+            connected,
             status: validator.status.clone(),
         };
         let context = self
@@ -292,14 +295,24 @@ impl<M: Machine> Network<M> {
         validator.disks += 1;
     }
 
+    /// A validator's grip on the network.
+    pub(crate) fn control(&self, index: usize) -> Control<PublicKey, deterministic::Context> {
+        self.oracle.control(self.validators[index].key.clone())
+    }
+
+    /// Who is connected with a validator.
+    pub(crate) fn connected(&self, index: usize) -> Connected {
+        let (reach, me) = (Arc::clone(&self.reach), self.validators[index].key.clone());
+        Box::new(move || reach.lock().expect("no test panics here").of(&me))
+    }
+
     /// A channel of a validator that doesn't run.
     pub(crate) async fn register(
         &self,
         index: usize,
         channel: u64,
     ) -> (SimulatedSender, SimulatedReceiver) {
-        let control = self.oracle.control(self.validators[index].key.clone());
-        control.register(channel, QUOTA).await.expect("the network runs")
+        self.control(index).register(channel, QUOTA).await.expect("the network runs")
     }
 
     /// Has the others see a validator that doesn't run as connected.
@@ -340,6 +353,11 @@ impl<M: Machine> Network<M> {
 }
 
 impl<M: Machine> Validator<M> {
+    /// Where it tells how it is.
+    pub(crate) fn board(&self) -> StatusBoard {
+        self.status.clone()
+    }
+
     /// What the names of its journals begin with.
     fn partitions(&self, index: usize) -> String {
         format!("v{index}-{}-", self.disks)

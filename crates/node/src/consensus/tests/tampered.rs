@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use alloy_primitives::{B256, Bytes};
 use windlass_chain::{
-    Block, Evidence, ExtraData,
+    Block, Chain, Evidence, ExtraData,
     governance::{Committee, RosterNode, SeatedValidator},
 };
 
@@ -128,6 +128,10 @@ impl Ledger for Tampered {
         }
         drop(proposed);
         self.honest.verify(parent, block, now_ms)
+    }
+
+    fn chain(&self) -> Option<&Chain> {
+        Some(self.honest.chain())
     }
 
     fn genesis(&self) -> Block {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, Bytes};
 use windlass_chain::{
-    At, Attributes, Block, ChainError, Evidence, Skipped, TransactionError, ValidateError,
+    At, Attributes, Block, Chain, ChainError, Evidence, Skipped, TransactionError, ValidateError,
     governance::{Committee, RosterNode, SeatedValidator},
 };
 
@@ -117,6 +117,10 @@ impl NodeLedger {
 }
 
 impl Ledger for NodeLedger {
+    fn chain(&self) -> Option<&Chain> {
+        Some(&self.inner.chain)
+    }
+
     fn genesis(&self) -> Block {
         self.inner.genesis.clone()
     }

@@ -60,7 +60,13 @@ fn syncing(node: &Node) -> Value {
     }
     let current = node.ledger.chain().tip().number;
     let highest = U64::from(status.highest.max(current));
-    json!({ "startingBlock": U64::ZERO, "currentBlock": U64::from(current), "highestBlock": highest })
+    let mut syncing = json!({ "startingBlock": U64::ZERO, "currentBlock": U64::from(current), "highestBlock": highest });
+    if let Some(sync) = status.sync {
+        // As Geth names them.
+        syncing["syncedAccounts"] = json!(U64::from(sync.accounts));
+        syncing["syncedStorage"] = json!(U64::from(sync.slots));
+    }
+    syncing
 }
 
 /// Validators that voted twice, as this node saw it.

@@ -7,6 +7,8 @@
 //! Threads: one for consensus and p2p, two for the ledger's calls, those of the RPC server, and the
 //! runtime's few for files.
 
+mod error;
+
 use std::{
     fs, io,
     net::SocketAddr,
@@ -22,14 +24,17 @@ use commonware_cryptography::Signer as _;
 use commonware_macros::select;
 use commonware_runtime::{Runner, Spawner, Supervisor, tokio as runtime};
 use windlass_chain::{
-    genesis::{Genesis, GenesisError},
-    store::StoreError,
+    ChainError,
+    genesis::Genesis,
+    store::{RedbStore, StoreError},
+    sync::Importer,
 };
-use windlass_keys::{KeyError, vault::Vault};
+use windlass_keys::vault::Vault;
 use windlass_model::KeyId;
 
+pub use self::error::NodeError;
 use crate::{
-    config::{ConfigError, NodeConfig},
+    config::{NodeConfig, SyncMode},
     consensus::{
         Consensus, Parts, Settings, StartError,
         committees::seated,
@@ -42,14 +47,17 @@ use crate::{
         work::Work,
     },
     ledger::{self, NodeLedger},
-    p2p::{self, ColdStart, P2pError, Roll},
+    p2p::{self, ColdStart, Roll},
     rpc,
     seam::{Ledger as _, LedgerError},
     status::{Identity, StatusBoard, StatusTip},
+    sync::{Begin, JoinError, Joiner},
 };
 
 /// How many threads make the ledger's calls: one executes, one reads meanwhile.
 const WORK_THREADS: usize = 2;
+/// Serving nodes that join leaves the processor to everything else.
+const SERVING_NICENESS: i32 = 10;
 /// How many threads the runtime may use for files.
 const FILE_THREADS: usize = 4;
 /// The stack of a thread.
@@ -88,74 +96,6 @@ pub enum Outcome {
     Shutdown,
 }
 
-/// Why the node didn't start, or didn't go on.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// `node.toml` can't be used.
-    #[error("the node's configuration cannot be used")]
-    Config(#[source] ConfigError),
-    /// A file can't be read, or a directory made.
-    #[error("cannot use {}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The genesis document isn't one.
-    #[error("the genesis document cannot be used")]
-    Genesis(#[source] GenesisError),
-    /// Keys in the genesis are no keys, or not different ones.
-    #[error("the genesis' validator keys are not different Ed25519 public keys")]
-    ValidatorKeys,
-    /// A key's id isn't one.
-    #[error("{0:?} is not a key id")]
-    KeyId(String),
-    /// The vault doesn't give a key.
-    #[error("the key {id} cannot be used")]
-    Key {
-        /// Which.
-        id: String,
-        /// Why.
-        #[source]
-        source: KeyError,
-    },
-    /// A key of the vault is no public key, which can't be.
-    #[error("the key {0} is not an Ed25519 key")]
-    NoKey(String),
-    /// The ledger doesn't open.
-    #[error("the ledger cannot be opened")]
-    Ledger(#[source] ledger::OpenError),
-    /// The chain doesn't tell the members' nodes.
-    #[error("the members' nodes cannot be read from the ledger")]
-    Roster(#[source] LedgerError),
-    /// The RPC socket can't be served.
-    #[error("the RPC socket cannot be served")]
-    Rpc(#[source] rpc::ServeError),
-    /// The p2p network can't be opened.
-    #[error("the p2p network cannot be opened")]
-    P2p(#[source] P2pError),
-    /// The listening address is taken or not ours.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// Consensus doesn't start.
-    #[error("consensus cannot start")]
-    Start(#[source] StartError),
-    /// Consensus ended by itself.
-    #[error("consensus has ended")]
-    Epochs(#[source] EpochError),
-    /// A task of the node ended by itself.
-    #[error("{0} has ended by itself")]
-    Ended(&'static str),
-}
-
 /// Everything that is opened before the runtime starts.
 struct Opened {
     config: NodeConfig,
@@ -166,13 +106,6 @@ struct Opened {
     peers: Peers,
     ledger: NodeLedger,
     status: StatusBoard,
-}
-
-impl NodeError {
-    /// Whether the node ended because its ledger is not what was written.
-    pub fn is_damage(&self) -> bool {
-        StoreError::is_damage(self)
-    }
 }
 
 /// Asked in a panic hook: whether the panic will be caught and become an error.
@@ -186,17 +119,52 @@ pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
     let mut ready = Some(ready);
     // Threads may still read it when p2p is opened anew, and a file is opened once only.
     let mut ledger = None;
+    let mut mode = None;
     loop {
         let opened = open(directory, ledger)?;
         ledger = Some(opened.ledger.clone());
-        match run_once(directory, opened, &mut ready, &mut shutdown) {
+        let now = mode.unwrap_or(Mode::Consensus(opened.config.sync));
+        mode = Some(match run_once(directory, opened, now, &mut ready, &mut shutdown) {
             Err(
                 NodeError::Epochs(EpochError::Outgrown)
                 | NodeError::Start(StartError::Epoch(EpochError::Outgrown)),
-            ) => tracing::info!("the network has grown: p2p is opened anew, for more nodes"),
-            outcome => return outcome,
-        }
+            ) => {
+                tracing::info!("the network has grown: p2p is opened anew, for more nodes");
+                now
+            }
+            Err(NodeError::Epochs(EpochError::FarBehind { claimed })) => {
+                tracing::info!(claimed, "far behind: the peers' state is taken");
+                Mode::Join
+            }
+            Err(NodeError::Join(JoinError::Nobody)) => {
+                tracing::warn!("no peer serves its state: going on block by block");
+                Mode::Consensus(SyncMode::Full)
+            }
+            Ok(Ended::Joined) => {
+                replace_ledger(directory)?;
+                ledger = None;
+                Mode::Consensus(SyncMode::Fast)
+            }
+            Ok(Ended::Shutdown) => return Ok(Outcome::Shutdown),
+            Err(error) => return Err(error),
+        });
     }
+}
+
+/// What a process does for a while.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// It takes part; if it is far behind, this is how it catches up.
+    Consensus(SyncMode),
+    /// It makes a ledger from its peers' state.
+    Join,
+}
+
+/// How that ended well.
+enum Ended {
+    Shutdown,
+    /// The ledger is made.
+    Joined,
 }
 
 /// Told once where the node is reached.
@@ -207,9 +175,10 @@ type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 fn run_once(
     directory: &Path,
     opened: Opened,
+    mode: Mode,
     ready: &mut Ready,
     shutdown: &mut Shutdown,
-) -> Result<Outcome, NodeError> {
+) -> Result<Ended, NodeError> {
     let settings = runtime::Config::new()
         .with_worker_threads(1)
         .with_max_blocking_threads(FILE_THREADS)
@@ -218,7 +187,12 @@ fn run_once(
         .with_storage_directory(directory.join("data").join("consensus"));
     let directory = directory.to_owned();
     runtime::Runner::new(settings).start(|context| async move {
-        Box::pin(live(context, directory, opened, ready, shutdown)).await
+        match mode {
+            Mode::Consensus(sync) => {
+                Box::pin(live(context, directory, opened, sync, ready, shutdown)).await
+            }
+            Mode::Join => Box::pin(join(context, directory, opened, ready, shutdown)).await,
+        }
     })
 }
 
@@ -226,34 +200,26 @@ async fn live(
     context: runtime::Context,
     directory: PathBuf,
     opened: Opened,
+    sync: SyncMode,
     ready: &mut Ready,
     shutdown: &mut Shutdown,
-) -> Result<Outcome, NodeError> {
-    let Opened { config, genesis, genesis_hash, .. } = &opened;
-    let cold = if opened.ledger.tip().number == 0 { ColdStart::Yes } else { ColdStart::No };
-    // The network's own listener only says that it ended; find out why beforehand.
-    std::net::TcpListener::bind(config.listen)
-        .map_err(|source| NodeError::Listen { address: config.listen, source })?;
-    let work = Work::threads(WORK_THREADS)
-        .map_err(|source| NodeError::File { path: directory.clone(), source })?;
-    let roll = Roll {
-        genesis: *genesis_hash,
-        first: genesis.validators().map(|one| one.node_key).collect(),
-        now: opened.peers.clone(),
-        start: cold,
+) -> Result<Ended, NodeError> {
+    let network = open_network(&context, &opened).await?;
+    let threads = |name, count, niceness| {
+        Work::threads(name, count, niceness)
+            .map_err(|source| NodeError::File { path: directory.clone(), source })
     };
-    let network = p2p::open(&context, config, opened.node_signer.clone(), roll)
-        .await
-        .map_err(NodeError::P2p)?;
-    let epoch_length = NonZeroU64::new(genesis.epoch_length)
+    let epoch_length = NonZeroU64::new(opened.genesis.epoch_length)
         .ok_or(NodeError::Start(StartError::EpochLength(0)))?;
+    let far_behind = (sync == SyncMode::Fast).then_some(opened.config.far_behind);
     let parts = Parts {
         ledger: opened.ledger.clone(),
-        work,
+        work: threads("ledger", WORK_THREADS, 0)?,
+        serving: threads("state", 1, SERVING_NICENESS)?,
         partitions: String::new(),
         node_key: opened.node_signer.public_key(),
         voting_keys: opened.voting_keys.clone(),
-        settings: Settings { epoch_length },
+        settings: Settings { epoch_length, far_behind },
         blocker: network.oracle.clone(),
         peers: network.oracle,
         track: network.track,
@@ -262,16 +228,11 @@ async fn live(
     };
     let starting = start(context.child("consensus"), parts, network.channels);
     let mut consensus = Box::pin(starting).await.map_err(NodeError::Start)?;
-    let socket = directory.join("rpc.sock");
-    let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone())
-        .map_err(NodeError::Rpc)?;
-    if let Some(ready) = ready.take() {
-        ready(Ports { p2p: config.listen, rpc: socket });
-    }
+    let server = serve(&directory, &opened, ready)?;
     let mut p2p_task = network.task;
     // Every branch only waits.
     let outcome = select! {
-        () = shutdown => Ok(Outcome::Shutdown),
+        () = shutdown => Ok(Ended::Shutdown),
         ended = &mut consensus.epochs => Err(ended_error(ended)),
         _ = &mut p2p_task => Err(NodeError::Ended("the p2p network")),
     };
@@ -279,6 +240,110 @@ async fn live(
     drop(server);
     end(context, consensus).await;
     outcome
+}
+
+/// Makes a ledger from the peers' state, beside the one that is served meanwhile.
+async fn join(
+    context: runtime::Context,
+    directory: PathBuf,
+    opened: Opened,
+    ready: &mut Ready,
+    shutdown: &mut Shutdown,
+) -> Result<Ended, NodeError> {
+    let network = open_network(&context, &opened).await?;
+    let work = Work::threads("ledger", 1, 0)
+        .map_err(|source| NodeError::File { path: directory.clone(), source })?;
+    let (path, genesis) = (imported_ledger(&directory), opened.genesis.clone());
+    let open = move |begin| {
+        if begin == Begin::Anew {
+            remove(&path)?;
+        }
+        let store = RedbStore::open(&path).map_err(ChainError::from)?;
+        Importer::open(store, &genesis)
+    };
+    let (sender, receiver) = network.channels.state;
+    let joiner = Joiner {
+        context: context.child("join"),
+        work,
+        open: Box::new(open),
+        sender,
+        blocker: network.oracle.clone(),
+        connected: network.connected,
+        status: opened.status.clone(),
+    };
+    let server = serve(&directory, &opened, ready)?;
+    let mut p2p_task = network.task;
+    // Dropping the joiner loses what was asked only: what was taken is durable.
+    let outcome = select! {
+        () = shutdown => Ok(Ended::Shutdown),
+        joined = joiner.run(receiver) => joined.map(|()| Ended::Joined).map_err(NodeError::Join),
+        _ = &mut p2p_task => Err(NodeError::Ended("the p2p network")),
+    };
+    drop(server);
+    if context.stop(0, Some(END_TIMEOUT)).await.is_err() {
+        tracing::warn!("not all tasks ended in time");
+    }
+    outcome
+}
+
+async fn open_network(
+    context: &runtime::Context,
+    opened: &Opened,
+) -> Result<p2p::Network<runtime::Context>, NodeError> {
+    let Opened { config, genesis, genesis_hash, .. } = opened;
+    let cold = if opened.ledger.tip().number == 0 { ColdStart::Yes } else { ColdStart::No };
+    // The network's own listener only says that it ended; find out why beforehand.
+    std::net::TcpListener::bind(config.listen)
+        .map_err(|source| NodeError::Listen { address: config.listen, source })?;
+    let roll = Roll {
+        genesis: *genesis_hash,
+        first: genesis.validators().map(|one| one.node_key).collect(),
+        now: opened.peers.clone(),
+        start: cold,
+    };
+    p2p::open(context, config, opened.node_signer.clone(), roll).await.map_err(NodeError::P2p)
+}
+
+/// Serves JSON-RPC, and tells the caller once where the node is reached.
+fn serve(
+    directory: &Path,
+    opened: &Opened,
+    ready: &mut Ready,
+) -> Result<rpc::RpcServer, NodeError> {
+    let socket = directory.join("rpc.sock");
+    let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone())
+        .map_err(NodeError::Rpc)?;
+    if let Some(ready) = ready.take() {
+        ready(Ports { p2p: opened.config.listen, rpc: socket });
+    }
+    Ok(server)
+}
+
+fn ledger_file(directory: &Path) -> PathBuf {
+    directory.join("data").join("ledger.redb")
+}
+
+/// The ledger that is made from the peers' state.
+fn imported_ledger(directory: &Path) -> PathBuf {
+    directory.join("data").join("ledger.import.redb")
+}
+
+/// Puts the imported ledger in the place of the one that was.
+fn replace_ledger(directory: &Path) -> Result<(), NodeError> {
+    let (from, to) = (imported_ledger(directory), ledger_file(directory));
+    let failed = |source| NodeError::File { path: to.clone(), source };
+    fs::rename(&from, &to).map_err(failed)?;
+    let folder = fs::File::open(directory.join("data"));
+    folder.and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+fn remove(path: &Path) -> Result<(), ChainError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::Io(Box::new(error)).into())
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Ends consensus: nothing of it runs when this returns.
@@ -318,7 +383,7 @@ fn open(directory: &Path, ledger: Option<NodeLedger>) -> Result<Opened, NodeErro
     fs::create_dir_all(&data).map_err(|source| NodeError::File { path: data.clone(), source })?;
     let ledger = match ledger {
         Some(ledger) => ledger,
-        None => ledger::open(&data.join("ledger.redb"), &genesis).map_err(NodeError::Ledger)?,
+        None => ledger::open(&ledger_file(directory), &genesis).map_err(NodeError::Ledger)?,
     };
     let (tip, genesis_hash) = (ledger.tip(), ledger.genesis().hash());
     let peers = peers(&ledger, genesis.epoch_length).map_err(NodeError::Roster)?;

@@ -1,0 +1,204 @@
+//! Nodes that join from the state of others, with real ledgers.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use commonware_p2p::{Receiver as _, Recipients, Sender as _};
+use commonware_runtime::{Spawner as _, Supervisor as _};
+use windlass_chain::{
+    store::SimulatedDisk,
+    sync::{ANSWER_BYTES, Answer, Importer},
+};
+
+use super::{
+    machine::{Real, hashes, proposal},
+    network::{Network, link},
+    simulate_on,
+};
+use crate::{
+    consensus::work::Work,
+    seam::{Ledger as _, Origin},
+    sync::{Begin, Joiner, Message},
+};
+
+/// An epoch of the tests.
+const EPOCH: u64 = 16;
+/// The p2p channel of the state.
+const STATE: u64 = 7;
+
+impl Network<Real> {
+    /// Has a node that doesn't run make its ledger from the others' state, on a new disk.
+    async fn join_by_state(&mut self, index: usize) {
+        let (sender, receiver) = self.register(index, STATE).await;
+        let genesis = self.genesis.clone();
+        let disk = Arc::new(Mutex::new(SimulatedDisk::default()));
+        let opened = Arc::clone(&disk);
+        let joiner = Joiner {
+            context: self.context.child("join").with_attribute("index", index),
+            work: Work::Inline,
+            open: Box::new(move |begin| {
+                let mut disk = opened.lock().expect("no test panics here");
+                if begin == Begin::Anew {
+                    *disk = SimulatedDisk::default();
+                }
+                Importer::open(disk.open().expect("a disk that has power opens"), &genesis)
+            }),
+            sender,
+            blocker: self.control(index),
+            connected: self.connected(index),
+            status: self.validators[index].board(),
+        };
+        joiner.run(receiver).await.expect("the state is taken");
+        let disk = disk.lock().expect("no test panics here").clone();
+        self.validators[index].machine.disk = disk;
+    }
+
+    /// Sends and waits until it is final everywhere.
+    async fn transact(&mut self, count: usize) {
+        let running = self.running_indices();
+        for round in 0..count {
+            let sent = self.send(running[round % running.len()]);
+            self.included(sent, 5_000).await;
+        }
+    }
+
+    /// All blocks are there, and those of the others.
+    async fn has_all_blocks(&self, index: usize) {
+        self.until("all earlier blocks are there", 30_000, |network| {
+            let ledger = &network.validators[index].ledger;
+            ledger.chain().expect("it is real").first_block().expect("the ledger reads") == 0
+        })
+        .await;
+    }
+
+    /// Has the only member decide about a validator.
+    fn decide(&mut self, nonce: u64, kind: u8, validator: u32) {
+        let to = self.running_indices()[0];
+        let bytes = proposal(nonce, kind, validator);
+        self.validators[to].ledger.admit(bytes, Origin::Client).expect("it is new");
+    }
+}
+
+#[test]
+fn a_node_takes_the_state_while_blocks_are_made_then_votes_and_fetches_the_earlier_blocks() {
+    for seed in 300..302 {
+        simulate_on::<Real, _>(seed, 5, EPOCH, async |network| {
+            for index in 0..4 {
+                network.start(index).await;
+            }
+            network.transact(70).await;
+            network.join_by_state(4).await;
+            network.transact(10).await;
+            network.start(4).await;
+            let tip = network.tip();
+            network
+                .until("it has the tip", 10_000, |network| {
+                    network.validators[4].ledger.tip().number >= tip
+                })
+                .await;
+            let chain = network.validators[4].ledger.chain().expect("it is real");
+            assert!(chain.floor().expect("the ledger reads") >= 70);
+            network.has_all_blocks(4).await;
+            // Of five four must vote: without the new one nothing would go on.
+            network.kill(0).await;
+            network.transact(20).await;
+            // It starts from what it took, again and again.
+            network.kill(4).await;
+            network.start(4).await;
+            network.transact(3).await;
+        });
+    }
+}
+
+#[test]
+fn a_node_joins_an_idle_network_and_one_whose_validators_have_changed() {
+    simulate_on::<Real, _>(310, 5, 8, async |network| {
+        for index in 0..5 {
+            network.start(index).await;
+        }
+        network.transact(10).await;
+        for nonce in 0..6 {
+            let (kind, validator) = if nonce % 2 == 0 { (6, 1) } else { (7, 1) };
+            network.decide(nonce, kind, validator);
+            network.transact(12).await;
+        }
+        network.kill(4).await;
+        network.transact(12).await;
+        network.pass(60_000).await;
+        network.lose_disk(4);
+        network.join_by_state(4).await;
+        network.start(4).await;
+        let tip = network.tip();
+        network
+            .until("it has the tip", 10_000, |network| {
+                network.validators[4].ledger.tip().number >= tip
+            })
+            .await;
+        network.has_all_blocks(4).await;
+        network.transact(20).await;
+    });
+}
+
+#[test]
+fn a_node_joins_although_links_lose_messages() {
+    simulate_on::<Real, _>(320, 5, EPOCH, async |network| {
+        for index in 0..4 {
+            network.start(index).await;
+        }
+        network.transact(60).await;
+        network.connect_all(&super::faults::lossy()).await;
+        network.join_by_state(4).await;
+        network.connect_all(&link()).await;
+        network.start(4).await;
+        network.transact(5).await;
+        network.has_all_blocks(4).await;
+    });
+}
+
+#[test]
+fn liars_delay_a_join_and_no_more() {
+    simulate_on::<Real, _>(330, 7, EPOCH, async |network| {
+        for index in 0..5 {
+            network.start(index).await;
+        }
+        network.transact(40).await;
+        // The sixth answers from the first one's ledger, and lies.
+        network.come(5);
+        let (mut sender, mut receiver) = network.register(5, STATE).await;
+        let ledger = network.validators[0].ledger.clone();
+        let lies = Arc::new(AtomicUsize::new(0));
+        let told = Arc::clone(&lies);
+        let _liar = network.context.child("liar").spawn(move |_| async move {
+            while let Ok((peer, bytes)) = receiver.recv().await {
+                let bytes: Vec<u8> = bytes.into();
+                let Some(Message::Ask(number, request)) = Message::decode(&bytes) else { continue };
+                let chain = ledger.chain().expect("it is real");
+                let answer = chain.answer(&request, ANSWER_BYTES).expect("the ledger reads");
+                let lie = match answer {
+                    Answer::Accounts(mut range) => {
+                        range.accounts.pop();
+                        Answer::Accounts(range)
+                    }
+                    Answer::Changed(mut changed) => {
+                        changed.accounts.clear();
+                        changed.slots.clear();
+                        Answer::Changed(changed)
+                    }
+                    other => other,
+                };
+                told.fetch_add(1, Ordering::Relaxed);
+                let told = Message::Tell(number, lie).encode();
+                let _sent = sender.send(Recipients::One(peer), told, false);
+            }
+        });
+        network.join_by_state(6).await;
+        assert!(lies.load(Ordering::Relaxed) > 0, "nobody asked the liar");
+        network.start(6).await;
+        network.transact(5).await;
+        network.has_all_blocks(6).await;
+        let joined = hashes(&network.validators[6].ledger);
+        assert_eq!(joined.last(), hashes(&network.validators[0].ledger).last());
+    });
+}

@@ -1,0 +1,185 @@
+//! A running node's side: it answers those who join, and fetches the blocks that it lacks itself.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Buf;
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_macros::select;
+use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
+use commonware_runtime::Clock;
+use windlass_chain::sync::{ANSWER_BYTES, Answer, SyncError};
+
+use super::Message;
+use crate::{
+    consensus::{heard::Heard, work::Work},
+    seam::Ledger,
+};
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause after a peer had nothing, and the longest one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_mins(10);
+
+/// Answers, and asks for the blocks that are lacking.
+pub(crate) struct Desk<E, L, S, B> {
+    pub(crate) context: E,
+    pub(crate) ledger: L,
+    /// Of its own: consensus doesn't wait behind those who join.
+    pub(crate) work: Work,
+    pub(crate) sender: S,
+    pub(crate) blocker: B,
+    pub(crate) heard: Heard,
+}
+
+/// A question that is out, or when the next one is due.
+struct Search {
+    number: u64,
+    asked: Option<PublicKey>,
+    due: SystemTime,
+    pause: Duration,
+    /// How many peers were asked.
+    turns: usize,
+}
+
+impl<E, L, S, B> Desk<E, L, S, B>
+where
+    E: Clock,
+    L: Ledger,
+    S: Sender<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+{
+    /// Runs until the network closes.
+    pub(crate) async fn run(mut self, mut receiver: impl Receiver<PublicKey = PublicKey>) {
+        let now = self.context.current();
+        let mut search = self.lacks().then_some(Search {
+            number: 0,
+            asked: None,
+            due: now + FIRST_PAUSE,
+            pause: FIRST_PAUSE,
+            turns: 0,
+        });
+        loop {
+            let due = search.as_ref().map(|search| search.due);
+            let clock = &self.context;
+            let timer = async move {
+                match due {
+                    Some(due) => clock.sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            // Both branches only wait.
+            let message = select! {
+                message = receiver.recv() => match message {
+                    Ok(message) => Some(message),
+                    Err(_) => return,
+                },
+                () = timer => None,
+            };
+            match message {
+                Some((peer, bytes)) => self.hear(peer, bytes, &mut search).await,
+                None => self.ask(&mut search).await,
+            }
+        }
+    }
+
+    fn lacks(&self) -> bool {
+        self.ledger.chain().is_some_and(|chain| matches!(chain.lacking_blocks(), Ok(Some(_))))
+    }
+
+    async fn hear(&mut self, peer: PublicKey, bytes: impl Buf, search: &mut Option<Search>) {
+        let mut content = vec![0; bytes.remaining()];
+        let mut bytes = bytes;
+        bytes.copy_to_slice(&mut content);
+        match Message::decode(&content) {
+            Some(Message::Ask(number, request)) => {
+                let ledger = self.ledger.clone();
+                let answered = self.work.run(move || match ledger.chain() {
+                    Some(chain) => chain.answer(&request, ANSWER_BYTES),
+                    None => Ok(Answer::Unavailable),
+                });
+                let answer = match answered.await {
+                    Some(Ok(answer)) => answer,
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "what a joining node asks cannot be read");
+                        Answer::Unavailable
+                    }
+                    None => return,
+                };
+                let told = Message::Tell(number, answer).encode();
+                let _sent = self.sender.send(Recipients::One(peer), told, false);
+            }
+            Some(Message::Tell(number, answer)) => {
+                let expected = search.as_ref().is_some_and(|search| {
+                    search.number == number && search.asked.as_ref() == Some(&peer)
+                });
+                if expected {
+                    self.take(peer, answer, search).await;
+                }
+            }
+            None => {
+                commonware_p2p::block!(self.blocker, peer, "malformed question about the state");
+            }
+        }
+    }
+
+    /// Asks the next peer for the next blocks.
+    async fn ask(&mut self, search: &mut Option<Search>) {
+        let Some(going) = search else { return };
+        let request = self.ledger.chain().map(windlass_chain::Chain::lacking_blocks);
+        let Some(Ok(Some(request))) = request else {
+            tracing::info!("all blocks from the genesis on are here");
+            *search = None;
+            return;
+        };
+        let now = self.context.current();
+        if going.asked.take().is_some() {
+            going.pause = (going.pause * 2).min(LAST_PAUSE);
+        }
+        let peers = self.heard.above(0);
+        let Some((peer, _)) = peers.get(going.turns % peers.len().max(1)) else {
+            going.due = now + going.pause;
+            return;
+        };
+        going.turns += 1;
+        going.number += 1;
+        going.asked = Some(peer.clone());
+        going.due = now + PATIENCE.max(going.pause);
+        let asked = Message::Ask(going.number, request).encode();
+        let _sent = self.sender.send(Recipients::One(peer.clone()), asked, false);
+    }
+
+    async fn take(&mut self, peer: PublicKey, answer: Answer, search: &mut Option<Search>) {
+        let Some(going) = search else { return };
+        let now = self.context.current();
+        let records = match answer {
+            Answer::Blocks(records) if !records.is_empty() => records,
+            _ => {
+                // It has them no more than this node does.
+                going.due = now + going.pause;
+                return;
+            }
+        };
+        let ledger = self.ledger.clone();
+        let kept = self.work.run(move || ledger.chain().map(|chain| chain.backfill(&records)));
+        match kept.await.flatten() {
+            Some(Ok(_)) => {
+                going.asked = None;
+                going.pause = FIRST_PAUSE;
+                // The next ones from the same peer.
+                going.turns = going.turns.saturating_sub(1);
+                going.due = now;
+            }
+            Some(Err(SyncError::Refused(reason))) => {
+                tracing::warn!(%reason, "a peer's blocks are not the chain's");
+                commonware_p2p::block!(self.blocker, peer, "blocks that are not the chain's");
+                going.due = now;
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "earlier blocks cannot be kept");
+                going.due = now + LAST_PAUSE;
+            }
+            None => *search = None,
+        }
+    }
+}

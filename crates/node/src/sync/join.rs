@@ -1,0 +1,314 @@
+//! Making a ledger from the state of peers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Buf;
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_macros::select;
+use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
+use commonware_runtime::Clock;
+use windlass_chain::sync::{Answer, Importer, Lacking, SyncError, Task};
+
+use super::Message;
+use crate::{
+    consensus::{
+        application::unix_ms,
+        exchange::{Connected, key_bytes},
+        work::Work,
+    },
+    status::{StatusBoard, SyncStatus},
+};
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a peer that couldn't answer is left alone; its next block is there by then.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long one that didn't answer is.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
+/// How often the status tells how far it is.
+const BEAT: Duration = Duration::from_secs(1);
+/// How many questions a peer has at once.
+const WINDOW: usize = 2;
+/// If nobody answers anything for so long the node goes on block by block.
+const NOBODY: Duration = Duration::from_mins(1);
+
+/// Why a node does not join from the state of others.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// Nobody answered.
+    #[error("no peer serves its state")]
+    Nobody,
+    /// This node's own store failed.
+    #[error("the ledger that is made from the peers' state cannot be written")]
+    Store(#[source] Box<SyncError>),
+    /// The network closed.
+    #[error("the network has closed")]
+    Closed,
+}
+
+/// Opens an import: the one that was begun, or after a lie a new one.
+pub(crate) type Open = Box<dyn FnMut(Begin) -> Result<Importer, SyncError> + Send>;
+
+/// From where an import starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// What is there.
+    Resumed,
+    /// Nothing.
+    Anew,
+}
+
+/// A node that joins.
+pub(crate) struct Joiner<E, S, B> {
+    pub(crate) context: E,
+    pub(crate) work: Work,
+    pub(crate) open: Open,
+    pub(crate) sender: S,
+    pub(crate) blocker: B,
+    pub(crate) connected: Connected,
+    pub(crate) status: StatusBoard,
+}
+
+/// What is asked and of whom.
+struct Desks {
+    asked: BTreeMap<u64, Asked>,
+    number: u64,
+    /// Peers that are left alone until then.
+    resting: BTreeMap<PublicKey, SystemTime>,
+    /// Who is asked what changed.
+    teller: Option<PublicKey>,
+    /// Who told what had not changed, or not all that had.
+    liars: BTreeSet<PublicKey>,
+    /// When an answer brought something last.
+    fed: SystemTime,
+    /// When the import began, and how much of it was there.
+    began: (SystemTime, f64),
+    /// When the status is told next.
+    shown: SystemTime,
+}
+
+struct Asked {
+    peer: PublicKey,
+    task: Task,
+    until: SystemTime,
+}
+
+impl<E, S, B> Joiner<E, S, B>
+where
+    E: Clock,
+    S: Sender<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+{
+    /// Runs until the ledger is whole.
+    pub(crate) async fn run(
+        mut self,
+        mut receiver: impl Receiver<PublicKey = PublicKey>,
+    ) -> Result<(), JoinError> {
+        let importer = (self.open)(Begin::Resumed).map_err(store_failed)?;
+        let progress = importer.progress();
+        tracing::info!(?progress, "joining from the state of peers");
+        let importer = Arc::new(Mutex::new(importer));
+        let now = self.context.current();
+        let mut desks = Desks {
+            asked: BTreeMap::new(),
+            number: 0,
+            resting: BTreeMap::new(),
+            teller: None,
+            liars: BTreeSet::new(),
+            fed: now,
+            began: (now, progress.fraction),
+            shown: now,
+        };
+        while !lock(&importer).is_ready() {
+            self.ask(&importer, &mut desks)?;
+            let now = self.context.current();
+            if now >= desks.shown {
+                desks.shown = now + BEAT;
+                self.show(&importer, &desks);
+            }
+            if now.duration_since(desks.fed).unwrap_or_default() > NOBODY {
+                return Err(JoinError::Nobody);
+            }
+            // Both branches only wait.
+            let message = select! {
+                message = receiver.recv() => Some(message.map_err(|_closed| JoinError::Closed)?),
+                () = self.context.sleep(PAUSE) => None,
+            };
+            match message {
+                Some((peer, bytes)) => self.hear(&importer, &mut desks, peer, bytes).await?,
+                None => expire(&importer, &mut desks, self.context.current()),
+            }
+        }
+        let importer = Arc::into_inner(importer).expect("no call is under way");
+        let importer = importer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        tracing::info!(block = importer.pivot(), "the state of peers is all here");
+        self.work
+            .run(move || importer.finish())
+            .await
+            .ok_or(JoinError::Closed)?
+            .map_err(store_failed)
+    }
+
+    /// Asks for what is lacking, each peer for a little.
+    fn ask(&mut self, importer: &Arc<Mutex<Importer>>, desks: &mut Desks) -> Result<(), JoinError> {
+        let now = self.context.current();
+        desks.resting.retain(|_, until| *until > now);
+        let peers: Vec<PublicKey> = (self.connected)()
+            .into_iter()
+            .filter(|peer| !desks.resting.contains_key(peer))
+            .collect();
+        let tasks = lock(importer).tasks().map_err(store_failed)?;
+        for task in tasks {
+            let Some(peer) = desks.choose(&peers, &task) else {
+                lock(importer).give_back(&task);
+                continue;
+            };
+            desks.number += 1;
+            let message = Message::Ask(desks.number, task.request.clone()).encode();
+            let _sent = self.sender.send(Recipients::One(peer.clone()), message, false);
+            desks.asked.insert(desks.number, Asked { peer, task, until: now + PATIENCE });
+        }
+        Ok(())
+    }
+
+    async fn hear(
+        &mut self,
+        importer: &Arc<Mutex<Importer>>,
+        desks: &mut Desks,
+        peer: PublicKey,
+        mut bytes: impl Buf,
+    ) -> Result<(), JoinError> {
+        let mut content = vec![0; bytes.remaining()];
+        bytes.copy_to_slice(&mut content);
+        let Some(message) = Message::decode(&content) else {
+            commonware_p2p::block!(self.blocker, peer, "malformed answer about the state");
+            return Ok(());
+        };
+        // This node has nothing to tell yet.
+        let Message::Tell(number, answer) = message else { return Ok(()) };
+        if desks.asked.get(&number).is_none_or(|asked| asked.peer != peer) {
+            return Ok(());
+        }
+        let asked = desks.asked.remove(&number).expect("it was just there");
+        let (taker, task) = (Arc::clone(importer), asked.task.clone());
+        let unavailable = answer == Answer::Unavailable;
+        let taken = self.work.run(move || lock(&taker).take(&task, answer)).await;
+        let now = self.context.current();
+        match taken.ok_or(JoinError::Closed)? {
+            Ok(true) => desks.fed = now,
+            Ok(false) => {
+                if unavailable && asked.task.lacking == Lacking::Changed {
+                    desks.teller = None;
+                }
+                desks.resting.insert(peer, now + PAUSE);
+            }
+            Err(SyncError::Refused(reason)) => {
+                tracing::warn!(%reason, ?peer, "a peer's answer about the state is refused");
+                desks.resting.insert(peer.clone(), now + LONG_PAUSE);
+                commonware_p2p::block!(self.blocker, peer, "an answer that does not hold");
+            }
+            Err(again @ (SyncError::Spoilt { .. } | SyncError::TooOld { .. })) => {
+                tracing::warn!(%again, "the import begins anew");
+                if matches!(again, SyncError::Spoilt { .. }) {
+                    desks.liars.extend(desks.teller.take());
+                }
+                desks.asked.clear();
+                desks.began = (now, 0.0);
+                *lock(importer) = (self.open)(Begin::Anew).map_err(store_failed)?;
+            }
+            Err(error @ SyncError::Chain(_)) => return Err(store_failed(error)),
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, importer: &Arc<Mutex<Importer>>, desks: &Desks) {
+        let (progress, pivot, highest) = {
+            let importer = lock(importer);
+            (importer.progress(), importer.pivot(), importer.tip())
+        };
+        let connected = (self.connected)();
+        self.status.set_connected(&connected.iter().map(|one| (key_bytes(one), None)).collect());
+        let (began, before) = desks.began;
+        let took = self.context.current().duration_since(began).unwrap_or_default().as_secs_f64();
+        let done = progress.fraction - before;
+        let left = (1.0 - progress.fraction) * took / done.max(f64::EPSILON);
+        self.status.update(|status| {
+            status.sync = Some(SyncStatus {
+                accounts: progress.accounts,
+                slots: progress.slots,
+                bytes: progress.bytes,
+                per_mille: per_mille(progress.fraction),
+                block: pivot,
+                began_ms: unix_ms(began),
+            });
+            // Nothing can be said after a moment.
+            status.left_s = (done > 0.01 && took > 1.0).then(|| whole(left));
+            status.syncing = true;
+            status.highest = status.highest.max(highest);
+        });
+    }
+}
+
+impl Desks {
+    /// A peer for a task: the one with the least to do.
+    fn choose(&mut self, peers: &[PublicKey], task: &Task) -> Option<PublicKey> {
+        let busy =
+            |peer: &PublicKey| self.asked.values().filter(|asked| asked.peer == *peer).count();
+        let least = |peers: &mut dyn Iterator<Item = &PublicKey>| {
+            let free = peers.map(|peer| (busy(peer), peer)).filter(|(busy, _)| *busy < WINDOW);
+            free.min().map(|(_, peer)| peer.clone())
+        };
+        if task.lacking != Lacking::Changed {
+            return least(&mut peers.iter());
+        }
+        if let Some(teller) = self.teller.clone().filter(|teller| peers.contains(teller)) {
+            return Some(teller);
+        }
+        if peers.iter().all(|peer| self.liars.contains(peer)) {
+            // One of them may have been wronged by another's silence.
+            self.liars.clear();
+        }
+        self.teller = least(&mut peers.iter().filter(|peer| !self.liars.contains(*peer)));
+        self.teller.clone()
+    }
+}
+
+/// Gives back what wasn't answered in time.
+fn expire(importer: &Arc<Mutex<Importer>>, desks: &mut Desks, now: SystemTime) {
+    let late: Vec<u64> =
+        desks.asked.iter().filter(|(_, asked)| asked.until <= now).map(|(one, _)| *one).collect();
+    for number in late {
+        let Some(Asked { peer, task, .. }) = desks.asked.remove(&number) else { continue };
+        lock(importer).give_back(&task);
+        if desks.teller.as_ref() == Some(&peer) {
+            desks.teller = None;
+        }
+        desks.resting.insert(peer, now + LONG_PAUSE);
+    }
+}
+
+fn lock(importer: &Mutex<Importer>) -> std::sync::MutexGuard<'_, Importer> {
+    importer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn store_failed(error: SyncError) -> JoinError {
+    JoinError::Store(Box::new(error))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is within 0 and 1,000"
+)]
+fn per_mille(fraction: f64) -> u16 {
+    (fraction.clamp(0.0, 1.0) * 1_000.0) as u16
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float saturates")]
+fn whole(seconds: f64) -> u64 {
+    seconds.max(0.0) as u64
+}
