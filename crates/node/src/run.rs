@@ -20,7 +20,7 @@ use std::{
 use alloy_primitives::B256;
 use commonware_cryptography::Signer as _;
 use commonware_macros::select;
-use commonware_runtime::{Runner, Spawner, Supervisor, tokio as runtime};
+use commonware_runtime::{Metrics as _, Runner, Spawner, Supervisor, tokio as runtime};
 use windlass_chain::{
     genesis::{Genesis, GenesisError},
     store::StoreError,
@@ -263,7 +263,9 @@ async fn live(
     let starting = start(context.child("consensus"), parts, network.channels);
     let mut consensus = Box::pin(starting).await.map_err(NodeError::Start)?;
     let socket = directory.join("rpc.sock");
-    let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone())
+    let measures = context.child("measures");
+    let measure: rpc::Measure = Arc::new(move || p2p::measurements(&measures.encode()));
+    let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone(), Some(measure))
         .map_err(NodeError::Rpc)?;
     if let Some(ready) = ready.take() {
         ready(Ports { p2p: config.listen, rpc: socket });
