@@ -143,6 +143,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/networks/{network}/consensus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Says what consensus is doing, as each node sees it: who leads, who votes, who is missing since
+         *     when, round-trip times, clock offsets, why no block is made. Nodes that don't answer are named.
+         */
+        get: operations["show_consensus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/networks/{network}/members": {
         parameters: {
             query?: never;
@@ -152,6 +172,23 @@ export interface paths {
         };
         /** Lists the members of a network, in the order in which they were added. */
         get: operations["list_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what all nodes measure, in Prometheus' text format; the label `node` says of which. */
+        get: operations["read_metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -705,6 +742,55 @@ export interface components {
             /** @description Its transactions, in order. */
             transactions: components["schemas"]["TransactionSummary"][];
         };
+        /** @description What consensus is doing, as one node sees it. */
+        ConsensusReport: {
+            /**
+             * Format: int64
+             * @description When it said so, by its clock, as all times here: Unix milliseconds.
+             */
+            at_ms: number;
+            /**
+             * Format: int32
+             * @description How many validators it is connected with, itself counted if it is one.
+             */
+            connected_validators: number;
+            /**
+             * Format: int64
+             * @description The epoch that it is in.
+             */
+            epoch: number;
+            /** @description The other nodes that the members name. */
+            followers: components["schemas"]["PeerLink"][];
+            /**
+             * Format: int64
+             * @description The height of its last final block.
+             */
+            height: number;
+            last_final?: components["schemas"]["FinalBlock"] | null;
+            /** @description Who leads that view; absent while the node is not yet in an epoch. */
+            leader?: string | null;
+            no_block?: components["schemas"]["NoBlock"] | null;
+            /** @description The node's public key, 64 hex digits, as all node keys here. */
+            node_key: string;
+            /** @description Why it does not vote, if it does not. */
+            not_voting?: string | null;
+            /**
+             * Format: int32
+             * @description How many votes decide.
+             */
+            quorum: number;
+            /** @description The validators of the epoch, in the order of their node keys. */
+            validators: components["schemas"]["ValidatorReport"][];
+            /**
+             * Format: int64
+             * @description The view of that epoch that it is in, as far as it saw the one before end.
+             */
+            view: number;
+            /** @description Whose votes it has seen in that view. */
+            voted: components["schemas"]["ViewVotes"];
+            /** @description What is not wrong yet, such as clocks that are too far apart. */
+            warnings: string[];
+        };
         Ed25519Key: string;
         /** @description What a decided proposal changed, and when nodes act by it. */
         Effect: {
@@ -815,6 +901,33 @@ export interface components {
             /** @enum {string} */
             policy: "eip1559";
         };
+        /** @description A final block, and who decided it. */
+        FinalBlock: {
+            /**
+             * Format: int64
+             * @description When the node saw it decided; absent if it fetched the block later.
+             */
+            at_ms?: number | null;
+            /**
+             * Format: int64
+             * @description The epoch.
+             */
+            epoch: number;
+            /** @description Who led that view, if the node saw it. */
+            leader?: string | null;
+            /**
+             * Format: int64
+             * @description Its height.
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description The view that decided it.
+             */
+            view: number;
+            /** @description Whose votes it saw. */
+            voted: components["schemas"]["ViewVotes"];
+        };
         /**
          * @description Whether a network can do its work now.
          * @enum {string}
@@ -836,6 +949,31 @@ export interface components {
          * @enum {string}
          */
         KeyKind: "node" | "consensus";
+        /** @description A vote that was seen. */
+        LastVote: {
+            /**
+             * Format: int64
+             * @description When it was seen.
+             */
+            at_ms: number;
+            /**
+             * Format: int64
+             * @description The epoch.
+             */
+            epoch: number;
+            /**
+             * Format: int64
+             * @description The height of the last final block that the validator voted for, or on top of.
+             */
+            height?: number | null;
+            /**
+             * Format: int64
+             * @description The view.
+             */
+            view: number;
+            /** @description What it was. */
+            vote: components["schemas"]["VoteKind"];
+        };
         /** @description Where in a user's file something is wrong. Lines and columns count from 1. */
         Location: {
             /** @description The column. */
@@ -946,6 +1084,16 @@ export interface components {
             /** @description For or against. */
             vote: components["schemas"]["Voice"];
         };
+        /** @description Since when a validator is missing. */
+        Missing: {
+            /** @description By what this shows, in words. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Since when.
+             */
+            since_ms: number;
+        };
         Name: string;
         /** @description A member or a validator, by its id or by its name */
         Named: number | string;
@@ -1000,6 +1148,15 @@ export interface components {
              * @description How many validators vote now, as its nodes say.
              */
             voting_validators?: number | null;
+        };
+        /** @description What the nodes of a network say that consensus is doing. */
+        NetworkConsensus: {
+            /** @description The names of the nodes that this platform has, by their public node keys (64 hex digits). */
+            names: {
+                [key: string]: string;
+            };
+            /** @description What each node of this platform says. */
+            nodes: components["schemas"]["NodeConsensus"][];
         };
         NetworkId: string;
         /**
@@ -1195,6 +1352,23 @@ export interface components {
              */
             version: number;
         };
+        /** @description Why no block is made. */
+        NoBlock: {
+            /** @description The kind of reason. */
+            code: components["schemas"]["NoBlockCode"];
+            /** @description In words. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Since when, if that is known.
+             */
+            since_ms?: number | null;
+        };
+        /**
+         * @description A kind of reason why no block is made.
+         * @enum {string}
+         */
+        NoBlockCode: "nothing_to_do" | "obstacle" | "no_quorum" | "behind" | "clock_ahead" | "cannot_judge" | "leader_missing" | "stalled";
         /** @description One process of a network. */
         Node: {
             /** @description Its p2p address. */
@@ -1256,6 +1430,16 @@ export interface components {
             tip?: components["schemas"]["BlockRef"] | null;
             /** @description Whether it votes, as it says itself. */
             voting?: boolean | null;
+        };
+        /** @description What one node says. */
+        NodeConsensus: {
+            /** @description Its name. */
+            name: string;
+            /** @description The node. */
+            node: components["schemas"]["NodeId"];
+            report?: components["schemas"]["ConsensusReport"] | null;
+            /** @description Why it does not answer. */
+            unreachable?: string | null;
         };
         /** @description What one node reported when the network became usable. */
         NodeEvidence: {
@@ -1392,6 +1576,33 @@ export interface components {
             items: components["schemas"]["Proposal"][];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
+        };
+        /** @description What a node knows of its connection with another. */
+        PeerLink: {
+            /**
+             * Format: int64
+             * @description Microseconds that the other's clock is ahead of the node's: the median of the last few.
+             */
+            clock_offset_us?: number | null;
+            /** @description Whether they are connected; a node is with itself. */
+            connected: boolean;
+            /**
+             * Format: int64
+             * @description When the other told its tip last.
+             */
+            heard_at_ms?: number | null;
+            /** @description The other's node key. */
+            node_key: string;
+            /**
+             * Format: int64
+             * @description Microseconds from a question to its answer: the median of the last few.
+             */
+            round_trip_us?: number | null;
+            /**
+             * Format: int64
+             * @description Since when they are, or are not; absent for the node itself.
+             */
+            since_ms?: number | null;
         };
         /**
          * @description What an account may be allowed.
@@ -1724,11 +1935,30 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
+        /** @description What a node knows of a validator. */
+        ValidatorReport: components["schemas"]["PeerLink"] & {
+            last_vote?: components["schemas"]["LastVote"] | null;
+            missing?: components["schemas"]["Missing"] | null;
+        };
+        /** @description Whose votes were seen in a view, by node keys. */
+        ViewVotes: {
+            /** @description To make its block final. */
+            finalize: string[];
+            /** @description For its block. */
+            notarize: string[];
+            /** @description To give it up. */
+            nullify: string[];
+        };
         /**
          * @description For or against.
          * @enum {string}
          */
         Voice: "yes" | "no";
+        /**
+         * @description A kind of vote.
+         * @enum {string}
+         */
+        VoteKind: "notarize" | "nullify" | "finalize";
         /** @description How a member votes. */
         VoteRequest: {
             as?: components["schemas"]["Named"] | null;
@@ -1751,6 +1981,7 @@ export type BallotOutcome = components['schemas']['BallotOutcome'];
 export type BallotPlan = components['schemas']['BallotPlan'];
 export type BlockRef = components['schemas']['BlockRef'];
 export type BlockSummary = components['schemas']['BlockSummary'];
+export type ConsensusReport = components['schemas']['ConsensusReport'];
 export type Ed25519Key = components['schemas']['Ed25519Key'];
 export type Effect = components['schemas']['Effect'];
 export type EngineName = components['schemas']['EngineName'];
@@ -1761,11 +1992,13 @@ export type EventId = components['schemas']['EventId'];
 export type Evidence = components['schemas']['Evidence'];
 export type Failure = components['schemas']['Failure'];
 export type Fees = components['schemas']['Fees'];
+export type FinalBlock = components['schemas']['FinalBlock'];
 export type Health = components['schemas']['Health'];
 export type HealthReport = components['schemas']['HealthReport'];
 export type HexBytes = components['schemas']['HexBytes'];
 export type Intent = components['schemas']['Intent'];
 export type KeyKind = components['schemas']['KeyKind'];
+export type LastVote = components['schemas']['LastVote'];
 export type Location = components['schemas']['Location'];
 export type LoginCode = components['schemas']['LoginCode'];
 export type LoginLink = components['schemas']['LoginLink'];
@@ -1773,9 +2006,11 @@ export type Manifest = components['schemas']['Manifest'];
 export type Member = components['schemas']['Member'];
 export type MemberName = components['schemas']['MemberName'];
 export type MemberVote = components['schemas']['MemberVote'];
+export type Missing = components['schemas']['Missing'];
 export type Name = components['schemas']['Name'];
 export type Named = components['schemas']['Named'];
 export type Network = components['schemas']['Network'];
+export type NetworkConsensus = components['schemas']['NetworkConsensus'];
 export type NetworkId = components['schemas']['NetworkId'];
 export type NetworkKind = components['schemas']['NetworkKind'];
 export type NetworkMember = components['schemas']['NetworkMember'];
@@ -1787,7 +2022,10 @@ export type NetworkValidator = components['schemas']['NetworkValidator'];
 export type NewObserver = components['schemas']['NewObserver'];
 export type NewValidator = components['schemas']['NewValidator'];
 export type NextRules = components['schemas']['NextRules'];
+export type NoBlock = components['schemas']['NoBlock'];
+export type NoBlockCode = components['schemas']['NoBlockCode'];
 export type Node = components['schemas']['Node'];
+export type NodeConsensus = components['schemas']['NodeConsensus'];
 export type NodeEvidence = components['schemas']['NodeEvidence'];
 export type NodeId = components['schemas']['NodeId'];
 export type NodeLimits = components['schemas']['NodeLimits'];
@@ -1805,6 +2043,7 @@ export type PageOperation = components['schemas']['Page_Operation'];
 export type PageOrganization = components['schemas']['Page_Organization'];
 export type PagePermittedAccount = components['schemas']['Page_PermittedAccount'];
 export type PageProposal = components['schemas']['Page_Proposal'];
+export type PeerLink = components['schemas']['PeerLink'];
 export type Permission = components['schemas']['Permission'];
 export type PermittedAccount = components['schemas']['PermittedAccount'];
 export type PlatformStatus = components['schemas']['PlatformStatus'];
@@ -1830,7 +2069,10 @@ export type Thresholds = components['schemas']['Thresholds'];
 export type TransactionSummary = components['schemas']['TransactionSummary'];
 export type UnsignedTransaction = components['schemas']['UnsignedTransaction'];
 export type ValidatorName = components['schemas']['ValidatorName'];
+export type ValidatorReport = components['schemas']['ValidatorReport'];
+export type ViewVotes = components['schemas']['ViewVotes'];
 export type Voice = components['schemas']['Voice'];
+export type VoteKind = components['schemas']['VoteKind'];
 export type VoteRequest = components['schemas']['VoteRequest'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -2232,6 +2474,40 @@ export interface operations {
             };
         };
     };
+    show_consensus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What each node says */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkConsensus"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_members: {
         parameters: {
             query?: never;
@@ -2253,6 +2529,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NetworkMember"][];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The measurements */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
             /** @description A problem: what was wrong and what to do */

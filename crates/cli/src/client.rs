@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use windlass_model::{
     ErrorCode, OperationId, Problem,
     api::{Accepted, ApplyPlan, LoginLink, Organization, Page, PlatformStatus},
+    consensus::NetworkConsensus,
     governance::{
         BallotPlan, NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator,
         PermittedAccount, Proposal, ProposalRequest, VoteRequest,
@@ -98,6 +99,10 @@ impl Client {
 
     pub(crate) async fn network(&self, network: &str) -> Outcome<Network> {
         self.get(&self.of_network(network, "")).await
+    }
+
+    pub(crate) async fn consensus(&self, network: &str) -> Outcome<NetworkConsensus> {
+        self.get(&self.of_network(network, "/consensus")).await
     }
 
     pub(crate) async fn create(&self, manifest: &Manifest) -> Outcome<Accepted> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use windlass_model::{
     KeyId, Name, NetworkId, NodeId, OrganizationId,
     api::BlockSummary,
+    consensus::ConsensusReport,
     network::BlockRef,
     spec::{EngineName, NetworkSpec},
     workload::{Desired, Workload},
@@ -221,6 +222,15 @@ pub trait Engine: fmt::Debug + Send + Sync {
 
     /// Reads the answer to either of the two.
     fn read_status(&self, answer: &Value) -> Result<NodeReport, EngineError>;
+
+    /// Asks a node what consensus is doing.
+    fn consensus_request(&self) -> RpcRequest;
+
+    /// Reads the answer.
+    fn read_consensus(&self, answer: &Value) -> Result<ConsensusReport, EngineError>;
+
+    /// Where a node answers to a GET with what it measures, in Prometheus' text format.
+    fn metrics_path(&self) -> &'static str;
 
     /// Makes the test transaction of an account that has sent `nonce` before.
     fn test_transaction(

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod api;
+pub mod consensus;
 pub mod error;
 pub mod governance;
 pub mod id;

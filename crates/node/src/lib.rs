@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod consensus;
+pub mod diagnosis;
 pub mod gossip;
 pub mod ledger;
 pub mod p2p;

@@ -14,6 +14,8 @@ use alloy_primitives::B256;
 use futures::channel::oneshot;
 use serde::Serialize;
 
+use crate::diagnosis::Diagnosis;
+
 /// A node's own view, as `windlass_status` answers it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the RPC answer")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -149,6 +151,9 @@ pub const fn quorum(validators: usize) -> usize {
 #[derive(Clone, Debug)]
 pub struct StatusBoard {
     inner: Arc<Mutex<Board>>,
+    /// What consensus is doing. It is no part of the status: what is measured of peers changes while
+    /// a network is idle.
+    diagnosis: Diagnosis,
 }
 
 #[derive(Debug)]
@@ -200,8 +205,15 @@ impl StatusBoard {
             evidence: 0,
             ending: false,
         };
+        let diagnosis = Diagnosis::new(node_key);
+        diagnosis.know(&committee);
         let board = Board { status, committee, heights: BTreeMap::new(), waiters: Vec::new() };
-        Self { inner: Arc::new(Mutex::new(board)) }
+        Self { inner: Arc::new(Mutex::new(board)), diagnosis }
+    }
+
+    /// What consensus is doing.
+    pub fn diagnosis(&self) -> &Diagnosis {
+        &self.diagnosis
     }
 
     /// What is known now.
@@ -252,6 +264,7 @@ impl StatusBoard {
 
     /// Notes who votes from now on, and whom the members name besides.
     pub fn set_peers(&self, validators: &[B256], all: &[B256]) {
+        self.diagnosis.know(all);
         self.update_with(|status, committee| {
             validators.clone_into(committee);
             status.named = all.contains(&status.node_key);

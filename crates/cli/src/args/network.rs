@@ -17,6 +17,11 @@ pub(crate) enum NetworkVerb {
     Ls,
     /// Show a network and its nodes
     Show(NamedArgs),
+    /// Say what consensus is doing: who leads, who votes, who is missing, why no block is made
+    ///
+    /// Each node answers for itself: its view and the leader of it, since when it misses which
+    /// validators, round-trip times, how far clocks are apart. Nodes that do not answer are named.
+    Consensus(NamedArgs),
     /// Read the logs of a network's nodes
     Logs(LogsArgs),
     /// End a network's processes and keep everything else

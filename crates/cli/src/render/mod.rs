@@ -2,10 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
+mod consensus;
 mod governance;
 mod network;
 mod table;
 
+pub(crate) use consensus::consensus;
 pub(crate) use governance::{
     ballot, members, observers, parameters, permissions, proposal, proposals, validators,
 };

@@ -28,6 +28,11 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
             session.output.result(&network, || render::network(&network));
             Ok(())
         }
+        NetworkVerb::Consensus(named) => {
+            let consensus = session.client.consensus(&named.network).await?;
+            session.output.result(&consensus, || render::consensus(&consensus));
+            Ok(())
+        }
         NetworkVerb::Logs(args) => logs::run(session, &args).await,
         NetworkVerb::Stop(args) => {
             let accepted = session.client.stop(&args.network).await?;

@@ -171,6 +171,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(networks::blocks))
         .routes(routes!(nodes::list, nodes::add))
         .routes(routes!(nodes::remove))
+        .routes(routes!(nodes::consensus))
+        .routes(routes!(nodes::metrics))
         .routes(routes!(networks::logs))
         .routes(routes!(governance::members))
         .routes(routes!(governance::validators))

@@ -1,8 +1,14 @@
 //! Nodes over HTTP: those that a network has, and those that come and go while it lives.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use windlass_model::{
     api::Accepted,
+    consensus::NetworkConsensus,
     network::{Node, NodesRequest},
 };
 
@@ -14,6 +20,9 @@ use super::{
     networks::{InNetwork, accepted},
 };
 use crate::service::Action;
+
+/// Prometheus' text format.
+const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Lists the nodes of a network, with what the chain has of each.
 #[utoipa::path(
@@ -28,6 +37,41 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<Node>>, Failure> {
     let granted = place.granted(&api, &caller, Action::Read).await?;
     Ok(Json(api.control().nodes(&granted, &place.network).await?))
+}
+
+/// Says what consensus is doing, as each node sees it: who leads, who votes, who is missing since
+/// when, round-trip times, clock offsets, why no block is made. Nodes that don't answer are named.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organization}/networks/{network}/consensus", tag = "networks",
+    operation_id = "show_consensus", params(InNetwork),
+    responses((status = 200, description = "What each node says", body = NetworkConsensus)),
+)]
+pub(super) async fn consensus(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(place): Path<InNetwork>,
+) -> Result<Json<NetworkConsensus>, Failure> {
+    let granted = place.granted(&api, &caller, Action::Read).await?;
+    Ok(Json(api.control().consensus(&granted, &place.network).await?))
+}
+
+/// Tells what all nodes measure, in Prometheus' text format; the label `node` says of which.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organization}/networks/{network}/metrics", tag = "networks",
+    operation_id = "read_metrics", params(InNetwork),
+    responses((
+        status = 200, description = "The measurements", body = String, content_type = "text/plain"
+    )),
+)]
+pub(super) async fn metrics(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(place): Path<InNetwork>,
+) -> Result<Response, Failure> {
+    let granted = place.granted(&api, &caller, Action::Read).await?;
+    let text = api.control().metrics(&granted, &place.network).await?;
+    let headers = [(header::CONTENT_TYPE, METRICS_TEXT), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, text).into_response())
 }
 
 /// Adds nodes to a network that runs. Those of a member whose key is held here are registered as its

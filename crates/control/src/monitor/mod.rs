@@ -190,6 +190,13 @@ impl Monitor {
         best.map(|(_, height, target)| (target, height))
     }
 
+    /// Where the nodes of a network answer that have a process.
+    pub(crate) fn targets(&self, network: &NetworkId) -> BTreeMap<NodeId, Target> {
+        let networks = self.shared.lock();
+        let polls = networks.get(network).into_iter().flat_map(|watched| &watched.polls);
+        polls.map(|(node, (target, _))| (node.clone(), target.clone())).collect()
+    }
+
     /// What a node is to the members: as it says, or as it said last.
     pub(crate) fn standing(&self, network: &NetworkId, node: &NodeId) -> Option<Standing> {
         let networks = self.shared.lock();

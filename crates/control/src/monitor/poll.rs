@@ -16,6 +16,8 @@ use crate::{
 const HOLD_MS: u64 = 25_000;
 /// How long the first answer may take, and how much longer than it was asked to a later one may.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often a node that has nothing to say shows that it lives: one that hangs holds its poll too.
+const PROOF_OF_LIFE: Duration = Duration::from_secs(10);
 /// Between two polls of a network that nobody waits for: a bound on ticks under load.
 const BREATH: Duration = Duration::from_millis(50);
 /// After a poll that was not answered.
@@ -37,7 +39,7 @@ impl Poll {
         let mut revision = None;
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.ask(shared, revision).await {
+            match self.listen(shared, revision).await {
                 Ok(report) => {
                     if revision.is_none() {
                         self.measure(shared).await;
@@ -54,6 +56,23 @@ impl Poll {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LAST_PAUSE);
                 }
+            }
+        }
+    }
+
+    /// Waits for news, and meanwhile asks now and then whether anybody is there.
+    async fn listen(&self, shared: &Shared, revision: Option<u64>) -> Result<NodeReport, String> {
+        let news = self.ask(shared, revision);
+        tokio::pin!(news);
+        loop {
+            // Cancel safety: a poll that is dropped has changed nothing but its own connection.
+            tokio::select! {
+                news = &mut news => return news,
+                () = tokio::time::sleep(PROOF_OF_LIFE) => {}
+            }
+            tokio::select! {
+                news = &mut news => return news,
+                alive = self.ask(shared, None) => { alive?; }
             }
         }
     }

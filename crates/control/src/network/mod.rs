@@ -12,6 +12,7 @@
 //! | `errands` | what members do about nodes without a vote: declared here, sent by the clerk |
 //! | `founding` | does it: keys, accounts, genesis |
 //! | `teardown` | the end: the only caller of `Substrate::remove` and of key destruction |
+//! | `exposition` | what all nodes measure, in one text |
 //! | `probe` | questions by which a network shows that it works |
 //! | `view` | the network as the API shows it |
 //! | `schedule` | one worker a network; woken by signals and a timer |
@@ -27,6 +28,7 @@ pub(crate) mod declare;
 mod describe;
 mod errands;
 mod execute;
+mod exposition;
 mod founding;
 mod joining;
 mod leaving;
@@ -51,6 +53,7 @@ use windlass_model::{NetworkId, OrganizationId};
 pub use backoff::Backoff;
 pub use capacity::{Machine, Overcommit};
 pub(crate) use execute::Progress;
+pub(crate) use exposition::Exposition;
 pub(crate) use observe::{Observation, ObserveError};
 pub(crate) use schedule::Wakes;
 

@@ -5,6 +5,7 @@
 //! and a hint, ready for a user.
 
 mod ballots;
+mod consensus;
 mod events;
 mod mutate;
 mod nodes;

@@ -1,5 +1,6 @@
 //! Our own engine: `windlass node` processes, Ethereum blocks, BFT finality.
 
+mod diagnosis;
 mod genesis;
 mod governance;
 mod probe;
@@ -10,6 +11,7 @@ mod workload;
 use serde_json::Value;
 use windlass_model::{
     api::BlockSummary,
+    consensus::ConsensusReport,
     network::BlockRef,
     spec::{EngineName, NetworkSpec},
     workload::Workload,
@@ -63,6 +65,18 @@ impl Engine for WindlassEngine {
 
     fn read_status(&self, answer: &Value) -> Result<NodeReport, EngineError> {
         probe::read_status(answer)
+    }
+
+    fn consensus_request(&self) -> RpcRequest {
+        diagnosis::consensus_request()
+    }
+
+    fn read_consensus(&self, answer: &Value) -> Result<ConsensusReport, EngineError> {
+        diagnosis::read_consensus(answer)
+    }
+
+    fn metrics_path(&self) -> &'static str {
+        diagnosis::METRICS_PATH
     }
 
     fn test_transaction(

@@ -25,7 +25,10 @@ use super::{
     bell::Bell, block::OrderedBlock, committees::Committees, digest::Digest, idle::Progress,
     scheme::Scheme, work::Work,
 };
-use crate::seam::{Ledger, Proposal, Verdict};
+use crate::{
+    diagnosis::Diagnosis,
+    seam::{Ledger, Proposal, Verdict},
+};
 
 /// How long a notarised tip may wait for its finality before an empty block is made; shorter than
 /// the leader's time, longer than the votes take.
@@ -42,6 +45,7 @@ pub struct ChainApplication<L> {
     committees: Committees,
     progress: Progress,
     bell: Bell,
+    diagnosis: Diagnosis,
     /// Blocks above the tip that the ledger has executed since it was opened: height, digest.
     executed: Arc<Mutex<BTreeSet<(u64, Digest)>>>,
 }
@@ -56,7 +60,13 @@ impl<L: Ledger> ChainApplication<L> {
     /// Over a ledger; the bell of `progress` rings when its work or the tip changes.
     pub fn new(ledger: L, work: Work, committees: Committees, progress: Progress) -> Self {
         let (bell, executed) = (progress.bell().clone(), Arc::default());
-        Self { ledger, work, committees, progress, bell, executed }
+        let diagnosis = Diagnosis::default();
+        Self { ledger, work, committees, progress, bell, diagnosis, executed }
+    }
+
+    /// The same, telling there why a block is not voted on.
+    pub fn telling(self, diagnosis: Diagnosis) -> Self {
+        Self { diagnosis, ..self }
     }
 
     fn remember(&self, block: &OrderedBlock) {
@@ -111,20 +121,26 @@ impl<L: Ledger> ChainApplication<L> {
         loop {
             let (ledger, now_ms) = (self.ledger.clone(), unix_ms(clock.current()));
             let (on, new) = (parent.0.clone(), block.0.clone());
+            let number = new.number();
             match self.work.run(move || ledger.verify(&on, &new, now_ms)).await {
                 Some(Verdict::Valid) => {
+                    self.diagnosis.judged(number);
                     self.remember(block);
                     return true;
                 }
                 Some(Verdict::Invalid(reason)) => {
-                    tracing::warn!(number = block.0.number(), hash = %block.0.hash(), reason, "invalid block");
+                    self.diagnosis.judged(number);
+                    tracing::warn!(number, hash = %block.0.hash(), reason, "invalid block");
                     return false;
                 }
                 Some(Verdict::Early { wait_ms }) => {
+                    let ahead_ms = block.0.timestamp_ms().saturating_sub(now_ms);
+                    self.diagnosis.held(number, ahead_ms, wait_ms, now_ms);
                     clock.sleep(Duration::from_millis(wait_ms.max(1))).await;
                 }
                 Some(Verdict::Unknown(reason)) => {
-                    tracing::error!(number = block.0.number(), reason, "cannot judge a block");
+                    tracing::error!(number, reason, "cannot judge a block");
+                    self.diagnosis.unable(number, reason);
                     return pending().await;
                 }
                 None => return pending().await,

@@ -1,6 +1,6 @@
 //! The engine of one epoch: from where it starts, and whether this validator votes in it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use commonware_consensus::{
     CertifiableAutomaton, Relay, Reporter,
@@ -9,7 +9,7 @@ use commonware_consensus::{
         elector::RoundRobin,
         types::{Activity, Context},
     },
-    types::{Epoch, ViewDelta},
+    types::{Epoch, Round, View, ViewDelta},
 };
 use commonware_cryptography::{Sha256, ed25519::PublicKey};
 use commonware_p2p::{Blocker, Sender};
@@ -26,6 +26,7 @@ use super::{
     marker::Admission,
     peers::Standing,
     scheme::{Scheme, Voting},
+    scribe::Scribe,
 };
 use crate::seam::Ledger;
 
@@ -58,7 +59,7 @@ where
 {
     /// Starts an epoch's engine.
     pub(super) async fn enter(&mut self, epoch: Epoch) -> Result<Active, EpochError> {
-        let floor = self.floor(epoch).await?;
+        let (floor, from) = self.floor(epoch).await?;
         let voting = self.may_vote(epoch).await?;
         if let Some(old) = epoch.previous().and_then(Epoch::previous) {
             self.guard.forget(&self.context, old).await;
@@ -71,6 +72,9 @@ where
         }
         self.track_peers().await?;
         let interval = Duration::from_millis(self.ledger.min_block_interval_ms());
+        let diagnosis = self.status.diagnosis().clone();
+        let clock = self.context.child("scribe");
+        let scribe = Scribe::new(diagnosis, Arc::clone(&scheme), clock, (epoch, from));
         let context = self.context.child("engine").with_attribute("epoch", epoch);
         let engine = simplex::Engine::new(
             Braked::new(context, self.brake.clone()),
@@ -83,6 +87,7 @@ where
                 reporter: Observer {
                     progress: self.progress.clone(),
                     witness: self.witness.clone(),
+                    scribe,
                     next: self.application.clone(),
                 },
                 track_historical_votes: true,
@@ -115,8 +120,8 @@ where
         Ok(Active { epoch, engine })
     }
 
-    /// Where an epoch's engine starts from.
-    async fn floor(&self, epoch: Epoch) -> Result<Floor<Scheme, Digest>, EpochError> {
+    /// Where an epoch's engine starts from, and in which view that was decided.
+    async fn floor(&self, epoch: Epoch) -> Result<(Floor<Scheme, Digest>, Round), EpochError> {
         let before = match epoch.previous() {
             Some(previous) => self.last(previous).unwrap_or(0),
             None => 0,
@@ -126,11 +131,12 @@ where
             && height > before
             && certificate.proposal.round.epoch() == epoch
         {
-            return Ok(Floor::Finalized(certificate));
+            let from = certificate.proposal.round;
+            return Ok((Floor::Finalized(certificate), from));
         }
         let boundary = self.archive.block(before).await.map_err(EpochError::Store)?;
         let boundary = boundary.ok_or(EpochError::Boundary(before))?;
-        Ok(Floor::Genesis(boundary.hash().into()))
+        Ok((Floor::Genesis(boundary.hash().into()), Round::new(epoch, View::zero())))
     }
 
     /// Whether this validator votes in an epoch; where not, its status says why.

@@ -291,6 +291,8 @@ where
         let (block, acknowledgement): (Digested<OrderedBlock>, Exact) = match update {
             Update::Tip(round, height, _) => {
                 self.progress.finalized(round, Some(height.get()));
+                let view = (round.epoch().get(), round.view().get());
+                self.status.diagnosis().finalized(view, height.get());
                 return Ok(None);
             }
             Update::Block(block, acknowledgement) => (block, acknowledgement),

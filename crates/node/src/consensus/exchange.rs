@@ -11,20 +11,21 @@
 //! until a quorum was heard and their tip is reached, so that it neither votes on what is decided
 //! nor asks its peers for views that they have forgotten.
 //!
-//! Message: height (8) ‖ block hash (32) ‖ flags (1, bit 0: an answer is wanted) ‖ certificate
-//! (length, bytes; empty at the genesis).
+//! They also measure: a question is stamped when it is sent, and the answer says when the question
+//! came and when the answer went, so the asker learns the round-trip time and how far the clocks are
+//! apart ([`crate::diagnosis`]). Questions are what is sent on meeting a peer and at the slow beat, and
+//! one more where a decision was made without a validator's vote.
+//!
+//! [`super::announcement`] has the message's form.
 
 use std::{
     collections::BTreeSet,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use alloy_primitives::B256;
-use bytes::{BufMut, Bytes};
-use commonware_codec::{
-    Buf, Copying, Decode, DecodeExt, Encode, EncodeSize, Error as CodecError, FixedSize, RangeCfg,
-    Read, ReadExt, Write,
-};
+use bytes::Bytes;
+use commonware_codec::{Buf, Copying, Decode, DecodeExt, Encode};
 use commonware_consensus::{
     Epochable,
     marshal::{core::Mailbox, standard::Standard},
@@ -39,17 +40,18 @@ use commonware_utils::vec::NonEmptyVec;
 use rand_core::CryptoRng;
 
 use super::{
+    announcement::{Announcement, Question},
     application::unix_ms,
     bell::Bell,
     block::OrderedBlock,
     committees::Committees,
-    digest::Digest,
     heard::Heard,
     scheme::Scheme,
     stores::{Archive, Finalization},
 };
 use crate::{
     config::MAX_VALIDATORS,
+    diagnosis::Stamps,
     seam::Ledger,
     status::{Stalled, StatusBoard},
 };
@@ -64,56 +66,6 @@ const FIRST_LOOK: Duration = Duration::from_millis(4);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 /// Without a block for this long although transactions are pending, the network stalls.
 const STALL_AFTER: Duration = Duration::from_secs(10);
-
-/// What one node tells another of its tip.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announcement {
-    height: u64,
-    digest: Digest,
-    wants_answer: bool,
-    certificate: Bytes,
-}
-
-/// The largest certificate that is decoded.
-fn certificate_limit() -> usize {
-    let validators = u32::try_from(MAX_VALIDATORS).expect("a small number");
-    Finalization::max_encode_size(validators)
-}
-
-impl Write for Announcement {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.height.write(buf);
-        self.digest.write(buf);
-        u8::from(self.wants_answer).write(buf);
-        self.certificate.write(buf);
-    }
-}
-
-impl EncodeSize for Announcement {
-    fn encode_size(&self) -> usize {
-        u64::SIZE + Digest::SIZE + u8::SIZE + self.certificate.encode_size()
-    }
-}
-
-impl Read for Announcement {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, CodecError> {
-        let height = u64::read(buf)?;
-        let digest = Digest::read(buf)?;
-        let flags = u8::read(buf)?;
-        if flags > 1 {
-            return Err(CodecError::Invalid("windlass::Announcement", "unknown flags"));
-        }
-        let certificate = Bytes::read_cfg(buf, &RangeCfg::from(..=certificate_limit()))?;
-        Ok(Self { height, digest, wants_answer: flags == 1, certificate })
-    }
-}
-
-/// The largest announcement.
-pub fn max_announcement_size() -> usize {
-    u64::SIZE + Digest::SIZE + u8::SIZE + 5 + certificate_limit()
-}
 
 /// The exchange's state.
 pub struct Exchange<E, L, S, B> {
@@ -173,7 +125,7 @@ where
             }
             if self.boundary.rings() > boundaries {
                 boundaries = self.boundary.rings();
-                self.tell(Recipients::All, Answer::Unneeded).await;
+                self.tell(Recipients::All, Answer::Unneeded, None).await;
             }
             if self.learned.rings() > learned {
                 learned = self.learned.rings();
@@ -187,7 +139,7 @@ where
             }
             if now >= next_beat {
                 next_beat = now + SLOW_BEAT;
-                self.tell(Recipients::All, Answer::Unneeded).await;
+                self.ask(known.iter().cloned().collect()).await;
             }
         }
     }
@@ -207,10 +159,17 @@ where
         *known = now;
         let connected = known.iter().map(|peer| (key_bytes(peer), self.heard.claim(peer)));
         self.status.set_connected(&connected.collect());
+        let at_ms = unix_ms(self.context.current());
+        self.status.diagnosis().connected(&known.iter().map(key_bytes).collect(), at_ms);
         let met = !new.is_empty();
         if met {
             self.heard.connected();
-            self.tell(Recipients::Some(new), Answer::Wanted).await;
+            self.ask(new).await;
+        }
+        let absent = self.status.diagnosis().to_ask(at_ms);
+        if !absent.is_empty() {
+            let absent = known.iter().filter(|peer| absent.contains(&key_bytes(peer)));
+            self.ask(absent.cloned().collect()).await;
         }
         self.note_stall(progress);
         self.note_pace(pace);
@@ -275,32 +234,47 @@ where
         });
     }
 
-    /// Tells peers this node's newest certified block.
-    async fn tell(&mut self, to: Recipients<PublicKey>, answer: Answer) {
+    /// Tells connected peers this node's newest certified block, and asks for theirs.
+    async fn ask(&mut self, peers: Vec<PublicKey>) {
+        let keys: Vec<B256> = peers.iter().map(key_bytes).collect();
+        let Some(sent_us) = self.tell(Recipients::Some(peers), Answer::Wanted, None).await else {
+            return;
+        };
+        for key in keys {
+            self.status.diagnosis().asked(&key, sent_us);
+        }
+    }
+
+    /// Tells peers this node's newest certified block; with which stamp.
+    async fn tell(
+        &mut self,
+        to: Recipients<PublicKey>,
+        answer: Answer,
+        question: Option<Question>,
+    ) -> Option<u64> {
         let wants_answer = answer == Answer::Wanted;
-        let announcement = match self.archive.newest_certificate().await {
-            Ok(Some((height, certificate))) => Announcement {
-                height,
-                digest: certificate.proposal.payload,
-                wants_answer,
-                certificate: certificate.encode(),
-            },
-            Ok(None) => Announcement {
-                height: 0,
-                digest: self.ledger.genesis().hash().into(),
-                wants_answer,
-                certificate: Bytes::new(),
-            },
+        let (height, digest, certificate) = match self.archive.newest_certificate().await {
+            Ok(Some((height, certificate))) => {
+                (height, certificate.proposal.payload, certificate.encode())
+            }
+            Ok(None) => (0, self.ledger.genesis().hash().into(), Bytes::new()),
             Err(error) => {
                 tracing::error!(%error, "cannot read the newest certificate");
-                return;
+                return None;
             }
         };
+        let now_us = unix_us(self.context.current());
+        // A clock that was set back meanwhile is no lie of this node.
+        let sent_us = question.map_or(now_us, |question| question.received_us.max(now_us));
+        let announcement =
+            Announcement { height, digest, wants_answer, sent_us, question, certificate };
         let _sent = self.sender.send(to, announcement.encode(), true);
+        Some(sent_us)
     }
 
     /// Takes a peer's announcement.
     async fn hear(&mut self, peer: PublicKey, bytes: impl Buf) {
+        let heard_us = unix_us(self.context.current());
         let Ok(announcement) = Announcement::decode(bytes) else {
             commonware_p2p::block!(self.blocker, peer, "malformed announcement");
             return;
@@ -331,9 +305,19 @@ where
                 }
             }
         }
+        let stamps = announcement.question.map(|question| Stamps {
+            asked_us: question.asked_us,
+            received_us: question.received_us,
+            answered_us: announcement.sent_us,
+            heard_us,
+        });
+        self.status.diagnosis().heard(&key_bytes(&peer), stamps, heard_us / 1_000);
         let first = self.heard.note(&peer, announcement.height, proven);
         if announcement.wants_answer || announcement.height < mine || first {
-            self.tell(Recipients::One(peer), Answer::Unneeded).await;
+            let asked_us = announcement.sent_us;
+            let question =
+                announcement.wants_answer.then_some(Question { asked_us, received_us: heard_us });
+            self.tell(Recipients::One(peer), Answer::Unneeded, question).await;
         }
     }
 
@@ -414,6 +398,12 @@ enum Proof {
     Fails,
     /// It is of an epoch whose committee isn't known yet.
     Unknown,
+}
+
+/// Unix microseconds of a clock.
+fn unix_us(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A key as the status shows it.

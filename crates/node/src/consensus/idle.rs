@@ -19,7 +19,9 @@ use commonware_consensus::{
 use commonware_macros::select;
 use commonware_runtime::Clock;
 
-use super::{bell::Bell, digest::Digest, evidence::Witness, freeze::Brake, scheme::Scheme};
+use super::{
+    bell::Bell, digest::Digest, evidence::Witness, freeze::Brake, scheme::Scheme, scribe::Scribe,
+};
 use crate::status::StatusBoard;
 
 /// How long all must be quiet before the clock stops: time for the last votes to arrive.
@@ -132,6 +134,8 @@ pub struct Observer<R> {
     pub progress: Progress,
     /// Who is told of contradictory votes.
     pub witness: Witness,
+    /// Who writes down whose votes come.
+    pub scribe: Scribe,
     /// Who is told next.
     pub next: R,
 }
@@ -142,6 +146,7 @@ impl<R: Reporter<Activity = Activity<Scheme, Digest>>> Reporter for Observer<R> 
     fn report(&mut self, activity: Self::Activity) -> commonware_actor::Feedback {
         self.progress.note(&activity);
         self.witness.note(&activity);
+        self.scribe.note(&activity);
         self.next.report(activity)
     }
 }

@@ -12,6 +12,7 @@
 //! - [`exchange`], [`heard`]: tips are exchanged outside that clock.
 //! - [`peers`]: whom the members name is let in, and nobody else.
 //! - [`evidence`]: what proves that a validator voted twice is kept.
+//! - [`scribe`]: what the engines report is written down for whoever asks what they do.
 //! - [`marker`]: a validator whose journal is lost does not vote.
 //!
 //! Invariants:
@@ -20,6 +21,7 @@
 //! 3. `verify = false` is said of blocks only that can never be valid, on any node, at any time.
 //! 4. Time and randomness come from the runtime's context, so that a seed reproduces a run.
 
+mod announcement;
 pub mod application;
 pub mod bell;
 pub mod block;
@@ -37,6 +39,7 @@ pub mod marker;
 mod marshal;
 pub mod peers;
 pub mod scheme;
+pub mod scribe;
 pub mod signer;
 mod start;
 pub mod stores;

@@ -19,6 +19,7 @@ use futures::channel::mpsc;
 use rand_core::CryptoRng;
 
 use super::{
+    announcement::max_announcement_size,
     application::ChainApplication,
     bell::Bell,
     block::{BlockLimit, MAX_BLOCK_BYTES, OrderedBlock},
@@ -27,7 +28,7 @@ use super::{
     digest::Digest,
     epochs::{Delivery, EpochError, Epochs, PAGE_SIZE, PAGES},
     evidence::{self, Witness},
-    exchange::{Connected, Exchange, max_announcement_size},
+    exchange::{Connected, Exchange},
     freeze::Brake,
     heard::Heard,
     idle::{self, Progress},
@@ -326,7 +327,8 @@ impl<L: Ledger> Shared<L> {
             self.work.clone(),
             self.committees.clone(),
             self.progress.clone(),
-        );
+        )
+        .telling(self.status.diagnosis().clone());
         let (marshal, epocher) = (self.marshal.clone(), self.epocher.clone());
         Inline::new(context.child("inline"), application, marshal, epocher)
     }

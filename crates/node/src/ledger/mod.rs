@@ -52,6 +52,8 @@ struct Inner {
     /// The genesis document, in its canonical form.
     document: Vec<u8>,
     epoch_length: u64,
+    /// The file that the chain is in, if it is in one.
+    file: Option<PathBuf>,
     /// What is asked often of the state after the tip.
     decided: Mutex<Decided>,
     pending: Mutex<Pending>,
@@ -101,7 +103,8 @@ pub enum OpenError {
 pub fn open(path: &Path, genesis: &Genesis) -> Result<NodeLedger, OpenError> {
     let store = RedbStore::open(path)
         .map_err(|source| OpenError::Store { path: path.to_owned(), source })?;
-    open_store(store, genesis, Some(&path.with_extension("pending")))
+    let journal = path.with_extension("pending");
+    open_with(store, genesis, Some(&journal), Some(path.to_owned()))
 }
 
 /// Opens a ledger in any store; without a journal, pending transactions end with the process.
@@ -109,6 +112,15 @@ pub fn open_store(
     store: impl Store,
     genesis: &Genesis,
     journal: Option<&Path>,
+) -> Result<NodeLedger, OpenError> {
+    open_with(store, genesis, journal, None)
+}
+
+fn open_with(
+    store: impl Store,
+    genesis: &Genesis,
+    journal: Option<&Path>,
+    file: Option<PathBuf>,
 ) -> Result<NodeLedger, OpenError> {
     let chain = Chain::open(store, genesis).map_err(OpenError::Chain)?;
     let first = chain.block(0).map_err(OpenError::Chain)?;
@@ -131,6 +143,7 @@ pub fn open_store(
             genesis: first,
             document: genesis.canonical_json(),
             epoch_length: genesis.epoch_length,
+            file,
             decided: Mutex::new(decided),
             pending: Mutex::new(Pending { pool, journal: None, own: HashMap::new() }),
             on_the_way: Mutex::default(),
@@ -159,6 +172,12 @@ impl NodeLedger {
     /// The genesis document, in its canonical form.
     pub fn document(&self) -> &[u8] {
         &self.inner.document
+    }
+
+    /// How large the file is that the chain is in, if it is in one.
+    pub fn file_bytes(&self) -> Option<u64> {
+        let metadata = std::fs::metadata(self.inner.file.as_ref()?).ok()?;
+        Some(metadata.len())
     }
 
     /// How many blocks an epoch has.

@@ -15,6 +15,7 @@
 //! The cooldown is what a reconnection takes at most, and what the dialler wakes up for.
 
 mod contacts;
+mod measures;
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -36,6 +37,7 @@ use commonware_utils::{NZU32, NZUsize};
 use rand_core::CryptoRng;
 
 use self::contacts::{Contacts, Dialling, Tracker, keys};
+pub use self::measures::measurements;
 use crate::{
     config::NodeConfig,
     consensus::{

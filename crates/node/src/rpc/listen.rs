@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::envelope::EnvelopeLayer;
 use super::geth::GethLayer;
 use super::limits;
+use super::pages::PagesLayer;
 
 /// What fits into `sockaddr_un` beside the ending zero.
 const MAX_PATH_BYTES: usize = 107;
@@ -75,7 +76,12 @@ pub(super) fn bind(path: &Path) -> Result<UnixListener, ServeError> {
 }
 
 /// Accepts connections until the server is stopped, then gives the requests on the way a moment.
-pub(super) async fn accept(listener: UnixListener, methods: Methods, stop: StopHandle) {
+pub(super) async fn accept(
+    listener: UnixListener,
+    methods: Methods,
+    pages: PagesLayer,
+    stop: StopHandle,
+) {
     let listener = match tokio::net::UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -85,7 +91,7 @@ pub(super) async fn accept(listener: UnixListener, methods: Methods, stop: StopH
     };
     let builder = ServerBuilder::default()
         .set_config(config())
-        .set_http_middleware(tower::ServiceBuilder::new().layer(EnvelopeLayer))
+        .set_http_middleware(tower::ServiceBuilder::new().layer(pages).layer(EnvelopeLayer))
         .set_rpc_middleware(RpcServiceBuilder::new().layer(GethLayer::new(methods.clone())))
         .to_service_builder();
     let guard = ConnectionGuard::new(usize::try_from(limits::CONNECTIONS).unwrap_or(usize::MAX));

@@ -9,6 +9,10 @@
 //! low priority, with a gas cap and a deadline; transactions are checked on others. So neither a
 //! call that burns all its gas nor a flood of requests takes the processor from consensus.
 //!
+//! Beside JSON-RPC the same socket answers `GET /metrics` (Prometheus' text format), `GET /health` (200
+//! while the process lives) and `GET /ready` (200 when clients should be sent here, else 503 with the
+//! reason).
+//!
 //! Everything that a request can make grow is bounded (see `limits`), and the error that comes of a
 //! bound names it.
 //!
@@ -22,16 +26,21 @@ mod geth;
 mod limits;
 mod listen;
 mod methods;
+mod metrics;
+mod pages;
+mod process;
 mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonrpsee::server::{ServerHandle, stop_channel};
 
 pub use self::listen::ServeError;
 use self::methods::Node;
+use self::pages::PagesLayer;
 use crate::ledger::NodeLedger;
 use crate::status::StatusBoard;
 
@@ -44,11 +53,15 @@ pub struct RpcServer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Tells more measurements, in Prometheus' text format: those of the p2p network.
+pub type Measure = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// Serves a node's RPC at this path; it is answered when this returns.
 pub fn serve(
     path: &Path,
     ledger: NodeLedger,
     status: StatusBoard,
+    network: Option<Measure>,
 ) -> Result<RpcServer, ServeError> {
     let listener = listen::bind(path)?;
     let io = |source| ServeError::Io { action: "serve", path: path.to_owned(), source };
@@ -58,13 +71,15 @@ pub fn serve(
         .build()
         .map_err(io)?;
     let (stop, handle) = stop_channel();
-    let methods = methods::all(Node::new(ledger.clone(), status.clone()));
+    let node = Node::new(ledger.clone(), status.clone(), network);
+    let pages = PagesLayer { node: Shared::clone(&node) };
+    let methods = methods::all(node);
     let board = status.clone();
     let serving = async move {
         let counting = count_pending(ledger, status);
         // Cancel safety: counting holds nothing between two counts.
         tokio::select! {
-            () = listen::accept(listener, methods.into(), stop) => {}
+            () = listen::accept(listener, methods.into(), pages, stop) => {}
             () = counting => {}
         }
     };
@@ -116,6 +131,13 @@ async fn count_pending(ledger: NodeLedger, status: StatusBoard) {
         status.update(|status| status.pending_transactions = pending);
         revision = ledger.pool_changes().after(revision).await;
     }
+}
+
+/// Unix milliseconds.
+#[expect(clippy::disallowed_methods, reason = "what is answered says when it was true")]
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Shared by the modules that answer.

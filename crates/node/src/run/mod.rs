@@ -22,7 +22,7 @@ use std::{
 use alloy_primitives::B256;
 use commonware_cryptography::Signer as _;
 use commonware_macros::select;
-use commonware_runtime::{Runner, Spawner, Supervisor, tokio as runtime};
+use commonware_runtime::{Metrics as _, Runner, Spawner, Supervisor, tokio as runtime};
 use windlass_chain::{
     ChainError,
     genesis::Genesis,
@@ -228,7 +228,7 @@ async fn live(
     };
     let starting = start(context.child("consensus"), parts, network.channels);
     let mut consensus = Box::pin(starting).await.map_err(NodeError::Start)?;
-    let server = serve(&directory, &opened, ready)?;
+    let server = serve(&directory, &context, &opened, ready)?;
     let mut p2p_task = network.task;
     // Every branch only waits.
     let outcome = select! {
@@ -271,7 +271,7 @@ async fn join(
         connected: network.connected,
         status: opened.status.clone(),
     };
-    let server = serve(&directory, &opened, ready)?;
+    let server = serve(&directory, &context, &opened, ready)?;
     let mut p2p_task = network.task;
     // Dropping the joiner loses what was asked only: what was taken is durable.
     let outcome = select! {
@@ -307,11 +307,14 @@ async fn open_network(
 /// Serves JSON-RPC, and tells the caller once where the node is reached.
 fn serve(
     directory: &Path,
+    context: &runtime::Context,
     opened: &Opened,
     ready: &mut Ready,
 ) -> Result<rpc::RpcServer, NodeError> {
     let socket = directory.join("rpc.sock");
-    let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone())
+    let measures = context.child("measures");
+    let measure: rpc::Measure = Arc::new(move || p2p::measurements(&measures.encode()));
+    let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone(), Some(measure))
         .map_err(NodeError::Rpc)?;
     if let Some(ready) = ready.take() {
         ready(Ports { p2p: opened.config.listen, rpc: socket });

@@ -3,6 +3,7 @@
 mod council;
 mod crashes;
 mod damage;
+mod diagnosis;
 mod directories;
 mod faults;
 mod governance;

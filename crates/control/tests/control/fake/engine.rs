@@ -11,6 +11,7 @@ use windlass_engine::{
 };
 use windlass_model::{
     api::BlockSummary,
+    consensus::ConsensusReport,
     network::BlockRef,
     spec::{EngineName, NetworkSpec},
     workload::Workload,
@@ -117,6 +118,18 @@ impl Engine for FakeEngine {
             })
         };
         read().ok_or_else(|| unreadable("status"))
+    }
+
+    fn consensus_request(&self) -> RpcRequest {
+        WindlassEngine.consensus_request()
+    }
+
+    fn read_consensus(&self, answer: &Value) -> Result<ConsensusReport, EngineError> {
+        WindlassEngine.read_consensus(answer)
+    }
+
+    fn metrics_path(&self) -> &'static str {
+        WindlassEngine.metrics_path()
     }
 
     fn test_transaction(

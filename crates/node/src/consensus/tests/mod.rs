@@ -3,6 +3,7 @@
 mod byzantine;
 mod certificates;
 mod changes;
+mod diagnosis;
 mod faults;
 mod joins;
 mod ledger;

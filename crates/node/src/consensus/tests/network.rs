@@ -24,6 +24,7 @@ use crate::{
     consensus::{
         Channels, Parts, Settings,
         exchange::{Connected, key_bytes},
+        freeze::{Brake, Braked},
         marker::{MemoryMarker, VotingKey},
         max_message_size,
         peers::Tracking,
@@ -48,7 +49,10 @@ pub(crate) struct Validator<M: Machine> {
     pub(crate) voting_keys: Vec<VotingKey>,
     /// How many disks it has had.
     disks: u64,
-    status: StatusBoard,
+    pub(super) status: StatusBoard,
+    /// Its clock, and how far that is behind.
+    clock: Brake,
+    pub(super) behind: Duration,
     /// The process; it ends by itself only when its disk fails.
     running: Option<Handle<()>>,
 }
@@ -120,6 +124,8 @@ impl<M: Machine> Network<M> {
                     key,
                     voting_keys: vec![voting_key(signer)],
                     disks: 1,
+                    clock: Brake::default(),
+                    behind: Duration::ZERO,
                     running: None,
                 }
             })
@@ -200,8 +206,10 @@ impl<M: Machine> Network<M> {
             .with_attribute("index", index)
             .with_attribute("start", self.starts);
         let excuse = validator.machine.excuse();
+        let clock = validator.clock.clone();
         let running = context.spawn(move |context| async move {
-            let started = Box::pin(start(context.child("consensus"), parts, channels)).await;
+            let context = Braked::new(context.child("consensus"), clock);
+            let started = Box::pin(start(context, parts, channels)).await;
             let ended = match started {
                 Ok(mut consensus) => format!("{:?}", (&mut consensus.epochs).await),
                 Err(error) => format!("{error:?}"),
@@ -210,6 +218,14 @@ impl<M: Machine> Network<M> {
         });
         validator.running = Some(running);
         self.reach.lock().expect("no test panics here").alive.insert(validator.key.clone());
+    }
+
+    /// Sets back the clock of a validator that doesn't run yet.
+    pub(crate) fn set_back(&mut self, index: usize, by: Duration) {
+        let (validator, now) = (&mut self.validators[index], self.context.current());
+        validator.clock.freeze(now);
+        validator.clock.thaw(now + by);
+        validator.behind += by;
     }
 
     pub(crate) async fn start_all(&mut self) {

@@ -18,36 +18,57 @@ use jsonrpsee::RpcModule;
 use serde::Serialize;
 use windlass_chain::{At, Block, BlockRef, Receipt};
 
-use super::Shared;
 use super::args::Args;
 use super::error::RpcError;
 use super::workers::{Panics, Workers};
+use super::{Measure, Shared};
+use crate::diagnosis::{Facts, Report, Work};
 use crate::ledger::NodeLedger;
-use crate::status::StatusBoard;
+use crate::seam::Ledger as _;
+use crate::status::{Status, StatusBoard};
 
 /// How nice the threads of calls are: everything else on the machine goes first.
 const CALL_NICENESS: i32 = 10;
 
 /// What the methods answer from.
-#[derive(Debug)]
 pub(super) struct Node {
-    ledger: NodeLedger,
-    status: StatusBoard,
+    pub(super) ledger: NodeLedger,
+    pub(super) status: StatusBoard,
+    /// Measurements of the network.
+    pub(super) network: Option<Measure>,
     /// Calls and estimates, which may take their whole deadline.
     calls: Workers,
     /// Transactions to check and logs to find.
     work: Workers,
 }
 
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("ledger", &self.ledger).finish_non_exhaustive()
+    }
+}
+
 impl Node {
-    pub(super) fn new(ledger: NodeLedger, status: StatusBoard) -> Arc<Self> {
+    pub(super) fn new(
+        ledger: NodeLedger,
+        status: StatusBoard,
+        network: Option<Measure>,
+    ) -> Arc<Self> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
         Arc::new(Self {
             ledger,
             status,
+            network,
             calls: Workers::new("rpc-call", threads, CALL_NICENESS, Panics::Contained),
             work: Workers::new("rpc-work", threads, 0, Panics::End),
         })
+    }
+
+    /// What consensus is doing.
+    pub(super) fn report(&self, status: &Status, at_ms: u64) -> Report {
+        let work = if self.ledger.has_work() { Work::Pending } else { Work::None };
+        let facts = Facts { work, obstacle: self.ledger.obstacle() };
+        self.status.diagnosis().report(at_ms, status, &facts)
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Node, Shared, method};
 use crate::rpc::args::Args;
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
+use crate::rpc::now_ms;
 use crate::status::Status;
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
@@ -27,6 +28,9 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_mining", 0, async |_node: Shared, _args| Ok(false));
     method(module, "windlass_status", 0, async |node: Shared, _args| Ok(node.status.get()));
     method(module, "windlass_awaitStatus", 2, await_status);
+    method(module, "windlass_consensus", 0, async |node: Shared, _args| {
+        Ok(node.report(&node.status.get(), now_ms()))
+    });
     method(module, "windlass_evidence", 0, async |node: Shared, _args| evidence(&node));
     method(module, "txpool_status", 0, async |node: Shared, _args| {
         let (pending, queued) = node.ledger.pending_counts();

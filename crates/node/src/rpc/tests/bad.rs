@@ -90,7 +90,7 @@ fn parameters_of_any_kind_are_answered() {
         serde_json::from_str(&deep).unwrap(),
     ];
     let methods =
-        super::methods::all(super::Node::new(server.ledger.clone(), server.status.clone()));
+        super::methods::all(super::Node::new(server.ledger.clone(), server.status.clone(), None));
     let mut names: Vec<&str> = methods.method_names().collect();
     names.sort_unstable();
     assert!(names.len() > 40, "{names:?}");

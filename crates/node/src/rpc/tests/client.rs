@@ -10,17 +10,28 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    pub(super) head: String,
     pub(super) body: String,
 }
 
 /// Posts a body on a connection of its own.
 pub(super) fn post(socket: &Path, body: &[u8]) -> Answer {
-    let mut stream = UnixStream::connect(socket).unwrap();
     let head = format!(
         "POST / HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
+    exchange(socket, &head, body)
+}
+
+/// Gets a page on a connection of its own.
+pub(super) fn get(socket: &Path, path: &str) -> Answer {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+    exchange(socket, &head, &[])
+}
+
+fn exchange(socket: &Path, head: &str, body: &[u8]) -> Answer {
+    let mut stream = UnixStream::connect(socket).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
     // The server may answer and close before it has read everything.
     let _cut_off = stream.write_all(body);
@@ -29,7 +40,7 @@ pub(super) fn post(socket: &Path, body: &[u8]) -> Answer {
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).unwrap_or("0").parse().unwrap();
-    Answer { status, body: body.to_owned() }
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 /// Posts JSON; answers JSON.

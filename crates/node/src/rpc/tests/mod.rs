@@ -2,6 +2,7 @@
 
 mod bad;
 mod client;
+mod pages;
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -36,7 +37,7 @@ impl Server {
         let status = StatusBoard::new(identity, StatusTip::default());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rpc.sock");
-        let running = serve(&path, ledger.clone(), status.clone()).unwrap();
+        let running = serve(&path, ledger.clone(), status.clone(), None).unwrap();
         Self { ledger, status, rich, directory, running }
     }
 
@@ -396,13 +397,13 @@ fn the_socket_is_private_and_goes_with_the_server() {
     // What a killed process leaves is replaced; what is not a socket is not.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(path.exists());
-    let again = serve(&path, ledger.clone(), status.clone()).unwrap();
+    let again = serve(&path, ledger.clone(), status.clone(), None).unwrap();
     assert_eq!(client::call(&path, "net_version", json!([])), Ok(json!("1337")));
     drop(again);
     std::fs::write(&path, "precious").unwrap();
-    let error = serve(&path, ledger.clone(), status.clone()).unwrap_err();
+    let error = serve(&path, ledger.clone(), status.clone(), None).unwrap_err();
     assert!(error.to_string().ends_with("is in the way of the socket and is not one"), "{error}");
     let long = directory.path().join("x".repeat(120)).join("rpc.sock");
-    let error = serve(&long, ledger, status).unwrap_err();
+    let error = serve(&long, ledger, status, None).unwrap_err();
     assert!(error.to_string().contains("more than the 107"), "{error}");
 }
