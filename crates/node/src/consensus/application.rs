@@ -65,6 +65,7 @@ impl<L: Ledger> ChainApplication<L> {
     }
 
     /// The same, telling there why a block is not voted on.
+    #[must_use]
     pub fn telling(self, diagnosis: Diagnosis) -> Self {
         Self { diagnosis, ..self }
     }

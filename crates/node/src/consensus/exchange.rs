@@ -306,10 +306,10 @@ where
             }
         }
         let stamps = announcement.question.map(|question| Stamps {
-            asked_us: question.asked_us,
-            received_us: question.received_us,
-            answered_us: announcement.sent_us,
-            heard_us,
+            asked: question.asked_us,
+            received: question.received_us,
+            answered: announcement.sent_us,
+            heard: heard_us,
         });
         self.status.diagnosis().heard(&key_bytes(&peer), stamps, heard_us / 1_000);
         let first = self.heard.note(&peer, announcement.height, proven);

@@ -15,13 +15,13 @@ const LONGEST_US: i64 = 60_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamps {
     /// Sent, by the asker's clock.
-    pub asked_us: u64,
+    pub asked: u64,
     /// Received, by the answerer's clock.
-    pub received_us: u64,
+    pub received: u64,
     /// The answer sent, by the answerer's clock.
-    pub answered_us: u64,
+    pub answered: u64,
     /// The answer received, by the asker's clock.
-    pub heard_us: u64,
+    pub heard: u64,
 }
 
 impl Stamps {
@@ -29,8 +29,8 @@ impl Stamps {
     /// the stamps are none of an exchange.
     fn measure(&self) -> Option<(u64, i64)> {
         let signed = |us: u64| i64::try_from(us).ok();
-        let (asked, received) = (signed(self.asked_us)?, signed(self.received_us)?);
-        let (answered, heard) = (signed(self.answered_us)?, signed(self.heard_us)?);
+        let (asked, received) = (signed(self.asked)?, signed(self.received)?);
+        let (answered, heard) = (signed(self.answered)?, signed(self.heard)?);
         let round_trip = (heard - asked).checked_sub(answered.checked_sub(received)?)?;
         let offset = (received - asked).checked_add(answered - heard)? / 2;
         if answered < received || heard < asked || round_trip > LONGEST_US {
@@ -84,8 +84,8 @@ mod tests {
     use super::*;
 
     fn check(stamps: [u64; 4], expect: Option<(u64, i64)>) {
-        let [asked_us, received_us, answered_us, heard_us] = stamps;
-        let stamps = Stamps { asked_us, received_us, answered_us, heard_us };
+        let [asked, received, answered, heard] = stamps;
+        let stamps = Stamps { asked, received, answered, heard };
         assert_eq!(stamps.measure(), expect, "{stamps:?}");
     }
 
@@ -115,12 +115,7 @@ mod tests {
         assert_eq!((samples.round_trip_us(), samples.offset_us()), (None, None));
         for round in 0..20_u64 {
             let late = if round == 17 { 5_000_000 } else { 0 };
-            samples.add(Stamps {
-                asked_us: 100,
-                received_us: 110,
-                answered_us: 110,
-                heard_us: 120 + late,
-            });
+            samples.add(Stamps { asked: 100, received: 110, answered: 110, heard: 120 + late });
         }
         assert_eq!(samples.count(), KEPT);
         assert_eq!((samples.round_trip_us(), samples.offset_us()), (Some(20), Some(0)));

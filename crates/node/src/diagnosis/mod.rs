@@ -273,7 +273,7 @@ impl Diagnosis {
         let mut seen = self.lock();
         let Some(node) = seen.nodes.get_mut(node) else { return };
         node.heard_at_ms = Some(at_ms);
-        if let Some(stamps) = stamps.filter(|stamps| node.asked_us == Some(stamps.asked_us)) {
+        if let Some(stamps) = stamps.filter(|stamps| node.asked_us == Some(stamps.asked)) {
             node.asked_us = None;
             node.clocks.add(stamps);
         }

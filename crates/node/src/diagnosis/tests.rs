@@ -236,11 +236,11 @@ fn clocks_beyond_the_drift_are_named() {
         for (peer, offset) in (2..).zip(offsets) {
             let at = |us: i64| u64::try_from(10_000_000 + us).expect("positive");
             scene.diagnosis().asked(&key(peer), at(0));
-            let (received_us, answered_us) = (at(offset + 10), at(offset + 20));
-            let stamps = Stamps { asked_us: at(0), received_us, answered_us, heard_us: at(30) };
+            let (received, answered) = (at(offset + 10), at(offset + 20));
+            let stamps = Stamps { asked: at(0), received, answered, heard: at(30) };
             scene.diagnosis().heard(&key(peer), Some(stamps), 10_000);
             // It answers a question that nobody asked.
-            let forged = Stamps { asked_us: at(1), ..stamps };
+            let forged = Stamps { asked: at(1), ..stamps };
             scene.diagnosis().heard(&key(peer), Some(forged), 10_000);
             let samples = scene.diagnosis().lock().nodes[&key(peer)].clocks.count();
             assert_eq!(samples, 1);

@@ -126,7 +126,7 @@ fn no_quorum(report: &Report, status: &Status) -> Option<NoBlock> {
         reason.push_str("; missing: ");
         reason.push_str(&names.join(", "));
     }
-    // The quorum was lost with the one of them that went last but those that may be missing.
+    // So many may be missing; with the next one that went the quorum was lost.
     let mut since: Vec<u64> = missing.iter().map(|(_, missing)| missing.since_ms).collect();
     since.sort_unstable();
     let since_ms = since.get(all.saturating_sub(needed)).copied();

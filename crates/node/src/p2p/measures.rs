@@ -3,12 +3,15 @@
 //! Messages sent, received and refused for each peer and channel, handshakes refused, peers cut off:
 //! a few lines for each peer, read when somebody asks.
 
+use std::fmt::{self, Write as _};
+
 /// What the library's own names begin with, and ours.
 const OWN: &str = "p2p_";
 const OURS: &str = "windlass_p2p_";
 
-/// The lines that are about p2p, of all that the runtime measures. The library writes the OpenMetrics
-/// format, where a counter's name has no `_total` but its values' names do; in Prometheus' both have.
+/// The lines that are about p2p, of all that the runtime measures. The library writes the format of
+/// `OpenMetrics`, where a counter's name has no `_total` and its values' names do; in Prometheus' both
+/// have.
 pub fn measurements(all: &str) -> String {
     let mut text = String::new();
     let mut help = None;
@@ -21,9 +24,9 @@ pub fn measurements(all: &str) -> String {
             let Some(stem) = name.strip_prefix(OWN) else { continue };
             let total = if kind == "counter" { "_total" } else { "" };
             if let Some((_, words)) = help.take().filter(|(named, _)| *named == name) {
-                text.push_str(&format!("# HELP {OURS}{stem}{total} {words}\n"));
+                write(&mut text, format_args!("# HELP {OURS}{stem}{total} {words}\n"));
             }
-            text.push_str(&format!("# TYPE {OURS}{stem}{total} {kind}\n"));
+            write(&mut text, format_args!("# TYPE {OURS}{stem}{total} {kind}\n"));
         } else if let Some(rest) = line.strip_prefix(OWN) {
             text.push_str(OURS);
             text.push_str(rest);
@@ -31,6 +34,10 @@ pub fn measurements(all: &str) -> String {
         }
     }
     text
+}
+
+fn write(text: &mut String, line: fmt::Arguments<'_>) {
+    text.write_fmt(line).expect("a string takes whatever is written to it");
 }
 
 #[cfg(test)]

