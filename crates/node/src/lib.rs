@@ -14,6 +14,7 @@ pub mod rpc;
 pub mod run;
 pub mod seam;
 pub mod status;
+pub mod succession;
 
 #[cfg(test)]
 mod testing;

@@ -235,7 +235,7 @@ fn put_logs(batch: &mut Batch, number: u64, receipts: &[Receipt]) {
     }
 }
 
-fn put_state(batch: &mut Batch, changes: &Changes) {
+pub(super) fn put_state(batch: &mut Batch, changes: &Changes) {
     for (address, change) in &changes.accounts {
         match &change.after {
             Some(account) => batch.put(keys::account(address), encode_account(account)),

@@ -6,7 +6,9 @@
 //! view (layers and a snapshot of the store) under a short lock and then run without any.
 
 mod evidence;
+mod export;
 mod finalize;
+mod found;
 mod logs;
 mod produce;
 mod prove;
@@ -23,6 +25,8 @@ use alloy_primitives::{Address, B256, Bytes, Sealed, U256};
 use alloy_rlp::Decodable;
 
 pub use self::evidence::{Evidence, MAX_EVIDENCE};
+pub use self::export::{ExportPage, ExportPageError};
+pub use self::found::{FoundError, found};
 pub use self::prove::ProveError;
 pub(crate) use self::read::stored_block;
 pub use self::types::{
@@ -78,6 +82,7 @@ impl Chain {
         // Block 0 commits to the document: a ledger that has it needs no state made anew.
         let stored = match stored_genesis(&store)? {
             Some(block) if block.header().extra_data[..] == genesis.document_hash()[..] => block,
+            None if genesis.predecessor.is_some() => return Err(ChainError::Unfounded),
             Some(_) | None => {
                 return Self::open_with(store, rules, &genesis.block(), &genesis.accounts());
             }

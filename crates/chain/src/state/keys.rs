@@ -63,6 +63,11 @@ pub(crate) fn account(address: &Address) -> Vec<u8> {
     joined(b'a', &[address.as_slice()])
 }
 
+/// All accounts: the first key and the one after the last.
+pub(crate) fn accounts() -> (Vec<u8>, Vec<u8>) {
+    prefix(vec![b'a'])
+}
+
 pub(crate) fn slot(address: &Address, slot: &U256) -> Vec<u8> {
     joined(b's', &[address.as_slice(), &slot.to_be_bytes::<32>()])
 }

@@ -6,4 +6,5 @@ mod disk;
 mod ledger;
 mod parameters;
 mod power;
+mod recovery;
 mod validators;

@@ -59,6 +59,7 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
         alloc: BTreeMap::new(),
         governance: Governance::default(),
         permissions: Permissions::default(),
+        predecessor: None,
         members: vec![Member {
             organization: "acme".to_owned(),
             endpoint: String::new(),
@@ -86,6 +87,7 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
                 listen: addresses[index],
                 addresses: peers.clone(),
                 bootstrap: Vec::new(),
+                export: None,
             };
             let config = toml::to_string(&config).expect("it is serialisable");
             fs::write(files.join("node.toml"), config).expect("a file");

@@ -54,6 +54,7 @@ fn run(
         listen: peers[index].address,
         addresses: peers.to_vec(),
         bootstrap: Vec::new(),
+        export: None,
     };
     let directory = directory.join(index.to_string());
     std::fs::create_dir_all(&directory).expect("a directory");
