@@ -17,6 +17,7 @@ export type {
   PlatformStatus,
   Problem,
   Reason,
+  Recovered,
   ReleaseReceipt,
   Step,
 } from "./schema";

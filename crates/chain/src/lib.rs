@@ -16,9 +16,11 @@ mod block;
 mod chain;
 pub mod contain;
 mod execute;
+pub mod export;
 pub mod genesis;
 pub mod governance;
 mod receipt;
+pub mod recovery;
 mod rules;
 pub mod state;
 pub mod store;
@@ -26,8 +28,9 @@ pub mod sync;
 
 pub use block::{Block, DecodeError, EXTRA_DATA_VERSION, ExtraData, timestamp_ms};
 pub use chain::{
-    At, Attributes, BlockRef, Built, Chain, ChainError, Evidence, Filter, InvalidBlock, LogEntry,
-    LogsError, MAX_EVIDENCE, ProveError, Skipped, Tip, TransactionLocation, ValidateError,
+    At, Attributes, BlockRef, Built, Chain, ChainError, Evidence, ExportPage, ExportPageError,
+    Filter, FoundError, InvalidBlock, LogEntry, LogsError, MAX_EVIDENCE, ProveError, Skipped, Tip,
+    TransactionLocation, ValidateError, found,
 };
 pub use execute::{
     CallError, CallLimits, CallOutcome, CallRequest, CallResult, EstimateError, NoSenders, Senders,

@@ -3,13 +3,14 @@
 //! Loopback speaks plain HTTP: for such URLs no certificate store is loaded, which would be most of
 //! a short command's time. Every POST carries an `Idempotency-Key`.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use reqwest::{Method, Response, StatusCode, redirect};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
 use windlass_model::{
     ErrorCode, OperationId, Problem,
     api::{Accepted, ApplyPlan, LoginLink, Organization, Page, PlatformStatus},
@@ -19,6 +20,7 @@ use windlass_model::{
         PermittedAccount, Proposal, ProposalRequest, VoteRequest,
     },
     network::{Network, Node, NodesRequest, Operation},
+    recovery::{RecoverySignature, SignRecovery},
     spec::Manifest,
 };
 
@@ -31,6 +33,9 @@ use crate::{
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an answer may take beyond what was asked to be waited for.
 const ANSWER: Duration = Duration::from_secs(30);
+
+/// How much of a file is sent at a time.
+const PIECE_BYTES: usize = 1 << 18;
 
 /// A platform that commands are sent to.
 #[derive(Debug)]
@@ -236,6 +241,49 @@ impl Client {
         Ok(response.bytes_stream().map(move |chunk| chunk.map_err(|error| lost(&url, &error))))
     }
 
+    /// The whole state of a network, as it comes.
+    pub(crate) async fn export(
+        &self,
+        network: &str,
+    ) -> Outcome<impl Stream<Item = Outcome<Bytes>> + use<>> {
+        let path = self.of_network(network, "/export");
+        let response = self.answer(self.request(Method::GET, &path)).await?;
+        let url = self.platform.url.clone();
+        Ok(response.bytes_stream().map(move |chunk| chunk.map_err(|error| lost(&url, &error))))
+    }
+
+    pub(crate) async fn sign_recovery(
+        &self,
+        network: &str,
+        request: &SignRecovery,
+    ) -> Outcome<RecoverySignature> {
+        let path = self.of_network(network, "/recovery/signatures");
+        self.send(Method::POST, &path, Some(request)).await
+    }
+
+    /// Sends a recovery file in one line, and behind it an export.
+    pub(crate) async fn recover(
+        &self,
+        network: &str,
+        (recovery, export): (String, &Path),
+        force: bool,
+    ) -> Outcome<Accepted> {
+        let path = self.of_network(network, &format!("/recovery?force={force}"));
+        let key = hex::encode(environment::entropy::<16>()?);
+        let file = tokio::fs::File::open(export).await.map_err(|error| {
+            problem(
+                ErrorCode::InvalidRequest,
+                format!("cannot read {}: {error}", export.display()),
+                "name a file that is there and may be read",
+            )
+        })?;
+        let first = stream::once(async move { Ok(Bytes::from(recovery + "\n")) });
+        let body = reqwest::Body::wrap_stream(first.chain(pieces(file)));
+        let request = self.request(Method::POST, &path).header("Idempotency-Key", key);
+        let request = request.header("Content-Type", "application/x-ndjson").body(body);
+        read(self.answer(request).await?).await
+    }
+
     /// Ends the platform's process, and the gateway's if asked.
     pub(crate) async fn shut_down(
         &self,
@@ -341,6 +389,16 @@ impl Client {
             "check the URL; a proxy in between may have answered",
         )
     }
+}
+
+/// A file in pieces.
+fn pieces(file: tokio::fs::File) -> impl Stream<Item = std::io::Result<Bytes>> {
+    stream::try_unfold(file, |mut file| async move {
+        let mut piece = vec![0; PIECE_BYTES];
+        let read = file.read(&mut piece).await?;
+        piece.truncate(read);
+        Ok((read > 0).then(|| (Bytes::from(piece), file)))
+    })
 }
 
 async fn read<T: DeserializeOwned>(response: Response) -> Outcome<T> {

@@ -36,7 +36,9 @@ pub(crate) fn steps_of(kind: OperationKind) -> &'static [&'static str] {
     match kind {
         OperationKind::Create => &[KEYS, GENESIS, PROCESSES, PEERS, TEST, ENDPOINT],
         OperationKind::Stop => &[ENDPOINT, PROCESSES],
-        OperationKind::Start | OperationKind::Update => &[PROCESSES, PEERS, ENDPOINT],
+        OperationKind::Start | OperationKind::Update | OperationKind::Recover => {
+            &[PROCESSES, PEERS, ENDPOINT]
+        }
         OperationKind::Destroy => &[ENDPOINT, PROCESSES, KEYS, RECORDS],
         OperationKind::Propose
         | OperationKind::Vote
@@ -61,6 +63,7 @@ pub(crate) fn action_of(kind: OperationKind) -> &'static str {
         OperationKind::RemoveNode => "network.remove_node",
         OperationKind::AddObserver => "network.add_observer",
         OperationKind::RemoveObserver => "network.remove_observer",
+        OperationKind::Recover => "network.recover",
     }
 }
 

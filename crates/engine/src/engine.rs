@@ -12,7 +12,7 @@ use windlass_model::{
     workload::{Desired, Workload},
 };
 
-use crate::{EngineError, governance::Governance};
+use crate::{EngineError, governance::Governance, recovery::Recovery};
 
 /// Signs a 32-byte hash with a secp256k1 key: r ‖ s ‖ recovery id (0 or 1).
 pub type Sign<'a> = dyn Fn([u8; 32]) -> [u8; 65] + 'a;
@@ -79,6 +79,15 @@ pub struct PeerAddress {
     pub address: SocketAddr,
 }
 
+/// What a network began with that follows another one.
+#[derive(Clone, Copy, Debug)]
+pub struct Succession<'a> {
+    /// The recovery file that members signed.
+    pub recovery: &'a str,
+    /// Where the export of the network before is.
+    pub export: &'a Path,
+}
+
 /// What a node's workload is made from.
 #[derive(Clone, Debug)]
 pub struct NodeInput<'a> {
@@ -104,6 +113,8 @@ pub struct NodeInput<'a> {
     pub addresses: &'a [PeerAddress],
     /// The nodes that one which was added later dials until it has caught up.
     pub bootstrap: &'a [PeerAddress],
+    /// What the network began with, if it follows another one after a recovery.
+    pub succession: Option<Succession<'a>>,
     /// The spec.
     pub spec: &'a NetworkSpec,
     /// Whether the process should be there.
@@ -261,4 +272,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
 
     /// How members govern a network of this engine; `None` if they don't.
     fn governance(&self) -> Option<&dyn Governance>;
+
+    /// How a network of this engine begins anew with its own state; `None` if it can't.
+    fn recovery(&self) -> Option<&dyn Recovery>;
 }

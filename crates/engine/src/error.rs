@@ -17,6 +17,12 @@ pub enum EngineError {
     /// A node's configuration cannot be written.
     #[error("the node's configuration cannot be written as TOML")]
     Configuration(#[source] toml::ser::Error),
+    /// An export does not hold.
+    #[error("the export does not hold")]
+    Export(#[source] windlass_chain::export::ExportError),
+    /// A recovery file is none, or does not fit.
+    #[error("the recovery file does not hold")]
+    Recovery(#[source] windlass_chain::recovery::RecoveryError),
     /// A node answered something that the engine cannot read.
     #[error("the node's answer to {method} cannot be read: {reason}")]
     Answer {

@@ -11,10 +11,11 @@
 mod engine;
 mod error;
 pub mod governance;
+pub mod recovery;
 pub mod windlass;
 
 pub use engine::{
     Engine, GenesisFile, GenesisInput, MemberKeys, NodeInput, NodeReport, PeerAddress, RpcRequest,
-    Seat, Sign, TestTransaction, ValidatorKeys,
+    Seat, Sign, Succession, TestTransaction, ValidatorKeys,
 };
 pub use error::EngineError;

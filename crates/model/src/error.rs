@@ -180,6 +180,12 @@ codes! {
     ProofInvalid = ("proof_invalid", 422, "the proof does not hold", Input);
     /// The network's chain has nothing that could be proven, or the node asked can't prove it yet.
     NotProvable = ("not_provable", 404, "there is nothing to prove", Absent);
+    /// An export does not hold, or is another network's.
+    ExportInvalid = ("export_invalid", 422, "the export does not hold", Input);
+    /// A recovery file is none, or not of this network and export.
+    RecoveryInvalid = ("recovery_invalid", 422, "the recovery file does not hold", Input);
+    /// Too few members agreed, or nothing is lost.
+    RecoveryRefused = ("recovery_refused", 409, "the network is not to be recovered", Conflict);
     /// A defect of the platform.
     Internal = ("internal", 500, "an internal error", Failed);
 }

@@ -14,6 +14,7 @@ pub mod name;
 pub mod network;
 pub mod read;
 pub mod receipt;
+pub mod recovery;
 pub mod route;
 pub mod spec;
 pub mod workload;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ErrorCode, Name, NetworkId, NodeId, OperationId, OrganizationId, governance::BallotOutcome,
-    receipt::ReleaseReceipt, spec::NetworkSpec,
+    receipt::ReleaseReceipt, recovery::Recovered, spec::NetworkSpec,
 };
 
 /// Where in its life a network is.
@@ -247,6 +247,9 @@ pub struct Network {
     pub nodes: Vec<Node>,
     /// The evidence of the last time that it became usable from nothing.
     pub evidence: Option<Evidence>,
+    /// What it began with, if it began anew after a recovery.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recovered: Option<Box<Recovered>>,
     /// The operation that is under way.
     pub operation: Option<OperationId>,
     /// When it was declared, Unix milliseconds.
@@ -281,6 +284,8 @@ pub enum OperationKind {
     AddObserver,
     /// Has a member take back that a node is its observer.
     RemoveObserver,
+    /// Has a network begin anew with its own state.
+    Recover,
 }
 
 /// Nodes that a network is to have besides those that it has.

@@ -36,6 +36,9 @@ pub struct NodeConfig {
     pub vault: PathBuf,
     /// Where peers reach this node; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// The export of the predecessor, if the genesis has one: where the ledger begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<PathBuf>,
     /// Where nodes are reached, whatever the chain says. Who is let in, the chain alone says.
     #[serde(default)]
     pub addresses: Vec<Peer>,

@@ -15,6 +15,7 @@ pub mod rpc;
 pub mod run;
 pub mod seam;
 pub mod status;
+pub mod succession;
 pub mod sync;
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ pub(crate) fn genesis(fees: Fees, rich: &[Address]) -> Genesis {
         alloc: alloc.collect::<BTreeMap<_, _>>(),
         governance: Governance::default(),
         permissions: Permissions::default(),
+        predecessor: None,
         members: vec![Member {
             organization: "acme".to_owned(),
             endpoint: String::new(),

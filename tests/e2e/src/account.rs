@@ -71,13 +71,20 @@ impl Account {
             input: call.input,
             access_list: AccessList::default(),
         };
-        let message = Message::from_digest(transaction.signature_hash().0);
-        let signed = SECP256K1.sign_ecdsa_recoverable(message, &self.key);
-        let (recovery, bytes) = signed.serialize_compact();
-        let odd = i32::from(recovery) & 1 == 1;
-        let signature = Signature::from_bytes_and_parity(&bytes, odd);
+        let signature = self.signature(transaction.signature_hash().0);
         let envelope = TxEnvelope::from(transaction.into_signed(signature));
         format!("0x{}", hex::encode(envelope.encoded_2718()))
+    }
+
+    /// A signature of 32 bytes: r, s and v as `0x` hex.
+    pub fn sign_digest(&self, digest: [u8; 32]) -> String {
+        format!("0x{}", hex::encode(self.signature(digest).as_bytes()))
+    }
+
+    fn signature(&self, digest: [u8; 32]) -> Signature {
+        let signed = SECP256K1.sign_ecdsa_recoverable(Message::from_digest(digest), &self.key);
+        let (recovery, bytes) = signed.serialize_compact();
+        Signature::from_bytes_and_parity(&bytes, i32::from(recovery) & 1 == 1)
     }
 
     /// Sends a transaction; its hash, once the network has acknowledged it. What was refused

@@ -1,8 +1,9 @@
 // What was declared, as a table to read and a file to apply.
-import type { Network } from "../../api/types";
+import type { Network, Recovered } from "../../api/types";
 import { formatDuration, formatNumber, formatWei, plural } from "../../lib/format";
 import { toToml } from "../../lib/manifest";
 import { CliLine, CodeBlock, Hash } from "../../ui/copy";
+import { Age } from "../../ui/time";
 
 export function SpecTab({ network }: { network: Network }) {
   const file = `${network.name}.toml`;
@@ -22,6 +23,17 @@ export function SpecTab({ network }: { network: Network }) {
   );
 }
 
+/** That the network began anew is said wherever its genesis is. */
+function RecoveredText({ recovered }: { recovered: Recovered }) {
+  return (
+    <>
+      <Age atMs={recovered.at_ms} />, with the state of <Hash value={recovered.predecessor} what="genesis hash of the network before" /> after
+      block <span className="number">{formatNumber(recovered.block.number)}</span>; {recovered.signed_by.join(", ")} signed, of{" "}
+      {plural(recovered.members, "member")}
+    </>
+  );
+}
+
 function SpecPairs({ network }: { network: Network }) {
   const { spec } = network;
   const fees = spec.fees.policy === "free" ? "free" : `EIP-1559, at least ${formatWei(String(spec.fees.floor_wei ?? 1e9))} per gas`;
@@ -30,6 +42,9 @@ function SpecPairs({ network }: { network: Network }) {
     ["Kind", spec.kind],
     ["Chain id", <span className="number">{spec.chain_id}</span>],
     ["Genesis", network.genesis_hash ? <Hash value={network.genesis_hash} what="genesis hash" long /> : "not made yet"],
+    ...(network.recovered
+      ? [["Recovered", <RecoveredText recovered={network.recovered} />] as const]
+      : []),
     ["Members", spec.members.map((member) => `${member.organization} (${plural(member.validators, "validator")})`).join(", ")],
     ["Gas limit of a block", `${formatNumber(spec.gas_limit)} gas`],
     ["Gas cap of a transaction", `${formatNumber(spec.transaction_gas_cap)} gas`],

@@ -6,7 +6,9 @@
 //! view (layers and a snapshot of the store) under a short lock and then run without any.
 
 mod evidence;
+mod export;
 mod finalize;
+mod found;
 mod logs;
 mod produce;
 mod prove;
@@ -24,7 +26,9 @@ use alloy_primitives::{Address, B256, Bytes, Sealed, U256};
 use alloy_rlp::Decodable;
 
 pub use self::evidence::{Evidence, MAX_EVIDENCE};
+pub use self::export::{ExportPage, ExportPageError};
 pub(crate) use self::finalize::{put_block, put_logs, put_state, touched};
+pub use self::found::{FoundError, found};
 pub use self::prove::ProveError;
 pub(crate) use self::prove::Shown;
 pub(crate) use self::read::stored_block;
@@ -82,6 +86,7 @@ impl Chain {
         // Block 0 commits to the document: a ledger that has it needs no state made anew.
         let stored = match stored_genesis(&store)? {
             Some(block) if block.header().extra_data[..] == genesis.document_hash()[..] => block,
+            None if genesis.predecessor.is_some() => return Err(ChainError::Unfounded),
             Some(_) | None => {
                 return Self::open_with(store, rules, &genesis.block(), &genesis.accounts());
             }

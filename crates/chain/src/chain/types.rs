@@ -143,6 +143,9 @@ pub enum ChainError {
         /// What was asked for.
         expected: B256,
     },
+    /// The network begins with the state of another one, which the store hasn't got.
+    #[error("the network begins with the state of another one: load the export of that first")]
+    Unfounded,
     /// The store is of a newer format.
     #[error("the database has format {found}, this program knows up to {known}; use a newer one")]
     NewerFormat {

@@ -15,7 +15,7 @@ pub(super) fn encode(genesis: &Genesis) -> Vec<u8> {
         .map(|(address, account)| (format!("{address:#x}"), encode_account(account)))
         .collect();
     let members: Vec<Value> = genesis.members.iter().map(encode_member).collect();
-    let document = json!({
+    let mut document = json!({
         "version": VERSION,
         "chain_id": genesis.chain_id,
         "timestamp": genesis.timestamp,
@@ -36,6 +36,9 @@ pub(super) fn encode(genesis: &Genesis) -> Vec<u8> {
         "permissions": encode_permissions(&genesis.permissions),
         "members": members,
     });
+    if let Some(predecessor) = &genesis.predecessor {
+        document["predecessor"] = predecessor.encode();
+    }
     let mut out = String::new();
     write(&document, &mut out);
     out.into_bytes()

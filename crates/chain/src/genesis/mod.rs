@@ -8,10 +8,15 @@
 //! The system contracts that Ethereum's newest rules call in every block (EIP-2935, 4788, 7002 and
 //! 7251) are part of the state of every network and need not be named in `alloc`; and so is the
 //! governance contract ([`crate::governance`]), made from the members and the parameters.
+//!
+//! A network that begins with the state of another one ([`crate::recovery`]) names it as its
+//! `predecessor`. Then the state is that network's, by its root, and `alloc` is empty: members and
+//! parameters say what that state has, so that whoever reads the document alone sees who votes.
 
 mod canonical;
 mod json;
 mod parse;
+mod predecessor;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -28,6 +33,7 @@ use crate::block::Block;
 use crate::governance;
 use crate::state::Account;
 
+pub use self::predecessor::Predecessor;
 pub(crate) use self::system::BEACON_REQUEST_CONTRACTS;
 
 /// The version of the document's format; 1 had no governance.
@@ -60,6 +66,8 @@ pub struct Genesis {
     pub governance: Governance,
     /// Who may send and deploy.
     pub permissions: Permissions,
+    /// The network whose state this one begins with.
+    pub predecessor: Option<Predecessor>,
     /// The organizations and their validators.
     pub members: Vec<Member>,
 }
@@ -197,6 +205,9 @@ impl Genesis {
         if let Fees::Eip1559 { floor_wei } = self.fees {
             at_least("fees.floor_wei", floor_wei, 0)?;
         }
+        if let Some(predecessor) = &self.predecessor {
+            return predecessor.validate(self);
+        }
         self.validate_alloc()?;
         self.validate_members()?;
         governance::account(self).map(drop).map_err(|reason| {
@@ -284,6 +295,8 @@ impl Genesis {
 
     /// All accounts that exist from the beginning, the contracts that every network has among them.
     ///
+    /// Those of a network with a predecessor are not here: they are in its export.
+    ///
     /// # Panics
     /// If the document is not valid.
     pub fn accounts(&self) -> BTreeMap<Address, GenesisAccount> {
@@ -307,7 +320,7 @@ impl Genesis {
             parent_hash: B256::ZERO,
             ommers_hash: EMPTY_OMMER_ROOT_HASH,
             beneficiary: Address::ZERO,
-            state_root: state_root(&self.accounts()),
+            state_root: self.state_root(),
             transactions_root: EMPTY_ROOT_HASH,
             receipts_root: EMPTY_ROOT_HASH,
             difficulty: U256::ZERO,
@@ -326,6 +339,13 @@ impl Genesis {
         };
         let body = BlockBody { withdrawals: Some(Vec::new().into()), ..BlockBody::default() };
         Block::new(alloy_consensus::Block { header, body })
+    }
+
+    fn state_root(&self) -> B256 {
+        match &self.predecessor {
+            Some(predecessor) => predecessor.state_root,
+            None => state_root(&self.accounts()),
+        }
     }
 
     /// The hash of the genesis block: THE hash of the network.

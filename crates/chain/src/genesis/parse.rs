@@ -9,8 +9,8 @@ use crate::governance::contract_hash;
 
 use super::json::{Field, Json};
 use super::{
-    Fees, Genesis, GenesisAccount, GenesisError, Governance, Member, Permissions, SignatureScheme,
-    VERSION, Validator,
+    Fees, Genesis, GenesisAccount, GenesisError, Governance, Member, Permissions, Predecessor,
+    SignatureScheme, VERSION, Validator,
 };
 
 pub(super) fn document(bytes: &[u8]) -> Result<Genesis, GenesisError> {
@@ -36,6 +36,7 @@ pub(super) fn document(bytes: &[u8]) -> Result<Genesis, GenesisError> {
         alloc: alloc(object.required("alloc")?)?,
         governance: governance(object.required("governance")?)?,
         permissions: permissions(object.required("permissions")?)?,
+        predecessor: object.optional("predecessor").map(Predecessor::parse).transpose()?,
         members: object
             .required("members")?
             .list()?
@@ -73,8 +74,7 @@ fn fees(field: Field) -> Result<Fees, GenesisError> {
 fn governance(field: Field) -> Result<Governance, GenesisError> {
     let mut object = field.object()?;
     let contract = object.required("contract")?;
-    let hash: B256 = prefixed(&contract, contract.text()?, "a hash of 32 bytes")?;
-    if hash != contract_hash() {
+    if hash(&contract)? != contract_hash() {
         return Err(contract.wrong("is a contract that this program does not have"));
     }
     let governance = Governance {
@@ -109,6 +109,10 @@ fn accounts(field: Field) -> Result<BTreeSet<Address>, GenesisError> {
         }
     }
     Ok(accounts)
+}
+
+pub(super) fn hash(field: &Field) -> Result<B256, GenesisError> {
+    prefixed(field, field.text()?, "a hash of 32 bytes")
 }
 
 fn address(field: &Field) -> Result<Address, GenesisError> {

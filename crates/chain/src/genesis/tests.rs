@@ -54,6 +54,7 @@ fn document() -> Genesis {
         ]),
         governance: Governance::default(),
         permissions: Permissions::default(),
+        predecessor: None,
         members: vec![Member {
             organization: "acme \"ünïon\"".to_owned(),
             endpoint: "https://acme.example".to_owned(),

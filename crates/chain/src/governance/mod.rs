@@ -6,6 +6,7 @@
 
 pub mod abi;
 mod decision;
+mod offline;
 mod parameters;
 mod roster;
 
@@ -31,6 +32,7 @@ use self::abi::Governance::{
 use self::abi::{MemberRefusals, NodeRefusals, ParameterRefusals};
 pub use self::decision::Decision;
 pub(crate) use self::decision::Questions;
+pub(crate) use self::offline::ask;
 pub(crate) use self::parameters::InForce;
 pub use self::parameters::{Decided, Parameters, Permission};
 pub use self::roster::{NodeRole, RosterNode, observers_call, read_roster, validators_call};

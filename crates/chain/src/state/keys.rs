@@ -81,6 +81,11 @@ pub(crate) fn hashed_account(address: &B256) -> Vec<u8> {
     joined(b'a', &[address.as_slice()])
 }
 
+/// All accounts: the first key and the one after the last.
+pub(crate) fn all_accounts() -> (Vec<u8>, Vec<u8>) {
+    prefix(vec![b'a'])
+}
+
 /// The accounts of a part of the trie, both ends in it: the first key and the one after the last.
 pub(crate) fn accounts(from: &B256, to: &B256) -> (Vec<u8>, Vec<u8>) {
     (hashed_account(from), joined(b'a', &[to.as_slice(), &[0]]))

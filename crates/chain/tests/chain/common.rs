@@ -37,6 +37,7 @@ pub(crate) fn genesis(fees: Fees) -> Genesis {
         ]),
         governance: Governance::default(),
         permissions: Permissions::default(),
+        predecessor: None,
         members: vec![Member {
             organization: "acme".to_owned(),
             endpoint: String::new(),

@@ -6,5 +6,6 @@ mod disk;
 mod ledger;
 mod parameters;
 mod power;
+mod recovery;
 mod sync;
 mod validators;

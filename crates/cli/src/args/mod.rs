@@ -4,6 +4,7 @@ mod action;
 mod governance;
 mod network;
 mod proof;
+mod recovery;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,9 @@ pub(crate) use network::{
     WaitArgs,
 };
 pub(crate) use proof::{GenesisArgs, ProofVerb, VerifyArgs};
+pub(crate) use recovery::{
+    AddSignatureArgs, ExportArgs, RecoverArgs, RecoveryFiles, RecoveryVerb, SignRecoveryArgs,
+};
 
 /// Declare, run, connect, prove and dismantle blockchain networks.
 ///

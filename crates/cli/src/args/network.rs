@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{GenesisArgs, GovernanceVerb};
+use super::{ExportArgs, GenesisArgs, GovernanceVerb, RecoverArgs, RecoveryVerb};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NetworkVerb {
@@ -35,6 +35,13 @@ pub(crate) enum NetworkVerb {
     Node(NodeVerb),
     /// Leave nothing of a network and print the receipt
     Destroy(DestroyArgs),
+    /// Write the whole state into a file, with the proof that it is final
+    Export(ExportArgs),
+    /// Agree on a new beginning where a majority's disks are lost
+    #[command(subcommand)]
+    Recovery(RecoveryVerb),
+    /// Have a network begin anew with the state of an export, as its members signed
+    Recover(RecoverArgs),
     #[command(flatten)]
     Govern(GovernanceVerb),
 }

@@ -60,6 +60,20 @@ pub(crate) fn network(network: &Network) -> String {
     if let Some(hash) = &network.genesis_hash {
         append(&mut text, format_args!("genesis     {hash}\n"));
     }
+    if let Some(recovered) = &network.recovered {
+        append(
+            &mut text,
+            format_args!(
+                "recovered   at Unix time {}, with the state of {} after block {}; {} of {} members \
+                 signed\n",
+                recovered.at_ms / 1_000,
+                recovered.predecessor,
+                recovered.block.number,
+                recovered.signed_by.len(),
+                recovered.members,
+            ),
+        );
+    }
     if let Some(tip) = &network.tip {
         append(&mut text, format_args!("tip         {} {}\n", tip.number, tip.hash));
     }

@@ -8,6 +8,7 @@ mod nodes;
 mod operation;
 mod platform;
 mod proof;
+mod recovery;
 pub(crate) mod verify;
 
 use std::time::Duration;
@@ -16,7 +17,7 @@ use windlass_model::{api::Accepted, network::OperationKind};
 
 pub(crate) use self::context::run as context;
 use crate::{
-    args::{Cli, Verb, WaitArgs},
+    args::{Cli, NetworkVerb, Verb, WaitArgs},
     client::Client,
     context as contexts,
     environment::Outcome,
@@ -32,6 +33,11 @@ pub(crate) struct Session {
 
 /// Carries out a verb on the platform that the command line names.
 pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<()> {
+    if let Verb::Network(NetworkVerb::Recovery(verb)) = &cli.verb
+        && let Some(outcome) = recovery::offline(verb, output)
+    {
+        return outcome;
+    }
     let platform = contexts::find(&cli.global)?;
     let session = Session { client: Client::new(platform, &cli.global.organization)?, output };
     match cli.verb {

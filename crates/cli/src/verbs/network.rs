@@ -7,7 +7,7 @@ use windlass_model::{
     spec::Manifest,
 };
 
-use super::{Session, governance, logs, nodes};
+use super::{Session, governance, logs, nodes, recovery};
 use crate::{
     args::{ApplyArgs, CreateArgs, DestroyArgs, NetworkVerb},
     environment::{Outcome, problem},
@@ -45,6 +45,9 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
         NetworkVerb::Genesis(args) => super::proof::genesis(session, args).await,
         NetworkVerb::Node(verb) => nodes::run(session, verb).await,
         NetworkVerb::Destroy(destroy) => self::destroy(session, destroy).await,
+        NetworkVerb::Export(args) => recovery::export(session, args).await,
+        NetworkVerb::Recovery(verb) => recovery::run(session, verb).await,
+        NetworkVerb::Recover(args) => recovery::recover(session, args).await,
         NetworkVerb::Govern(verb) => governance::run(session, verb).await,
     }
 }

@@ -7,11 +7,13 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use windlass_chain::{export::EXPORT_FORMAT, genesis::Genesis};
 use windlass_model::ErrorCode;
 use windlass_proof::{
     Checkpoint, Fact, MAX_DOCUMENT_BYTES, Proof, TransactionFact, TrustAnchor, Verified, verify,
 };
 
+use super::recovery;
 use crate::{
     args::VerifyArgs,
     environment::{Outcome, problem},
@@ -20,6 +22,9 @@ use crate::{
 };
 
 pub(crate) fn run(args: &VerifyArgs, output: Output) -> Outcome<()> {
+    if is_export(&args.file) {
+        return export(args, output);
+    }
     let anchor = anchor(args)?;
     let proof = Proof::from_json(&read(&args.file)?).map_err(|error| {
         problem(
@@ -46,6 +51,43 @@ pub(crate) fn run(args: &VerifyArgs, output: Output) -> Outcome<()> {
         })?;
     }
     output.result(&told(&verified), || text(&verified));
+    Ok(())
+}
+
+/// Whether a file begins as an export does.
+fn is_export(path: &Path) -> bool {
+    let start = format!("{{\"format\":\"{EXPORT_FORMAT}\"");
+    let mut found = vec![0; start.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut found));
+    read.is_ok() && found == start.as_bytes()
+}
+
+/// An export has its own genesis document: it has to be the one that is trusted.
+fn export(args: &VerifyArgs, output: Output) -> Outcome<()> {
+    let Some(path) = &args.genesis else {
+        return Err(problem(
+            ErrorCode::InvalidRequest,
+            "an export is verified from its genesis on, not from a checkpoint",
+            "give --genesis",
+        ));
+    };
+    let genesis = Genesis::parse(&read(path)?).map_err(|error| {
+        problem(
+            ErrorCode::InvalidRequest,
+            format!("{} is no genesis document: {}", path.display(), causes(&error)),
+            "get it with `windlass network genesis` from somebody you trust",
+        )
+    })?;
+    let exported = recovery::verified(&args.file)?;
+    let (found, expected) = (exported.verified.genesis, genesis.hash());
+    if found != expected {
+        return Err(problem(
+            ErrorCode::ExportInvalid,
+            format!("the export is of the network with genesis {found}, not {expected}"),
+            "see that the genesis document is this network's",
+        ));
+    }
+    output.result(&recovery::told(&exported), || recovery::text(&exported));
     Ok(())
 }
 
@@ -94,7 +136,7 @@ pub(super) fn read(path: &Path) -> Outcome<Vec<u8>> {
     Ok(bytes)
 }
 
-fn causes(error: &dyn std::error::Error) -> String {
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {

@@ -3,7 +3,7 @@
 use axum::{
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, header},
+    http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -83,18 +83,24 @@ impl FromRequest<Api> for Mutation {
     async fn from_request(request: Request, api: &Api) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, BODY_LIMIT).await.map_err(|error| unreadable(&error))?;
-        let request_hash = request_hash(&parts.method, &parts.uri, &body);
-        if let Some(note) = parts.extensions.get::<Note>() {
-            note.request(request_hash);
-        }
-        let meta = RequestMeta {
-            idempotency_key: idempotency_key(&parts.headers)?,
-            request_hash,
-            if_version: if_version(&parts.headers)?,
-            now_ms: api.now_ms(),
-        };
+        let meta = meta_of(&parts, &body, api)?;
         Ok(Self { meta, body, json: has_json(&parts.headers) })
     }
+}
+
+/// What makes a change safe to repeat, and stands for it in the audit log. Of a body that is too long
+/// to be held, `body` is its hash.
+pub(super) fn meta_of(parts: &Parts, body: &[u8], api: &Api) -> Result<RequestMeta, Failure> {
+    let request_hash = request_hash(&parts.method, &parts.uri, body);
+    if let Some(note) = parts.extensions.get::<Note>() {
+        note.request(request_hash);
+    }
+    Ok(RequestMeta {
+        idempotency_key: idempotency_key(&parts.headers)?,
+        request_hash,
+        if_version: if_version(&parts.headers)?,
+        now_ms: api.now_ms(),
+    })
 }
 
 impl Mutation {

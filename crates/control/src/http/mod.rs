@@ -10,7 +10,7 @@
 //! is audited ([`audit`]).
 //!
 //! - [`access`]: who asks; [`guard`]: from where; [`extract`]: reading; [`failure`]: refusing.
-//! - [`networks`], [`nodes`], [`governance`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
+//! - [`networks`], [`nodes`], [`governance`], [`recovery`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
 //! - [`openapi`]: the document, made from the handlers; [`console`]: the console's files.
 
 mod access;
@@ -26,6 +26,7 @@ mod nodes;
 mod openapi;
 mod operations;
 mod platform;
+mod recovery;
 mod serve;
 mod session;
 
@@ -174,6 +175,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(nodes::consensus))
         .routes(routes!(nodes::metrics))
         .routes(routes!(networks::logs))
+        .routes(routes!(recovery::export))
+        .routes(routes!(recovery::sign))
+        .routes(routes!(recovery::recover))
         .routes(routes!(governance::members))
         .routes(routes!(governance::validators))
         .routes(routes!(governance::observers))

@@ -115,7 +115,7 @@ pub(crate) fn begin(
     let network = &mut record.network;
     network.intent = match kind {
         OperationKind::Stop => Intent::Stopped,
-        OperationKind::Start | OperationKind::Create => Intent::Running,
+        OperationKind::Start | OperationKind::Create | OperationKind::Recover => Intent::Running,
         OperationKind::Destroy => Intent::Destroyed,
         OperationKind::Update
         | OperationKind::AddNodes
@@ -127,7 +127,7 @@ pub(crate) fn begin(
     };
     network.state = match kind {
         OperationKind::Stop => NetworkState::Stopping,
-        OperationKind::Start => NetworkState::Starting,
+        OperationKind::Start | OperationKind::Recover => NetworkState::Starting,
         OperationKind::Destroy => NetworkState::Destroying,
         OperationKind::Create
         | OperationKind::Update
@@ -145,7 +145,7 @@ pub(crate) fn begin(
     network.operation = Some(id.clone());
     let object = (&network.organization, &network.id, &network.name);
     record.operation = Some(operation::begin(id, object, kind, now_ms));
-    if matches!(kind, OperationKind::Start) {
+    if matches!(kind, OperationKind::Start | OperationKind::Recover) {
         // Whoever starts it wants it now, whatever pause an earlier failure asked for.
         for node in &mut record.nodes {
             node.status.retry_at_ms = 0;
@@ -154,7 +154,7 @@ pub(crate) fn begin(
     superseded
 }
 
-fn destroying(record: &Record) -> Box<Problem> {
+pub(crate) fn destroying(record: &Record) -> Box<Problem> {
     Box::new(Problem::new(
         ErrorCode::NetworkBusy,
         format!("`{}` is being destroyed", record.network.name),

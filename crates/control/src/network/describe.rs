@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use windlass_engine::{
-    Engine, EngineError, GenesisInput, MemberKeys, NodeInput, PeerAddress, ValidatorKeys,
+    Engine, EngineError, GenesisInput, MemberKeys, NodeInput, PeerAddress, Succession,
+    ValidatorKeys,
 };
 use windlass_model::{
     ErrorCode, WorkloadId,
@@ -13,7 +14,7 @@ use windlass_model::{
 };
 
 use crate::{
-    network::observe::Observation,
+    network::{observe::Observation, shelf},
     store::{
         error::causes,
         rows::{AccountRow, NodeRow, Record, Thing},
@@ -31,6 +32,9 @@ pub(crate) fn workload(
     let known = peers(record, node);
     let (addresses, bootstrap) =
         if node.is_founder() { (known, Vec::new()) } else { (Vec::new(), known) };
+    let succession = record.network.status.succession.as_ref();
+    let export = succession
+        .map(|one| shelf::export(&observed.exports, &record.network.id, &one.recovered.export));
     let input = NodeInput {
         installation: &observed.installation,
         organization: &record.network.organization,
@@ -43,6 +47,9 @@ pub(crate) fn workload(
         vault: &observed.vault,
         addresses: &addresses,
         bootstrap: &bootstrap,
+        succession: succession
+            .zip(export.as_deref())
+            .map(|(one, export)| Succession { recovery: &one.recovery, export }),
         spec: &record.network.spec,
         desired,
     };

@@ -6,6 +6,8 @@
 //! | `capacity` | whether it fits the machine |
 //! | `change` | intent changed: stop, start, destroy, apply |
 //! | `nodes` | intent in: nodes that are added, and that go |
+//! | `recovering` | intent in: a network that begins anew with its own state |
+//! | `shelf` | the exports that such networks began with, on disk |
 //! | `observe` | what is there: rows and world |
 //! | `plan`, `running`, `joining`, `leaving` | what is to be done: pure, makes every choice |
 //! | `execute` | does it: the only caller of `Substrate::ensure` |
@@ -37,15 +39,17 @@ mod observe;
 mod plan;
 pub(crate) mod probe;
 pub(crate) mod reasons;
+pub(crate) mod recovering;
 mod running;
 mod schedule;
+pub(crate) mod shelf;
 mod teardown;
 pub(crate) mod view;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::Notify;
 use windlass_model::{NetworkId, OrganizationId};
@@ -70,6 +74,8 @@ pub(crate) struct Reconciler {
     pub(crate) store: Store,
     pub(crate) world: World,
     pub(crate) installation: String,
+    /// Where exports are that networks began with.
+    pub(crate) exports: PathBuf,
     pub(crate) backoff: Backoff,
     pub(crate) monitor: Monitor,
     pub(crate) gateway: Gateway,

@@ -29,6 +29,8 @@ pub(crate) struct Observation {
     pub(crate) installation: String,
     /// Where the vault is.
     pub(crate) vault: PathBuf,
+    /// Where exports are that networks began with.
+    pub(crate) exports: PathBuf,
     pub(crate) backoff: Backoff,
     pub(crate) record: Record,
     /// What the substrate has with the network's label, ours or not.
@@ -114,6 +116,7 @@ pub(crate) async fn observe(
         now_ms: world.now_ms(),
         installation: reconciler.installation.clone(),
         vault: world.keys.directory().to_owned(),
+        exports: reconciler.exports.clone(),
         backoff: reconciler.backoff,
         live: reconciler.monitor.nodes(id),
         record,

@@ -134,3 +134,13 @@ pub(crate) fn of_answer(error: &dyn std::error::Error, now_ms: u64) -> Reason {
     let remedy = "it is asked again by itself; `windlass network logs` shows what the nodes do";
     reason(ErrorCode::NetworkUnavailable, error, remedy, now_ms)
 }
+
+/// The folder of exports can't be changed.
+pub(crate) fn of_shelf(path: &Path, error: &std::io::Error, now_ms: u64) -> Reason {
+    Reason {
+        code: ErrorCode::DataDirectoryUnusable,
+        message: format!("cannot remove {}: {error}", path.display()),
+        remedy: "see that the platform may write there; it is tried again by itself".to_owned(),
+        since_ms: now_ms,
+    }
+}

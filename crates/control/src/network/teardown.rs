@@ -19,7 +19,7 @@ use crate::{
     gateway::Published,
     network::{
         execute::{Execution, Failure},
-        reasons,
+        reasons, shelf,
     },
     operation::{self, Ending},
     store::rows::{Departed, NodeRow, Record, TeardownRecord, Thing},
@@ -133,6 +133,7 @@ pub(crate) async fn release(execution: &mut Execution<'_>) -> Result<(), Failure
         }
         return Err(Failure(still_there(&still, now_ms)));
     }
+    shelve(execution).await?;
     let now_ms = execution.now_ms();
     let teardown = execution.after.network.status.teardown.clone().unwrap_or_default();
     let receipt = receipt(&execution.after, teardown, now_ms);
@@ -140,6 +141,26 @@ pub(crate) async fn release(execution: &mut Execution<'_>) -> Result<(), Failure
         operation::end(operation, Ending::Released(Box::new(receipt)), now_ms);
     }
     execution.reconciler.monitor.forget(&execution.after.network.id);
+    Ok(())
+}
+
+/// Removes the exports that the network began with.
+async fn shelve(execution: &mut Execution<'_>) -> Result<(), Failure> {
+    let now_ms = execution.now_ms();
+    let network = &mut execution.after.network;
+    let directory = shelf::of_network(&execution.observed.exports, &network.id);
+    let removed = shelf::remove(&directory).await;
+    let removed =
+        removed.map_err(|error| Failure(reasons::of_shelf(&directory, &error, now_ms)))?;
+    if let (shelf::Removed::Now, Some(teardown)) = (removed, &mut network.status.teardown) {
+        teardown.released.push(Released {
+            kind: ReleasedKind::Directory,
+            name: directory.display().to_string(),
+            owner: network.name.to_string(),
+            verified: "no such file or directory".to_owned(),
+            released_at_ms: now_ms,
+        });
+    }
     Ok(())
 }
 

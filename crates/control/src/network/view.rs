@@ -54,6 +54,7 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
         voting_validators: live.and_then(|live| live.validators),
         nodes,
         evidence: row.status.evidence.clone(),
+        recovered: row.status.succession.as_ref().map(|one| Box::new(one.recovered.clone())),
         operation: row.operation.clone(),
         created_at_ms: row.created_at_ms,
         answered_at_ms: live.and_then(|live| live.answered_at_ms),

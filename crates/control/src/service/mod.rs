@@ -10,6 +10,7 @@ mod events;
 mod mutate;
 mod nodes;
 mod read;
+mod recovery;
 mod refusals;
 mod sessions;
 
@@ -20,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_model::{ErrorCode, OrganizationId, Problem, api::Organization};
 
 pub(crate) use self::read::node_not_found;
+pub use self::recovery::{Exporting, Force, Upload};
 pub use self::{refusals::Refusal, sessions::ShutdownRequest};
 pub use crate::{
     authorize::{Action, Actor, Granted, authorize},
@@ -30,13 +32,15 @@ use crate::{
     gateway::{Gateway, Inbox, Keeper},
     governance::Clerk,
     monitor::Monitor,
-    network::{Reconciler, Wakes},
+    network::{Reconciler, Wakes, shelf},
     store::{Store, StoreError},
     sweep,
 };
 
 /// The database's name in the data directory.
 const DATABASE: &str = "windlass.db";
+/// The folder in the data directory of exports that networks began with.
+const EXPORTS: &str = "exports";
 /// The organization that every installation begins with.
 const DEFAULT_ORGANIZATION: &str = "default";
 
@@ -148,6 +152,7 @@ impl Control {
         let path = settings.data_dir.join(DATABASE);
         let store = Store::open(&path, Arc::clone(&world.points)).await?;
         begin_installation(&store, &settings, &world).await?;
+        shelf::forget_uploads(&settings.data_dir.join(EXPORTS)).await;
         let wakes = Arc::new(Wakes::default());
         let monitor = Monitor::new(world.clone(), Arc::clone(&wakes));
         let (gateway, inbox) = Gateway::new();
@@ -223,6 +228,7 @@ impl Control {
             store: inner.store.clone(),
             world: inner.world.clone(),
             installation: inner.settings.installation.clone(),
+            exports: self.exports(),
             backoff: inner.settings.backoff,
             monitor: inner.monitor.clone(),
             gateway: inner.gateway.clone(),

@@ -230,6 +230,7 @@ impl Control {
                     | OperationKind::Stop
                     | OperationKind::Destroy
                     | OperationKind::Update
+                    | OperationKind::Recover
                     | OperationKind::AddNodes
                     | OperationKind::RemoveNode
                     | OperationKind::Propose

@@ -11,6 +11,7 @@ use windlass_model::{
     governance::MemberName,
     network::{Evidence, Intent, NetworkState, Operation, Reason},
     receipt::{Released, ReleasedKind},
+    recovery::Recovered,
     spec::NetworkSpec,
 };
 
@@ -66,6 +67,18 @@ pub(crate) struct NetworkStatus {
     pub(crate) next_ordinal: u32,
     /// Where nodes were that are gone, as long as others are configured with it.
     pub(crate) departed: Vec<Departed>,
+    /// What it began with, if it began anew with its own state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) succession: Option<Succession>,
+}
+
+/// What a network began with after a recovery.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Succession {
+    /// The recovery file that members signed: nodes check it for themselves.
+    pub(crate) recovery: String,
+    /// What is told of it.
+    pub(crate) recovered: Recovered,
 }
 
 /// The account by which a member governs the network: one that the spec names, or one whose key is

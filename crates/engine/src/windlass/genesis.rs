@@ -26,6 +26,7 @@ pub(super) fn genesis(input: &GenesisInput<'_>) -> Result<GenesisFile, EngineErr
         alloc: alloc(spec, input.probe_account)?,
         governance: Governance::default(),
         permissions: Permissions::default(),
+        predecessor: None,
         members: input.members.iter().map(member).collect(),
     };
     document.validate().map_err(EngineError::Genesis)?;

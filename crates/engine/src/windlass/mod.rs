@@ -4,6 +4,7 @@ mod diagnosis;
 mod genesis;
 mod governance;
 mod probe;
+mod recovery;
 #[cfg(test)]
 mod tests;
 mod workload;
@@ -19,7 +20,7 @@ use windlass_model::{
 
 use crate::{
     Engine, EngineError, GenesisFile, GenesisInput, NodeInput, NodeReport, RpcRequest, Sign,
-    TestTransaction, governance::Governance,
+    TestTransaction, governance::Governance, recovery::Recovery,
 };
 
 /// The engine `windlass`.
@@ -107,6 +108,10 @@ impl Engine for WindlassEngine {
 
     fn governance(&self) -> Option<&dyn Governance> {
         Some(&governance::WindlassGovernance)
+    }
+
+    fn recovery(&self) -> Option<&dyn Recovery> {
+        Some(&recovery::WindlassRecovery)
     }
 
     fn height_request(&self) -> RpcRequest {

@@ -74,6 +74,7 @@ fn the_node_reads_what_the_engine_writes() {
                 vault: Path::new("/data/keys"),
                 addresses,
                 bootstrap,
+                succession: None,
                 spec: &spec,
                 desired: Desired::Running,
             })

@@ -23,6 +23,8 @@ struct NodeFile {
     consensus_keys: Vec<String>,
     vault: PathBuf,
     listen: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    export: Option<PathBuf>,
     addresses: Vec<PeerEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     bootstrap: Vec<PeerEntry>,
@@ -44,9 +46,11 @@ pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
         consensus_keys: vec![input.consensus_key.to_string()],
         vault: input.vault.to_owned(),
         listen: input.listen.to_string(),
+        export: input.succession.map(|one| one.export.to_owned()),
         addresses: input.addresses.iter().map(entry).collect(),
         bootstrap: input.bootstrap.iter().map(entry).collect(),
     };
+    let recovery = input.succession.map(|one| one.recovery.to_owned());
     let configuration = toml::to_string(&file).map_err(EngineError::Configuration)?;
     let limits = input.spec.node_limits;
     Ok(Workload {
@@ -54,10 +58,14 @@ pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
         program: Program::Node,
         arguments: Vec::new(),
         environment: BTreeMap::new(),
-        files: BTreeMap::from([
-            ("genesis.json".to_owned(), input.genesis.to_owned()),
-            ("node.toml".to_owned(), configuration),
-        ]),
+        files: [
+            Some(("genesis.json".to_owned(), input.genesis.to_owned())),
+            Some(("node.toml".to_owned(), configuration)),
+            recovery.map(|file| ("recovery.json".to_owned(), file)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         ports: BTreeMap::from([(P2P_PORT.to_owned(), input.listen.port())]),
         sockets: BTreeMap::from([(RPC_SOCKET.to_owned(), RPC_SOCKET_FILE.to_owned())]),
         limits: Limits {

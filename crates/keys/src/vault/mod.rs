@@ -5,6 +5,7 @@
 //!   <key-id>/              0700
 //!     key.json             0600, see the format's version inside
 //!     voted                0600, a consensus key's newest epoch: see [`VotingRecord`]
+//!     voted-<genesis>      0600, the same in a network that follows after a recovery
 //! ```
 //!
 //! Every verb can be repeated: creating a key that exists returns it, destroying one that is gone
@@ -21,8 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use windlass_model::KeyId;
 
-pub use self::voted::{Voted, VotingRecord};
-use crate::file::{self, KEY_FILE, StoredKey, TEMPORARY_PREFIX, VOTED_FILE};
+pub use self::voted::{Voted, VotesIn, VotingRecord};
+use crate::file::{self, KEY_FILE, StoredKey, TEMPORARY_PREFIX};
 use crate::software::{self, SoftwareEd25519, SoftwareSecp256k1};
 use crate::{Ed25519Signer, KeyError, PublicKey, Purpose, Secp256k1Signer};
 
@@ -139,8 +140,7 @@ impl Vault {
                 Some(KeyInfo { id: id.clone(), purpose: key.purpose, public_key: key.public });
         }
         for path in entries(&directory)? {
-            let ours = [KEY_FILE, VOTED_FILE].map(|name| directory.join(name)).contains(&path);
-            if !ours && !is_temporary(&path) {
+            if !is_ours(&path) && !is_temporary(&path) {
                 return Err(KeyError::WrongKind { path, wanted: "file of this vault" });
             }
             file::erase(&path)?;
@@ -191,6 +191,11 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, KeyError> {
 
 fn key_id(path: &Path) -> Option<KeyId> {
     path.file_name()?.to_str()?.parse().ok()
+}
+
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name == KEY_FILE || voted::is_record(name))
 }
 
 fn is_temporary(path: &Path) -> bool {

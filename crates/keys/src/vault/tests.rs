@@ -212,12 +212,15 @@ fn a_voting_record_only_advances_and_goes_with_its_key() {
     let (_parent, vault) = vault();
     let id = id('a');
     vault.create(&id, Purpose::Consensus).unwrap();
-    let record = vault.voting_record(&id).unwrap();
+    let record = vault.voting_record(&id, VotesIn::First).unwrap();
     assert_eq!(record.newest().unwrap(), None);
     let voted = |epoch, journal| Voted { epoch, journal };
     record.advance(voted(3, 7)).unwrap();
     record.advance(voted(2, 8)).unwrap();
-    assert_eq!(vault.voting_record(&id).unwrap().newest().unwrap(), Some(voted(3, 7)));
+    assert_eq!(
+        vault.voting_record(&id, VotesIn::First).unwrap().newest().unwrap(),
+        Some(voted(3, 7))
+    );
     record.advance(voted(3, u64::MAX)).unwrap();
     assert_eq!(record.newest().unwrap(), Some(voted(3, u64::MAX)));
 
@@ -234,11 +237,28 @@ fn a_voting_record_only_advances_and_goes_with_its_key() {
 }
 
 #[test]
+fn each_network_has_a_record_of_its_own_and_keeps_it() {
+    let (_parent, vault) = vault();
+    let id = id('a');
+    vault.create(&id, Purpose::Consensus).unwrap();
+    let of = |network| vault.voting_record(&id, network).unwrap();
+    let (first, second) = (VotesIn::First, VotesIn::Successor([7; 32]));
+    let old = Voted { epoch: 90, journal: 1 };
+    of(first).advance(old).unwrap();
+    assert_eq!(of(second).newest().unwrap(), None, "the key is free to vote there");
+    of(second).advance(Voted { epoch: 0, journal: 2 }).unwrap();
+    assert_eq!(of(first).newest().unwrap(), Some(old), "and never again where it voted");
+    assert_eq!(of(VotesIn::Successor([8; 32])).newest().unwrap(), None);
+    let removed = vault.destroy(&id).unwrap().removed;
+    assert_eq!(removed.len(), 4, "key, two records and the directory: {removed:?}");
+}
+
+#[test]
 fn only_a_consensus_key_has_a_voting_record() {
     let (_parent, vault) = vault();
     let id = id('a');
     vault.create(&id, Purpose::Node).unwrap();
-    assert!(matches!(vault.voting_record(&id), Err(KeyError::OtherPurpose { .. })));
-    let absent = vault.voting_record(&self::id('b'));
+    assert!(matches!(vault.voting_record(&id, VotesIn::First), Err(KeyError::OtherPurpose { .. })));
+    let absent = vault.voting_record(&self::id('b'), VotesIn::First);
     assert!(matches!(absent, Err(KeyError::NotFound(_))));
 }

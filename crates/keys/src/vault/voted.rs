@@ -6,6 +6,10 @@
 //! a validator that finds another journal than the one named, or none, has to keep silent. It lies
 //! with the key, since whoever has the key can vote: a node whose whole directory is lost still has
 //! its record, and a copied key brings it along.
+//!
+//! A network that follows another one after a recovery counts its epochs anew, and votes are signed
+//! with its own genesis: it has a record of its own, and the one before stays as it is, so that the
+//! key never votes again in the network that stood still.
 
 use std::fs;
 use std::io;
@@ -17,10 +21,20 @@ use super::Vault;
 use crate::file::{self, TEMPORARY_PREFIX, VOTED_FILE};
 use crate::{KeyError, Purpose};
 
-/// The record of one consensus key.
+/// The record of one consensus key in one network.
 #[derive(Debug)]
 pub struct VotingRecord {
     directory: PathBuf,
+    name: String,
+}
+
+/// In which network a key votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VotesIn {
+    /// In the one that it was made for.
+    First,
+    /// In one that follows after a recovery, by the hash of its block 0.
+    Successor([u8; 32]),
 }
 
 /// What a record says.
@@ -34,10 +48,14 @@ pub struct Voted {
 
 impl Vault {
     /// The record of a consensus key that is in the vault.
-    pub fn voting_record(&self, id: &KeyId) -> Result<VotingRecord, KeyError> {
+    pub fn voting_record(&self, id: &KeyId, network: VotesIn) -> Result<VotingRecord, KeyError> {
         let key = self.load(id)?;
         super::expect_purpose(id, &key, &[Purpose::Consensus])?;
-        Ok(VotingRecord { directory: self.key_directory(id) })
+        let name = match network {
+            VotesIn::First => VOTED_FILE.to_owned(),
+            VotesIn::Successor(genesis) => format!("{VOTED_FILE}-{}", hex::encode(genesis)),
+        };
+        Ok(VotingRecord { directory: self.key_directory(id), name })
     }
 }
 
@@ -62,7 +80,7 @@ impl VotingRecord {
             return Ok(());
         }
         // Only the process that has the key writes, so one name will do.
-        let temporary = self.directory.join(format!("{TEMPORARY_PREFIX}{VOTED_FILE}"));
+        let temporary = self.directory.join(format!("{TEMPORARY_PREFIX}{}", self.name));
         file::erase(&temporary)?;
         let text = format!("{} {:016x}\n", voted.epoch, voted.journal);
         file::write_synced(&temporary, text.as_bytes())
@@ -73,11 +91,16 @@ impl VotingRecord {
     }
 
     fn path(&self) -> PathBuf {
-        self.directory.join(VOTED_FILE)
+        self.directory.join(&self.name)
     }
 }
 
 fn parse(text: &str) -> Option<Voted> {
     let (epoch, journal) = text.trim().split_once(' ')?;
     Some(Voted { epoch: epoch.parse().ok()?, journal: u64::from_str_radix(journal, 16).ok()? })
+}
+
+/// Whether a file in a key's directory is a record.
+pub(super) fn is_record(name: &str) -> bool {
+    name.strip_prefix(VOTED_FILE).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }

@@ -99,6 +99,10 @@ pub enum OpenError {
     },
 }
 
+/// The ledger's file in a node's data, and that of pending transactions.
+pub(crate) const FILE: &str = "ledger.redb";
+pub(crate) const PENDING_FILE: &str = "ledger.pending";
+
 /// Opens a node's ledger in this file, with the journal of pending transactions beside it.
 pub fn open(path: &Path, genesis: &Genesis) -> Result<NodeLedger, OpenError> {
     let store = RedbStore::open(path)

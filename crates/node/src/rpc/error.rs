@@ -96,6 +96,7 @@ impl From<ChainError> for RpcError {
             }
             ChainError::UnknownParent(_)
             | ChainError::OtherGenesis { .. }
+            | ChainError::Unfounded
             | ChainError::NewerFormat { .. }
             | ChainError::OlderFormat { .. }
             | ChainError::NotFinalizable { .. }

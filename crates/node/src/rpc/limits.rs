@@ -28,6 +28,8 @@ pub(super) const FEE_HISTORY_BLOCKS: u64 = 1_024;
 pub(super) const FEE_HISTORY_PERCENTILES: usize = 100;
 /// The most slots in a proof.
 pub(super) const PROOF_SLOTS: usize = 1_024;
+/// About how many bytes a page of an export has.
+pub(super) const EXPORT_PAGE_BYTES: usize = 1024 * 1024;
 /// The longest wait for a newer status, and for a receipt.
 pub(super) const WAIT: Duration = Duration::from_secs(30);
 /// How long the receipt of a pending transaction is waited for before the answer is that there is

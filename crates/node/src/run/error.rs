@@ -12,6 +12,7 @@ use crate::{
     p2p::P2pError,
     rpc,
     seam::LedgerError,
+    succession::SuccessionError,
     sync::JoinError,
 };
 
@@ -51,6 +52,9 @@ pub enum NodeError {
     /// A key of the vault is no public key, which can't be.
     #[error("the key {0} is not an Ed25519 key")]
     NoKey(String),
+    /// The state of the predecessor can't be taken over.
+    #[error("the state of the network before cannot be taken over")]
+    Succession(#[source] SuccessionError),
     /// The ledger doesn't open.
     #[error("the ledger cannot be opened")]
     Ledger(#[source] ledger::OpenError),

@@ -2,7 +2,8 @@
 //!
 //! The directory holds `files/genesis.json` and `files/node.toml` (written by the engine), `data/`
 //! (the ledger and consensus' journals) and, while the node runs, `rpc.sock`. Whoever calls [`run`]
-//! holds the directory's lock already, so nobody else uses the keys.
+//! holds the directory's lock already, so nobody else uses the keys. After a recovery it also holds
+//! what `data/` was before ([`succession`]).
 //!
 //! Threads: one for consensus and p2p, two for the ledger's calls, those of the RPC server, and the
 //! runtime's few for files.
@@ -29,7 +30,7 @@ use windlass_chain::{
     store::{RedbStore, StoreError},
     sync::Importer,
 };
-use windlass_keys::vault::Vault;
+use windlass_keys::vault::{Vault, VotesIn};
 use windlass_model::KeyId;
 
 pub use self::error::NodeError;
@@ -51,6 +52,7 @@ use crate::{
     rpc,
     seam::{Ledger as _, LedgerError},
     status::{Identity, StatusBoard, StatusTip},
+    succession,
     sync::{Begin, JoinError, Joiner},
 };
 
@@ -323,7 +325,7 @@ fn serve(
 }
 
 fn ledger_file(directory: &Path) -> PathBuf {
-    directory.join("data").join("ledger.redb")
+    directory.join("data").join(ledger::FILE)
 }
 
 /// The ledger that is made from the peers' state.
@@ -373,20 +375,23 @@ fn open(directory: &Path, ledger: Option<NodeLedger>) -> Result<Opened, NodeErro
     let vault = Vault::open(&config.vault)
         .map_err(|source| NodeError::Key { id: config.vault.display().to_string(), source })?;
     let node_signer = signer(&vault, &config.node_key)?;
+    let votes_in = match &genesis.predecessor {
+        Some(_) => VotesIn::Successor(genesis.hash().0),
+        None => VotesIn::First,
+    };
     let voting_keys = config
         .consensus_keys
         .iter()
-        .map(|id| voting_key(&vault, id))
+        .map(|id| voting_key(&vault, id, votes_in))
         .collect::<Result<Vec<_>, _>>()?;
     let validators = genesis.validators().map(Into::into).collect::<Vec<_>>();
-    if seated(validators.clone()).len() < validators.len() {
+    // What members voted in once, whatever bytes these are, is in a document that follows.
+    if seated(validators.clone()).len() < validators.len() && genesis.predecessor.is_none() {
         return Err(NodeError::ValidatorKeys);
     }
-    let data = directory.join("data");
-    fs::create_dir_all(&data).map_err(|source| NodeError::File { path: data.clone(), source })?;
     let ledger = match ledger {
         Some(ledger) => ledger,
-        None => ledger::open(&ledger_file(directory), &genesis).map_err(NodeError::Ledger)?,
+        None => open_ledger(directory, &config, &genesis)?,
     };
     let (tip, genesis_hash) = (ledger.tip(), ledger.genesis().hash());
     let peers = peers(&ledger, genesis.epoch_length).map_err(NodeError::Roster)?;
@@ -400,6 +405,18 @@ fn open(directory: &Path, ledger: Option<NodeLedger>) -> Result<Opened, NodeErro
     let tip = StatusTip { number: tip.number, hash: tip.hash, timestamp_ms: tip.timestamp_ms };
     let status = StatusBoard::new(identity, tip);
     Ok(Opened { config, genesis, genesis_hash, node_signer, voting_keys, peers, ledger, status })
+}
+
+fn open_ledger(
+    directory: &Path,
+    config: &NodeConfig,
+    genesis: &Genesis,
+) -> Result<NodeLedger, NodeError> {
+    succession::prepare(directory, config.export.as_deref(), genesis)
+        .map_err(NodeError::Succession)?;
+    let data = directory.join("data");
+    fs::create_dir_all(&data).map_err(|source| NodeError::File { path: data.clone(), source })?;
+    ledger::open(&ledger_file(directory), genesis).map_err(NodeError::Ledger)
 }
 
 /// Whom p2p has to have room for: who is named now, and who votes until the epoch is over.
@@ -422,9 +439,9 @@ fn signer(vault: &Vault, id: &str) -> Result<HandleSigner, NodeError> {
     HandleSigner::new(handle).ok_or_else(|| NodeError::NoKey(id.to_owned()))
 }
 
-fn voting_key(vault: &Vault, id: &str) -> Result<VotingKey, NodeError> {
+fn voting_key(vault: &Vault, id: &str, votes_in: VotesIn) -> Result<VotingKey, NodeError> {
     let marker = vault
-        .voting_record(&key_id(id)?)
+        .voting_record(&key_id(id)?, votes_in)
         .map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
     Ok(VotingKey { signer: signer(vault, id)?, marker: Arc::new(marker) })
 }

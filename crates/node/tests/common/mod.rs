@@ -59,6 +59,7 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
         alloc: BTreeMap::new(),
         governance: Governance::default(),
         permissions: Permissions::default(),
+        predecessor: None,
         members: vec![Member {
             organization: "acme".to_owned(),
             endpoint: String::new(),
@@ -88,6 +89,7 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
                 bootstrap: Vec::new(),
                 sync: SyncMode::default(),
                 far_behind: 24,
+                export: None,
             };
             let config = toml::to_string(&config).expect("it is serialisable");
             fs::write(files.join("node.toml"), config).expect("a file");

@@ -71,6 +71,7 @@ pub(super) const DOCUMENT: Shape = Shape::Object(&[
     must("members", Shape::List(&MEMBER)),
     must("min_block_interval_ms", Shape::Number),
     must("permissions", PERMISSIONS),
+    field("predecessor", PREDECESSOR, Absent::Left),
     must("signature_scheme", Shape::Text),
     must("timestamp", Shape::Number),
     must("transaction_gas_cap", Shape::Number),
@@ -97,6 +98,15 @@ const GOVERNANCE: Shape = Shape::Object(&[
 const PERMISSIONS: Shape = Shape::Object(&[
     field("deploy", Shape::Addresses, Absent::Left),
     field("send", Shape::Addresses, Absent::Left),
+]);
+
+/// The network whose state this one begins with, after a recovery.
+const PREDECESSOR: Shape = Shape::Object(&[
+    must("export", Shape::Fixed(32)),
+    must("genesis", Shape::Fixed(32)),
+    must("hash", Shape::Fixed(32)),
+    must("number", Shape::Number),
+    must("state_root", Shape::Fixed(32)),
 ]);
 
 const MEMBER: Shape = Shape::Object(&[

@@ -11,6 +11,7 @@ mod input;
 mod joins;
 mod life;
 mod proof;
+mod recovery;
 mod safety;
 mod support;
 mod tour;

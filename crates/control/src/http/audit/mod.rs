@@ -89,6 +89,12 @@ fn mutation(method: &Method, uri: &Uri) -> Option<(&'static str, String)> {
         ("POST", ["v1", "organizations", _, "networks", name, "nodes"]) => {
             ("network.add_nodes", *name)
         }
+        ("POST", ["v1", "organizations", _, "networks", name, "recovery"]) => {
+            ("network.recover", *name)
+        }
+        ("POST", ["v1", "organizations", _, "networks", name, "recovery", "signatures"]) => {
+            ("network.sign_recovery", *name)
+        }
         ("DELETE", ["v1", "organizations", _, "networks", name, "nodes", _]) => {
             ("network.remove_node", *name)
         }

@@ -39,6 +39,7 @@ use crate::{
 
 mod comings;
 mod life;
+mod recoveries;
 
 const NOW_MS: u64 = 1_000_000;
 
@@ -71,6 +72,7 @@ fn declared() -> Case {
         now_ms: NOW_MS,
         installation: "test".to_owned(),
         vault: directory.path().to_owned(),
+        exports: directory.path().join("exports"),
         backoff: Backoff::default(),
         record,
         instances: BTreeMap::new(),

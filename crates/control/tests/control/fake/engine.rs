@@ -166,6 +166,10 @@ impl Engine for FakeEngine {
         }))
     }
 
+    fn recovery(&self) -> Option<&dyn windlass_engine::recovery::Recovery> {
+        None
+    }
+
     fn governance(&self) -> Option<&dyn Governance> {
         Some(&FakeGovernance)
     }

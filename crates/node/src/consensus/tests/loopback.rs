@@ -56,6 +56,7 @@ fn run(
         bootstrap: Vec::new(),
         sync: SyncMode::Fast,
         far_behind: FAR_BEHIND,
+        export: None,
     };
     let directory = directory.join(index.to_string());
     std::fs::create_dir_all(&directory).expect("a directory");

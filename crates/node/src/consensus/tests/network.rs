@@ -413,6 +413,7 @@ fn genesis(pairs: &[(PublicKey, PublicKey)], epoch_length: u64) -> Genesis {
         alloc: BTreeMap::new(),
         governance: Governance::default(),
         permissions: Permissions::default(),
+        predecessor: None,
         members: vec![Member {
             organization: "acme".to_owned(),
             endpoint: String::new(),

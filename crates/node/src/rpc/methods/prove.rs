@@ -1,11 +1,11 @@
-//! Proofs that are checked without asking anybody (docs/protocol/proofs.md), and the document that
-//! they begin from.
+//! Proofs that are checked without asking anybody (docs/protocol/proofs.md), the document that they
+//! begin from, and the whole state as an export.
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types::serde_helpers::JsonStorageKey;
 use jsonrpsee::RpcModule;
-use serde_json::Value;
-use windlass_chain::ProveError;
+use serde_json::{Value, json};
+use windlass_chain::{ExportPageError, ProveError};
 use windlass_proof::Proof;
 
 use super::{Node, Shared, method};
@@ -17,6 +17,10 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "windlass_genesis", 0, async |node: Shared, _args| {
         serde_json::from_slice::<Value>(node.ledger.document())
             .map_err(|error| RpcError::Internal(error.to_string()))
+    });
+    method(module, "windlass_export", 1, async |node: Shared, args: Args| {
+        let cursor = args.optional::<Bytes>(0)?;
+        export(node, cursor).await
     });
     method(module, "windlass_proveTransaction", 2, async |node: Shared, args: Args| {
         let (hash, since) = (args.required::<B256>(0)?, args.optional(1)?.unwrap_or(0));
@@ -39,6 +43,38 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
             slots.iter().map(|slot| U256::from_be_bytes(slot.as_b256().0)).collect();
         prove(node, move |node| node.ledger.chain().prove_account(address, &slots, since)).await
     });
+}
+
+/// A page of the state after the tip: docs/protocol/recovery.md.
+async fn export(node: Shared, cursor: Option<Bytes>) -> Result<Value, RpcError> {
+    let worker = Shared::clone(&node);
+    let job = move || {
+        let (chain, document) = (worker.ledger.chain(), worker.ledger.document());
+        let page = chain.export(
+            document,
+            cursor.as_ref().map(|bytes| &bytes[..]),
+            limits::EXPORT_PAGE_BYTES,
+        );
+        let page = page.map_err(|error| match error {
+            ExportPageError::Chain(error) | ExportPageError::Prove(ProveError::Chain(error)) => {
+                error.into()
+            }
+            ExportPageError::Moved { .. }
+            | ExportPageError::NoBlock
+            | ExportPageError::Cursor
+            | ExportPageError::Prove(_) => RpcError::Server(error.to_string()),
+        })?;
+        let (accounts, slots) = page.counts;
+        Ok(json!({
+            "number": U64::from(page.number),
+            "hash": page.hash,
+            "lines": page.lines,
+            "accounts": U64::from(accounts),
+            "slots": U64::from(slots),
+            "next": page.next,
+        }))
+    };
+    node.work.run(job).await
 }
 
 async fn prove(

@@ -1,0 +1,361 @@
+//! Export and recovery as the service offers them.
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream, stream::BoxStream};
+use sha2::{Digest as _, Sha256};
+use windlass_engine::{
+    Engine, EngineError,
+    recovery::{ExportPage, Judged, Recovery},
+};
+use windlass_model::{
+    ErrorCode, KeyId, Problem,
+    api::Accepted,
+    network::{Intent, OperationKind},
+    recovery::{RecoverySignature, SignRecovery},
+};
+
+use crate::{
+    governance::{stopped, unavailable},
+    network::{recovering, shelf},
+    service::{
+        Action, Answer, Control, EXPORTS, Granted, RequestMeta,
+        mutate::{Outcome, check_version, recall},
+        network_not_found,
+    },
+    store::{AuditEntry, Find, error::causes, rows::Record},
+    world::{RpcError, Target, World, rpc},
+};
+
+pub use crate::network::recovering::Force;
+
+/// How long a node has for a page.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// What is added to a recovery id (0 or 1) in a signature of Ethereum's.
+const V: u8 = 27;
+
+/// The lines of an export as they come.
+pub type Exporting = BoxStream<'static, Answer<Bytes>>;
+
+/// A recovery file and an export that a client has sent; the export is a file of its own, and goes
+/// with this value if nobody keeps it.
+#[derive(Debug)]
+pub struct Upload {
+    /// The recovery file, as text.
+    pub recovery: String,
+    /// Where the export is.
+    pub export: PathBuf,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // It is gone already where it was kept, under another name.
+        drop(std::fs::remove_file(&self.export));
+    }
+}
+
+/// An export under way: where its pages come from, and what was written.
+struct Course {
+    world: World,
+    engine: Arc<dyn Engine>,
+    target: Target,
+    hash: Sha256,
+    counts: (u64, u64),
+    next: Next,
+}
+
+enum Next {
+    Page(Box<ExportPage>),
+    Fetch(String),
+    End,
+    Over,
+}
+
+impl Control {
+    /// Where the exports are that networks began with.
+    pub(super) fn exports(&self) -> PathBuf {
+        self.inner.settings.data_dir.join(EXPORTS)
+    }
+
+    /// A name for an export that a client sends.
+    pub(crate) fn new_upload(&self) -> PathBuf {
+        shelf::upload(&self.exports(), self.inner.world.random())
+    }
+
+    /// Streams the whole state of a network. The first page is fetched before this answers, so that
+    /// a refusal is one; a later one ends the stream with an error.
+    pub async fn export(&self, granted: &Granted, network: &str) -> Answer<Exporting> {
+        let record = self.record(granted.allows(Action::Read)?, network).await?;
+        if record.network.intent != Intent::Running {
+            return Err(stopped(&record));
+        }
+        let engine = Arc::clone(self.engine(&record)?);
+        let recovery = recovery_of(&*engine, &record)?;
+        let (target, _) = (self.inner.monitor.best_node(&record.network.id))
+            .ok_or_else(|| unavailable(&record, "no node answers at the moment"))?;
+        let first = page(&self.inner.world, recovery, &target, None).await?;
+        let course = Course {
+            world: self.inner.world.clone(),
+            engine,
+            target,
+            hash: Sha256::new(),
+            counts: (0, 0),
+            next: Next::Page(Box::new(first)),
+        };
+        Ok(stream::unfold(course, |course| Box::pin(advance(course))).boxed())
+    }
+
+    /// Signs a recovery file for a member whose key is held here.
+    pub async fn sign_recovery(
+        &self,
+        granted: &Granted,
+        network: &str,
+        request: SignRecovery,
+        meta: RequestMeta,
+    ) -> Answer<RecoverySignature> {
+        let record = self.record(granted.allows(Action::Govern)?, network).await?;
+        let engine = self.engine(&record)?;
+        let agreement = recovery_of(&**engine, &record)?
+            .agreement(&request.recovery)
+            .map_err(|error| invalid(&error))?;
+        let genesis = record.network.status.genesis_hash.as_deref().unwrap_or_default();
+        if agreement.predecessor != genesis {
+            let name = &record.network.name;
+            return Err(Box::new(Problem::new(
+                ErrorCode::RecoveryInvalid,
+                format!(
+                    "the file is about the network with genesis {}, and `{name}` has {genesis}",
+                    agreement.predecessor
+                ),
+                "name the network that the file is of",
+            )));
+        }
+        let (member, key, account) = signer(&record, request.member.as_deref())?;
+        let signed = self.inner.world.keys.sign_hash(&key, agreement.digest).await;
+        let mut signature = signed.map_err(|error| {
+            let detail = format!("the key of `{member}` does not sign{}", causes(&error));
+            Box::new(Problem::new(ErrorCode::DataDirectoryUnusable, detail, error.hint()))
+        })?;
+        signature[64] = signature[64].saturating_add(V);
+        let mut change = self.inner.store.begin().await?;
+        change
+            .audit(&AuditEntry {
+                organization: Some(&record.network.organization),
+                at_ms: meta.now_ms,
+                actor: granted.actor(),
+                action: "network.sign_recovery",
+                object: record.network.id.as_str(),
+                request_hash: &meta.request_hash,
+                outcome: "accepted",
+            })
+            .await?;
+        change.commit("mutation").await?;
+        let signature = format!("0x{}", hex::encode(signature));
+        Ok(RecoverySignature { member, account, signature })
+    }
+
+    /// Has a network begin anew with its own state.
+    pub async fn recover(
+        &self,
+        granted: &Granted,
+        network: &str,
+        (upload, force): (Upload, Force),
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        let organization = granted.allows(Action::Change)?.clone();
+        let mut change = self.inner.store.begin().await?;
+        if let Some(answer) = recall(&mut change, &organization, &meta).await? {
+            return Ok(answer);
+        }
+        drop(change);
+        let record = self.record(&organization, network).await?;
+        recovering::check_now(&record)?;
+        let judged = judge(Arc::clone(self.engine(&record)?), &record, &upload).await?;
+        let live = self.inner.monitor.nodes(&record.network.id);
+        recovering::check(&record, &live, &judged, force)?;
+        let kept = shelf::export(&self.exports(), &record.network.id, &judged.export);
+        keep(&upload.export, &kept).await?;
+
+        let mut change = self.inner.store.begin().await?;
+        if let Some(answer) = recall(&mut change, &organization, &meta).await? {
+            return Ok(answer);
+        }
+        let found = change.network(&organization, &Find::Id(record.network.id.clone())).await?;
+        let before = found.ok_or_else(|| network_not_found(network))?;
+        check_version(&before, &meta)?;
+        recovering::check(&before, &live, &judged, force)?;
+        let mut after = before.clone();
+        recovering::apply(&mut after, &judged, (&upload.recovery, force), meta.now_ms);
+        self.begin(&mut change, &mut after, OperationKind::Recover).await?;
+        change.save(&before, &mut after, meta.now_ms).await?;
+        let operation = after.operation.clone();
+        if let Some(operation) = &operation {
+            change.put_request(&operation.id, &meta.request_hash).await?;
+        }
+        let outcome = Outcome { record: after, operation, warnings: Vec::new() };
+        Box::pin(self.finish(change, granted, OperationKind::Recover, outcome, &meta)).await
+    }
+
+    fn engine(&self, record: &Record) -> Answer<&Arc<dyn Engine>> {
+        let engine = self.inner.world.engines.get(record.network.spec.engine);
+        engine.ok_or_else(|| unavailable(record, "this platform does not have its engine"))
+    }
+}
+
+fn recovery_of<'a>(engine: &'a dyn Engine, record: &Record) -> Answer<&'a dyn Recovery> {
+    engine.recovery().ok_or_else(|| {
+        Box::new(Problem::new(
+            ErrorCode::RecoveryRefused,
+            format!("networks of the engine of `{}` have no recovery", record.network.name),
+            "use what its engine offers",
+        ))
+    })
+}
+
+/// The next piece of an export.
+async fn advance(mut course: Course) -> Option<(Answer<Bytes>, Course)> {
+    let next = std::mem::replace(&mut course.next, Next::Over);
+    let engine = Arc::clone(&course.engine);
+    let recovery = engine.recovery()?;
+    let page = match next {
+        Next::Over => return None,
+        Next::End => {
+            let sum: [u8; 32] = course.hash.clone().finalize().into();
+            let end = recovery.end(course.counts.0, course.counts.1, sum) + "\n";
+            return Some((Ok(Bytes::from(end)), course));
+        }
+        Next::Page(page) => *page,
+        Next::Fetch(cursor) => {
+            match page(&course.world, recovery, &course.target, Some(&cursor)).await {
+                Ok(page) => page,
+                Err(problem) => return Some((Err(problem), course)),
+            }
+        }
+    };
+    course.counts.0 += page.accounts;
+    course.counts.1 += page.slots;
+    course.next = page.next.map_or(Next::End, Next::Fetch);
+    let mut text = String::new();
+    for line in page.lines {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    course.hash.update(text.as_bytes());
+    Some((Ok(Bytes::from(text)), course))
+}
+
+/// Asks a node for a page.
+async fn page(
+    world: &World,
+    recovery: &dyn Recovery,
+    target: &Target,
+    cursor: Option<&str>,
+) -> Answer<ExportPage> {
+    let request = recovery.page(cursor);
+    let asked = (request.method, &request.params);
+    let answer = rpc(&*world.wire, target, "/", asked, PAGE_TIMEOUT).await;
+    let answer = answer.map_err(|error| match error {
+        RpcError::Refused { message, .. } => Box::new(Problem::new(
+            ErrorCode::NetworkBusy,
+            format!("the node does not export: {message}"),
+            "an export needs a chain that does not move meanwhile: send nothing, and try again",
+        )),
+        RpcError::Wire { .. } | RpcError::Status { .. } => Box::new(Problem::new(
+            ErrorCode::NetworkUnavailable,
+            format!("the node does not answer: {error}{}", causes(&error)),
+            "`windlass network show` says how its nodes do",
+        )),
+    })?;
+    recovery.read_page(&answer).map_err(|error| {
+        let detail = format!("{error}{}", causes(&error));
+        Box::new(Problem::new(ErrorCode::Internal, detail, "this is a defect: please report it"))
+    })
+}
+
+/// The member that signs, its key and its account.
+fn signer(record: &Record, member: Option<&str>) -> Answer<(String, KeyId, String)> {
+    let held: Vec<(String, KeyId, String)> = record
+        .accounts()
+        .filter_map(|(name, account)| {
+            Some((name.to_string(), account.key.clone()?, account.address.clone()?))
+        })
+        .collect();
+    let absent = |detail: String| {
+        let hint = "add `--print` to have what is signed printed for the tool that holds the key";
+        Box::new(Problem::new(ErrorCode::MemberKeyAbsent, detail, hint))
+    };
+    if let Some(member) = member {
+        let found = held.into_iter().find(|(name, _, _)| name == member);
+        return found
+            .ok_or_else(|| absent(format!("this platform does not hold the key of `{member}`")));
+    }
+    let names: Vec<&str> = held.iter().map(|(name, _, _)| name.as_str()).collect();
+    match held.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(absent("this platform holds the key of no member".to_owned())),
+        _ => Err(Box::new(Problem::new(
+            ErrorCode::InvalidRequest,
+            format!("this platform holds the keys of {} members", held.len()),
+            format!("say which of them signs, with `--as`: {}", names.join(", ")),
+        ))),
+    }
+}
+
+/// Checks the files, on a thread of its own: a state is read and hashed.
+async fn judge(engine: Arc<dyn Engine>, record: &Record, upload: &Upload) -> Answer<Judged> {
+    recovery_of(&*engine, record)?;
+    let (recovery, path) = (upload.recovery.clone(), upload.export.clone());
+    let judged = tokio::task::spawn_blocking(move || {
+        let mut export = BufReader::with_capacity(1 << 20, File::open(&path)?);
+        // Whether it is empty, or can't be read at all, is told as what it is.
+        export.fill_buf()?;
+        let judged = engine.recovery().map(|one| one.judge(&recovery, &mut export));
+        Ok::<_, std::io::Error>(judged)
+    })
+    .await;
+    match judged {
+        Ok(Ok(Some(judged))) => judged.map_err(|error| invalid(&error)),
+        Ok(Ok(None)) => Err(unavailable(record, "its engine has no recovery")),
+        Ok(Err(error)) => Err(unusable(&upload.export, &error)),
+        Err(error) => Err(unusable(&upload.export, &std::io::Error::other(error))),
+    }
+}
+
+async fn keep(from: &Path, to: &Path) -> Answer<()> {
+    let kept = async {
+        if let Some(directory) = to.parent() {
+            tokio::fs::create_dir_all(directory).await?;
+        }
+        shelf::keep(from, to).await
+    };
+    kept.await.map_err(|error| unusable(to, &error))
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Box<Problem> {
+    Box::new(Problem::new(
+        ErrorCode::DataDirectoryUnusable,
+        format!("cannot use {}: {error}", path.display()),
+        "see that the platform may write in its data directory, and that its disk has room",
+    ))
+}
+
+fn invalid(error: &EngineError) -> Box<Problem> {
+    let code = match error {
+        EngineError::Export(_) => ErrorCode::ExportInvalid,
+        EngineError::Genesis(_)
+        | EngineError::Value { .. }
+        | EngineError::Configuration(_)
+        | EngineError::Recovery(_)
+        | EngineError::Answer { .. } => ErrorCode::RecoveryInvalid,
+    };
+    let detail = format!("{error}{}", causes(error));
+    let hint = "`windlass network recovery show` says what the files are about";
+    Box::new(Problem::new(code, detail, hint))
+}

@@ -1,0 +1,203 @@
+//! A node whose network begins with the state of another one: docs/protocol/recovery.md.
+//!
+//! The genesis document names its predecessor. A node trusts no one for membership but the chain, so
+//! before it takes the state over it checks for itself what the platform checked: that the export
+//! holds, that the document is the one that follows from it, and that enough of the members whom the
+//! exported contract has signed that (`files/recovery.json`).
+//!
+//! What `data/` held until then stays, under another name: `data-of-<genesis of the predecessor>`. Only
+//! transactions that were acknowledged and in no block yet come along; they are as valid as before.
+//!
+//! Every step can be broken off and repeated. The new ledger is made in `data.new/`, which is thrown
+//! away if it is found; `data/` has its network's hash in a file since before it had its name, and one
+//! without, or with another, is of the network before.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, Write as _},
+    path::{Path, PathBuf},
+};
+
+use alloy_primitives::B256;
+use windlass_chain::{
+    FoundError,
+    export::{self, ExportError},
+    found,
+    genesis::Genesis,
+    recovery::{self, Recovery, RecoveryError},
+    store::{RedbStore, StoreError},
+};
+
+use crate::ledger;
+
+/// What a node's data lies in, and what is being made of it.
+const DATA: &str = "data";
+const FRESH: &str = "data.new";
+/// The file in it that names the network.
+const NETWORK: &str = "network";
+/// What members signed.
+const RECOVERY: &str = "files/recovery.json";
+
+/// Why the state of the network before can't be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum SuccessionError {
+    /// Nobody said where the export is.
+    #[error("the genesis document has a predecessor, and node.toml names no export of it")]
+    NoExport,
+    /// A file can't be read or written, or a folder renamed.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The export does not hold.
+    #[error("the export of the network before does not hold")]
+    Export(#[source] ExportError),
+    /// The members did not agree on this.
+    #[error("the recovery file does not fit")]
+    Recovery(#[source] RecoveryError),
+    /// The genesis document is another than the one that they agreed on.
+    #[error("the members agreed on the genesis {agreed}, and this node has {found}")]
+    OtherGenesis {
+        /// What they signed.
+        agreed: B256,
+        /// What is in the node's files.
+        found: B256,
+    },
+    /// Too few signed.
+    #[error("{signed} of {members} members signed the recovery; {needed} have to")]
+    TooFew {
+        /// How many did.
+        signed: usize,
+        /// How many active members there are.
+        members: usize,
+        /// How many have to.
+        needed: usize,
+    },
+    /// The store of the new ledger can't be made.
+    #[error("the new ledger cannot be made")]
+    Store(#[source] StoreError),
+    /// The state can't be loaded.
+    #[error("the state cannot be loaded")]
+    Found(#[source] FoundError),
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> SuccessionError {
+    let path = path.to_owned();
+    move |source| SuccessionError::File { path, source }
+}
+
+/// Brings a node's directory to the network of its genesis document, if that has a predecessor.
+pub fn prepare(
+    directory: &Path,
+    export: Option<&Path>,
+    genesis: &Genesis,
+) -> Result<(), SuccessionError> {
+    let Some(predecessor) = &genesis.predecessor else { return Ok(()) };
+    let (data, fresh) = (directory.join(DATA), directory.join(FRESH));
+    let mark = genesis.hash().to_string();
+    let is_of = |data: &Path| {
+        fs::read_to_string(data.join(NETWORK)).is_ok_and(|network| network.trim() == mark)
+    };
+    if is_of(&data) {
+        return Ok(());
+    }
+    if is_of(&fresh) && !data.exists() {
+        // Broken off between the last two steps.
+        fs::rename(&fresh, &data).map_err(failed(&fresh))?;
+        return sync(directory);
+    }
+    let export = export.ok_or(SuccessionError::NoExport)?;
+    check(directory, export, genesis)?;
+    match fs::remove_dir_all(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&fresh)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    fs::create_dir(&fresh).map_err(failed(&fresh))?;
+    begin(&fresh.join(ledger::FILE), export, genesis)?;
+    let aside = aside(directory, predecessor.genesis)?;
+    keep_pending(&data, &fresh)?;
+    write_synced(&fresh.join(NETWORK), mark.as_bytes())?;
+    sync(&fresh)?;
+    if data.exists() {
+        fs::rename(&data, &aside).map_err(failed(&data))?;
+        tracing::warn!(kept = %aside.display(), "the data of the network before was set aside");
+    }
+    fs::rename(&fresh, &data).map_err(failed(&fresh))?;
+    sync(directory)?;
+    tracing::warn!(
+        predecessor = %predecessor.genesis,
+        block = predecessor.number,
+        genesis = %mark,
+        "the network begins anew with the state of its predecessor, as its members agreed"
+    );
+    Ok(())
+}
+
+/// That the members agreed on this document.
+fn check(directory: &Path, export: &Path, genesis: &Genesis) -> Result<(), SuccessionError> {
+    let path = directory.join(RECOVERY);
+    let bytes = fs::read(&path).map_err(failed(&path))?;
+    let agreed = Recovery::from_json(&bytes).map_err(SuccessionError::Recovery)?;
+    let exported = export::verify(open(export)?).map_err(SuccessionError::Export)?;
+    let judged = recovery::judge(&exported, &agreed).map_err(SuccessionError::Recovery)?;
+    let (agreed, found) = (judged.successor, genesis.hash());
+    if agreed != found {
+        return Err(SuccessionError::OtherGenesis { agreed, found });
+    }
+    if !judged.suffices() {
+        let (signed, members, needed) = (judged.signed(), judged.members.len(), judged.needed());
+        return Err(SuccessionError::TooFew { signed, members, needed });
+    }
+    Ok(())
+}
+
+fn begin(path: &Path, export: &Path, genesis: &Genesis) -> Result<(), SuccessionError> {
+    let store = RedbStore::open(path).map_err(SuccessionError::Store)?;
+    found(&store, genesis, open(export)?).map_err(SuccessionError::Found)
+}
+
+fn open(export: &Path) -> Result<BufReader<File>, SuccessionError> {
+    Ok(BufReader::with_capacity(1 << 20, File::open(export).map_err(failed(export))?))
+}
+
+/// A name that nothing has yet.
+fn aside(directory: &Path, genesis: B256) -> Result<PathBuf, SuccessionError> {
+    let name = format!("{DATA}-of-{}", &alloy_primitives::hex::encode(genesis)[..16]);
+    let names = (2..).map(|count: u32| format!("{name}-{count}"));
+    for name in std::iter::once(name.clone()).chain(names) {
+        let path = directory.join(name);
+        if !path.try_exists().map_err(failed(&path))? {
+            return Ok(path);
+        }
+    }
+    unreachable!("numbers do not end")
+}
+
+/// Takes along what clients were told is pending.
+fn keep_pending(data: &Path, fresh: &Path) -> Result<(), SuccessionError> {
+    let path = data.join(ledger::PENDING_FILE);
+    match fs::copy(&path, fresh.join(ledger::PENDING_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(&path)(error)),
+        Ok(_) => sync(&fresh.join(ledger::PENDING_FILE)),
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), SuccessionError> {
+    let written = File::create(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(failed(path))
+}
+
+fn sync(path: &Path) -> Result<(), SuccessionError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(failed(path))
+}
+
+#[cfg(test)]
+mod tests;
