@@ -39,6 +39,7 @@ use crate::{
         peers::{Peers, Standing},
         signer::{HandleSigner, public_key},
         start,
+        steady::{Steadied, Steady, Wall},
         work::Work,
     },
     ledger::{self, NodeLedger},
@@ -242,7 +243,8 @@ async fn live(
         now: opened.peers.clone(),
         start: cold,
     };
-    let network = p2p::open(&context, config, opened.node_signer.clone(), roll)
+    let steady = Steadied::new(context.child("steady"), Steady::of_the_system(&context));
+    let network = p2p::open(&steady, config, opened.node_signer.clone(), roll)
         .await
         .map_err(NodeError::P2p)?;
     let epoch_length = NonZeroU64::new(genesis.epoch_length)
@@ -259,8 +261,9 @@ async fn live(
         track: network.track,
         connected: network.connected,
         status: opened.status.clone(),
+        wall: Wall::of(&context),
     };
-    let starting = start(context.child("consensus"), parts, network.channels);
+    let starting = start(steady.child("consensus"), parts, network.channels);
     let mut consensus = Box::pin(starting).await.map_err(NodeError::Start)?;
     let socket = directory.join("rpc.sock");
     let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone())

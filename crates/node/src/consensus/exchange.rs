@@ -39,13 +39,13 @@ use commonware_utils::vec::NonEmptyVec;
 use rand_core::CryptoRng;
 
 use super::{
-    application::unix_ms,
     bell::Bell,
     block::OrderedBlock,
     committees::Committees,
     digest::Digest,
     heard::Heard,
     scheme::Scheme,
+    steady::Wall,
     stores::{Archive, Finalization},
 };
 use crate::{
@@ -128,6 +128,7 @@ pub struct Exchange<E, L, S, B> {
     pub(super) connected: Connected,
     pub(super) heard: Heard,
     pub(super) status: StatusBoard,
+    pub(super) wall: Wall,
     /// Rung when an epoch was entered: everybody is told the boundary.
     pub(super) boundary: Bell,
     /// Rung when an epoch became known: more can be fetched.
@@ -222,6 +223,7 @@ where
             *progress = (tip, now);
         }
         let waited = now.duration_since(progress.1).unwrap_or_default();
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
         let highest = self.heard.highest(&self.committees.node_keys());
         if highest > tip {
             // Should what was asked for be lost.
@@ -251,7 +253,7 @@ where
             status.stalled = reason.map(|reason| {
                 let since_ms = match &status.stalled {
                     Some(stalled) => stalled.since_ms,
-                    None => unix_ms(now.checked_sub(waited).unwrap_or(now)),
+                    None => self.wall.now_ms().saturating_sub(waited_ms),
                 };
                 Stalled { since_ms, reason }
             });

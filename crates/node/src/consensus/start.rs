@@ -34,6 +34,7 @@ use super::{
     marshal::Marshal,
     peers::{Standing, Track},
     scheme::Scheme,
+    steady::Wall,
     stores::{Archive, StoreError},
     work::Work,
 };
@@ -94,6 +95,8 @@ pub struct Parts<L, B, P> {
     pub connected: Connected,
     /// Where the node tells how it is.
     pub status: StatusBoard,
+    /// The time of day; timeouts are measured on the context's clock, which nobody may set.
+    pub wall: Wall,
 }
 
 impl<L, B, P> std::fmt::Debug for Parts<L, B, P> {
@@ -221,6 +224,7 @@ where
         brake: shared.brake.clone(),
         heard: shared.heard.clone(),
         status: shared.status.clone(),
+        wall: shared.wall.clone(),
         boundary: shared.boundary.clone(),
         learned: shared.learned.clone(),
         track: parts.track,
@@ -249,6 +253,7 @@ struct Shared<L> {
     epocher: FixedEpocher,
     marshal: Mailbox<Scheme, Standard<OrderedBlock>>,
     status: StatusBoard,
+    wall: Wall,
     /// Rung when there is work, and when the tip or a view moves.
     bell: Bell,
     progress: Progress,
@@ -281,6 +286,7 @@ impl<L: Ledger> Shared<L> {
             epocher,
             marshal,
             status: parts.status.clone(),
+            wall: parts.wall.clone(),
             progress: Progress::new(bell.clone(), parts.ledger.tip().number),
             heard: Heard::new(bell.clone()),
             bell,
@@ -300,6 +306,7 @@ impl<L: Ledger> Shared<L> {
             self.work.clone(),
             self.committees.clone(),
             self.progress.clone(),
+            self.wall.clone(),
         );
         let (marshal, epocher) = (self.marshal.clone(), self.epocher.clone());
         Inline::new(context.child("inline"), application, marshal, epocher)
@@ -331,6 +338,7 @@ impl<L: Ledger> Shared<L> {
             connected,
             heard: self.heard.clone(),
             status: self.status.clone(),
+            wall: self.wall.clone(),
             boundary: self.boundary.clone(),
             learned: self.learned.clone(),
         };
@@ -362,11 +370,13 @@ impl<L: Ledger> Shared<L> {
     where
         E: Clock + CryptoRng + Spawner + Metrics,
     {
-        let (committees, archive) = (self.committees.clone(), self.archive.clone());
-        let status = self.status.clone();
-        context
-            .child("evidence")
-            .spawn(move |context| evidence::keep(context, seen, committees, archive, status))
+        let keeper = evidence::Keeper {
+            committees: self.committees.clone(),
+            archive: self.archive.clone(),
+            status: self.status.clone(),
+            wall: self.wall.clone(),
+        };
+        context.child("evidence").spawn(move |context| keeper.keep(context, seen))
     }
 
     /// The watch over the engine's clock.

@@ -8,6 +8,7 @@ mod faults;
 mod governance;
 mod input;
 mod joins;
+mod knocking;
 mod life;
 mod proof;
 mod safety;

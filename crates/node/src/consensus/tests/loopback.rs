@@ -19,6 +19,7 @@ use crate::{
         peers::{Peers, Standing},
         signer::HandleSigner,
         start,
+        steady::Wall,
         work::Work,
     },
     p2p::{self, ColdStart, Roll},
@@ -95,6 +96,7 @@ fn run(
                 track: network.track,
                 connected: network.connected,
                 status,
+                wall: Wall::of(&context),
             };
             let starting = start(context.child("consensus"), parts, network.channels);
             let _consensus = Box::pin(starting).await.expect("consensus starts");

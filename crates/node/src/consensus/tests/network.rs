@@ -2,7 +2,7 @@
 //! restarted.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     num::NonZeroU64,
     sync::{Arc, Mutex},
     time::Duration,
@@ -19,7 +19,11 @@ use commonware_utils::{NZU32, NZUsize, probability};
 use rand_core::Rng as _;
 use windlass_chain::genesis::{Fees, Genesis, Governance, Member, Permissions, SignatureScheme};
 
-use super::machine::{Machine, hashes, member};
+use super::{
+    machine::{Machine, hashes, member},
+    surroundings::{Local, Oddities},
+    wire::{Weather, Wire},
+};
 use crate::{
     consensus::{
         Channels, Parts, Settings,
@@ -29,7 +33,7 @@ use crate::{
         peers::Tracking,
         signer::HandleSigner,
         start,
-        work::Work,
+        steady::{Steadied, Steady, Wall},
     },
     seam::{Ledger, Origin},
     status::{Identity, Status, StatusBoard, StatusTip},
@@ -46,6 +50,8 @@ pub(crate) struct Validator<M: Machine> {
     pub(crate) ledger: M::Ledger,
     pub(crate) key: PublicKey,
     pub(crate) voting_keys: Vec<VotingKey>,
+    pub(crate) oddities: Oddities,
+    pub(crate) weather: Weather,
     /// How many disks it has had.
     disks: u64,
     status: StatusBoard,
@@ -85,19 +91,24 @@ pub(crate) fn link() -> Link {
 }
 
 impl<M: Machine> Network<M> {
-    /// `count` validators, none of which runs yet, all linked.
-    pub(crate) async fn new(context: deterministic::Context, count: usize, epoch: u64) -> Self {
-        let seeds = (0..).take(count);
-        let mut keys: Vec<_> = seeds
-            .map(|seed: u64| {
-                let node = HandleSigner::from_seed(seed).public_key();
-                (node, HandleSigner::from_seed(1_000 + seed))
-            })
-            .collect();
+    /// `count` validators, and nodes behind them that the genesis doesn't name; none of them runs
+    /// yet, and all are linked.
+    pub(crate) async fn new(
+        context: deterministic::Context,
+        count: usize,
+        later: usize,
+        epoch: u64,
+    ) -> Self {
+        let key = |seed: u64| {
+            (HandleSigner::from_seed(seed).public_key(), HandleSigner::from_seed(1_000 + seed))
+        };
+        let mut keys: Vec<_> = (0..).take(count).map(key).collect();
         keys.sort_by(|left, right| left.0.cmp(&right.0));
         let pairs: Vec<_> =
             keys.iter().map(|(node, vote)| (node.clone(), vote.public_key())).collect();
         let genesis = genesis(&pairs, epoch);
+        let named: Vec<_> = keys.iter().map(|(node, _)| node.clone()).collect();
+        keys.extend((500..).take(later).map(key));
         let peers: Vec<_> = keys.iter().map(|(node, _)| node.clone()).collect();
         let config = simulated::Config {
             max_size: max_message_size(),
@@ -116,9 +127,11 @@ impl<M: Machine> Network<M> {
                 Validator {
                     ledger: machine.boot(),
                     machine,
-                    status: board(&key, &signer, &peers),
+                    status: board(&key, &signer, &named),
                     key,
                     voting_keys: vec![voting_key(signer)],
+                    oddities: Oddities::default(),
+                    weather: Weather::default(),
                     disks: 1,
                     running: None,
                 }
@@ -165,7 +178,16 @@ impl<M: Machine> Network<M> {
         let control = self.oracle.control(validator.key.clone());
         let mut channels = Vec::new();
         for channel in 0..7 {
-            channels.push(control.register(channel, QUOTA).await.expect("the network runs"));
+            let (sender, inner) = control.register(channel, QUOTA).await.expect("the network runs");
+            let wire = Wire {
+                inner,
+                context: self.context.child("wire"),
+                weather: validator.weather.clone(),
+                ready: VecDeque::new(),
+                held: None,
+                of_tips: channel == 5,
+            };
+            channels.push((sender, wire));
         }
         let mut next = || channels.remove(0);
         let channels = Channels {
@@ -178,9 +200,17 @@ impl<M: Machine> Network<M> {
             transactions: next(),
         };
         let (reach, me) = (Arc::clone(&self.reach), validator.key.clone());
+        let context = self
+            .context
+            .child("validator")
+            .with_attribute("index", index)
+            .with_attribute("start", self.starts);
+        let work = validator.oddities.work(&context);
+        let context = Local::new(context, validator.oddities.clone());
+        let wall = Wall::of(&context);
         let parts = Parts {
             ledger: validator.ledger.clone(),
-            work: Work::Inline,
+            work,
             partitions: validator.partitions(index),
             node_key: validator.key.clone(),
             voting_keys: validator.voting_keys.clone(),
@@ -190,12 +220,10 @@ impl<M: Machine> Network<M> {
             track: Box::new(|_| Tracking::Done),
             connected: Box::new(move || reach.lock().expect("no test panics here").of(&me)),
             status: validator.status.clone(),
+            wall,
         };
-        let context = self
-            .context
-            .child("validator")
-            .with_attribute("index", index)
-            .with_attribute("start", self.starts);
+        let steady = Steady::new(&context, validator.oddities.steady(&self.context));
+        let context = Steadied::new(context, steady);
         let excuse = validator.machine.excuse();
         let running = context.spawn(move |context| async move {
             let started = Box::pin(start(context.child("consensus"), parts, channels)).await;
@@ -283,6 +311,12 @@ impl<M: Machine> Network<M> {
         for partition in [format!("{partition}-begun"), partition] {
             self.context.remove(&partition, None).await.expect("there was a journal");
         }
+    }
+
+    /// Sets the clock of a node's machine, from now on ahead by so much or behind.
+    pub(crate) fn set_clock(&self, index: usize, ahead_ms: u64, behind_ms: u64) {
+        let by = Duration::from_millis;
+        self.validators[index].oddities.set_clock(by(ahead_ms), by(behind_ms));
     }
 
     /// Gives a validator that doesn't run a new disk: only what lies with its key is left.
