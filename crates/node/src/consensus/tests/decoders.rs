@@ -39,7 +39,7 @@ static COMMITTEES: LazyLock<Vec<Committee>> = LazyLock::new(|| {
     let committee = |vector: &Value| {
         let validators: Vec<Validator> =
             serde_json::from_value(vector["validators"].clone()).ok()?;
-        Committee::new(serde_json::from_value(vector["genesis"].clone()).ok()?, &validators).ok()
+        Committee::new(serde_json::from_value(vector["genesis"].clone()).ok()?, &validators)
     };
     let vectors: Vec<Value> = serde_json::from_str(VECTORS).expect("they are JSON");
     vectors.iter().map(|vector| committee(vector).expect("they have seats")).collect()

@@ -210,7 +210,7 @@ async fn change(platform: &Platform, options: &Options) -> Row {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        let words = ["network", "propose", "change", verb, "validator-5"];
+        let words = ["network", "propose", "change", verb, "validator-4"];
         let propose = async {
             let _accepted: Value = platform.run(&words).await;
         };
