@@ -8,7 +8,7 @@ use windlass_node::consensus::block::{BlockLimit, MAX_BLOCK_BYTES, OrderedBlock}
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(block) = Block::decode(bytes) {
-        assert_eq!(block.encode(), bytes);
+        assert_eq!(block.encode()[..], *bytes);
     }
     let limit = BlockLimit(MAX_BLOCK_BYTES);
     if let Ok(block) = OrderedBlock::decode_cfg(Bytes::copy_from_slice(bytes), &limit) {

@@ -10,7 +10,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         assert_eq!(alloy_rlp::encode(&receipt), bytes[..bytes.len() - rest.len()]);
     }
     if let Some(extra) = ExtraData::decode(bytes) {
-        assert_eq!(extra.encode(), bytes);
+        assert_eq!(extra.encode()[..], *bytes);
     }
     let _validators = governance::read_validator_set(bytes);
     let _roster = governance::read_roster(bytes, bytes);

@@ -244,7 +244,7 @@ async fn live(
         start: cold,
     };
     let steady = Steadied::new(context.child("steady"), Steady::of_the_system(&context));
-    let network = p2p::open(&steady, config, opened.node_signer.clone(), roll)
+    let network = p2p::open(&steady, config, opened.node_signer.clone(), roll, Wall::of(&context))
         .await
         .map_err(NodeError::P2p)?;
     let epoch_length = NonZeroU64::new(genesis.epoch_length)

@@ -81,11 +81,21 @@ impl Wall {
     /// The clock of a context.
     pub fn of<E: Clock + Supervisor>(context: &E) -> Self {
         let clock = context.child("wall");
-        Self(Arc::new(move || clock.current()))
+        Self::showing(move || clock.current())
+    }
+
+    /// A clock that shows this.
+    pub fn showing(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// What it shows.
+    pub fn now(&self) -> SystemTime {
+        (self.0)()
     }
 
     /// What it shows, in Unix milliseconds.
     pub fn now_ms(&self) -> u64 {
-        super::application::unix_ms((self.0)())
+        super::application::unix_ms(self.now())
     }
 }

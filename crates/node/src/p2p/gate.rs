@@ -16,6 +16,9 @@ use commonware_runtime::{Clock, Sink, Stream};
 use commonware_stream::Upgrader;
 use rand_core::CryptoRng;
 
+use super::dated::Dated;
+use crate::consensus::steady::Wall;
+
 /// How often the log may say that somebody was refused.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
 
@@ -55,6 +58,7 @@ impl Refused {
 pub(super) struct Gate<U> {
     pub(super) handshake: U,
     pub(super) refused: Refused,
+    pub(super) wall: Wall,
 }
 
 /// A handshake that nobody has ended yet: who is silent is cut off from outside.
@@ -101,6 +105,7 @@ where
         I: Stream,
         O: Sink,
     {
+        let context = Dated::new(context, &self.wall);
         self.handshake.dial(context, namespace, max_message_size, peer, stream, sink).await
     }
 
@@ -122,6 +127,7 @@ where
     {
         let mut attempt =
             Attempt { ended: false, refused: self.refused.clone(), begun: context.current() };
+        let context = Dated::new(context, &self.wall);
         let outcome = self
             .handshake
             .listen(context, namespace, max_message_size, bouncer, stream, sink)

@@ -15,6 +15,7 @@
 //! The cooldown is what a reconnection takes at most, and what the dialler wakes up for.
 
 mod contacts;
+mod dated;
 mod gate;
 
 use std::{
@@ -50,6 +51,7 @@ use crate::{
         peers::{Peers, Track},
         scheme,
         signer::HandleSigner,
+        steady::Wall,
     },
 };
 
@@ -119,12 +121,13 @@ pub struct Roll {
     pub start: ColdStart,
 }
 
-/// Opens the network; listens and dials when it returns.
+/// Opens the network; listens and dials when it returns. The context's clock is one that nobody sets.
 pub async fn open<E>(
     context: &E,
     config: &NodeConfig,
     signer: HandleSigner,
     roll: Roll,
+    wall: Wall,
 ) -> Result<Network<E>, P2pError>
 where
     E: Clock + CryptoRng + Spawner + RuntimeNetwork + Resolver + Metrics,
@@ -142,7 +145,7 @@ where
     let handshake = Cups::<_, ChaCha20Poly1305>::new(sake, cups::Version::V1);
     let refused = Refused::default();
     let mut settings = lookup::Config::local(
-        Gate { handshake, refused: refused.clone() },
+        Gate { handshake, refused: refused.clone(), wall },
         &scheme::namespace(roll.genesis),
         config.listen,
         max_peers,

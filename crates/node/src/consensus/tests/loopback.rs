@@ -82,8 +82,9 @@ fn run(
                 now: Peers::new(&[], &roster, Standing::Behind),
                 start: cold,
             };
-            let network =
-                p2p::open(&context, &config, node(index), roll).await.expect("it listens");
+            let network = p2p::open(&context, &config, node(index), roll, Wall::of(&context))
+                .await
+                .expect("it listens");
             let parts = Parts {
                 ledger: mine,
                 work: Work::threads(2).expect("threads start"),

@@ -48,15 +48,15 @@ pub(crate) async fn run(options: Options) {
     for size in &options.sizes {
         for round_trip in [0].iter().chain(&options.round_trips) {
             say::progress(&format!("{size} validators, {round_trip} ms there and back"));
-            rows.extend(distance(&platform, *size, *round_trip, &options).await);
+            rows.extend(told(distance(&platform, *size, *round_trip, &options).await));
         }
     }
     say::progress("a dead leader");
-    rows.push(dead_leader(&platform, &options).await);
+    rows.extend(told(vec![dead_leader(&platform, &options).await]));
     say::progress("a change of validators");
-    rows.push(change(&platform, &options).await);
+    rows.extend(told(vec![change(&platform, &options).await]));
     say::progress("proofs");
-    rows.push(proofs(&platform, &options).await);
+    rows.extend(told(vec![proofs(&platform, &options).await]));
     drop(platform);
     for line in HEAD {
         say::result(line);
@@ -64,6 +64,14 @@ pub(crate) async fn run(options: Options) {
     for row in rows {
         say::result(&row.line());
     }
+}
+
+/// Says what was measured as soon as it is: the whole takes minutes.
+fn told(rows: Vec<Row>) -> Vec<Row> {
+    for row in &rows {
+        say::progress(&row.line());
+    }
+    rows
 }
 
 /// One network, its validators so far apart.
