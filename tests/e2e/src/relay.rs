@@ -19,7 +19,7 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::mpsc,
-    task::JoinHandle,
+    task::JoinSet,
     time::{Instant, sleep_until},
 };
 
@@ -45,13 +45,8 @@ pub struct Link {
 pub struct Relay {
     /// Where it listens.
     pub address: SocketAddr,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    /// Ends with it.
+    _task: JoinSet<()>,
 }
 
 impl Relay {
@@ -59,8 +54,9 @@ impl Relay {
     pub async fn to(target: SocketAddr, link: Link) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let task = tokio::spawn(async move {
-            let mut links = tokio::task::JoinSet::new();
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let mut links = JoinSet::new();
             let luck = Arc::new(AtomicU64::new(u64::from(target.port()) | 1));
             loop {
                 let accepted = listener.accept().await;
@@ -75,7 +71,7 @@ impl Relay {
                 links.spawn(pump(from_there, to_here, link, Arc::clone(&luck)));
             }
         });
-        Self { address, task }
+        Self { address, _task: task }
     }
 }
 
@@ -139,7 +135,8 @@ mod tests {
     async fn there_and_back(bytes: usize, link: Link) -> Duration {
         let echo = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let relay = Relay::to(echo.local_addr().expect("it is bound"), link).await;
-        let answering = tokio::spawn(async move {
+        let mut answering = JoinSet::new();
+        answering.spawn(async move {
             let (mut stream, _) = echo.accept().await.expect("somebody comes");
             let (mut from, mut to) = stream.split();
             drop(tokio::io::copy(&mut from, &mut to).await);
@@ -152,7 +149,6 @@ mod tests {
         let (written, read) = tokio::join!(to.write_all(&sent), from.read_exact(&mut back));
         written.and(read.map(drop)).expect("it comes back");
         assert_eq!(back, sent, "nothing is changed");
-        answering.abort();
         begun.elapsed()
     }
 

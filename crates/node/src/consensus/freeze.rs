@@ -6,7 +6,6 @@
 //! a leader has its whole time, however long the pause was.
 
 use std::{
-    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -79,30 +78,24 @@ impl Dial for Brake {
         self.show(clock.current())
     }
 
-    fn until<E: Clock>(
-        self,
-        clock: Arc<E>,
-        deadline: SystemTime,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        async move {
-            loop {
-                let rings = self.changed.rings();
-                if self.is_frozen() {
-                    self.changed.after(rings).await;
-                    continue;
-                }
-                let shown = self.show(clock.current());
-                let Ok(left) = deadline.duration_since(shown) else {
-                    return;
-                };
-                if left.is_zero() {
-                    return;
-                }
-                // Both branches only wait; whichever loses is dropped without effect.
-                select! {
-                    () = clock.sleep(left) => {},
-                    () = self.changed.after(rings) => {},
-                }
+    async fn until<E: Clock>(self, clock: Arc<E>, deadline: SystemTime) {
+        loop {
+            let rings = self.changed.rings();
+            if self.is_frozen() {
+                self.changed.after(rings).await;
+                continue;
+            }
+            let shown = self.show(clock.current());
+            let Ok(left) = deadline.duration_since(shown) else {
+                return;
+            };
+            if left.is_zero() {
+                return;
+            }
+            // Both branches only wait; whichever loses is dropped without effect.
+            select! {
+                () = clock.sleep(left) => {},
+                () = self.changed.after(rings) => {},
             }
         }
     }

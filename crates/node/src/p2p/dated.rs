@@ -32,7 +32,7 @@ impl<C: Clock + CryptoRng> Dated<C> {
         let ahead = day.duration_since(steady).unwrap_or_default();
         let behind = steady.duration_since(day).unwrap_or_default();
         let differ = ahead.max(behind) > HANDSHAKE_BOUND / 2;
-        if differ && context.next_u32() % 2 == 0 {
+        if differ && context.next_u32().is_multiple_of(2) {
             return Self { context, ahead: Duration::ZERO, behind: Duration::ZERO };
         }
         Self { context, ahead, behind }

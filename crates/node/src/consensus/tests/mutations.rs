@@ -234,10 +234,10 @@ impl Network<Real> {
         let keys = self.validators.iter().map(|one| one.key.clone()).collect::<Vec<_>>();
         let keys = Set::try_from(keys).expect("they are in order");
         let (_, mut votes) = self.register(index, 0).await;
-        let (mut certificates, _receiver) = self.register(index, 1).await;
+        let (mut certificates, receiver) = self.register(index, 1).await;
         self.come(index);
         self.context.child("forger").spawn(move |_| async move {
-            let _open = _receiver;
+            let _open = receiver;
             while let Ok((_, mut message)) = votes.recv().await {
                 let Ok(epoch) = UInt::<u64>::read(&mut message) else { continue };
                 let Ok(Vote::Notarize(Notarize { proposal, .. })) =

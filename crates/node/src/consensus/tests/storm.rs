@@ -43,6 +43,14 @@ const SKEWED_REST_MS: u64 = 120_000;
 const APART_MS: usize = 10_000;
 const STEP_MS: u64 = 3_600_000;
 
+/// The node that the genesis doesn't name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Later {
+    /// The member is to propose it.
+    Awaited,
+    Proposed,
+}
+
 /// A storm's state.
 struct Storm<'a> {
     network: &'a mut Network<Real>,
@@ -54,9 +62,8 @@ struct Storm<'a> {
     proposal: Option<Bytes>,
     /// The validators that the last proposals suspended.
     suspended: BTreeSet<u32>,
-    /// Whether validators change in this storm, and whether one is to be added.
-    governs: bool,
-    awaited: bool,
+    /// Whether validators change in this storm, and what becomes of the one that is to be added.
+    governs: Option<Later>,
     /// Whether clocks are wrong.
     skewed: bool,
     /// How many more disks may be lost.
@@ -158,7 +165,7 @@ impl Storm<'_> {
     /// The member suspends a validator or takes one back; a proposal that is lost is made again.
     fn govern(&mut self) {
         let running = self.network.running_indices();
-        if !self.governs || running.is_empty() {
+        if self.governs.is_none() || running.is_empty() {
             return;
         }
         let to = running[self.pick(running.len())];
@@ -172,8 +179,8 @@ impl Storm<'_> {
 
     /// What the member wants next: now the later node, or another one with its vote or without.
     fn change(&mut self) -> Option<Change> {
-        if self.awaited && self.pick(2) == 0 {
-            self.awaited = false;
+        if self.governs == Some(Later::Awaited) && self.pick(2) == 0 {
+            self.governs = Some(Later::Proposed);
             let later = self.network.validators.last().expect("there are validators");
             let (node, vote) = (&later.key, later.voting_keys[0].signer.public_key());
             return Some(Change::Add(key_bytes(node), key_bytes(&vote)));
@@ -333,8 +340,7 @@ pub(super) fn storm_over(seed: u64, prepare: impl Fn(&mut Network<Real>)) -> Str
             proposals: 0,
             proposal: None,
             suspended: BTreeSet::new(),
-            governs,
-            awaited: governs,
+            governs: governs.then_some(Later::Awaited),
             skewed,
             disks,
         };
