@@ -14,7 +14,7 @@ use std::{
 };
 
 use alloy_primitives::{B256, Bytes, keccak256};
-use commonware_codec::{Decode, Encode, EncodeSize, Error as CodecError, RangeCfg};
+use commonware_codec::{Buf, Decode, Encode, EncodeSize, Error as CodecError, RangeCfg};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_macros::select;
 use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
@@ -187,7 +187,7 @@ where
         bytes: commonware_runtime::IoBuf,
         from_peers: &mut FromPeers,
     ) {
-        let Ok(Batch(transactions)) = Batch::decode_batch(bytes) else {
+        let Ok(transactions) = decode(bytes) else {
             commonware_p2p::block!(self.blocker, peer, "malformed transactions");
             return;
         };
@@ -210,13 +210,8 @@ where
     }
 }
 
-/// A decoded message.
-#[derive(Debug)]
-struct Batch(Vec<bytes::Bytes>);
-
-impl Batch {
-    fn decode_batch(bytes: commonware_runtime::IoBuf) -> Result<Self, CodecError> {
-        let limits = (RangeCfg::from(..=MAX_TRANSACTIONS), RangeCfg::from(..=MAX_MESSAGE_BYTES));
-        Vec::<bytes::Bytes>::decode_cfg(bytes, &limits).map(Self)
-    }
+/// The transactions of a message.
+pub fn decode(message: impl Buf) -> Result<Vec<bytes::Bytes>, CodecError> {
+    let limits = (RangeCfg::from(..=MAX_TRANSACTIONS), RangeCfg::from(..=MAX_MESSAGE_BYTES));
+    Vec::<bytes::Bytes>::decode_cfg(message, &limits)
 }

@@ -142,3 +142,33 @@ fn a_key_that_no_member_has_named_connects_with_nobody_and_is_told() {
     assert!(told["stalled"]["reason"].as_str().expect("words").contains("no member"), "{told}");
     running.into_iter().for_each(Running::stop);
 }
+
+#[test]
+fn a_peer_of_another_genesis_is_refused_and_the_others_go_on() {
+    let root = tempfile::tempdir().expect("a directory");
+    let directories = common::create(root.path(), 4, 8);
+    // The same keys and addresses, and another chain id: its votes are of another network.
+    let genesis = directories[3].join("files/genesis.json");
+    let text = std::fs::read_to_string(&genesis).expect("a file");
+    let other = text.replace(&common::CHAIN_ID.to_string(), "4243");
+    assert_ne!(text, other);
+    std::fs::write(&genesis, other).expect("a file");
+    let running: Vec<_> = directories.iter().map(|one| start(one)).collect();
+    running.iter().for_each(Running::wait);
+    common::until(&directories[0], "three are connected", |status| {
+        status["connectedValidators"] == 3
+    });
+    let told = common::until(&directories[3], "it is told", |status| !status["stalled"].is_null());
+    let reason = told["stalled"]["reason"].as_str().expect("words");
+    assert!(reason.contains("1 of 4 validators connected"), "{reason}");
+    let account = windlass_keys::throwaway_account().expect("an account");
+    for nonce in 0..4 {
+        common::send(&directories[0], &common::transfer(&account, nonce));
+        for one in &directories[..3] {
+            common::until(one, "it is final", |status| common::tip(status) > nonce);
+        }
+    }
+    let alone = common::until(&directories[3], "any", |_| true);
+    assert_eq!((common::tip(&alone), &alone["connectedValidators"]), (0, &serde_json::json!(1)));
+    running.into_iter().for_each(Running::stop);
+}

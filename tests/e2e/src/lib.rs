@@ -8,6 +8,7 @@
 mod account;
 mod mount;
 mod platform;
+mod relay;
 mod rpc;
 mod tool;
 pub mod world;
@@ -15,5 +16,6 @@ pub mod world;
 pub use account::{Account, Call};
 pub use mount::Mount;
 pub use platform::{Answer, Platform};
+pub use relay::{Link, Relay};
 pub use rpc::{Endpoint, RpcError, call_node, node_socket};
-pub use tool::{Finished, binary, root, run_tool, start_tool};
+pub use tool::{Finished, binary, root, run_tool, start_node, start_tool};

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -54,6 +54,14 @@ pub fn start_tool(program: &str, arguments: &[&str], environment: &[(&str, &str)
     command.current_dir(root()).args(arguments).envs(environment.iter().copied()).process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
+}
+
+/// Starts a node in its directory, without a platform.
+pub fn start_node(directory: &Path) -> Child {
+    let mut command = command(binary());
+    command.arg("node").arg("--dir").arg(directory);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap_or_else(|error| panic!("a node cannot be started: {error}"))
 }
 
 /// Runs a command to its end.

@@ -14,7 +14,7 @@ use crate::config::MAX_VALIDATORS;
 
 /// What one node tells another of its tip.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Announcement {
+pub struct Announcement {
     pub(super) height: u64,
     pub(super) digest: Digest,
     pub(super) wants_answer: bool,
@@ -27,7 +27,7 @@ pub(super) struct Announcement {
 
 /// A question that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Question {
+pub struct Question {
     /// When it was sent, by the asker's clock.
     pub(super) asked_us: u64,
     /// When it came, by the answerer's clock.

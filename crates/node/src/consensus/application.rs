@@ -23,7 +23,7 @@ use futures::StreamExt;
 
 use super::{
     bell::Bell, block::OrderedBlock, committees::Committees, digest::Digest, idle::Progress,
-    scheme::Scheme, work::Work,
+    scheme::Scheme, steady::Wall, work::Work,
 };
 use crate::{
     diagnosis::Diagnosis,
@@ -44,6 +44,7 @@ pub struct ChainApplication<L> {
     work: Work,
     committees: Committees,
     progress: Progress,
+    wall: Wall,
     bell: Bell,
     diagnosis: Diagnosis,
     /// Blocks above the tip that the ledger has executed since it was opened: height, digest.
@@ -57,11 +58,18 @@ pub fn unix_ms(time: SystemTime) -> u64 {
 }
 
 impl<L: Ledger> ChainApplication<L> {
-    /// Over a ledger; the bell of `progress` rings when its work or the tip changes.
-    pub fn new(ledger: L, work: Work, committees: Committees, progress: Progress) -> Self {
+    /// Over a ledger; the bell of `progress` rings when its work or the tip changes, and blocks get
+    /// the time of `wall`.
+    pub fn new(
+        ledger: L,
+        work: Work,
+        committees: Committees,
+        progress: Progress,
+        wall: Wall,
+    ) -> Self {
         let (bell, executed) = (progress.bell().clone(), Arc::default());
         let diagnosis = Diagnosis::default();
-        Self { ledger, work, committees, progress, bell, diagnosis, executed }
+        Self { ledger, work, committees, progress, wall, bell, diagnosis, executed }
     }
 
     /// The same, telling there why a block is not voted on.
@@ -120,7 +128,7 @@ impl<L: Ledger> ChainApplication<L> {
         block: &OrderedBlock,
     ) -> bool {
         loop {
-            let (ledger, now_ms) = (self.ledger.clone(), unix_ms(clock.current()));
+            let (ledger, now_ms) = (self.ledger.clone(), self.wall.now_ms());
             let (on, new) = (parent.0.clone(), block.0.clone());
             let number = new.number();
             match self.work.run(move || ledger.verify(&on, &new, now_ms)).await {
@@ -158,7 +166,7 @@ impl<L: Ledger> ChainApplication<L> {
     ) -> Option<OrderedBlock> {
         let interval_ms = self.ledger.min_block_interval_ms();
         let earliest = parent.0.timestamp_ms().saturating_add(interval_ms);
-        let soonest = earliest.saturating_sub(unix_ms(clock.current()));
+        let soonest = earliest.saturating_sub(self.wall.now_ms());
         if parent.0.number() > 0 && soonest > 0 && !self.committees.are_to_change(&self.ledger) {
             clock.sleep(Duration::from_millis(soonest.min(interval_ms))).await;
         }
@@ -169,7 +177,7 @@ impl<L: Ledger> ChainApplication<L> {
             if allow_empty_now || self.ledger.has_work() {
                 let ledger = self.ledger.clone();
                 let on = parent.0.clone();
-                let now_ms = unix_ms(clock.current());
+                let now_ms = self.wall.now_ms();
                 let proposal =
                     Proposal { now_ms, epoch: epoch.get(), allow_empty: allow_empty_now };
                 match self.work.run(move || ledger.propose(&on, proposal)).await? {

@@ -73,8 +73,8 @@ where
         self.track_peers().await?;
         let interval = Duration::from_millis(self.ledger.min_block_interval_ms());
         let diagnosis = self.status.diagnosis().clone();
-        let clock = self.context.child("scribe");
-        let scribe = Scribe::new(diagnosis, Arc::clone(&scheme), clock, (epoch, from));
+        let wall = self.wall.clone();
+        let scribe = Scribe::new(diagnosis, Arc::clone(&scheme), wall, (epoch, from));
         let context = self.context.child("engine").with_attribute("epoch", epoch);
         let engine = simplex::Engine::new(
             Braked::new(context, self.brake.clone()),

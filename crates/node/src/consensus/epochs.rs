@@ -30,7 +30,6 @@ use futures::{StreamExt, channel::mpsc};
 use rand_core::CryptoRng;
 
 use super::{
-    application::unix_ms,
     bell::Bell,
     block::OrderedBlock,
     channels::EngineChannels,
@@ -45,6 +44,7 @@ use super::{
     marker::{Guard, GuardError},
     peers::{Peers, Standing, Track, Tracking},
     scheme::Scheme,
+    steady::Wall,
     stores::{Archive, StoreError},
 };
 use windlass_chain::governance::{Committee, set_hash};
@@ -126,6 +126,7 @@ pub struct Epochs<E, L, S: Sender, B, A> {
     pub(super) brake: Brake,
     pub(super) heard: Heard,
     pub(super) status: StatusBoard,
+    pub(super) wall: Wall,
     pub(super) boundary: Bell,
     /// Rung when an epoch became known.
     pub(super) learned: Bell,
@@ -300,7 +301,7 @@ where
         let block = block.inner().clone();
         if block.0.number() > self.ledger.tip().number {
             self.archive.finalize(block.clone()).await.map_err(EpochError::Store)?;
-            let lag = unix_ms(self.context.current()).saturating_sub(block.0.timestamp_ms());
+            let lag = self.wall.now_ms().saturating_sub(block.0.timestamp_ms());
             tracing::debug!(number = block.0.number(), hash = %block.0.hash(), lag_ms = lag, "final");
         }
         let tip = self.ledger.tip();

@@ -12,14 +12,13 @@ use commonware_consensus::{
     types::{Epoch, View},
 };
 use commonware_parallel::Sequential;
-use commonware_runtime::Clock;
 use commonware_utils::Participant;
 use futures::{StreamExt, channel::mpsc};
 use rand_core::CryptoRng;
 use windlass_chain::Evidence;
 
 use super::{
-    application::unix_ms, committees::Committees, digest::Digest, scheme::Scheme, stores::Archive,
+    committees::Committees, digest::Digest, scheme::Scheme, steady::Wall, stores::Archive,
 };
 use crate::{seam::Ledger, status::StatusBoard};
 
@@ -55,36 +54,54 @@ impl Witness {
     }
 }
 
-/// Verifies what was seen and keeps what holds, until nothing more can be seen.
-pub async fn keep<E: Clock + CryptoRng, L: Ledger>(
-    mut context: E,
-    mut seen: mpsc::Receiver<Activity<Scheme, Digest>>,
-    committees: Committees,
-    archive: Archive<L>,
-    status: StatusBoard,
-) {
-    while let Some(activity) = seen.next().await {
-        let Some(found) = contradiction(&activity) else { continue };
-        let Some(scheme) = committees.of(found.epoch) else { continue };
-        if !activity.verify(&mut context, scheme.as_ref(), &Sequential) {
-            tracing::debug!(epoch = %found.epoch, "contradictory votes whose signatures don't hold");
-            continue;
-        }
-        let Some(seat) = scheme.seat(found.signer) else { continue };
-        tracing::error!(node_key = %seat.node_key, epoch = %found.epoch, view = %found.view, "a validator voted twice");
-        let evidence = Evidence {
-            epoch: found.epoch.get(),
-            view: found.view.get(),
-            node_key: seat.node_key,
-            consensus_key: seat.consensus_key,
-            kind: found.kind,
-            votes: activity.encode().into(),
-            seen_at_ms: unix_ms(context.current()),
-        };
-        match archive.keep_evidence(evidence).await {
-            Ok(true) => status.update(|status| status.evidence += 1),
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "evidence could not be kept"),
+/// Keeps evidence.
+pub struct Keeper<L> {
+    /// Whose votes they may be.
+    pub committees: Committees,
+    /// Where it is kept.
+    pub archive: Archive<L>,
+    /// Where it is told.
+    pub status: StatusBoard,
+    /// When it was seen.
+    pub wall: Wall,
+}
+
+impl<L> std::fmt::Debug for Keeper<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").finish_non_exhaustive()
+    }
+}
+
+impl<L: Ledger> Keeper<L> {
+    /// Verifies what was seen and keeps what holds, until nothing more can be seen.
+    pub async fn keep<E: CryptoRng>(
+        self,
+        mut context: E,
+        mut seen: mpsc::Receiver<Activity<Scheme, Digest>>,
+    ) {
+        while let Some(activity) = seen.next().await {
+            let Some(found) = contradiction(&activity) else { continue };
+            let Some(scheme) = self.committees.of(found.epoch) else { continue };
+            if !activity.verify(&mut context, scheme.as_ref(), &Sequential) {
+                tracing::debug!(epoch = %found.epoch, "contradictory votes whose signatures don't hold");
+                continue;
+            }
+            let Some(seat) = scheme.seat(found.signer) else { continue };
+            tracing::error!(node_key = %seat.node_key, epoch = %found.epoch, view = %found.view, "a validator voted twice");
+            let evidence = Evidence {
+                epoch: found.epoch.get(),
+                view: found.view.get(),
+                node_key: seat.node_key,
+                consensus_key: seat.consensus_key,
+                kind: found.kind,
+                votes: activity.encode().into(),
+                seen_at_ms: self.wall.now_ms(),
+            };
+            match self.archive.keep_evidence(evidence).await {
+                Ok(true) => self.status.update(|status| status.evidence += 1),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "evidence could not be kept"),
+            }
         }
     }
 }

@@ -41,12 +41,12 @@ use rand_core::CryptoRng;
 
 use super::{
     announcement::{Announcement, Question},
-    application::unix_ms,
     bell::Bell,
     block::OrderedBlock,
     committees::Committees,
     heard::Heard,
     scheme::Scheme,
+    steady::Wall,
     stores::{Archive, Finalization},
 };
 use crate::{
@@ -80,6 +80,7 @@ pub struct Exchange<E, L, S, B> {
     pub(super) connected: Connected,
     pub(super) heard: Heard,
     pub(super) status: StatusBoard,
+    pub(super) wall: Wall,
     /// Rung when an epoch was entered: everybody is told the boundary.
     pub(super) boundary: Bell,
     /// Rung when an epoch became known: more can be fetched.
@@ -159,7 +160,7 @@ where
         *known = now;
         let connected = known.iter().map(|peer| (key_bytes(peer), self.heard.claim(peer)));
         self.status.set_connected(&connected.collect());
-        let at_ms = unix_ms(self.context.current());
+        let at_ms = self.wall.now_ms();
         self.status.diagnosis().connected(&known.iter().map(key_bytes).collect(), at_ms);
         let met = !new.is_empty();
         if met {
@@ -198,6 +199,7 @@ where
             *progress = (tip, now);
         }
         let waited = now.duration_since(progress.1).unwrap_or_default();
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
         let highest = self.heard.highest(&self.committees.node_keys());
         if highest > tip {
             // Should what was asked for be lost.
@@ -227,7 +229,7 @@ where
             status.stalled = reason.map(|reason| {
                 let since_ms = match &status.stalled {
                     Some(stalled) => stalled.since_ms,
-                    None => unix_ms(now.checked_sub(waited).unwrap_or(now)),
+                    None => self.wall.now_ms().saturating_sub(waited_ms),
                 };
                 Stalled { since_ms, reason }
             });
@@ -263,7 +265,7 @@ where
                 return None;
             }
         };
-        let now_us = unix_us(self.context.current());
+        let now_us = unix_us(self.wall.now());
         // A clock that was set back meanwhile is no lie of this node.
         let sent_us = question.map_or(now_us, |question| question.received_us.max(now_us));
         let announcement =
@@ -274,7 +276,7 @@ where
 
     /// Takes a peer's announcement.
     async fn hear(&mut self, peer: PublicKey, bytes: impl Buf) {
-        let heard_us = unix_us(self.context.current());
+        let heard_us = unix_us(self.wall.now());
         let Ok(announcement) = Announcement::decode(bytes) else {
             commonware_p2p::block!(self.blocker, peer, "malformed announcement");
             return;

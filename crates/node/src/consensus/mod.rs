@@ -9,6 +9,7 @@
 //! - [`application`]: blocks only when there is work, judged without trusting any clock.
 //! - [`epochs`]: one engine an epoch, handed over at the boundary.
 //! - [`idle`], [`freeze`]: the clock stands still while there is nothing to do.
+//! - [`steady`], [`clocked`]: nobody sets the clock that timeouts are measured on.
 //! - [`exchange`], [`heard`]: tips are exchanged outside that clock.
 //! - [`peers`]: whom the members name is let in, and nobody else.
 //! - [`evidence`]: what proves that a validator voted twice is kept.
@@ -21,11 +22,12 @@
 //! 3. `verify = false` is said of blocks only that can never be valid, on any node, at any time.
 //! 4. Time and randomness come from the runtime's context, so that a seed reproduces a run.
 
-mod announcement;
+pub mod announcement;
 pub mod application;
 pub mod bell;
 pub mod block;
 mod channels;
+pub mod clocked;
 pub mod committees;
 pub mod digest;
 mod engine;
@@ -42,6 +44,7 @@ pub mod scheme;
 pub mod scribe;
 pub mod signer;
 mod start;
+pub mod steady;
 pub mod stores;
 #[cfg(test)]
 mod tests;

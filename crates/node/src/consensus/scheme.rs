@@ -155,6 +155,10 @@ impl certificate::Verifier for Scheme {
         R: CryptoRng,
         D: Digest,
     {
+        #[cfg(test)]
+        if super::tests::certificates_go_unchecked() {
+            return true;
+        }
         let Some(entries) = self.stage(certificate) else {
             return false;
         };

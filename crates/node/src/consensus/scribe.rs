@@ -13,14 +13,10 @@ use commonware_consensus::{
     types::{Epoch, Round, View},
 };
 use commonware_cryptography::{Sha256, certificate::Scheme as _, ed25519::PublicKey};
-use commonware_runtime::Clock;
 use commonware_utils::Participant;
 
-use super::{application::unix_ms, digest::Digest, exchange::key_bytes, scheme::Scheme};
+use super::{digest::Digest, exchange::key_bytes, scheme::Scheme, steady::Wall};
 use crate::diagnosis::{Ballot, Diagnosis, Ending};
-
-/// Tells the time in Unix milliseconds.
-type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// One epoch's scribe. A clone writes into the same diagnosis.
 #[derive(Clone)]
@@ -28,7 +24,7 @@ pub struct Scribe {
     diagnosis: Diagnosis,
     scheme: Arc<Scheme>,
     elector: RoundRobinElector<Scheme>,
-    now: Now,
+    wall: Wall,
     /// What the engine starts from: it reports that again, and nothing of it is news.
     floor: Round,
 }
@@ -41,15 +37,14 @@ impl fmt::Debug for Scribe {
 
 impl Scribe {
     /// The scribe of an epoch whose engine starts from `floor`.
-    pub fn new<E: Clock>(
+    pub fn new(
         diagnosis: Diagnosis,
         scheme: Arc<Scheme>,
-        clock: E,
+        wall: Wall,
         (epoch, floor): (Epoch, Round),
     ) -> Self {
         let elector = RoundRobin::<Sha256>::default().build(scheme.participants());
-        let now: Now = Arc::new(move || unix_ms(clock.current()));
-        let scribe = Self { diagnosis, scheme, elector, now, floor };
+        let scribe = Self { diagnosis, scheme, elector, wall, floor };
         let committee = scribe.scheme.participants().iter().map(key_bytes).collect();
         let at = floor.view().next();
         let leader = scribe.leader(Round::new(epoch, at));
@@ -88,7 +83,7 @@ impl Scribe {
         }
         if let Some(seat) = self.scheme.seat(signer) {
             let view = (round.epoch().get(), round.view().get());
-            self.diagnosis.voted(seat.node_key, view, ballot, (self.now)());
+            self.diagnosis.voted(seat.node_key, view, ballot, self.wall.now_ms());
         }
     }
 
@@ -107,7 +102,7 @@ impl Scribe {
         let view = (round.epoch().get(), round.view().get());
         let next = Round::new(round.epoch(), round.view().next());
         let leaders = (self.leader(round), self.leader(next));
-        self.diagnosis.ended(view, ending, leaders, (self.now)());
+        self.diagnosis.ended(view, ending, leaders, self.wall.now_ms());
     }
 
     fn leader(&self, round: Round) -> Option<alloy_primitives::B256> {

@@ -36,6 +36,7 @@ use super::{
     marshal::Marshal,
     peers::{Standing, Track},
     scheme::Scheme,
+    steady::Wall,
     stores::{Archive, Finalization, StoreError},
     work::Work,
 };
@@ -104,6 +105,8 @@ pub struct Parts<L, B, P> {
     pub connected: Connected,
     /// Where the node tells how it is.
     pub status: StatusBoard,
+    /// The time of day; timeouts are measured on the context's clock, which nobody may set.
+    pub wall: Wall,
 }
 
 impl<L, B, P> std::fmt::Debug for Parts<L, B, P> {
@@ -233,6 +236,7 @@ where
         brake: shared.brake.clone(),
         heard: shared.heard.clone(),
         status: shared.status.clone(),
+        wall: shared.wall.clone(),
         boundary: shared.boundary.clone(),
         learned: shared.learned.clone(),
         far_behind: settings.far_behind,
@@ -276,6 +280,7 @@ struct Shared<L> {
     epocher: FixedEpocher,
     marshal: Mailbox<Scheme, Standard<OrderedBlock>>,
     status: StatusBoard,
+    wall: Wall,
     /// Rung when there is work, and when the tip or a view moves.
     bell: Bell,
     progress: Progress,
@@ -308,6 +313,7 @@ impl<L: Ledger> Shared<L> {
             epocher,
             marshal,
             status: parts.status.clone(),
+            wall: parts.wall.clone(),
             progress: Progress::new(bell.clone(), parts.ledger.tip().number),
             heard: Heard::new(bell.clone()),
             bell,
@@ -327,6 +333,7 @@ impl<L: Ledger> Shared<L> {
             self.work.clone(),
             self.committees.clone(),
             self.progress.clone(),
+            self.wall.clone(),
         )
         .telling(self.status.diagnosis().clone());
         let (marshal, epocher) = (self.marshal.clone(), self.epocher.clone());
@@ -359,6 +366,7 @@ impl<L: Ledger> Shared<L> {
             connected,
             heard: self.heard.clone(),
             status: self.status.clone(),
+            wall: self.wall.clone(),
             boundary: self.boundary.clone(),
             learned: self.learned.clone(),
         };
@@ -415,11 +423,13 @@ impl<L: Ledger> Shared<L> {
     where
         E: Clock + CryptoRng + Spawner + Metrics,
     {
-        let (committees, archive) = (self.committees.clone(), self.archive.clone());
-        let status = self.status.clone();
-        context
-            .child("evidence")
-            .spawn(move |context| evidence::keep(context, seen, committees, archive, status))
+        let keeper = evidence::Keeper {
+            committees: self.committees.clone(),
+            archive: self.archive.clone(),
+            status: self.status.clone(),
+            wall: self.wall.clone(),
+        };
+        context.child("evidence").spawn(move |context| keeper.keep(context, seen))
     }
 
     /// The watch over the engine's clock.

@@ -23,6 +23,21 @@ pub enum Work {
     Inline,
     /// On threads of its own.
     Threads(mpsc::SyncSender<Job>),
+    /// On the caller's thread, after a wait: a simulated disk that is slow.
+    #[cfg(test)]
+    Paced(Pace),
+}
+
+/// How long each call is waited for.
+#[cfg(test)]
+#[derive(Clone)]
+pub struct Pace(pub Arc<dyn Fn() -> futures::future::BoxFuture<'static, ()> + Send + Sync>);
+
+#[cfg(test)]
+impl std::fmt::Debug for Pace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pace")
+    }
 }
 
 impl Work {
@@ -60,6 +75,11 @@ impl Work {
     ) -> Option<T> {
         match self {
             Self::Inline => Some(call()),
+            #[cfg(test)]
+            Self::Paced(Pace(pace)) => {
+                pace().await;
+                Some(call())
+            }
             Self::Threads(sender) => {
                 let (answer, answered) = oneshot::channel();
                 let job: Job = Box::new(move || {

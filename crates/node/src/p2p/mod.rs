@@ -15,11 +15,13 @@
 //! The cooldown is what a reconnection takes at most, and what the dialler wakes up for.
 
 mod contacts;
+mod dated;
+mod gate;
 mod measures;
 
 use std::{
     net::{SocketAddr, TcpStream},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
 
@@ -36,8 +38,11 @@ use commonware_stream::{
 use commonware_utils::{NZU32, NZUsize};
 use rand_core::CryptoRng;
 
-use self::contacts::{Contacts, Dialling, Tracker, keys};
-pub use self::measures::measurements;
+use self::{
+    contacts::{Contacts, Dialling, Tracker, keys},
+    gate::Gate,
+};
+pub use self::{gate::Refused, measures::measurements};
 use crate::{
     config::NodeConfig,
     consensus::{
@@ -47,6 +52,7 @@ use crate::{
         peers::{Peers, Track},
         scheme,
         signer::HandleSigner,
+        steady::Wall,
     },
 };
 
@@ -60,6 +66,9 @@ const HANDSHAKE_BOUND: Duration = Duration::from_secs(30);
 const VOTE_QUOTA: Quota = Quota::per_second(NZU32!(512));
 /// Everything else. Each channel's queue is made for its quota times the peers, so quotas are memory.
 const QUOTA: Quota = Quota::per_second(NZU32!(128));
+/// How many handshakes run at a time. Each holds a descriptor until it is over; more are refused at
+/// once, so that whoever knocks all the time takes no more than this.
+const HANDSHAKES: NonZeroU32 = NZU32!(128);
 /// The presence channel carries nothing.
 const PRESENCE_QUOTA: Quota = Quota::per_second(NZU32!(64));
 /// How long a start waits for the peers before this one to listen: at a cold start all of them are
@@ -77,6 +86,8 @@ pub struct Network<E: Clock> {
     pub track: Track,
     /// Who is connected.
     pub connected: Connected,
+    /// How many were not let in.
+    pub refused: Refused,
     /// Ends only by a failure.
     pub task: Handle<()>,
 }
@@ -111,12 +122,13 @@ pub struct Roll {
     pub start: ColdStart,
 }
 
-/// Opens the network; listens and dials when it returns.
+/// Opens the network; listens and dials when it returns. The context's clock is one that nobody sets.
 pub async fn open<E>(
     context: &E,
     config: &NodeConfig,
     signer: HandleSigner,
     roll: Roll,
+    wall: Wall,
 ) -> Result<Network<E>, P2pError>
 where
     E: Clock + CryptoRng + Spawner + RuntimeNetwork + Resolver + Metrics,
@@ -125,16 +137,16 @@ where
     let one_direction = contacts.dialling == Dialling::Lower;
     let dialled = contacts.dialled(&roll.now);
     let max_peers = NonZeroUsize::new(contacts.room).unwrap_or(NonZeroUsize::MIN);
+    let sake = Sake {
+        signer,
+        synchrony_bound: HANDSHAKE_BOUND,
+        max_handshake_age: HANDSHAKE_BOUND,
+        version: sake::Version::V1,
+    };
+    let handshake = Cups::<_, ChaCha20Poly1305>::new(sake, cups::Version::V1);
+    let refused = Refused::default();
     let mut settings = lookup::Config::local(
-        Cups::<_, ChaCha20Poly1305>::new(
-            Sake {
-                signer,
-                synchrony_bound: HANDSHAKE_BOUND,
-                max_handshake_age: HANDSHAKE_BOUND,
-                version: sake::Version::V1,
-            },
-            cups::Version::V1,
-        ),
+        Gate { handshake, refused: refused.clone(), wall },
         &scheme::namespace(roll.genesis),
         config.listen,
         max_peers,
@@ -144,6 +156,7 @@ where
     settings.allow_dns = !one_direction;
     // Where names are looked up nobody knows from where a peer comes; its key says who it is.
     settings.bypass_ip_check = !one_direction;
+    settings.max_concurrent_handshakes = HANDSHAKES;
     settings.handshake_timeout = Duration::from_secs(5);
     settings.dial_timeout = Duration::from_secs(5);
     settings.peer_connection_cooldown = COOLDOWN;
@@ -177,7 +190,7 @@ where
         // Looking uses up quota, and sends nothing.
         presence.check(Recipients::All).map(|checked| checked.recipients()).unwrap_or_default()
     });
-    Ok(Network { channels, oracle, track, connected, task })
+    Ok(Network { channels, oracle, track, connected, refused, task })
 }
 
 /// Whether the chain has no block yet, so that all validators are likely to start together.

@@ -45,6 +45,7 @@ use crate::{
         peers::{Peers, Standing},
         signer::{HandleSigner, public_key},
         start,
+        steady::{Steadied, Steady, Wall},
         work::Work,
     },
     ledger::{self, NodeLedger},
@@ -206,7 +207,8 @@ async fn live(
     ready: &mut Ready,
     shutdown: &mut Shutdown,
 ) -> Result<Ended, NodeError> {
-    let network = open_network(&context, &opened).await?;
+    let steady = Steadied::new(context.child("steady"), Steady::of_the_system(&context));
+    let network = open_network(&context, &steady, &opened).await?;
     let threads = |name, count, niceness| {
         Work::threads(name, count, niceness)
             .map_err(|source| NodeError::File { path: directory.clone(), source })
@@ -227,8 +229,9 @@ async fn live(
         track: network.track,
         connected: network.connected,
         status: opened.status.clone(),
+        wall: Wall::of(&context),
     };
-    let starting = start(context.child("consensus"), parts, network.channels);
+    let starting = start(steady.child("consensus"), parts, network.channels);
     let mut consensus = Box::pin(starting).await.map_err(NodeError::Start)?;
     let server = serve(&directory, &context, &opened, ready)?;
     let mut p2p_task = network.task;
@@ -252,7 +255,8 @@ async fn join(
     ready: &mut Ready,
     shutdown: &mut Shutdown,
 ) -> Result<Ended, NodeError> {
-    let network = open_network(&context, &opened).await?;
+    let steady = Steadied::new(context.child("steady"), Steady::of_the_system(&context));
+    let network = open_network(&context, &steady, &opened).await?;
     let work = Work::threads("ledger", 1, 0)
         .map_err(|source| NodeError::File { path: directory.clone(), source })?;
     let (path, genesis) = (imported_ledger(&directory), opened.genesis.clone());
@@ -265,7 +269,7 @@ async fn join(
     };
     let (sender, receiver) = network.channels.state;
     let joiner = Joiner {
-        context: context.child("join"),
+        context: steady.child("join"),
         work,
         open: Box::new(open),
         sender,
@@ -290,8 +294,9 @@ async fn join(
 
 async fn open_network(
     context: &runtime::Context,
+    steady: &Steadied<runtime::Context>,
     opened: &Opened,
-) -> Result<p2p::Network<runtime::Context>, NodeError> {
+) -> Result<p2p::Network<Steadied<runtime::Context>>, NodeError> {
     let Opened { config, genesis, genesis_hash, .. } = opened;
     let cold = if opened.ledger.tip().number == 0 { ColdStart::Yes } else { ColdStart::No };
     // The network's own listener only says that it ended; find out why beforehand.
@@ -303,7 +308,8 @@ async fn open_network(
         now: opened.peers.clone(),
         start: cold,
     };
-    p2p::open(context, config, opened.node_signer.clone(), roll).await.map_err(NodeError::P2p)
+    let (signer, wall) = (opened.node_signer.clone(), Wall::of(context));
+    p2p::open(steady, config, signer, roll, wall).await.map_err(NodeError::P2p)
 }
 
 /// Serves JSON-RPC, and tells the caller once where the node is reached.

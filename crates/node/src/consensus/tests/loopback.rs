@@ -19,6 +19,7 @@ use crate::{
         peers::{Peers, Standing},
         signer::HandleSigner,
         start,
+        steady::Wall,
         work::Work,
     },
     p2p::{self, ColdStart, Roll},
@@ -84,8 +85,9 @@ fn run(
                 now: Peers::new(&[], &roster, Standing::Behind),
                 start: cold,
             };
-            let network =
-                p2p::open(&context, &config, node(index), roll).await.expect("it listens");
+            let network = p2p::open(&context, &config, node(index), roll, Wall::of(&context))
+                .await
+                .expect("it listens");
             let parts = Parts {
                 ledger: mine,
                 work: Work::threads("ledger", 2, 0).expect("threads start"),
@@ -102,6 +104,7 @@ fn run(
                 track: network.track,
                 connected: network.connected,
                 status,
+                wall: Wall::of(&context),
             };
             let starting = start(context.child("consensus"), parts, network.channels);
             let _consensus = Box::pin(starting).await.expect("consensus starts");

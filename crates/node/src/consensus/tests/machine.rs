@@ -10,7 +10,7 @@ use windlass_chain::{
     genesis::Genesis,
     governance::{
         self,
-        abi::Governance::{Action, proposeCall},
+        abi::Governance::{Action, NewValidator, proposeCall},
     },
     store::SimulatedDisk,
 };
@@ -147,9 +147,32 @@ pub(crate) fn member() -> Address {
     Address::from_slice(&keccak256(&public[1..])[12..])
 }
 
+/// What the member proposes, as the governance contract numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Suspend(u32),
+    Resume(u32),
+    /// A new validator with these keys.
+    Add(B256, B256),
+}
+
 /// The member's proposal of one action, which it decides alone.
-pub(crate) fn proposal(nonce: u64, kind: u8, validator: u32) -> Bytes {
-    let action = Action { kind, arguments: validator.abi_encode().into() };
+pub(crate) fn proposal(nonce: u64, change: Change) -> Bytes {
+    let (kind, arguments) = match change {
+        Change::Suspend(validator) => (6, validator.abi_encode()),
+        Change::Resume(validator) => (7, validator.abi_encode()),
+        Change::Add(node_key, consensus_key) => {
+            let new = NewValidator {
+                name: "later".to_owned(),
+                nodeKey: node_key,
+                consensusKey: consensus_key,
+                account: Address::ZERO,
+                endpoint: String::new(),
+            };
+            (4, (1_u32, new).abi_encode_params())
+        }
+    };
+    let action = Action { kind, arguments: arguments.into() };
     let call = proposeCall { actions: vec![action], force: true, reason: String::new() };
     let transaction = TxLegacy {
         nonce,

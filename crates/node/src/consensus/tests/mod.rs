@@ -3,23 +3,34 @@
 mod byzantine;
 mod certificates;
 mod changes;
+mod checks;
+mod clocks;
+mod decoders;
 mod diagnosis;
 mod faults;
 mod joins;
 mod ledger;
 mod loopback;
 mod machine;
+mod mutations;
 mod network;
+mod replays;
 mod state;
 mod storm;
+mod surroundings;
 mod tampered;
 mod time;
+mod wire;
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use commonware_runtime::{Runner, deterministic};
 use machine::{Machine, Memory, hashes};
+pub(super) use mutations::certificates_go_unchecked;
 use network::{Network, link};
+
+/// What the clocks show when a run begins.
+const START: Duration = Duration::from_hours(10_000);
 
 /// Runs a scenario of some validators with ledgers in memory; the run's trace hash.
 fn simulate<F>(seed: u64, validators: usize, epoch: u64, scenario: F) -> String
@@ -35,11 +46,28 @@ where
     M: Machine,
     F: AsyncFnOnce(&mut Network<M>),
 {
-    let config =
-        deterministic::Config::new().with_seed(seed).with_timeout(Some(Duration::from_hours(1)));
+    simulate_with(seed, (validators, 0), epoch, scenario)
+}
+
+/// The same with nodes that the genesis doesn't name.
+fn simulate_with<M, F>(
+    seed: u64,
+    (validators, later): (usize, usize),
+    epoch: u64,
+    scenario: F,
+) -> String
+where
+    M: Machine,
+    F: AsyncFnOnce(&mut Network<M>),
+{
+    // Clocks are set back, and what is before 1970 is no time.
+    let config = deterministic::Config::new()
+        .with_seed(seed)
+        .with_start_time(UNIX_EPOCH + START)
+        .with_timeout(Some(Duration::from_hours(1)));
     deterministic::Runner::new(config).start(|context| async move {
         let auditor = context.auditor();
-        let mut network = Network::new(context, validators, epoch).await;
+        let mut network = Network::new(context, validators, later, epoch).await;
         scenario(&mut network).await;
         network.assert_one_chain();
         auditor.state()

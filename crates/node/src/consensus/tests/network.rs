@@ -2,7 +2,7 @@
 //! restarted.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     num::NonZeroU64,
     sync::{Arc, Mutex},
     time::Duration,
@@ -19,17 +19,21 @@ use commonware_utils::{NZU32, NZUsize, probability};
 use rand_core::Rng as _;
 use windlass_chain::genesis::{Fees, Genesis, Governance, Member, Permissions, SignatureScheme};
 
-use super::machine::{Machine, hashes, member};
+use super::{
+    machine::{Machine, hashes, member},
+    surroundings::{Local, Oddities},
+    wire::{Weather, Wire},
+};
 use crate::{
     consensus::{
         Channels, Parts, Settings,
         exchange::{Connected, key_bytes},
-        freeze::{Brake, Braked},
         marker::{MemoryMarker, VotingKey},
         max_message_size,
         peers::Tracking,
         signer::HandleSigner,
         start,
+        steady::{Steadied, Steady, Wall},
         work::Work,
     },
     seam::{Ledger, Origin},
@@ -47,11 +51,12 @@ pub(crate) struct Validator<M: Machine> {
     pub(crate) ledger: M::Ledger,
     pub(crate) key: PublicKey,
     pub(crate) voting_keys: Vec<VotingKey>,
+    pub(crate) oddities: Oddities,
+    pub(crate) weather: Weather,
     /// How many disks it has had.
     disks: u64,
     pub(super) status: StatusBoard,
-    /// Its clock, and how far that is behind.
-    clock: Brake,
+    /// How far its clock is behind.
     pub(super) behind: Duration,
     /// The process; it ends by itself only when its disk fails.
     running: Option<Handle<()>>,
@@ -89,19 +94,24 @@ pub(crate) fn link() -> Link {
 }
 
 impl<M: Machine> Network<M> {
-    /// `count` validators, none of which runs yet, all linked.
-    pub(crate) async fn new(context: deterministic::Context, count: usize, epoch: u64) -> Self {
-        let seeds = (0..).take(count);
-        let mut keys: Vec<_> = seeds
-            .map(|seed: u64| {
-                let node = HandleSigner::from_seed(seed).public_key();
-                (node, HandleSigner::from_seed(1_000 + seed))
-            })
-            .collect();
+    /// `count` validators, and nodes behind them that the genesis doesn't name; none of them runs
+    /// yet, and all are linked.
+    pub(crate) async fn new(
+        context: deterministic::Context,
+        count: usize,
+        later: usize,
+        epoch: u64,
+    ) -> Self {
+        let key = |seed: u64| {
+            (HandleSigner::from_seed(seed).public_key(), HandleSigner::from_seed(1_000 + seed))
+        };
+        let mut keys: Vec<_> = (0..).take(count).map(key).collect();
         keys.sort_by(|left, right| left.0.cmp(&right.0));
         let pairs: Vec<_> =
             keys.iter().map(|(node, vote)| (node.clone(), vote.public_key())).collect();
         let genesis = genesis(&pairs, epoch);
+        let named: Vec<_> = keys.iter().map(|(node, _)| node.clone()).collect();
+        keys.extend((500..).take(later).map(key));
         let peers: Vec<_> = keys.iter().map(|(node, _)| node.clone()).collect();
         let config = simulated::Config {
             max_size: max_message_size(),
@@ -120,11 +130,12 @@ impl<M: Machine> Network<M> {
                 Validator {
                     ledger: machine.boot(),
                     machine,
-                    status: board(&key, &signer, &peers),
+                    status: board(&key, &signer, &named),
                     key,
                     voting_keys: vec![voting_key(signer)],
+                    oddities: Oddities::default(),
+                    weather: Weather::default(),
                     disks: 1,
-                    clock: Brake::default(),
                     behind: Duration::ZERO,
                     running: None,
                 }
@@ -173,7 +184,16 @@ impl<M: Machine> Network<M> {
         validator.ledger = validator.machine.boot();
         let mut channels = Vec::new();
         for channel in 0..8 {
-            channels.push(control.register(channel, QUOTA).await.expect("the network runs"));
+            let (sender, inner) = control.register(channel, QUOTA).await.expect("the network runs");
+            let wire = Wire {
+                inner,
+                context: self.context.child("wire"),
+                weather: validator.weather.clone(),
+                ready: VecDeque::new(),
+                held: None,
+                of_tips: channel == 5,
+            };
+            channels.push((sender, wire));
         }
         let mut next = || channels.remove(0);
         let channels = Channels {
@@ -186,9 +206,17 @@ impl<M: Machine> Network<M> {
             transactions: next(),
             state: next(),
         };
+        let context = self
+            .context
+            .child("validator")
+            .with_attribute("index", index)
+            .with_attribute("start", self.starts);
+        let work = validator.oddities.work(&context);
+        let context = Local::new(context, validator.oddities.clone());
+        let wall = Wall::of(&context);
         let parts = Parts {
             ledger: validator.ledger.clone(),
-            work: Work::Inline,
+            work,
             serving: Work::Inline,
             partitions: validator.partitions(index),
             node_key: validator.key.clone(),
@@ -199,17 +227,13 @@ impl<M: Machine> Network<M> {
             track: Box::new(|_| Tracking::Done),
             connected,
             status: validator.status.clone(),
+            wall,
         };
-        let context = self
-            .context
-            .child("validator")
-            .with_attribute("index", index)
-            .with_attribute("start", self.starts);
+        let steady = Steady::new(&context, validator.oddities.steady(&self.context));
+        let context = Steadied::new(context, steady);
         let excuse = validator.machine.excuse();
-        let clock = validator.clock.clone();
         let running = context.spawn(move |context| async move {
-            let context = Braked::new(context.child("consensus"), clock);
-            let started = Box::pin(start(context, parts, channels)).await;
+            let started = Box::pin(start(context.child("consensus"), parts, channels)).await;
             let ended = match started {
                 Ok(mut consensus) => format!("{:?}", (&mut consensus.epochs).await),
                 Err(error) => format!("{error:?}"),
@@ -222,10 +246,9 @@ impl<M: Machine> Network<M> {
 
     /// Sets back the clock of a validator that doesn't run yet.
     pub(crate) fn set_back(&mut self, index: usize, by: Duration) {
-        let (validator, now) = (&mut self.validators[index], self.context.current());
-        validator.clock.freeze(now);
-        validator.clock.thaw(now + by);
+        let validator = &mut self.validators[index];
         validator.behind += by;
+        validator.oddities.set_clock(Duration::ZERO, validator.behind);
     }
 
     pub(crate) async fn start_all(&mut self) {
@@ -302,6 +325,12 @@ impl<M: Machine> Network<M> {
         for partition in [format!("{partition}-begun"), partition] {
             self.context.remove(&partition, None).await.expect("there was a journal");
         }
+    }
+
+    /// Sets the clock of a node's machine, from now on ahead by so much or behind.
+    pub(crate) fn set_clock(&self, index: usize, ahead_ms: u64, behind_ms: u64) {
+        let by = Duration::from_millis;
+        self.validators[index].oddities.set_clock(by(ahead_ms), by(behind_ms));
     }
 
     /// Gives a validator that doesn't run a new disk: only what lies with its key is left.

@@ -13,7 +13,7 @@ use windlass_chain::{
 };
 
 use super::{
-    machine::{Real, hashes, proposal},
+    machine::{Change, Real, hashes, proposal},
     network::{Network, link},
     simulate_on,
 };
@@ -74,9 +74,9 @@ impl Network<Real> {
     }
 
     /// Has the only member decide about a validator.
-    fn decide(&mut self, nonce: u64, kind: u8, validator: u32) {
+    fn decide(&mut self, nonce: u64, change: Change) {
         let to = self.running_indices()[0];
-        let bytes = proposal(nonce, kind, validator);
+        let bytes = proposal(nonce, change);
         self.validators[to].ledger.admit(bytes, Origin::Client).expect("it is new");
     }
 }
@@ -120,8 +120,8 @@ fn a_node_joins_an_idle_network_and_one_whose_validators_have_changed() {
         }
         network.transact(10).await;
         for nonce in 0..6 {
-            let (kind, validator) = if nonce % 2 == 0 { (6, 1) } else { (7, 1) };
-            network.decide(nonce, kind, validator);
+            let change = if nonce % 2 == 0 { Change::Suspend(1) } else { Change::Resume(1) };
+            network.decide(nonce, change);
             network.transact(12).await;
         }
         network.kill(4).await;

@@ -11,34 +11,45 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{Bytes, keccak256};
+use commonware_cryptography::Signer as _;
 use commonware_p2p::simulated::Link;
 use commonware_utils::probability;
 use rand_core::Rng as _;
-use windlass_proof::{Committee, Fact, Proof, TrustAnchor, verify};
 
 use super::{
-    machine::{Machine as _, Real, hashes, proposal},
+    machine::{Change, Machine as _, Real, proposal},
     network::{Network, link},
-    simulate_on,
+    simulate_with,
 };
 use crate::{
-    ledger::NodeLedger,
+    consensus::exchange::key_bytes,
     seam::{Ledger as _, Origin},
     status::faulty,
 };
 
 /// The seeds of `make test`.
-const SEEDS: Range<u64> = 0..40;
+const SEEDS: Range<u64> = 0..100;
 /// How many things happen in a storm.
 const EVENTS: usize = 60;
-/// What the member proposes, as the governance contract numbers it.
-const SUSPEND_VALIDATOR: u8 = 6;
-const RESUME_VALIDATOR: u8 = 7;
 /// How many validators stay.
 const LEAST_VALIDATORS: usize = 3;
 /// How long the network has until it makes blocks again after a storm.
 const CALM_MS: u64 = 10_000;
+/// How long it has until it rests where clocks are wrong: blocks of who is ahead are held, and a view in
+/// two times out.
+const SKEWED_REST_MS: u64 = 120_000;
+/// How far clocks are apart in a storm in which they are wrong, and how far one is set.
+const APART_MS: usize = 10_000;
+const STEP_MS: u64 = 3_600_000;
+
+/// The node that the genesis doesn't name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Later {
+    /// The member is to propose it.
+    Awaited,
+    Proposed,
+}
 
 /// A storm's state.
 struct Storm<'a> {
@@ -51,8 +62,10 @@ struct Storm<'a> {
     proposal: Option<Bytes>,
     /// The validators that the last proposals suspended.
     suspended: BTreeSet<u32>,
-    /// Whether validators change in this storm.
-    governs: bool,
+    /// Whether validators change in this storm, and what becomes of the one that is to be added.
+    governs: Option<Later>,
+    /// Whether clocks are wrong.
+    skewed: bool,
     /// How many more disks may be lost.
     disks: usize,
 }
@@ -76,7 +89,10 @@ impl Storm<'_> {
             82..84 => self.lose_a_disk().await,
             84..90 => self.partition().await,
             90..93 => self.slow_down().await,
-            93..97 => self.govern(),
+            93..96 => self.govern(),
+            96 => self.set_a_clock(),
+            97 => self.slow_a_disk(),
+            98 => self.disturb(),
             _ => self.network.connect_all(&link()).await,
         }
         self.acknowledge();
@@ -149,29 +165,59 @@ impl Storm<'_> {
     /// The member suspends a validator or takes one back; a proposal that is lost is made again.
     fn govern(&mut self) {
         let running = self.network.running_indices();
-        if !self.governs || running.is_empty() {
+        if self.governs.is_none() || running.is_empty() {
             return;
         }
         let to = running[self.pick(running.len())];
         if self.proposal.is_none() {
-            let all = self.network.validators.len();
-            let validator = u32::try_from(1 + self.pick(all)).expect("small");
-            let kind = if self.suspended.contains(&validator) {
-                RESUME_VALIDATOR
-            } else if all - self.suspended.len() > LEAST_VALIDATORS {
-                SUSPEND_VALIDATOR
-            } else {
-                return;
-            };
-            if kind == RESUME_VALIDATOR {
-                self.suspended.remove(&validator);
-            } else {
-                self.suspended.insert(validator);
-            }
-            self.proposal = Some(proposal(self.proposals, kind, validator));
+            let Some(change) = self.change() else { return };
+            self.proposal = Some(proposal(self.proposals, change));
             self.proposals += 1;
         }
         self.submit(to);
+    }
+
+    /// What the member wants next: now the later node, or another one with its vote or without.
+    fn change(&mut self) -> Option<Change> {
+        if self.governs == Some(Later::Awaited) && self.pick(2) == 0 {
+            self.governs = Some(Later::Proposed);
+            let later = self.network.validators.last().expect("there are validators");
+            let (node, vote) = (&later.key, later.voting_keys[0].signer.public_key());
+            return Some(Change::Add(key_bytes(node), key_bytes(&vote)));
+        }
+        let all = self.network.genesis.validators().count();
+        let validator = u32::try_from(1 + self.pick(all)).expect("small");
+        if self.suspended.remove(&validator) {
+            Some(Change::Resume(validator))
+        } else if all - self.suspended.len() > LEAST_VALIDATORS {
+            self.suspended.insert(validator);
+            Some(Change::Suspend(validator))
+        } else {
+            None
+        }
+    }
+
+    /// Somebody's clock is set an hour forth or back, or right; of fewer than a third at a time.
+    fn set_a_clock(&mut self) {
+        if self.skewed {
+            let index = self.pick(faulty(self.network.validators.len()));
+            let (ahead_ms, behind_ms) = [(STEP_MS, 0), (0, STEP_MS), (0, 0)][self.pick(3)];
+            self.network.set_clock(index, ahead_ms, behind_ms);
+        }
+    }
+
+    /// Somebody's disk takes its time.
+    fn slow_a_disk(&mut self) {
+        let index = self.pick(self.network.validators.len());
+        let sync_ms = [0, 5, 30, 100][self.pick(4)];
+        self.network.validators[index].oddities.slow_down(sync_ms);
+    }
+
+    /// Somebody hears messages twice and in another order.
+    fn disturb(&mut self) {
+        let index = self.pick(self.network.validators.len());
+        let (twice, late) = [(0, 0), (200, 0), (0, 200), (300, 300)][self.pick(4)];
+        self.network.validators[index].weather.disturb(twice, late);
     }
 
     /// Gives the proposal on its way to a validator.
@@ -244,14 +290,23 @@ impl Storm<'_> {
     /// The storm is over: everybody is there and hears everybody.
     async fn calm(&mut self) {
         self.network.connect_all(&link()).await;
-        for index in self.network.running_indices() {
-            self.network.validators[index].machine.disk.spare();
+        for validator in &self.network.validators {
+            validator.machine.disk.spare();
+            validator.oddities.slow_down(0);
+            validator.weather.disturb(0, 0);
         }
         self.bury().await;
         self.network.start_all().await;
         self.submit(0);
         let sent = self.network.send(0);
         self.network.included(sent, CALM_MS).await;
+        // Validators may be about to change: the rest of the epoch is run out before.
+        let limit_ms = if self.skewed { SKEWED_REST_MS } else { CALM_MS };
+        self.network
+            .until("everybody rests", limit_ms, |network| {
+                (0..network.validators.len()).all(|index| network.status(index).idle)
+            })
+            .await;
         self.network.pass(2_000).await;
         let tip = self.network.tip();
         for validator in &self.network.validators {
@@ -260,64 +315,24 @@ impl Storm<'_> {
         self.network.pass(60_000).await;
         assert_eq!(self.network.tip(), tip, "an idle network makes no block");
     }
-
-    /// What must hold of every run, beside that there is one chain.
-    fn check(&self) {
-        let ledger = &self.network.validators[0].ledger;
-        let mut seen: BTreeSet<B256> = BTreeSet::new();
-        for number in 0..=ledger.tip().number {
-            let block = ledger.block_by_number(number).expect("it reads").expect("it is final");
-            for transaction in block.transactions() {
-                assert!(seen.insert(*transaction.tx_hash()), "a transaction is there twice");
-            }
-        }
-        for number in &self.acknowledged {
-            let hash = keccak256(Real::transaction(*number));
-            assert!(seen.contains(&hash), "an acknowledged transaction is lost");
-        }
-        let chain = hashes(ledger);
-        for validator in &self.network.validators {
-            assert_eq!(hashes(&validator.ledger), chain, "one chain");
-            self.check_certificates(&validator.ledger.honest);
-        }
-    }
-
-    /// The light verifier takes every certificate that a node keeps, and its proofs.
-    fn check_certificates(&self, ledger: &NodeLedger) {
-        let document = self.network.genesis.canonical_json();
-        let anchor = TrustAnchor::from_genesis(&document).expect("it is a document");
-        for number in 1..=ledger.tip().number {
-            let Some(bytes) = ledger.certificate(number).expect("it reads") else { continue };
-            let block = ledger.block_by_number(number).expect("it reads").expect("it is final");
-            let epoch = block.extra_data().expect("ours has some").epoch;
-            let kept = ledger.committee(epoch).expect("it reads").expect("it was entered");
-            let committee =
-                Committee::new(ledger.genesis().hash(), &kept.seats).expect("they have seats");
-            let certified = committee.verify(&bytes, block.hash()).expect("it holds");
-            assert_eq!(certified.epoch, epoch);
-        }
-        for number in self.acknowledged.iter().take(3) {
-            let hash = keccak256(Real::transaction(*number));
-            let proof = ledger.chain().prove_transaction(hash, 0).expect("it is final");
-            let proof = Proof::from_json(proof.to_json().as_bytes()).expect("it is a proof");
-            let Fact::Transaction(fact) = verify(&proof, &anchor).expect("it holds").fact else {
-                panic!("it is about a transaction");
-            };
-            assert_eq!(fact.hash, hash);
-        }
-    }
 }
 
 /// One storm; the run's trace hash.
 fn storm(seed: u64) -> String {
+    storm_over(seed, |_| {})
+}
+
+/// One storm over a network that was prepared; the run's trace hash.
+pub(super) fn storm_over(seed: u64, prepare: impl Fn(&mut Network<Real>)) -> String {
     let validators = [4, 4, 4, 5, 7][usize::try_from(seed % 5).expect("small")];
     let epoch = [4, 8, 32, 1_000][usize::try_from(seed / 5 % 4).expect("small")];
-    simulate_on::<Real, _>(seed, validators, epoch, async |network| {
-        network.start_all().await;
-        // Either disks are lost, fewer than a third of them, and all validators are needed; or
-        // validators change, where it takes no thousand blocks until they do.
-        let disks = if seed.is_multiple_of(3) { faulty(validators) } else { 0 };
-        let governs = disks == 0 && epoch < 100;
+    // Either disks are lost, fewer than a third of them, and all validators are needed; or
+    // validators change, where it takes no thousand blocks until they do, and one comes.
+    let disks = if seed.is_multiple_of(3) { faulty(validators) } else { 0 };
+    let governs = disks == 0 && epoch < 100;
+    let skewed = seed % 4 == 1;
+    simulate_with::<Real, _>(seed, (validators, usize::from(governs)), epoch, async |network| {
+        prepare(network);
         let mut storm = Storm {
             network,
             acknowledged: BTreeSet::new(),
@@ -325,14 +340,22 @@ fn storm(seed: u64) -> String {
             proposals: 0,
             proposal: None,
             suspended: BTreeSet::new(),
-            governs,
+            governs: governs.then_some(Later::Awaited),
+            skewed,
             disks,
         };
+        for index in 0..validators {
+            if skewed {
+                let ahead_ms = u64::try_from(storm.pick(APART_MS)).expect("small");
+                storm.network.set_clock(index, ahead_ms, 0);
+            }
+            storm.network.start(index).await;
+        }
         for _ in 0..EVENTS {
             storm.event().await;
         }
         storm.calm().await;
-        storm.check();
+        storm.network.check(&storm.acknowledged);
     })
 }
 

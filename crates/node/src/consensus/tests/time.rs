@@ -19,6 +19,7 @@ use crate::{
         committees::Committees,
         idle::Progress,
         signer::HandleSigner,
+        steady::Wall,
         work::Work,
     },
     seam::{Ledger as _, Proposal},
@@ -36,7 +37,8 @@ fn judge(epoch: u64, ahead_ms: u64, change: fn(&Block) -> Block) -> (bool, u64) 
         let progress = Progress::new(Bell::default(), 0);
         let signer = HandleSigner::from_seed(1);
         let committees = Committees::new(genesis.0.hash(), signer.public_key(), vec![signer]);
-        let mut application = ChainApplication::new(ledger, Work::Inline, committees, progress);
+        let mut application =
+            ChainApplication::new(ledger, Work::Inline, committees, progress, Wall::of(&context));
         let parent = genesis.digest();
         let digested = |block: OrderedBlock| {
             let digest = block.digest();

@@ -1,10 +1,12 @@
-//! Benchmarks of whole networks, from outside: `cargo xtask bench network`.
+//! Benchmarks of whole networks, from outside: `cargo xtask bench network`, `cargo xtask bench consensus`.
 //!
 //! They run the `windlass` of their own build, the release, and measure what a user sees: the time
 //! of a command from its start to its end, of a transaction from sending it to holding its receipt,
 //! and what the kernel says that the processes used. Nothing is asserted: the machine is noisy, so
 //! figures are medians of rounds in one run, with the disk's own latency beside them.
 
+mod cluster;
+mod consensus;
 mod network;
 mod say;
 mod summary;
@@ -24,11 +26,14 @@ struct Arguments {
 enum Benchmark {
     /// Create, stop, start and destroy; an idle network; finality and throughput as a client sees them
     Network(network::Options),
+    /// Finality by the number of validators and their distance, a dead leader, a change of validators, proofs
+    Consensus(consensus::Options),
 }
 
 #[tokio::main]
 async fn main() {
     match Arguments::parse().benchmark {
         Benchmark::Network(options) => Box::pin(network::run(options)).await,
+        Benchmark::Consensus(options) => Box::pin(consensus::run(options)).await,
     }
 }

@@ -1,0 +1,210 @@
+//! The nodes of a network without a platform, near each other or far apart.
+//!
+//! A platform makes the network, its keys and its genesis, and is stopped. The nodes then run from
+//! copies of their directories, in whose `node.toml` each peer has the address of a relay: so every
+//! connection between two nodes passes one that is as slow as wanted.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Child,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use windlass_e2e::{Account, Call, Link, Platform, Relay, call_node, start_node, world};
+
+/// How long a node may take until it is connected.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// One node's process.
+pub(crate) struct Node {
+    directory: PathBuf,
+    child: Option<Child>,
+}
+
+impl Node {
+    pub(crate) fn start(&mut self) {
+        self.child = Some(start_node(&self.directory));
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a child can be killed");
+            child.wait().expect("a child can be waited for");
+        }
+    }
+
+    /// Asks it; `None` where it doesn't answer.
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Option<Value> {
+        call_node(&self.directory.join("rpc.sock"), method, params).await?.ok()
+    }
+
+    pub(crate) async fn status(&self) -> Option<Value> {
+        self.ask("windlass_status", json!([])).await
+    }
+}
+
+/// The nodes of a network.
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) account: Account,
+    pub(crate) chain_id: u64,
+    relays: Vec<Relay>,
+    /// Held so that it goes last.
+    _folder: TempDir,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in &mut self.nodes {
+            node.kill();
+        }
+    }
+}
+
+impl Cluster {
+    /// So many validators, each pair of them joined by such a link.
+    pub(crate) async fn start(platform: &Platform, spec: &str, link: Option<Link>) -> Self {
+        let file = platform.data_dir.with_extension("toml");
+        fs::write(&file, format!("name = \"far\"\n{spec}")).expect("the spec can be written");
+        let created = ["network", "create", "-f", &file.to_string_lossy()];
+        let _accepted: Value = platform.run(&created).await;
+        let network = platform.show("far").await;
+        let _stopped: Value = platform.run(&["network", "stop", "far"]).await;
+        let folder = tempfile::Builder::new().prefix("wlb").tempdir().expect("a folder");
+        let directories: Vec<PathBuf> = network
+            .nodes
+            .iter()
+            .zip(0..)
+            .map(|(node, index)| {
+                let copy = folder.path().join(index.to_string());
+                copy_folder(&platform.workload(node.id.as_str()), &copy);
+                copy
+            })
+            .collect();
+        let chain_id = network.spec.chain_id;
+        let mut cluster = Self {
+            nodes: Vec::new(),
+            account: Account::new(chain_id),
+            chain_id,
+            relays: Vec::new(),
+            _folder: folder,
+        };
+        if let Some(link) = link {
+            cluster.set_apart(&directories, link).await;
+        }
+        for directory in directories {
+            let mut node = Node { directory, child: None };
+            node.start();
+            cluster.nodes.push(node);
+        }
+        cluster.connected().await;
+        cluster
+    }
+
+    /// Puts a relay between each two nodes.
+    async fn set_apart(&mut self, directories: &[PathBuf], link: Link) {
+        let listening: Vec<SocketAddr> = directories.iter().map(|one| address_of(one)).collect();
+        for (directory, own) in directories.iter().zip(&listening) {
+            let file = directory.join("files/node.toml");
+            let mut text = fs::read_to_string(&file).expect("a node has a file");
+            for peer in listening.iter().filter(|peer| *peer != own) {
+                let relay = Relay::to(*peer, link).await;
+                text = text.replace(&format!("\"{peer}\""), &format!("\"{}\"", relay.address));
+                self.relays.push(relay);
+            }
+            fs::write(&file, text).expect("it can be written");
+        }
+    }
+
+    /// Waits until each node is connected with all.
+    pub(crate) async fn connected(&self) {
+        for node in &self.nodes {
+            world::eventually("a node is connected with all", PATIENCE, async || {
+                let status = node.status().await?;
+                let (seen, all) = (status.get("connectedValidators")?, status.get("validators")?);
+                (seen == all).then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// Sends a transaction to a node and waits for its receipt there; how long that took.
+    pub(crate) async fn transact(&mut self, to: usize) -> (Duration, Value) {
+        let raw = self.account.sign(Call::default());
+        let node = self.nodes.get(to).expect("there are as many");
+        let begun = world::now();
+        let hash = node.ask("eth_sendRawTransaction", json!([raw])).await.expect("it is taken");
+        let receipt = world::eventually("a receipt", PATIENCE, async || {
+            let receipt = node.ask("eth_getTransactionReceipt", json!([hash])).await?;
+            (!receipt.is_null()).then_some(receipt)
+        })
+        .await;
+        (begun.elapsed(), receipt)
+    }
+
+    /// How long it took from the time of each of so many blocks until a node had them final, as
+    /// they come.
+    pub(crate) async fn lags(&self, node: usize, seconds: u64) -> Vec<f64> {
+        let node = self.nodes.get(node).expect("there are as many");
+        let until = world::now() + Duration::from_secs(seconds);
+        let (mut revision, mut last, mut lags) = (0, 0, Vec::new());
+        while world::now() < until {
+            let params = json!([revision, 200]);
+            let Some(status) = node.ask("windlass_awaitStatus", params).await else { continue };
+            let now = unix_ms();
+            let number = |value: &Value| value.as_u64().unwrap_or(0);
+            revision = number(&status["revision"]);
+            let tip = number(&status["tip"]["number"]);
+            if tip > last && last > 0 {
+                lags.push(now - whole(number(&status["tip"]["timestampMs"])));
+            }
+            last = last.max(tip);
+        }
+        lags
+    }
+
+    /// The height that a node has.
+    pub(crate) async fn height(&self, node: usize) -> u64 {
+        let status = self.nodes.get(node).expect("there are as many").status().await;
+        status.and_then(|status| status["tip"]["number"].as_u64()).unwrap_or(0)
+    }
+}
+
+/// The time of day, in milliseconds.
+#[expect(clippy::disallowed_methods, reason = "blocks carry the time of day")]
+fn unix_ms() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs_f64() * 1_000.0
+}
+
+/// A whole number below 2^53.
+fn whole(number: u64) -> f64 {
+    let high = u32::try_from(number >> 32).unwrap_or(u32::MAX);
+    let low = u32::try_from(number & 0xffff_ffff).unwrap_or(u32::MAX);
+    f64::from(high) * 4_294_967_296.0 + f64::from(low)
+}
+
+/// Where a node listens for its peers, as its file says.
+fn address_of(directory: &Path) -> SocketAddr {
+    let text = fs::read_to_string(directory.join("files/node.toml")).expect("a node has a file");
+    let line = text.lines().find_map(|line| line.strip_prefix("listen = "));
+    line.expect("it says where").trim_matches('"').parse().expect("it is an address")
+}
+
+/// Copies files and folders; sockets are left out.
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("it can be read").flatten() {
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &copy);
+        } else if path.is_file() {
+            fs::copy(&path, &copy).expect("it can be copied");
+        }
+    }
+}
