@@ -18,6 +18,7 @@ const EACH: usize = 2_500;
 const AT_ONCE: usize = 50;
 /// What a node may hold more afterwards, and have said.
 const MORE_MEMORY: u64 = 64 << 20;
+const MORE_DESCRIPTORS: usize = 64;
 const MORE_LOG: usize = 64 << 10;
 
 /// What comes after the connection.
@@ -89,6 +90,8 @@ async fn ten_thousand_strangers_at_the_door_of_a_validator_disturb_nothing() {
     let network = healthy(&platform, "door").await;
     let endpoint = Platform::endpoint(&network);
     let mut account = Account::new(chain_id(&endpoint).await);
+    let first = account.send(&endpoint, Call::default()).await;
+    endpoint.receipt(&first).await;
     let node = network.nodes.first().expect("it has nodes");
     let (pid, directory) = (node.pid.expect("it runs"), platform.workload(node.id.as_str()));
     let port = port_of(&directory);
@@ -108,8 +111,10 @@ async fn ten_thousand_strangers_at_the_door_of_a_validator_disturb_nothing() {
     assert!(sent > 0, "transactions went on");
     assert!(most < before.1 + 400, "{most} descriptors, {} before", before.1);
 
-    world::eventually("the descriptors are back", Duration::from_secs(30), async || {
-        (descriptors(pid) <= before.1 + 16).then_some(())
+    // The gateway keeps some of its own connections for a while.
+    let back = format!("no more than {} descriptors, {MORE_DESCRIPTORS} more", before.1);
+    world::eventually(&back, Duration::from_mins(2), async || {
+        (descriptors(pid) <= before.1 + MORE_DESCRIPTORS).then_some(())
     })
     .await;
     let after = (world::usage(pid).1, log_of(&directory));
