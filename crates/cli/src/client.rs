@@ -3,7 +3,7 @@
 //! Loopback speaks plain HTTP: for such URLs no certificate store is loaded, which would be most of
 //! a short command's time. Every POST carries an `Idempotency-Key`.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
@@ -25,6 +25,7 @@ use windlass_model::{
 };
 
 use crate::{
+    args::{RecoverArgs, RecoveryFiles},
     context::Platform,
     environment::{self, Outcome, problem},
 };
@@ -262,12 +263,8 @@ impl Client {
     }
 
     /// Sends a recovery file in one line, and behind it an export.
-    pub(crate) async fn recover(
-        &self,
-        network: &str,
-        (recovery, export): (String, &Path),
-        force: bool,
-    ) -> Outcome<Accepted> {
+    pub(crate) async fn recover(&self, args: &RecoverArgs, recovery: String) -> Outcome<Accepted> {
+        let RecoverArgs { network, files: RecoveryFiles { export, .. }, force, .. } = args;
         let path = self.of_network(network, &format!("/recovery?force={force}"));
         let key = hex::encode(environment::entropy::<16>()?);
         let file = tokio::fs::File::open(export).await.map_err(|error| {

@@ -106,6 +106,9 @@ impl Chain {
     }
 }
 
+/// The key of an account's record, and the hash of its address if it has storage.
+type Visited = (Vec<u8>, Option<B256>);
+
 /// Lines that are being put together. Only this knows how accounts and slots are keyed: a place in an
 /// export is the key of the record that was written last.
 struct Page<'a> {
@@ -154,12 +157,8 @@ impl Page<'_> {
         Ok(Some(if after.is_empty() { next } else { after.to_vec() }))
     }
 
-    /// The first account from a key on: its key, and the hash of its address if it has storage.
-    fn account(
-        &mut self,
-        from: &[u8],
-        end: &[u8],
-    ) -> Result<Option<(Vec<u8>, Option<B256>)>, ChainError> {
+    /// The first account from a key on.
+    fn account(&mut self, from: &[u8], end: &[u8]) -> Result<Option<Visited>, ChainError> {
         let mut found = None;
         self.snapshot().scan(from, end, &mut |key, value| {
             found = Some((key.to_vec(), value.to_vec()));

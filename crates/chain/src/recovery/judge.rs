@@ -78,7 +78,8 @@ pub fn judge(exported: &Exported, recovery: &Recovery) -> Result<Judgement, Reco
         ("the block number", named.number, given.number),
         ("the chain id", recovery.chain_id, genesis.chain_id),
     ];
-    for (what, named, given) in numbers.into_iter().filter(|(_, named, given)| named != given) {
+    if let Some((what, named, given)) = numbers.into_iter().find(|(_, named, given)| named != given)
+    {
         let (named, given) = (named.to_string(), given.to_string());
         return Err(RecoveryError::Differs { what, named, given });
     }

@@ -87,6 +87,7 @@ Example:
   windlass network recover trade --file recovery.json --export trade.export
 
 docs/operate.md, \"When a majority's disks are lost\", has the whole way there.")]
+#[expect(clippy::struct_excessive_bools, reason = "two options that do not depend on each other")]
 pub(crate) struct RecoverArgs {
     /// The network's name or id
     pub(crate) network: String,

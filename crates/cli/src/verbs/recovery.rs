@@ -200,8 +200,7 @@ pub(super) async fn recover(session: &Session, args: RecoverArgs) -> Outcome<()>
     }
     let line = serde_json::to_string(&recovery)
         .map_err(|error| problem(ErrorCode::Internal, error.to_string(), "try again"))?;
-    let export = &args.files.export;
-    let accepted = session.client.recover(&args.network, (line, export), args.force).await?;
+    let accepted = session.client.recover(&args, line).await?;
     session.conclude(accepted, &args.wait, |accepted| changed(accepted, "began anew")).await
 }
 

@@ -106,7 +106,7 @@ impl FromRequest<Api> for Files {
             }
             tokio::fs::File::create_new(&path).await
         };
-        let mut file = written.await.map_err(unwritten)?;
+        let mut file = written.await.map_err(|error| unwritten(&error))?;
         // From here on the file goes with the value.
         let mut upload = Upload { recovery: String::new(), export: path };
         let mut hash = Sha256::new();
@@ -132,12 +132,12 @@ impl FromRequest<Api> for Files {
                     None => continue,
                 };
             }
-            file.write_all(rest).await.map_err(unwritten)?;
+            file.write_all(rest).await.map_err(|error| unwritten(&error))?;
         }
         if first.is_some() {
             return Err(unfinished());
         }
-        file.sync_all().await.map_err(unwritten)?;
+        file.sync_all().await.map_err(|error| unwritten(&error))?;
         let meta = meta_of(&parts, &hash.finalize(), api)?;
         Ok(Self { meta, upload })
     }
@@ -166,7 +166,7 @@ pub(super) async fn recover(
     accepted(Box::pin(recovered).await)
 }
 
-fn unwritten(error: std::io::Error) -> Failure {
+fn unwritten(error: &std::io::Error) -> Failure {
     let full = error.kind() == std::io::ErrorKind::StorageFull;
     let code = if full { ErrorCode::DiskFull } else { ErrorCode::DataDirectoryUnusable };
     let hint = "see that the platform may write in its data directory, and that its disk has room";

@@ -181,7 +181,7 @@ impl Execution<'_> {
             Action::ProbeEndpoint => self.probe_endpoint().await?,
             Action::Conclude(state) => self.conclude(state),
             Action::Release => {
-                teardown::release(self).await?;
+                Box::pin(teardown::release(self)).await?;
                 self.released = true;
             }
             Action::ReleaseNode(node) => teardown::release_node(self, &node).await?,

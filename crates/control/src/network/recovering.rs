@@ -164,7 +164,8 @@ pub(crate) fn apply(
     let network = &mut record.network;
     network.genesis = Some(judged.genesis.content.clone());
     network.status.genesis_hash = Some(judged.genesis.hash.clone());
-    network.status.succession = Some(Succession { recovery: recovery.to_owned(), recovered });
+    let succession = Succession { recovery: recovery.to_owned(), recovered };
+    network.status.succession = Some(Box::new(succession));
     for node in &mut record.nodes {
         node.status.reason = None;
         node.status.failures = 0;

@@ -69,7 +69,7 @@ pub(crate) struct NetworkStatus {
     pub(crate) departed: Vec<Departed>,
     /// What it began with, if it began anew with its own state.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) succession: Option<Succession>,
+    pub(crate) succession: Option<Box<Succession>>,
 }
 
 /// What a network began with after a recovery.

@@ -90,7 +90,7 @@ fn case() -> Case {
     let chain = lived(&before, &node, &vote);
     let page = chain.export(&before.canonical_json(), None, 1 << 24).expect("it exports");
     assert_eq!(page.next, None, "the state is small");
-    let text: String = page.lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = page.lines.join("\n") + "\n";
     let sha256 = B256::from_slice(&Sha256::digest(text.as_bytes()));
     let end = End { accounts: page.counts.0, slots: page.counts.1, sha256 };
     let end = serde_json::to_string(&end).expect("plain data") + "\n";

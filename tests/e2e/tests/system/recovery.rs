@@ -126,7 +126,7 @@ fn records(platform: &Platform, name: &str) -> Vec<String> {
     let keys = fs::read_dir(platform.data_dir.join("keys")).expect("the vault");
     let paths = keys.map(|entry| entry.expect("an entry").path().join(name));
     let mut found: Vec<String> = paths
-        .filter_map(|path| Some(format!("{path:?} {}", fs::read_to_string(&path).ok()?)))
+        .filter_map(|path| Some(format!("{} {}", path.display(), fs::read_to_string(&path).ok()?)))
         .collect();
     found.sort();
     found
