@@ -163,6 +163,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/networks/{network}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Streams the whole state of a network after its newest block, with the proof that the block is
+         *     final: docs/protocol/recovery.md has the format. If the chain moves on meanwhile, the last line is
+         *     a problem document, and the export is to be begun again.
+         */
+        get: operations["export_network"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/networks/{network}/members": {
         parameters: {
             query?: never;
@@ -349,6 +370,46 @@ export interface paths {
         put?: never;
         /** Votes for a member whose key this platform holds. The operation tells what came of it. */
         post: operations["vote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/recovery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Has a network begin anew with the state of an export, because its members signed the recovery file.
+         *     The body is the recovery file in one line, and behind it the export as it is.
+         */
+        post: operations["recover_network"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/recovery/signatures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Signs a recovery file for a member whose key the platform holds. Nothing is changed: whoever has
+         *     the signature adds it to the file.
+         */
+        post: operations["sign_recovery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -813,7 +874,7 @@ export interface components {
          * @description Every error code of the platform. The text form is the variant in snake case.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "internal";
+        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
         /** @description One event of the platform's ordered stream. */
         Event: components["schemas"]["EventBody"] & {
             /**
@@ -1133,6 +1194,7 @@ export interface components {
             /** @description The organization that it belongs to. */
             organization: components["schemas"]["OrganizationId"];
             reason?: components["schemas"]["Reason"] | null;
+            recovered?: components["schemas"]["Recovered"] | null;
             /**
              * Format: int64
              * @description Rises with every change of the object; send it back to change the object safely.
@@ -1425,6 +1487,16 @@ export interface components {
             started_at_ms?: number | null;
             /** @description Where it is. */
             state: components["schemas"]["NodeState"];
+            /**
+             * Format: int32
+             * @description How much of the others' state it has taken, in thousandths, while it takes it.
+             */
+            state_per_mille?: number | null;
+            /**
+             * Format: int64
+             * @description How many seconds catching up takes, as far as it can tell.
+             */
+            sync_left_s?: number | null;
             /** @description Whether it is behind and catching up. */
             syncing?: boolean | null;
             tip?: components["schemas"]["BlockRef"] | null;
@@ -1528,7 +1600,7 @@ export interface components {
          * @description What an operation does.
          * @enum {string}
          */
-        OperationKind: "create" | "stop" | "start" | "destroy" | "update" | "propose" | "vote" | "add_nodes" | "remove_node" | "add_observer" | "remove_observer";
+        OperationKind: "create" | "stop" | "start" | "destroy" | "update" | "propose" | "vote" | "add_nodes" | "remove_node" | "add_observer" | "remove_observer" | "recover";
         /**
          * @description Where an operation is.
          * @enum {string}
@@ -1745,6 +1817,38 @@ export interface components {
              */
             since_ms: number;
         };
+        /** @description What a network began with after a recovery. */
+        Recovered: {
+            /**
+             * Format: int64
+             * @description When it was asked for, Unix milliseconds.
+             */
+            at_ms: number;
+            /** @description Its last block that is carried over: the state is the one after it. */
+            block: components["schemas"]["BlockRef"];
+            /** @description SHA-256 of the export with that state: `0x` and 64 hex digits. */
+            export: string;
+            /** @description Whether the network could still make blocks, and all members wanted it all the same. */
+            forced?: boolean;
+            /**
+             * Format: int32
+             * @description How many active members there were.
+             */
+            members: number;
+            /** @description The hash of block 0 of the network before. */
+            predecessor: string;
+            /** @description The members who signed the recovery. */
+            signed_by: string[];
+        };
+        /** @description A member's signature on a recovery file. */
+        RecoverySignature: {
+            /** @description Its account. */
+            account: string;
+            /** @description The member. */
+            member: string;
+            /** @description r, s and v: `0x` and 130 hex digits. */
+            signature: string;
+        };
         /** @description What a destroy, or the removal of a node, hands back. */
         ReleaseReceipt: {
             /**
@@ -1806,6 +1910,13 @@ export interface components {
         Shutdown: {
             /** @description `true` ends the gateway too: endpoints then answer nothing until the next `up`. */
             gateway?: boolean;
+        };
+        /** @description Asks the platform to sign a recovery file for a member whose key it holds. */
+        SignRecovery: {
+            /** @description The member; may be left out where the platform holds the key of one only. */
+            member?: string | null;
+            /** @description The recovery file, as text. */
+            recovery: string;
         };
         /** @description One difference between a spec and what is declared. */
         SpecChange: {
@@ -2054,12 +2165,15 @@ export type ProposalState = components['schemas']['ProposalState'];
 export type ProposedAction = components['schemas']['ProposedAction'];
 export type Quantity = components['schemas']['Quantity'];
 export type Reason = components['schemas']['Reason'];
+export type Recovered = components['schemas']['Recovered'];
+export type RecoverySignature = components['schemas']['RecoverySignature'];
 export type ReleaseReceipt = components['schemas']['ReleaseReceipt'];
 export type Released = components['schemas']['Released'];
 export type ReleasedKind = components['schemas']['ReleasedKind'];
 export type SeatState = components['schemas']['SeatState'];
 export type Session = components['schemas']['Session'];
 export type Shutdown = components['schemas']['Shutdown'];
+export type SignRecovery = components['schemas']['SignRecovery'];
 export type SpecChange = components['schemas']['SpecChange'];
 export type Step = components['schemas']['Step'];
 export type StepState = components['schemas']['StepState'];
@@ -2495,6 +2609,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NetworkConsensus"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_network: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lines of JSON */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
                 };
             };
             /** @description A problem: what was wrong and what to do */
@@ -3016,6 +3164,95 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recover_network: {
+        parameters: {
+            query?: {
+                /** @description `true` recovers a network that can make blocks by itself, if every member signed. */
+                force?: boolean;
+            };
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description Declared; the operation begins anew */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_recovery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignRecovery"];
+            };
+        };
+        responses: {
+            /** @description The signature */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoverySignature"];
                 };
             };
             /** @description A problem: what was wrong and what to do */

@@ -7,30 +7,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_rlp::Encodable;
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
-use windlass_proof::{Checkpoint, ProvenBlock, Validator, proven_account};
+use windlass_proof::{Checkpoint, ProvenBlock, Validator};
 
-use super::blocks::{ANSWER_BLOCKS, checked};
 use super::plan::{self, ACCOUNTS, DONE, Plan, Progress, SEGMENTS, Segment};
-use super::serve::LAST;
-use super::{
-    ANSWER_CHANGES, ASKED, AccountStorage, Accounts, Anchor, Answer, BlockRecord, Changed, Request,
-    SlotEntry, Storage, exact,
-};
+use super::{ASKED, Answer, Refusal, Request, SlotEntry, SyncError, exact};
 use crate::block::Block;
-use crate::chain::{ChainError, FORMAT, Shown, committee_record, put_block, put_logs, put_state};
+use crate::chain::{FORMAT, committee_record, put_block, put_state};
 use crate::genesis::Genesis;
 use crate::governance::{Committee, set_hash};
 use crate::rules::{FeePolicy, RuleSet};
-use crate::state::base::{Base, hashed};
+use crate::state::base::Base;
 use crate::state::layer::{Change, Changes};
-use crate::state::record::{decode_account, read_account};
-use crate::state::trie::{RangeError, check_range};
+use crate::state::record::read_account;
 use crate::state::{Account, keys, root};
-use crate::store::{Batch, Snapshot, Store, StoreError};
+use crate::store::{Batch, Snapshot, Store};
 
 /// What changed is asked for when the base is this far behind.
 const CHANGED_AFTER: u64 = 512;
@@ -38,65 +30,6 @@ const CHANGED_AFTER: u64 = 512;
 const TOO_OLD: u64 = 8_000;
 /// How many epochs before the last one keep their committee.
 const KEPT_EPOCHS: u64 = 16;
-
-/// Why an answer counts for nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// It is no answer to what was asked.
-    #[error("it is no answer to what was asked")]
-    Foreign,
-    /// It is of a block that is not certified by the validators that are known.
-    #[error("its block is not certified: {0}")]
-    Anchor(String),
-    /// Changes of validators that do not hold.
-    #[error("a change of validators does not hold: {0}")]
-    Validators(String),
-    /// A range that is not the trie's.
-    #[error("a range of the state is not proven: {0}")]
-    Range(String),
-    /// A code with another hash.
-    #[error("a code has not the hash that was asked for")]
-    Code,
-    /// A block that is not what it should be.
-    #[error("a block cannot be taken: {0}")]
-    Block(&'static str),
-}
-
-/// Why an import does not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum SyncError {
-    /// The peer's answer counts for nothing; others may answer better.
-    #[error("the answer is refused: {0}")]
-    Refused(Refusal),
-    /// Everything is there and its root is not the block's: what was told to have changed is not what
-    /// did. The import begins anew, and whoever told is not asked again.
-    #[error("the imported state has the root {found}, block {number} has {expected}")]
-    Spoilt {
-        /// The block.
-        number: u64,
-        /// What was made.
-        found: B256,
-        /// What the block's header has.
-        expected: B256,
-    },
-    /// The base is older than what peers keep. The import begins anew.
-    #[error("the import began at block {base} and the chain is at {tip}: peers keep less")]
-    TooOld {
-        /// Where it began.
-        base: u64,
-        /// Where the chain is.
-        tip: u64,
-    },
-    /// This node's store failed.
-    #[error("the ledger that is made cannot be used")]
-    Chain(#[from] ChainError),
-}
-
-impl From<StoreError> for SyncError {
-    fn from(error: StoreError) -> Self {
-        Self::Chain(error.into())
-    }
-}
 
 /// Something to ask of any peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,31 +57,31 @@ pub enum Lacking {
 
 /// Makes a ledger, in an empty store or in one where an import was begun.
 pub struct Importer {
-    store: Box<dyn Store>,
-    genesis: Block,
-    fees: Option<FeePolicy>,
-    checkpoint: Checkpoint,
+    pub(super) store: Box<dyn Store>,
+    pub(super) genesis: Block,
+    pub(super) fees: Option<FeePolicy>,
+    pub(super) checkpoint: Checkpoint,
     /// The newest validators as the contract has them.
-    validators: Vec<Validator>,
+    pub(super) validators: Vec<Validator>,
     /// Whether the newest validators are known, as far as peers tell.
-    followed: bool,
+    pub(super) followed: bool,
     /// The checkpoint at which an answer wasn't certified: a change that isn't known yet, or a lie.
-    doubted: Option<u64>,
-    plan: Plan,
-    asked: BTreeSet<Lacking>,
+    pub(super) doubted: Option<u64>,
+    pub(super) plan: Plan,
+    pub(super) asked: BTreeSet<Lacking>,
     /// The newest certified block that was seen.
-    tip: u64,
+    pub(super) tip: u64,
     /// The block whose state is all there.
-    pivot: Option<Pivot>,
+    pub(super) pivot: Option<Pivot>,
 }
 
 /// The block that the ledger will begin with.
-struct Pivot {
-    block: ProvenBlock,
-    certificate: Bytes,
+pub(super) struct Pivot {
+    pub(super) block: ProvenBlock,
+    pub(super) certificate: Bytes,
     /// The hash of the next block to come, its number, and the last one that is needed.
-    next: (B256, u64),
-    last: u64,
+    pub(super) next: (B256, u64),
+    pub(super) last: u64,
 }
 
 impl std::fmt::Debug for Importer {
@@ -262,13 +195,13 @@ impl Importer {
             (_, _, Answer::Unavailable) => self.check_age().map(|()| false),
             (Lacking::Validators, _, Answer::Validators(changes)) => self.take_changes(&changes),
             (Lacking::Segment(index), Request::Accounts { from, to }, Answer::Accounts(range)) => {
-                self.take_accounts(index, from, to, range)
+                self.take_accounts(index, from, to, &range)
             }
             (
                 Lacking::Segment(index),
                 Request::Storage { accounts, from },
                 Answer::Storage(storage),
-            ) => self.take_storage(index, accounts, *from, storage),
+            ) => self.take_storage(index, accounts, *from, &storage),
             (Lacking::Codes, Request::Codes { hashes }, Answer::Codes(codes)) => {
                 self.take_codes(hashes, codes)
             }
@@ -280,7 +213,7 @@ impl Importer {
         }
     }
 
-    fn check_age(&self) -> Result<(), SyncError> {
+    pub(super) fn check_age(&self) -> Result<(), SyncError> {
         let (base, tip) = (self.plan.base, self.tip);
         if base > 0 && tip.saturating_sub(base) > TOO_OLD {
             return Err(SyncError::TooOld { base, tip });
@@ -317,195 +250,6 @@ impl Importer {
         Ok(Some(Request::Storage { accounts, from }))
     }
 
-    fn take_changes(&mut self, changes: &[windlass_proof::Change]) -> Result<bool, SyncError> {
-        let refused = |reason: String| SyncError::Refused(Refusal::Validators(reason));
-        let advanced = self
-            .checkpoint
-            .advance(changes)
-            .map_err(|error| refused(format!("{error}: {}", error.reason)))?;
-        let mut batch = Batch::default();
-        for change in changes {
-            let header: Header =
-                exact(&change.header).ok_or_else(|| refused("its header is none".to_owned()))?;
-            let ended = header.number / self.checkpoint.epoch_length;
-            // What is before the checkpoint was not looked at.
-            if ended < self.checkpoint.epoch {
-                continue;
-            }
-            self.validators.clone_from(&change.validators);
-            let pairs = change.validators.iter().flat_map(|one| [one.node_key, one.consensus_key]);
-            let shown = Shown {
-                block: header.number,
-                account_proof: change.account_proof.clone(),
-                storage_proof: change.storage_proof.clone(),
-                keys: pairs.collect(),
-            };
-            batch.put(keys::validator_change(ended + 1), alloy_rlp::encode(&shown));
-            let anchor =
-                Anchor { header: change.header.clone(), certificate: change.certificate.clone() };
-            batch.put(keys::change_block(header.number), alloy_rlp::encode(&anchor));
-        }
-        self.store.commit(batch)?;
-        self.followed = changes.len() < ANSWER_CHANGES;
-        let news = advanced.epoch > self.checkpoint.epoch;
-        self.checkpoint = advanced;
-        Ok(news)
-    }
-
-    /// The certified block of an anchor; `None` where it may be by validators that aren't known yet, or
-    /// is older than what is here.
-    fn anchored(&mut self, anchor: &Anchor) -> Result<Option<ProvenBlock>, SyncError> {
-        let block = match self.checkpoint.certified(&anchor.header, &anchor.certificate) {
-            Ok(block) => block,
-            Err(error) if self.doubted == Some(self.checkpoint.epoch) => {
-                let reason = format!("{error}: {}", error.reason);
-                return Err(SyncError::Refused(Refusal::Anchor(reason)));
-            }
-            Err(_unknown) => {
-                self.doubted = Some(self.checkpoint.epoch);
-                self.followed = false;
-                return Ok(None);
-            }
-        };
-        self.doubted = None;
-        self.tip = self.tip.max(block.number);
-        self.check_age()?;
-        Ok((block.number >= self.plan.base).then_some(block))
-    }
-
-    fn take_accounts(
-        &mut self,
-        index: u8,
-        from: &B256,
-        to: &B256,
-        range: Accounts,
-    ) -> Result<bool, SyncError> {
-        let Some(block) = self.anchored(&range.anchor)? else { return Ok(false) };
-        if range.end > *to {
-            return Err(SyncError::Refused(Refusal::Foreign));
-        }
-        let mut bytes = 0;
-        let mut leaves = Vec::with_capacity(range.accounts.len());
-        let mut accounts = Vec::with_capacity(range.accounts.len());
-        for entry in &range.accounts {
-            let account = decode_account(&entry.record)
-                .map_err(|error| SyncError::Refused(Refusal::Range(error.to_string())))?;
-            let mut value = Vec::new();
-            account.encode(&mut value);
-            leaves.push((hashed(entry.address), value));
-            accounts.push((entry.address, Some(account)));
-            bytes += entry.record.len() + 20;
-        }
-        check_range(block.header.state_root, from, &range.end, &leaves, &range.proof)
-            .map_err(refused_range)?;
-        self.begin(&block);
-        self.plan.count(accounts.len(), 0, bytes);
-        self.plan.pass(index, range.end);
-        self.apply(accounts, BTreeMap::new())?;
-        Ok(true)
-    }
-
-    fn take_storage(
-        &mut self,
-        index: u8,
-        asked: &[B256],
-        from: B256,
-        storage: Storage,
-    ) -> Result<bool, SyncError> {
-        let Some(block) = self.anchored(&storage.anchor)? else { return Ok(false) };
-        if storage.accounts.is_empty() || storage.accounts.len() > asked.len() {
-            return Err(SyncError::Refused(Refusal::Foreign));
-        }
-        let snapshot = self.store.snapshot()?;
-        let (mut from, mut slots) = (from, BTreeMap::new());
-        for (hash, part) in asked.iter().zip(&storage.accounts) {
-            let here = snapshot.get(&keys::hashed_account(hash))?;
-            if let Some((address, _)) = here.as_deref().and_then(read_account) {
-                check_storage(block.header.state_root, address, from, part)?;
-                slots.insert(address, part.slots.clone());
-            }
-            from = B256::ZERO;
-        }
-        let parts: Vec<_> =
-            asked.iter().copied().zip(storage.accounts.iter().map(|part| part.end)).collect();
-        if parts[..parts.len() - 1].iter().any(|(_, end)| *end < LAST) {
-            return Err(SyncError::Refused(Refusal::Foreign));
-        }
-        let count = slots.values().map(Vec::len).sum();
-        self.plan.count(0, count, count * 64);
-        self.plan.pass_storage(index, &parts, parts.len() == asked.len() && asked.len() < ASKED);
-        drop(snapshot);
-        self.apply(Vec::new(), slots)?;
-        Ok(true)
-    }
-
-    fn take_codes(&mut self, hashes: &[B256], codes: Vec<Bytes>) -> Result<bool, SyncError> {
-        if codes.len() > hashes.len() {
-            return Err(SyncError::Refused(Refusal::Foreign));
-        }
-        let mut batch = Batch::default();
-        let news = !codes.is_empty();
-        for (hash, code) in hashes.iter().zip(codes) {
-            if keccak256(&code) != *hash {
-                return Err(SyncError::Refused(Refusal::Code));
-            }
-            batch.put(keys::code(hash), code.to_vec());
-            batch.delete(keys::lacking_code(hash));
-        }
-        self.store.commit(batch)?;
-        Ok(news)
-    }
-
-    fn take_changed(&mut self, after: u64, changed: Changed) -> Result<bool, SyncError> {
-        let Some(block) = self.anchored(&changed.anchor)? else { return Ok(false) };
-        let spans = after == self.plan.base && changed.to >= after && changed.to <= block.number;
-        if !spans || (changed.to == after && block.number > after) {
-            return Err(SyncError::Refused(Refusal::Foreign));
-        }
-        let account = |record: &Bytes| -> Result<Option<Account>, SyncError> {
-            let read = (!record.is_empty()).then(|| decode_account(record)).transpose();
-            read.map_err(|error| SyncError::Refused(Refusal::Range(error.to_string())))
-        };
-        let accounts = changed.accounts.iter();
-        let accounts = accounts.map(|entry| Ok((entry.address, account(&entry.record)?)));
-        let accounts = accounts.collect::<Result<Vec<_>, SyncError>>()?;
-        let slots = changed.slots.into_iter().map(|part| (part.address, part.slots)).collect();
-        let was_whole = self.plan.is_complete();
-        self.plan.base = changed.to;
-        let found = self.apply(accounts, slots)?;
-        let whole = was_whole && lacking_codes(self.store.snapshot()?.as_ref())?.is_empty();
-        if changed.to < block.number || !whole {
-            return Ok(true);
-        }
-        let (number, expected) = (block.number, block.header.state_root);
-        if found != expected {
-            return Err(SyncError::Spoilt { number, found, expected });
-        }
-        let last = number.saturating_sub(ANSWER_BLOCKS - 1).max(1);
-        let (certificate, next) = (changed.anchor.certificate, (block.hash, number));
-        self.pivot = Some(Pivot { block, certificate, next, last });
-        Ok(true)
-    }
-
-    fn take_blocks(&mut self, records: &[BlockRecord]) -> Result<bool, SyncError> {
-        let pivot = self.pivot.as_mut().ok_or(SyncError::Refused(Refusal::Foreign))?;
-        let mut batch = Batch::default();
-        let mut next = pivot.next;
-        for record in records.iter().take(usize::try_from(ANSWER_BLOCKS).unwrap_or(0)) {
-            if next.1 < pivot.last {
-                break;
-            }
-            let (block, receipts) = checked(record, next.0, self.fees)?;
-            put_block(&mut batch, &block, &receipts);
-            put_logs(&mut batch, block.number(), &receipts);
-            next = (block.parent_hash(), block.number() - 1);
-        }
-        self.store.commit(batch)?;
-        let news = next != pivot.next;
-        pivot.next = next;
-        Ok(news)
-    }
-
     /// Ends the import: the store is a ledger when this returns, and was none before.
     pub fn finish(self) -> Result<(), SyncError> {
         let pivot = self.pivot.as_ref().filter(|pivot| pivot.next.1 < pivot.last);
@@ -534,14 +278,14 @@ impl Importer {
         Ok(self.store.commit(batch)?)
     }
 
-    fn begin(&mut self, block: &ProvenBlock) {
+    pub(super) fn begin(&mut self, block: &ProvenBlock) {
         if self.plan.base == 0 {
             self.plan.base = block.number;
         }
     }
 
     /// Commits accounts and slots with the tries and the plan; tells the state root.
-    fn apply(
+    pub(super) fn apply(
         &mut self,
         accounts: Vec<(Address, Option<Account>)>,
         slots: BTreeMap<Address, Vec<SlotEntry>>,
@@ -577,27 +321,7 @@ impl Importer {
     }
 }
 
-/// Checks a part of an account's storage, down from the state root.
-fn check_storage(
-    state_root: B256,
-    address: Address,
-    from: B256,
-    part: &AccountStorage,
-) -> Result<(), SyncError> {
-    let account = proven_account(state_root, address, &part.account_proof).map_err(|error| {
-        SyncError::Refused(Refusal::Range(format!("{error}: {}", error.reason)))
-    })?;
-    let root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-    let leaf = |entry: &SlotEntry| (root::hash_slot(&entry.slot), alloy_rlp::encode(entry.value));
-    let leaves: Vec<_> = part.slots.iter().map(leaf).collect();
-    check_range(root, &from, &part.end, &leaves, &part.proof).map_err(refused_range)
-}
-
-fn refused_range(error: RangeError) -> SyncError {
-    SyncError::Refused(Refusal::Range(error.to_string()))
-}
-
-fn lacking_codes(snapshot: &dyn Snapshot) -> Result<Vec<B256>, SyncError> {
+pub(super) fn lacking_codes(snapshot: &dyn Snapshot) -> Result<Vec<B256>, SyncError> {
     let (start, end) = keys::lacking_codes();
     let mut hashes = Vec::new();
     snapshot.scan(&start, &end, &mut |key, _| {

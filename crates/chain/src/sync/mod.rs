@@ -16,14 +16,17 @@
 //! A peer answers from a view of its store that lives for one answer.
 
 mod blocks;
+mod error;
 mod import;
+mod intake;
 mod plan;
 mod serve;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 
-pub use self::import::{Importer, Lacking, Refusal, SyncError, Task};
+pub use self::error::{Refusal, SyncError};
+pub use self::import::{Importer, Lacking, Task};
 pub use self::plan::Progress;
 use windlass_proof::{Change, Validator};
 
@@ -104,6 +107,7 @@ pub struct Anchor {
 }
 
 /// All accounts of a range of hashed addresses.
+#[expect(clippy::struct_field_names, reason = "the range has accounts, and two ends")]
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct Accounts {
     /// Of which block's state.

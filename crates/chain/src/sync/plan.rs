@@ -33,7 +33,7 @@ pub(super) const STORAGE: u8 = 1;
 pub(super) const DONE: u8 = 2;
 
 /// How far an import is.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// How many accounts were imported.
     pub accounts: u64,
@@ -41,10 +41,18 @@ pub struct Progress {
     pub slots: u64,
     /// How many bytes of the state were taken from answers.
     pub bytes: u64,
-    /// Which part of the state is there, from 0 to 1: hashed keys are spread evenly, so it is the part
-    /// of the key space, accounts and storage counting one half each.
-    pub fraction: f64,
+    /// How much of the state is there, of [`Progress::WHOLE`]: hashed keys are spread evenly, so it is
+    /// the part of the key space, accounts and storage counting one half each.
+    pub done: u32,
 }
+
+impl Progress {
+    /// All of it.
+    pub const WHOLE: u32 = 2 * 0x1_0000;
+}
+
+/// How finely the place within a segment is told.
+const WITHIN: u32 = 0x1_0000 / 16;
 
 impl Default for Plan {
     fn default() -> Self {
@@ -72,9 +80,8 @@ impl Plan {
         }
     }
 
-    /// Moves a segment's cursor behind the storage of accounts, each up to a hashed slot; `no_more` says
-    /// that no other account of the segment has storage.
-    pub(super) fn pass_storage(&mut self, index: u8, parts: &[(B256, B256)], no_more: bool) {
+    /// Moves a segment's cursor behind the storage of accounts, each up to a hashed slot.
+    pub(super) fn pass_storage(&mut self, index: u8, parts: &[(B256, B256)]) {
         for (account, end) in parts {
             if *end < B256::repeat_byte(0xff) {
                 let segment = &mut self.segments[usize::from(index)];
@@ -83,7 +90,12 @@ impl Plan {
             }
             self.pass(index, *account);
         }
-        if no_more && self.segments[usize::from(index)].phase == STORAGE {
+    }
+
+    /// Ends a segment whose other accounts have no storage, unless one is under way.
+    pub(super) fn end_storage(&mut self, index: u8) {
+        let segment = &self.segments[usize::from(index)];
+        if segment.phase == STORAGE && segment.slot.is_zero() {
             self.pass(index, last(index));
         }
     }
@@ -96,22 +108,17 @@ impl Plan {
     }
 
     pub(super) fn progress(&self) -> Progress {
-        let part = |(index, segment): (u8, &Segment)| {
-            let within = fraction(segment.account) * f64::from(SEGMENTS) - f64::from(index);
+        let done = self.segments.iter().map(|segment| {
+            let place = u16::from_be_bytes([segment.account[0], segment.account[1]]);
+            let within = u32::from(place) % WITHIN;
             match segment.phase {
-                ACCOUNTS => within / 2.0,
-                STORAGE => 0.5 + within / 2.0,
-                _ => 1.0,
+                ACCOUNTS => within,
+                STORAGE => WITHIN + within,
+                _ => 2 * WITHIN,
             }
-        };
-        let fraction =
-            (0..SEGMENTS).zip(&self.segments).map(part).sum::<f64>() / f64::from(SEGMENTS);
-        Progress {
-            accounts: self.accounts,
-            slots: self.slots,
-            bytes: self.bytes,
-            fraction: fraction.clamp(0.0, 1.0),
-        }
+        });
+        let done = done.sum();
+        Progress { accounts: self.accounts, slots: self.slots, bytes: self.bytes, done }
     }
 }
 
@@ -132,8 +139,4 @@ pub(super) fn last(index: u8) -> B256 {
 /// The hash after one that isn't the last.
 pub(super) fn successor(hash: B256) -> B256 {
     (U256::from_be_bytes(hash.0) + U256::ONE).into()
-}
-
-fn fraction(hash: B256) -> f64 {
-    f64::from(u16::from_be_bytes([hash[0], hash[1]])) / f64::from(u16::MAX)
 }

@@ -4,6 +4,7 @@
 mod common;
 mod decoders;
 mod disk;
+mod keys;
 mod ledger;
 mod parameters;
 mod power;

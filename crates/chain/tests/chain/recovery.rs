@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
-use curve25519_dalek::edwards::EdwardsPoint;
-use curve25519_dalek::scalar::{Scalar, clamp_integer};
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256};
 use windlass_chain::export::{ExportError, Exported, read, verify};
 use windlass_chain::genesis::{Genesis, Member, Validator};
 use windlass_chain::governance::{ADDRESS, SeatedValidator, set_hash};
@@ -17,37 +15,7 @@ use windlass_chain::{
 use windlass_proof::{Certificate, Fact, Proof, TrustAnchor, Validator as LightValidator};
 
 use crate::common::{advance, counter, deployer, genesis, open, wallet};
-
-/// An Ed25519 key that its name gives.
-struct Key([u8; 32]);
-
-impl Key {
-    fn named(name: &str) -> Self {
-        Self(keccak256(name).0)
-    }
-
-    fn expand(&self) -> (Scalar, [u8; 32]) {
-        let hash: [u8; 64] = Sha512::digest(self.0).into();
-        let (scalar, prefix) = hash.split_at(32);
-        let scalar = clamp_integer(scalar.try_into().unwrap());
-        (Scalar::from_bytes_mod_order(scalar), prefix.try_into().unwrap())
-    }
-
-    fn public(&self) -> B256 {
-        B256::from(EdwardsPoint::mul_base(&self.expand().0).compress().to_bytes())
-    }
-
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        let (scalar, prefix) = self.expand();
-        let wide = |parts: &[&[u8]]| {
-            Scalar::from_bytes_mod_order_wide(&Sha512::digest(parts.concat()).into())
-        };
-        let nonce = wide(&[&prefix, message]);
-        let commitment = EdwardsPoint::mul_base(&nonce).compress().to_bytes();
-        let challenge = wide(&[&commitment, self.public().as_slice(), message]);
-        [commitment, (nonce + challenge * scalar).to_bytes()].concat().try_into().unwrap()
-    }
-}
+use crate::keys::Key;
 
 /// Four members with a validator each; their accounts are the wallets 11 to 14.
 fn consortium() -> Genesis {

@@ -1,7 +1,6 @@
 //! A ledger from the state of another one that goes on meanwhile.
 
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
-use commonware_cryptography::{Signer as _, ed25519::PrivateKey};
 use proptest::prelude::*;
 use windlass_chain::genesis::{Genesis, GenesisAccount};
 use windlass_chain::store::MemoryStore;
@@ -10,17 +9,14 @@ use windlass_chain::{At, Chain};
 use windlass_proof::{Certificate, TrustAnchor, Validator, set_hash, verify};
 
 use crate::common::{Wallet, advance, deployer, follow, free, hex, open, wallet};
+use crate::keys::Key;
 
 /// About how large answers are here, so that there are many.
 const LIMIT: usize = 3_000;
 
 /// The only validator's keys.
-fn keys() -> (PrivateKey, PrivateKey) {
-    (PrivateKey::from_seed(1), PrivateKey::from_seed(2))
-}
-
-fn public(key: &PrivateKey) -> B256 {
-    B256::from_slice(key.public_key().as_ref())
+fn keys() -> (Key, Key) {
+    (Key::named("node"), Key::named("vote"))
 }
 
 /// Stores its second word of input under the first one, or the block hash of the number in it where
@@ -35,7 +31,7 @@ fn populated() -> Genesis {
     let (node, consensus) = keys();
     let one = &mut genesis.members[0].validators;
     one.truncate(1);
-    (one[0].node_key, one[0].consensus_key) = (public(&node), public(&consensus));
+    (one[0].node_key, one[0].consensus_key) = (node.public(), consensus.public());
     for index in 0u64..400 {
         let address = Address::from_slice(&keccak256(index.to_be_bytes())[12..]);
         let balance = U256::from(index + 1);
@@ -116,20 +112,18 @@ impl Source {
 /// The certificate of the one validator, in the encoding of docs/protocol/proofs.md.
 fn certify(chain: &Chain, view: u64, block: B256) -> Bytes {
     let (node, consensus) = keys();
-    let validator = Validator { node_key: public(&node), consensus_key: public(&consensus) };
+    let validator = Validator { node_key: node.public(), consensus_key: consensus.public() };
     let committee = set_hash(&[validator]);
     let certificate =
         Certificate { epoch: 0, view, parent_view: view - 1, block, seats: 1, signatures: vec![] };
-    let genesis = chain.genesis_hash();
-    let namespace = [&b"windlass/1/"[..], &genesis[..], &committee[..], b"_FINALIZE"].concat();
-    let message = certificate.message(genesis, committee);
-    // The namespace with its length comes first.
-    let proposal = &message[1 + namespace.len()..];
-    let signature = consensus.sign(&namespace, proposal);
+    let message = certificate.message(chain.genesis_hash(), committee);
+    // The namespace comes first, and its length: a prefix, two hashes and a suffix.
+    let proposal = &message[1 + 11 + 64 + 9..];
+    let signature = consensus.sign(&message);
     let mut bytes = proposal.to_vec();
     bytes.extend(1u64.to_be_bytes());
     bytes.extend([1, 1]);
-    bytes.extend_from_slice(signature.as_ref());
+    bytes.extend(signature);
     bytes.into()
 }
 

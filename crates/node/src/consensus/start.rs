@@ -115,6 +115,13 @@ impl<L, B, P> std::fmt::Debug for Parts<L, B, P> {
     }
 }
 
+impl<L: Ledger, B, P> Parts<L, B, P> {
+    fn committees(&self) -> Committees {
+        let signers = self.voting_keys.iter().map(|key| key.signer.clone()).collect();
+        Committees::new(self.ledger.genesis().hash(), self.node_key.clone(), signers)
+    }
+}
+
 /// Why consensus didn't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -192,11 +199,7 @@ where
     let archive =
         Archive::open(parts.ledger.clone(), parts.work.clone()).map_err(StartError::Store)?;
     let page_cache = CacheRef::new(PAGE_SIZE, PAGES);
-    let committees = Committees::new(
-        parts.ledger.genesis().hash(),
-        parts.node_key.clone(),
-        parts.voting_keys.iter().map(|key| key.signer.clone()).collect(),
-    );
+    let committees = parts.committees();
     let floor = floor(&archive, &committees).await.map_err(StartError::Store)?;
     let marshal = Marshal {
         ledger: &parts.ledger,

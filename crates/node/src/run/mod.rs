@@ -177,7 +177,7 @@ type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn run_once(
     directory: &Path,
-    opened: Opened,
+    mut opened: Opened,
     mode: Mode,
     ready: &mut Ready,
     shutdown: &mut Shutdown,
@@ -192,7 +192,8 @@ fn run_once(
     runtime::Runner::new(settings).start(|context| async move {
         match mode {
             Mode::Consensus(sync) => {
-                Box::pin(live(context, directory, opened, sync, ready, shutdown)).await
+                opened.config.sync = sync;
+                Box::pin(live(context, directory, opened, ready, shutdown)).await
             }
             Mode::Join => Box::pin(join(context, directory, opened, ready, shutdown)).await,
         }
@@ -203,7 +204,6 @@ async fn live(
     context: runtime::Context,
     directory: PathBuf,
     opened: Opened,
-    sync: SyncMode,
     ready: &mut Ready,
     shutdown: &mut Shutdown,
 ) -> Result<Ended, NodeError> {
@@ -215,7 +215,7 @@ async fn live(
     };
     let epoch_length = NonZeroU64::new(opened.genesis.epoch_length)
         .ok_or(NodeError::Start(StartError::EpochLength(0)))?;
-    let far_behind = (sync == SyncMode::Fast).then_some(opened.config.far_behind);
+    let far_behind = (opened.config.sync == SyncMode::Fast).then_some(opened.config.far_behind);
     let parts = Parts {
         ledger: opened.ledger.clone(),
         work: threads("ledger", WORK_THREADS, 0)?,

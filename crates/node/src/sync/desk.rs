@@ -78,7 +78,7 @@ where
             };
             match message {
                 Some((peer, bytes)) => self.hear(peer, bytes, &mut search).await,
-                None => self.ask(&mut search).await,
+                None => self.ask(&mut search),
             }
         }
     }
@@ -124,7 +124,7 @@ where
     }
 
     /// Asks the next peer for the next blocks.
-    async fn ask(&mut self, search: &mut Option<Search>) {
+    fn ask(&mut self, search: &mut Option<Search>) {
         let Some(going) = search else { return };
         let request = self.ledger.chain().map(windlass_chain::Chain::lacking_blocks);
         let Some(Ok(Some(request))) = request else {

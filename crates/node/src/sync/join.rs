@@ -11,7 +11,7 @@ use commonware_cryptography::ed25519::PublicKey;
 use commonware_macros::select;
 use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
 use commonware_runtime::Clock;
-use windlass_chain::sync::{Answer, Importer, Lacking, SyncError, Task};
+use windlass_chain::sync::{Answer, Importer, Lacking, Progress, SyncError, Task};
 
 use super::Message;
 use crate::{
@@ -86,7 +86,7 @@ struct Desks {
     /// When an answer brought something last.
     fed: SystemTime,
     /// When the import began, and how much of it was there.
-    began: (SystemTime, f64),
+    began: (SystemTime, u32),
     /// When the status is told next.
     shown: SystemTime,
 }
@@ -120,7 +120,7 @@ where
             teller: None,
             liars: BTreeSet::new(),
             fed: now,
-            began: (now, progress.fraction),
+            began: (now, progress.done),
             shown: now,
         };
         while !lock(&importer).is_ready() {
@@ -217,7 +217,7 @@ where
                     desks.liars.extend(desks.teller.take());
                 }
                 desks.asked.clear();
-                desks.began = (now, 0.0);
+                desks.began = (now, 0);
                 *lock(importer) = (self.open)(Begin::Anew).map_err(store_failed)?;
             }
             Err(error @ SyncError::Chain(_)) => return Err(store_failed(error)),
@@ -233,20 +233,17 @@ where
         let connected = (self.connected)();
         self.status.set_connected(&connected.iter().map(|one| (key_bytes(one), None)).collect());
         let (began, before) = desks.began;
-        let took = self.context.current().duration_since(began).unwrap_or_default().as_secs_f64();
-        let done = progress.fraction - before;
-        let left = (1.0 - progress.fraction) * took / done.max(f64::EPSILON);
+        let took = self.context.current().duration_since(began).unwrap_or_default();
         self.status.update(|status| {
             status.sync = Some(SyncStatus {
                 accounts: progress.accounts,
                 slots: progress.slots,
                 bytes: progress.bytes,
-                per_mille: per_mille(progress.fraction),
+                per_mille: per_mille(progress.done),
                 block: pivot,
                 began_ms: unix_ms(began),
             });
-            // Nothing can be said after a moment.
-            status.left_s = (done > 0.01 && took > 1.0).then(|| whole(left));
+            status.left_s = left(progress.done, before, took);
             status.syncing = true;
             status.highest = status.highest.max(highest);
         });
@@ -299,16 +296,14 @@ fn store_failed(error: SyncError) -> JoinError {
     JoinError::Store(Box::new(error))
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it is within 0 and 1,000"
-)]
-fn per_mille(fraction: f64) -> u16 {
-    (fraction.clamp(0.0, 1.0) * 1_000.0) as u16
+fn per_mille(done: u32) -> u16 {
+    u16::try_from(u64::from(done) * 1_000 / u64::from(Progress::WHOLE)).unwrap_or(1_000)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float saturates")]
-fn whole(seconds: f64) -> u64 {
-    seconds.max(0.0) as u64
+/// How many seconds the rest takes at this pace; nothing can be said in the first moments.
+fn left(done: u32, before: u32, took: Duration) -> Option<u64> {
+    let made = done.checked_sub(before).filter(|made| *made > Progress::WHOLE / 100)?;
+    let rest = Progress::WHOLE.saturating_sub(done);
+    let left_ms = took.as_millis() * u128::from(rest) / u128::from(made);
+    (took >= Duration::from_secs(1)).then(|| u64::try_from(left_ms / 1_000).unwrap_or(u64::MAX))
 }

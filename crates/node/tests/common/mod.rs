@@ -77,8 +77,7 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
         .enumerate()
         .map(|(index, ((node_key, _), (consensus_key, _)))| {
             let directory = root.join(format!("node-{index}"));
-            let files = directory.join("files");
-            fs::create_dir_all(&files).expect("a directory");
+            let files = make(directory.join("files"));
             fs::write(files.join("genesis.json"), genesis.canonical_json()).expect("a file");
             let config = NodeConfig {
                 node_key: node_key.clone(),
@@ -91,8 +90,8 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
                 far_behind: 24,
                 export: None,
             };
-            let config = toml::to_string(&config).expect("it is serialisable");
-            fs::write(files.join("node.toml"), config).expect("a file");
+            let text = toml::to_string(&config).expect("it is serialisable");
+            fs::write(files.join("node.toml"), text).expect("a file");
             directory
         })
         .collect()
@@ -167,4 +166,9 @@ pub(crate) fn send(directory: &Path, transaction: &Bytes) -> Value {
 /// The block that a node says is the newest.
 pub(crate) fn tip(status: &Value) -> u64 {
     status["tip"]["number"].as_u64().expect("a status has a tip")
+}
+
+fn make(folder: PathBuf) -> PathBuf {
+    fs::create_dir_all(&folder).expect("a directory");
+    folder
 }

@@ -61,16 +61,14 @@ fn run(
     };
     let directory = directory.join(index.to_string());
     std::fs::create_dir_all(&directory).expect("a directory");
-    let status = StatusBoard::new(
-        Identity {
-            node_key: peers[index].node_key,
-            consensus_key: B256::ZERO,
-            genesis_hash: B256::ZERO,
-            chain_id: 1,
-            validators: peers.iter().map(|peer| peer.node_key).collect(),
-        },
-        StatusTip::default(),
-    );
+    let identity = Identity {
+        node_key: peers[index].node_key,
+        consensus_key: B256::ZERO,
+        genesis_hash: B256::ZERO,
+        chain_id: 1,
+        validators: peers.iter().map(|peer| peer.node_key).collect(),
+    };
+    let status = StatusBoard::new(identity, StatusTip::default());
     let (stop, stopped) = mpsc::channel::<()>();
     let mine = ledger;
     let body = move || {

@@ -50,7 +50,7 @@ impl Network<Real> {
             connected: self.connected(index),
             status: self.validators[index].board(),
         };
-        joiner.run(receiver).await.expect("the state is taken");
+        Box::pin(joiner.run(receiver)).await.expect("the state is taken");
         let disk = disk.lock().expect("no test panics here").clone();
         self.validators[index].machine.disk = disk;
     }

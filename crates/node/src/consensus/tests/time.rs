@@ -50,8 +50,9 @@ fn judge(epoch: u64, ahead_ms: u64, change: fn(&Block) -> Block) -> (bool, u64) 
             leader: HandleSigner::from_seed(1).public_key(),
             parent: (View::zero(), parent),
         };
-        let verdict =
-            application.verify((context.child("judge"), about), ancestry::from_iter(chain)).await;
+        let judged =
+            application.verify((context.child("judge"), about), ancestry::from_iter(chain));
+        let verdict = Box::pin(judged).await;
         (verdict, unix_ms(context.current()) - begun)
     })
 }
