@@ -55,6 +55,8 @@ pub struct Status {
     pub syncing: bool,
     /// The highest final block that it knows of.
     pub highest: u64,
+    /// Whether it is fetching the blocks from before the state that its ledger began with.
+    pub fetching_earlier: bool,
     /// How far the ledger is that is made from the peers' state, while one is made.
     pub sync: Option<SyncStatus>,
     /// How many seconds catching up takes at this pace; `None` where it has caught up, or nothing can
@@ -197,6 +199,7 @@ impl StatusBoard {
             quorum_connected: quorum(validators) <= 1,
             syncing: false,
             highest: tip.number,
+            fetching_earlier: false,
             sync: None,
             left_s: None,
             idle: false,

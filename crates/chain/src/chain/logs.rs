@@ -29,6 +29,8 @@ impl Chain {
         filter: &Filter,
         limit: usize,
     ) -> Result<Vec<LogEntry>, LogsError> {
+        // A part of the logs must not look like all of them.
+        self.check_history((*blocks.start()).max(1))?;
         let snapshot = self.store.snapshot().map_err(ChainError::Store)?;
         let criteria = criteria(filter);
         let (tip, _) = super::stored_tip(snapshot.as_ref())?;

@@ -165,6 +165,15 @@ impl Chain {
         Ok(stored_u64(self.snapshot()?.as_ref(), keys::FIRST)?.unwrap_or(0))
     }
 
+    /// An error for a block that is older than those that are there; the genesis always is.
+    pub fn check_history(&self, number: u64) -> Result<(), ChainError> {
+        let first = self.first_block()?;
+        if (1..first).contains(&number) {
+            return Err(ChainError::HistoryLacking { first });
+        }
+        Ok(())
+    }
+
     pub(crate) fn snapshot(&self) -> Result<Box<dyn Snapshot>, ChainError> {
         Ok(self.store.snapshot()?)
     }

@@ -132,6 +132,12 @@ pub enum ChainError {
         /// The oldest block whose state is kept.
         oldest: u64,
     },
+    /// The ledger was begun with a later state, and the blocks before are not there yet.
+    #[error("pruned history unavailable: blocks before {first} are not here yet")]
+    HistoryLacking {
+        /// The first block from which on all are there.
+        first: u64,
+    },
     /// The block to build on is neither final nor executed.
     #[error("the parent block {0} is neither the tip nor executed above it")]
     UnknownParent(B256),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use windlass_chain::genesis::{Genesis, GenesisAccount};
 use windlass_chain::store::MemoryStore;
 use windlass_chain::sync::{Answer, Importer, Lacking, Refusal, Request, SyncError, Task};
-use windlass_chain::{At, Chain};
+use windlass_chain::{At, Chain, ChainError, Filter, LogsError};
 use windlass_proof::{Certificate, TrustAnchor, Validator, set_hash, verify};
 
 use crate::common::{Wallet, advance, deployer, follow, free, hex, open, wallet};
@@ -203,6 +203,11 @@ fn a_state_is_imported_while_the_chain_goes_on() {
     let chain = assert_same(&mut source, &genesis, store);
 
     // The last 256 blocks are there or all; the others come afterwards, and then all logs and proofs.
+    if chain.first_block().unwrap() > 0 {
+        let logs = chain.logs(0..=chain.tip().number, &Filter::default(), 1_000);
+        let lacking = matches!(logs, Err(LogsError::Chain(ChainError::HistoryLacking { .. })));
+        assert!(lacking, "a part of the logs is told as all: {logs:?}");
+    }
     while let Some(request) = chain.lacking_blocks().unwrap() {
         let Answer::Blocks(records) = answer(&source, &request) else { panic!("no blocks") };
         assert!(chain.backfill(&records).unwrap() > 0);

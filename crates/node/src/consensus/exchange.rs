@@ -224,7 +224,7 @@ where
             } else {
                 None
             };
-            status.syncing = highest > tip;
+            status.syncing = highest > tip || status.fetching_earlier;
             status.highest = highest.max(tip);
             status.stalled = reason.map(|reason| {
                 let since_ms = match &status.stalled {

@@ -417,6 +417,7 @@ impl<L: Ledger> Shared<L> {
             sender,
             blocker,
             heard: self.heard.clone(),
+            status: self.status.clone(),
         };
         context.child("state").spawn(move |_| desk.run(receiver))
     }

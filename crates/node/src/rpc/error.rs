@@ -7,6 +7,9 @@ use windlass_chain::{CallError, ChainError, EstimateError, LogsError};
 use super::limits;
 use crate::seam::AdmitError;
 
+/// As Geth and EIP-4444's other clients have it.
+const HISTORY_LACKING: i32 = 4444;
+
 /// Why a method has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RpcError {
@@ -22,7 +25,7 @@ pub(super) enum RpcError {
     /// A call reverted.
     #[error("{}", revert_text(.0))]
     Reverted(Bytes),
-    /// The pool refused a transaction.
+    /// The pool refused a transaction, or the blocks asked for are not here yet.
     #[error("{message}")]
     Refused {
         /// Its code.
@@ -87,6 +90,9 @@ impl From<ChainError> for RpcError {
     fn from(error: ChainError) -> Self {
         match error {
             ChainError::UnknownBlock => Self::header_not_found(),
+            ChainError::HistoryLacking { .. } => {
+                Self::Refused { code: HISTORY_LACKING, message: error.to_string() }
+            }
             ChainError::StatePruned { .. } | ChainError::UnknownRules { .. } => {
                 Self::Server(error.to_string())
             }

@@ -25,7 +25,7 @@ use commonware_cryptography::Signer as _;
 use commonware_macros::select;
 use commonware_runtime::{Metrics as _, Runner, Spawner, Supervisor, tokio as runtime};
 use windlass_chain::{
-    ChainError,
+    Chain, ChainError,
     genesis::Genesis,
     store::{RedbStore, StoreError},
     sync::Importer,
@@ -144,8 +144,7 @@ pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
                 Mode::Consensus(SyncMode::Full)
             }
             Ok(Ended::Joined) => {
-                replace_ledger(directory)?;
-                ledger = None;
+                replace_ledger(directory, ledger.take().as_ref())?;
                 Mode::Consensus(SyncMode::Fast)
             }
             Ok(Ended::Shutdown) => return Ok(Outcome::Shutdown),
@@ -339,13 +338,26 @@ fn imported_ledger(directory: &Path) -> PathBuf {
     directory.join("data").join("ledger.import.redb")
 }
 
-/// Puts the imported ledger in the place of the one that was.
-fn replace_ledger(directory: &Path) -> Result<(), NodeError> {
+/// Puts the imported ledger in the place of the one that was; what that has of evidence goes along.
+fn replace_ledger(directory: &Path, before: Option<&NodeLedger>) -> Result<(), NodeError> {
     let (from, to) = (imported_ledger(directory), ledger_file(directory));
+    if let Some(before) = before {
+        let evidence = before.chain().evidence().map_err(ledger_failed)?;
+        let store = RedbStore::open(&from).map_err(|error| ledger_failed(error.into()))?;
+        let genesis = Genesis::parse(before.document()).map_err(NodeError::Genesis)?;
+        let chain = Chain::open(store, &genesis).map_err(ledger_failed)?;
+        for one in evidence {
+            chain.keep_evidence(&one).map_err(ledger_failed)?;
+        }
+    }
     let failed = |source| NodeError::File { path: to.clone(), source };
     fs::rename(&from, &to).map_err(failed)?;
     let folder = fs::File::open(directory.join("data"));
     folder.and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+fn ledger_failed(error: ChainError) -> NodeError {
+    NodeError::Ledger(ledger::OpenError::Chain(error))
 }
 
 fn remove(path: &Path) -> Result<(), ChainError> {

@@ -13,6 +13,7 @@ use super::Message;
 use crate::{
     consensus::{heard::Heard, work::Work},
     seam::Ledger,
+    status::StatusBoard,
 };
 
 /// How long an answer is waited for.
@@ -30,6 +31,7 @@ pub(crate) struct Desk<E, L, S, B> {
     pub(crate) sender: S,
     pub(crate) blocker: B,
     pub(crate) heard: Heard,
+    pub(crate) status: StatusBoard,
 }
 
 /// A question that is out, or when the next one is due.
@@ -52,6 +54,7 @@ where
     /// Runs until the network closes.
     pub(crate) async fn run(mut self, mut receiver: impl Receiver<PublicKey = PublicKey>) {
         let now = self.context.current();
+        self.tell(self.lacks());
         let mut search = self.lacks().then_some(Search {
             number: 0,
             asked: None,
@@ -81,6 +84,11 @@ where
                 None => self.ask(&mut search),
             }
         }
+    }
+
+    /// Whether it is under way; not where nobody has what is lacking.
+    fn tell(&self, fetching: bool) {
+        self.status.update(|status| status.fetching_earlier = fetching);
     }
 
     fn lacks(&self) -> bool {
@@ -129,12 +137,16 @@ where
         let request = self.ledger.chain().map(windlass_chain::Chain::lacking_blocks);
         let Some(Ok(Some(request))) = request else {
             tracing::info!("all blocks from the genesis on are here");
+            self.tell(false);
             *search = None;
             return;
         };
         let now = self.context.current();
         if going.asked.take().is_some() {
             going.pause = (going.pause * 2).min(LAST_PAUSE);
+        }
+        if going.pause > PATIENCE {
+            self.status.update(|status| status.fetching_earlier = false);
         }
         let peers = self.heard.above(0);
         let Some((peer, _)) = peers.get(going.turns % peers.len().max(1)) else {
@@ -166,6 +178,7 @@ where
             Some(Ok(_)) => {
                 going.asked = None;
                 going.pause = FIRST_PAUSE;
+                self.status.update(|status| status.fetching_earlier = true);
                 // The next ones from the same peer.
                 going.turns = going.turns.saturating_sub(1);
                 going.due = now;

@@ -138,6 +138,9 @@ fn block_with_receipts(
 ) -> Result<Option<(Block, Vec<Receipt>)>, RpcError> {
     let Some(at) = block_ref(node, Some(id)) else { return Ok(None) };
     let chain = node.ledger.chain();
+    if let BlockRef::Number(number) = at {
+        chain.check_history(number)?;
+    }
     let Some(block) = chain.block(at)? else { return Ok(None) };
     let receipts = chain.receipts(block.hash())?.unwrap_or_default();
     Ok(Some((block, receipts)))
