@@ -28,7 +28,8 @@ const CHECKSUM_BYTES: usize = 4;
 /// The store on disk.
 #[derive(Debug)]
 pub struct RedbStore {
-    database: Database,
+    /// There until it is closed.
+    database: Option<Database>,
 }
 
 struct RedbSnapshot {
@@ -67,13 +68,17 @@ impl RedbStore {
 
     /// The first write makes the table, and shows whether writing is possible.
     fn first_written(database: Result<Database, DatabaseError>) -> Result<Self, StoreError> {
-        let store = Self { database: database.map_err(open_error)? };
+        let store = Self { database: Some(database.map_err(open_error)?) };
         store.write(Batch::default())?;
         Ok(store)
     }
 
+    fn database(&self) -> &Database {
+        self.database.as_ref().expect("it is closed with the store only")
+    }
+
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        let mut transaction = self.database.begin_write().map_err(other_error)?;
+        let mut transaction = self.database().begin_write().map_err(other_error)?;
         transaction.set_durability(Durability::Immediate).map_err(other_error)?;
         transaction.set_quick_repair(true);
         {
@@ -94,10 +99,19 @@ impl RedbStore {
     }
 }
 
+/// Closing writes too, and panics over a damaged page.
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        let database = self.database.take();
+        // Nobody is left to tell; what was committed is not touched.
+        drop(contained(|| drop(database)));
+    }
+}
+
 impl Store for RedbStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         guarded(|| {
-            let transaction = self.database.begin_read().map_err(other_error)?;
+            let transaction = self.database().begin_read().map_err(other_error)?;
             let table = transaction.open_table(TABLE).map_err(table_error)?;
             let snapshot: Box<dyn Snapshot> = Box::new(RedbSnapshot { table });
             Ok(snapshot)
@@ -113,7 +127,8 @@ impl Snapshot for RedbSnapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         guarded(|| {
             let Some(record) = self.table.get(key).map_err(storage_error)? else {
-                return Ok(None);
+                let next = self.check_place(key)?;
+                return if next.as_deref() == Some(key) { Err(misled()) } else { Ok(None) };
             };
             Ok(Some(verified(key, record.value())?.to_vec()))
         })
@@ -124,14 +139,15 @@ impl Snapshot for RedbSnapshot {
             return Ok(());
         }
         guarded(|| {
+            self.check_before(start)?;
             for entry in self.table.range(start..end).map_err(storage_error)? {
                 let (key, record) = entry.map_err(storage_error)?;
-                let key = key.value();
+                let key = within(key.value(), start, end)?;
                 if visit(key, verified(key, record.value())?).is_break() {
-                    break;
+                    return Ok(());
                 }
             }
-            Ok(())
+            self.check_after(end).map(drop)
         })
     }
 
@@ -140,16 +156,49 @@ impl Snapshot for RedbSnapshot {
             return Ok(());
         }
         guarded(|| {
+            self.check_after(end)?;
             for entry in self.table.range(start..end).map_err(storage_error)?.rev() {
                 let (key, record) = entry.map_err(storage_error)?;
-                let key = key.value();
+                let key = within(key.value(), start, end)?;
                 if visit(key, verified(key, record.value())?).is_break() {
-                    break;
+                    return Ok(());
                 }
             }
-            Ok(())
+            self.check_before(start)
         })
     }
+}
+
+/// A key that is damaged in a branch page leads past records, which then look absent. Whoever comes to
+/// a place in the wrong page sees it by the keys next to it: they are on the wrong side.
+impl RedbSnapshot {
+    /// Checks the way to the place of a key; the first key at it or after it.
+    fn check_place(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.check_before(key)?;
+        self.check_after(key)
+    }
+
+    fn check_before(&self, key: &[u8]) -> Result<(), StoreError> {
+        let mut before = self.table.range(..key).map_err(storage_error)?;
+        let Some(entry) = before.next_back() else { return Ok(()) };
+        let (found, _) = entry.map_err(storage_error)?;
+        if found.value() < key { Ok(()) } else { Err(misled()) }
+    }
+
+    fn check_after(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut after = self.table.range(key..).map_err(storage_error)?;
+        let Some(entry) = after.next() else { return Ok(None) };
+        let (found, _) = entry.map_err(storage_error)?;
+        if found.value() < key { Err(misled()) } else { Ok(Some(found.value().to_vec())) }
+    }
+}
+
+fn misled() -> StoreError {
+    StoreError::Damaged { what: "a page leads to the wrong place".to_owned() }
+}
+
+fn within<'a>(key: &'a [u8], start: &[u8], end: &[u8]) -> Result<&'a [u8], StoreError> {
+    if (start..end).contains(&key) { Ok(key) } else { Err(misled()) }
 }
 
 fn checksum(key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {

@@ -93,7 +93,7 @@ fn a_flipped_byte_is_an_error_or_harmless_and_never_a_lie() {
     let copy = folder.path().join("copy.redb");
     let (mut errors, mut harmless) = (0, 0);
     let used: Vec<usize> = (0..whole.len()).filter(|index| whole[*index] != 0).collect();
-    for index in used.iter().step_by((used.len() / 150).max(1)) {
+    for index in used.iter().step_by((used.len() / 400).max(1)) {
         let mut damaged = whole.clone();
         damaged[*index] ^= 0x55;
         std::fs::write(&copy, &damaged).unwrap();

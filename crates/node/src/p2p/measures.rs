@@ -5,8 +5,8 @@
 
 use std::fmt::{self, Write as _};
 
-/// What the library's own names begin with, and ours.
-const OWN: &str = "p2p_";
+/// What the library's own names begin with, after the context whose clock is steady, and ours.
+const OWN: &str = "steady_p2p_";
 const OURS: &str = "windlass_p2p_";
 
 /// The lines that are about p2p, of all that the runtime measures. The library writes the format of
@@ -47,9 +47,9 @@ mod tests {
     #[test]
     fn only_what_is_about_p2p_is_kept_and_named_as_ours() {
         let all = "# HELP runtime_tasks tasks.\n# TYPE runtime_tasks gauge\nruntime_tasks 3\n\
-                   # HELP p2p_listener_refused Refused.\n# TYPE p2p_listener_refused counter\n\
-                   p2p_listener_refused_total{peer=\"a b\"} 2\n\
-                   # HELP p2p_connected Up.\n# TYPE p2p_connected gauge\np2p_connected 1\n# EOF\n";
+                   # HELP steady_p2p_listener_refused Refused.\n# TYPE steady_p2p_listener_refused counter\n\
+                   steady_p2p_listener_refused_total{peer=\"a b\"} 2\n\
+                   # HELP steady_p2p_connected Up.\n# TYPE steady_p2p_connected gauge\nsteady_p2p_connected 1\n# EOF\n";
         let expect = "# HELP windlass_p2p_listener_refused_total Refused.\n\
                       # TYPE windlass_p2p_listener_refused_total counter\n\
                       windlass_p2p_listener_refused_total{peer=\"a b\"} 2\n\

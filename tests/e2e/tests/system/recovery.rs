@@ -168,6 +168,8 @@ impl Scene {
             let hash = rich.send(&endpoint, count(contract)).await;
             endpoint.receipt(&hash).await;
         }
+        let older = files.path("older.export");
+        run(&platform, &["network", "export", "trade", "-o"], &[older]).await;
         let pay = Call { value: U256::from(7), ..Call::default() };
         let paid = rich.send(&endpoint, pay).await;
         endpoint.receipt(&paid).await;
@@ -328,7 +330,7 @@ async fn refuse_other_files(platform: &Platform, files: &Files) {
         refused(platform, recover, &files.pair("agreed.json", "forged.export")).await;
     assert_eq!(code, "export_invalid", "{detail}");
     let (code, detail) =
-        refused(platform, recover, &files.pair("agreed.json", "early.export")).await;
+        refused(platform, recover, &files.pair("agreed.json", "older.export")).await;
     assert_eq!(code, "recovery_invalid", "{detail}");
     let foreign = ["network", "export", "other", "-o"];
     run(platform, &foreign, &[files.path("other.export")]).await;

@@ -51,7 +51,7 @@ static ANNOUNCEMENTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         let certificate = Bytes::copy_from_slice(certificate).encode();
         let head = [&7_u64.to_be_bytes()[..], &[9; 32]].concat();
         let asks = [&head[..], &[1], &[3; 8], &certificate].concat();
-        let answers = [&head[..], &[2], &[3; 8], &[4; 16], &certificate].concat();
+        let answers = [&head[..], &[2], &[3; 8], &[2; 16], &certificate].concat();
         [asks, answers]
     };
     let certificates = CERTIFICATES.iter().flat_map(|one| announcement(one));
