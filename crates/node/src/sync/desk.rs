@@ -54,8 +54,9 @@ where
     /// Runs until the network closes.
     pub(crate) async fn run(mut self, mut receiver: impl Receiver<PublicKey = PublicKey>) {
         let now = self.context.current();
-        self.tell(self.lacks());
-        let mut search = self.lacks().then_some(Search {
+        let lacks = self.lacks();
+        self.status.update(|status| status.fetching_earlier = lacks);
+        let mut search = lacks.then_some(Search {
             number: 0,
             asked: None,
             due: now + FIRST_PAUSE,
@@ -84,11 +85,6 @@ where
                 None => self.ask(&mut search),
             }
         }
-    }
-
-    /// Whether it is under way; not where nobody has what is lacking.
-    fn tell(&self, fetching: bool) {
-        self.status.update(|status| status.fetching_earlier = fetching);
     }
 
     fn lacks(&self) -> bool {
@@ -137,7 +133,7 @@ where
         let request = self.ledger.chain().map(windlass_chain::Chain::lacking_blocks);
         let Some(Ok(Some(request))) = request else {
             tracing::info!("all blocks from the genesis on are here");
-            self.tell(false);
+            self.status.update(|status| status.fetching_earlier = false);
             *search = None;
             return;
         };

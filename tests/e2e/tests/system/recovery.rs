@@ -196,12 +196,10 @@ impl Scene {
     async fn stands_still(&mut self) -> String {
         lose_disks(&self.platform, &self.network).await;
         let waiting = self.rich.send(&self.endpoint, count(self.contract)).await;
-        let stalled = self
-            .platform
-            .until("trade", "it says why it stands still", |network| network.reason.is_some())
-            .await;
-        let reason = stalled.reason.expect("it has one");
-        assert!(reason.message.contains("no block is made"), "{reason:?}");
+        let is_told = |network: &Network| {
+            network.reason.as_ref().is_some_and(|one| one.message.contains("no block is made"))
+        };
+        self.platform.until("trade", "it says why it stands still", is_told).await;
         assert_eq!(self.endpoint.height().await, self.height);
         waiting
     }
