@@ -169,8 +169,9 @@ impl Snapshot for RedbSnapshot {
     }
 }
 
-/// A key that is damaged in a branch page leads past records, which then look absent. Whoever comes to
-/// a place in the wrong page sees it by the keys next to it: they are on the wrong side.
+/// A damaged key leads past records, which then look absent: one in a branch page to a place in the
+/// wrong page, where the keys next to it are on the wrong side; a record's own to the place beside that
+/// record, whose checksum then does not match.
 impl RedbSnapshot {
     /// Checks the way to the place of a key; the first key at it or after it.
     fn check_place(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -181,14 +182,16 @@ impl RedbSnapshot {
     fn check_before(&self, key: &[u8]) -> Result<(), StoreError> {
         let mut before = self.table.range(..key).map_err(storage_error)?;
         let Some(entry) = before.next_back() else { return Ok(()) };
-        let (found, _) = entry.map_err(storage_error)?;
+        let (found, record) = entry.map_err(storage_error)?;
+        verified(found.value(), record.value())?;
         if found.value() < key { Ok(()) } else { Err(misled()) }
     }
 
     fn check_after(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let mut after = self.table.range(key..).map_err(storage_error)?;
         let Some(entry) = after.next() else { return Ok(None) };
-        let (found, _) = entry.map_err(storage_error)?;
+        let (found, record) = entry.map_err(storage_error)?;
+        verified(found.value(), record.value())?;
         if found.value() < key { Err(misled()) } else { Ok(Some(found.value().to_vec())) }
     }
 }
