@@ -143,7 +143,7 @@ impl Page<'_> {
         while self.left > 0 {
             let Some((key, owner)) = self.account(&next, &end)? else { return Ok(None) };
             if let Some(owner) = owner {
-                let (first, _) = all_slots(&owner);
+                let (first, _) = keys::all_slots(&owner);
                 if let Some(last) = self.slots(&owner, first)? {
                     return Ok(Some(last));
                 }
@@ -178,7 +178,7 @@ impl Page<'_> {
     /// Slots of an account from a key on. The key of the last one, if the page is full before the
     /// account ends.
     fn slots(&mut self, owner: &B256, from: Vec<u8>) -> Result<Option<Vec<u8>>, ChainError> {
-        let (_, end) = all_slots(owner);
+        let (_, end) = keys::all_slots(owner);
         let mut from = from;
         loop {
             let mut slots: Vec<(U256, U256)> = Vec::new();
@@ -213,11 +213,6 @@ impl Page<'_> {
     fn snapshot(&self) -> &dyn Snapshot {
         self.base.snapshot()
     }
-}
-
-/// The keys of all slots of an account, by the hash of its address.
-fn all_slots(owner: &B256) -> (Vec<u8>, Vec<u8>) {
-    keys::slots(owner, &B256::ZERO, &B256::repeat_byte(0xff))
 }
 
 /// The least key after this one.

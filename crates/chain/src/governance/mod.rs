@@ -15,12 +15,8 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolConstructor, SolInterface};
 use revm::context::result::{ExecutionResult, Output};
-use revm::context::{Context, TxEnv};
 use revm::database::InMemoryDB;
-use revm::primitives::TxKind;
-use revm::primitives::hardfork::SpecId;
 use revm::state::{AccountInfo, Bytecode};
-use revm::{ExecuteEvm, MainBuilder, MainContext};
 use serde::Deserialize;
 
 // What nodes must have as those who verify offline have it.
@@ -129,23 +125,9 @@ fn construct(creation: Vec<u8>) -> Result<GenesisAccount, String> {
     let code = Bytecode::new_raw(creation.into());
     let account = AccountInfo { nonce: 1, code_hash: code.hash_slow(), ..AccountInfo::default() };
     database.insert_account_info(ADDRESS, AccountInfo { code: Some(code), ..account });
-    let mut evm = Context::mainnet()
-        .with_db(database)
-        .modify_cfg_chained(|cfg| {
-            cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA);
-            cfg.tx_gas_limit_cap = Some(CONSTRUCTOR_GAS);
-        })
-        .modify_block_chained(|block| block.gas_limit = CONSTRUCTOR_GAS)
-        .build_mainnet();
     // The creation code lies at the address and is called there: it finds its arguments behind
     // itself, writes its own storage, and returns the code to be.
-    let transaction = TxEnv {
-        caller: Address::ZERO,
-        kind: TxKind::Call(ADDRESS),
-        gas_limit: CONSTRUCTOR_GAS,
-        ..TxEnv::default()
-    };
-    let outcome = evm.transact(transaction).map_err(|error| error.to_string())?;
+    let outcome = offline::run(database, Bytes::new())?;
     let code = match outcome.result {
         ExecutionResult::Success { output: Output::Call(code), .. } if !code.is_empty() => code,
         ExecutionResult::Success { .. } => return Err("it gave no code".to_owned()),

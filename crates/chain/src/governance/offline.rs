@@ -1,8 +1,8 @@
 //! The contract asked outside of any chain: its account is all there is.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall;
-use revm::context::result::{ExecutionResult, Output};
+use revm::context::result::{ExecutionResult, Output, ResultAndState};
 use revm::context::{Context, TxEnv};
 use revm::database::InMemoryDB;
 use revm::primitives::TxKind;
@@ -24,6 +24,18 @@ pub(crate) fn ask<C: SolCall>(account: &GenesisAccount, call: &C) -> Result<C::R
         let set = database.insert_account_storage(ADDRESS, (*slot).into(), (*value).into());
         set.map_err(|error| error.to_string())?;
     }
+    let outcome = run(database, call.abi_encode().into())?;
+    let output = match outcome.result {
+        ExecutionResult::Success { output: Output::Call(output), .. } => output,
+        ExecutionResult::Success { .. } => return Err("it created something".to_owned()),
+        ExecutionResult::Revert { .. } => return Err(format!("{} reverted", C::SIGNATURE)),
+        ExecutionResult::Halt { reason, .. } => return Err(format!("{reason:?}")),
+    };
+    C::abi_decode_returns(&output).map_err(|error| format!("{}: {error}", C::SIGNATURE))
+}
+
+/// Calls the contract's address; nothing is kept.
+pub(super) fn run(database: InMemoryDB, data: Bytes) -> Result<ResultAndState, String> {
     let mut evm = Context::mainnet()
         .with_db(database)
         .modify_cfg_chained(|cfg| {
@@ -36,15 +48,8 @@ pub(crate) fn ask<C: SolCall>(account: &GenesisAccount, call: &C) -> Result<C::R
         caller: Address::ZERO,
         kind: TxKind::Call(ADDRESS),
         gas_limit: CONSTRUCTOR_GAS,
-        data: call.abi_encode().into(),
+        data,
         ..TxEnv::default()
     };
-    let outcome = evm.transact(transaction).map_err(|error| error.to_string())?;
-    let output = match outcome.result {
-        ExecutionResult::Success { output: Output::Call(output), .. } => output,
-        ExecutionResult::Success { .. } => return Err("it created something".to_owned()),
-        ExecutionResult::Revert { .. } => return Err(format!("{} reverted", C::SIGNATURE)),
-        ExecutionResult::Halt { reason, .. } => return Err(format!("{reason:?}")),
-    };
-    C::abi_decode_returns(&output).map_err(|error| format!("{}: {error}", C::SIGNATURE))
+    evm.transact(transaction).map_err(|error| error.to_string())
 }

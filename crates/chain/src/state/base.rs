@@ -114,7 +114,7 @@ impl Base {
     /// All slots of an account that are not zero.
     pub(crate) fn all_slots(&self, address: &Address) -> Result<Vec<(U256, U256)>, ChainError> {
         let mut slots = std::collections::BTreeMap::new();
-        let (start, end) = keys::slots(&keccak256(address), &B256::ZERO, &B256::repeat_byte(0xff));
+        let (start, end) = keys::all_slots(&keccak256(address));
         self.snapshot.scan(&start, &end, &mut |_, record| {
             slots.extend(read_slot(record));
             ControlFlow::Continue(())

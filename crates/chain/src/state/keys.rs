@@ -104,6 +104,11 @@ pub(crate) fn slots(address: &B256, from: &B256, to: &B256) -> (Vec<u8>, Vec<u8>
     (first, joined(b's', &[address.as_slice(), to.as_slice(), &[0]]))
 }
 
+/// All slots of an account, by the hash of its address.
+pub(crate) fn all_slots(address: &B256) -> (Vec<u8>, Vec<u8>) {
+    slots(address, &B256::ZERO, &B256::repeat_byte(0xff))
+}
+
 /// The hash that a flat record's key ends with.
 pub(crate) fn hash_of(key: &[u8]) -> Option<B256> {
     Some(B256::from_slice(key.get(key.len().checked_sub(32)?..)?))
