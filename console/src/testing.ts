@@ -27,6 +27,7 @@ export function network(change: Partial<Network> = {}): Network {
       alloc: {},
       members: [{ organization: "default", validators: 4 }],
       node_limits: { memory_mib: 512, cpu_millis: 0 },
+      sync: "fast",
     },
     generation: 1,
     resource_version: 1,

@@ -144,6 +144,9 @@ pub struct NodeReport {
     pub syncing: bool,
     /// The newest final block that it knows of.
     pub highest: u64,
+    /// Whether it has every block up to its tip: it neither makes its ledger anew from the others'
+    /// state nor lacks blocks from before one that it has made so.
+    pub whole: bool,
     /// How much of the others' state it has taken, in thousandths, while it takes it.
     pub state_per_mille: Option<u16>,
     /// How many seconds catching up takes, as far as it can tell.

@@ -157,17 +157,38 @@ impl Chain {
         to: u64,
         most: usize,
     ) -> Result<Vec<Change>, ProveError> {
-        let snapshot = self.store.snapshot().map_err(ChainError::from)?;
+        let kept = self.kept_changes(since, to, most)?;
+        kept.iter().map(|record| self.change(record)).collect()
+    }
+
+    /// The first changes of validators after epoch `since`, as far as certificates are there.
+    pub(crate) fn provable_changes(
+        &self,
+        since: u64,
+        most: usize,
+    ) -> Result<Vec<Change>, ChainError> {
+        let mut changes = Vec::new();
+        for record in self.kept_changes(since, u64::MAX - 1, most)? {
+            match self.change(&record) {
+                Ok(change) => changes.push(change),
+                Err(ProveError::Chain(error)) => return Err(error),
+                // The certificate of the newest one is still to come.
+                Err(_unproven) => break,
+            }
+        }
+        Ok(changes)
+    }
+
+    fn kept_changes(&self, since: u64, to: u64, most: usize) -> Result<Vec<Vec<u8>>, ChainError> {
+        let snapshot = self.store.snapshot()?;
         let mut kept = Vec::new();
         let start = keys::validator_change(since.saturating_add(1));
         let end = keys::validator_change(to.saturating_add(1));
-        snapshot
-            .scan(&start, &end, &mut |_, record| {
-                kept.push(record.to_vec());
-                if kept.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })
-            .map_err(ChainError::from)?;
-        kept.iter().map(|record| self.change(record)).collect()
+        snapshot.scan(&start, &end, &mut |_, record| {
+            kept.push(record.to_vec());
+            if kept.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(kept)
     }
 
     fn change(&self, record: &[u8]) -> Result<Change, ProveError> {

@@ -114,6 +114,11 @@ pub(crate) fn hash_of(key: &[u8]) -> Option<B256> {
     Some(B256::from_slice(key.get(key.len().checked_sub(32)?..)?))
 }
 
+/// The hash of the address whose slot a key is of.
+pub(crate) fn owner_of(key: &[u8]) -> Option<B256> {
+    Some(B256::from_slice(key.get(1..33)?))
+}
+
 pub(crate) fn code(hash: &B256) -> Vec<u8> {
     joined(b'c', &[hash.as_slice()])
 }

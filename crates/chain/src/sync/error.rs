@@ -1,7 +1,5 @@
 //! Why an answer is refused, and why an import does not go on.
 
-use alloy_primitives::B256;
-
 use crate::chain::ChainError;
 use crate::store::StoreError;
 
@@ -34,16 +32,14 @@ pub enum SyncError {
     /// The peer's answer counts for nothing; others may answer better.
     #[error("the answer is refused: {0}")]
     Refused(Refusal),
-    /// Everything is there and its root is not the block's: what was told to have changed is not what
-    /// did. The import begins anew, and whoever told is not asked again.
-    #[error("the imported state has the root {found}, block {number} has {expected}")]
+    /// Everything is there and it is not the block's state: what was told to have changed is not what
+    /// did. The import begins anew, and whoever told is asked last.
+    #[error("what was imported is not the state after block {number}: {why}")]
     Spoilt {
         /// The block.
         number: u64,
-        /// What was made.
-        found: B256,
-        /// What the block's header has.
-        expected: B256,
+        /// What shows it.
+        why: String,
     },
     /// The base is older than what peers keep. The import begins anew.
     #[error("the import began at block {base} and the chain is at {tip}: peers keep less")]

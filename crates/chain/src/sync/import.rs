@@ -1,10 +1,11 @@
 //! Making a ledger from answers.
 //!
 //! Flat records and tries grow together: each commit holds records and the nodes of a trie of just
-//! the records that are there. Where the storage of an account is not all there yet, the account's
-//! record has the root of what is. So the root is right when everything is, and not before.
+//! the records that are there. Before the cursor comes to the storage of an account its record has the
+//! root that is told of it, and from there on the root of what is there. So the root is right when
+//! everything is, and not before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -53,6 +54,8 @@ pub enum Lacking {
     Changed,
     /// The last blocks.
     Blocks,
+    /// Where the chain is, where an import goes on that was begun before.
+    Tip,
 }
 
 /// Makes a ledger, in an empty store or in one where an import was begun.
@@ -65,14 +68,29 @@ pub struct Importer {
     pub(super) validators: Vec<Validator>,
     /// Whether the newest validators are known, as far as peers tell.
     pub(super) followed: bool,
-    /// The checkpoint at which an answer wasn't certified: a change that isn't known yet, or a lie.
-    pub(super) doubted: Option<u64>,
+    /// The last answer was not certified by the validators that are known: there is a change that isn't
+    /// known yet, or it was a lie.
+    pub(super) doubted: bool,
     pub(super) plan: Plan,
-    pub(super) asked: BTreeSet<Lacking>,
+    /// What is asked and not answered.
+    pub(super) asked: BTreeMap<Lacking, Request>,
+    /// A block that the ledger has to be beyond.
+    pub(super) beyond: u64,
     /// The newest certified block that was seen.
     pub(super) tip: u64,
     /// The block whose state is all there.
     pub(super) pivot: Option<Pivot>,
+}
+
+/// What an import that was begun has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// To nothing.
+    Nothing,
+    /// To a part of the state after this block or later ones.
+    Part(u64),
+    /// To a ledger that begins with this block.
+    Whole(u64),
 }
 
 /// The block that the ledger will begin with.
@@ -91,8 +109,8 @@ impl std::fmt::Debug for Importer {
 }
 
 impl Importer {
-    /// Begins an import of a network's state, or goes on with one.
-    pub fn open(store: impl Store, genesis: &Genesis) -> Result<Self, SyncError> {
+    /// Begins an import of the state of a network beyond a block, or goes on with one.
+    pub fn open(store: impl Store, genesis: &Genesis, beyond: u64) -> Result<Self, SyncError> {
         let block = genesis.block();
         let validators: Vec<Validator> = genesis.validators().map(Into::into).collect();
         let checkpoint = Checkpoint {
@@ -111,12 +129,30 @@ impl Importer {
             checkpoint,
             validators,
             followed: false,
-            doubted: None,
+            doubted: false,
             plan: plan.unwrap_or_default(),
-            asked: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            beyond,
             tip: 0,
             pivot: None,
         })
+    }
+
+    /// What is in a store in which an import was begun.
+    pub fn begun(store: &impl Store) -> Result<Begun, SyncError> {
+        let snapshot = store.snapshot()?;
+        if let Some(floor) = snapshot.get(keys::FLOOR)?.as_deref().and_then(keys::number_of) {
+            return Ok(Begun::Whole(floor));
+        }
+        let plan = snapshot.get(keys::IMPORT)?.and_then(|record| exact::<Plan>(&record));
+        let base = plan.map(|plan| plan.base).filter(|base| *base > 0);
+        Ok(base.map_or(Begun::Nothing, Begun::Part))
+    }
+
+    /// Whether codes are all that is lacking: what is told may name some that there are not.
+    pub fn lacks_only_codes(&self) -> Result<bool, SyncError> {
+        let lacking = || lacking_codes(self.store.snapshot()?.as_ref());
+        Ok(self.pivot.is_none() && self.plan.is_complete() && !lacking()?.is_empty())
     }
 
     /// How far it is.
@@ -127,6 +163,11 @@ impl Importer {
     /// Whether a state was begun before.
     pub fn is_resumed(&self) -> bool {
         self.plan.base > 0
+    }
+
+    /// Whether the newest validators are to be asked for.
+    pub fn lacks_validators(&self) -> bool {
+        !self.followed
     }
 
     /// The block that the state is of, once it is all there.
@@ -160,7 +201,7 @@ impl Importer {
         } else {
             for index in 0..SEGMENTS {
                 let lacking = Lacking::Segment(index);
-                if !self.asked.contains(&lacking)
+                if !self.asked.contains_key(&lacking)
                     && let Some(request) = self.segment_request(snapshot.as_ref(), index)?
                 {
                     want(lacking, request);
@@ -172,23 +213,35 @@ impl Importer {
                 want(Lacking::Codes, Request::Codes { hashes });
             }
             let (base, behind) = (self.plan.base, self.tip.saturating_sub(self.plan.base));
+            if base > 0 && self.tip == 0 {
+                want(Lacking::Tip, Request::Accounts { from: B256::ZERO, to: B256::ZERO });
+            }
             if is_whole || (base > 0 && behind >= CHANGED_AFTER) {
                 want(Lacking::Changed, Request::Changed { after: base });
             }
         }
-        wanted.retain(|task| !self.asked.contains(&task.lacking));
-        self.asked.extend(wanted.iter().map(|task| task.lacking));
+        wanted.retain(|task| !self.asked.contains_key(&task.lacking));
+        self.asked.extend(wanted.iter().map(|task| (task.lacking, task.request.clone())));
         Ok(wanted)
     }
 
     /// A task that nobody answered.
     pub fn give_back(&mut self, task: &Task) {
-        self.asked.remove(&task.lacking);
+        self.end(task);
+    }
+
+    /// Whether the task was under way, which it is no more.
+    fn end(&mut self, task: &Task) -> bool {
+        let was_asked = self.asked.get(&task.lacking) == Some(&task.request);
+        if was_asked {
+            self.asked.remove(&task.lacking);
+        }
+        was_asked
     }
 
     /// Takes an answer; what it brings is durable when this returns. True if it brought something.
     pub fn take(&mut self, task: &Task, answer: Answer) -> Result<bool, SyncError> {
-        if !self.asked.remove(&task.lacking) {
+        if !self.end(task) {
             return Ok(false);
         }
         match (task.lacking, &task.request, answer) {
@@ -209,6 +262,9 @@ impl Importer {
                 self.take_changed(*after, changed)
             }
             (Lacking::Blocks, _, Answer::Blocks(records)) => self.take_blocks(&records),
+            (Lacking::Tip, _, Answer::Accounts(range)) => {
+                Ok(self.anchored(&range.anchor)?.is_some())
+            }
             _ => Err(SyncError::Refused(Refusal::Foreign)),
         }
     }
@@ -235,19 +291,23 @@ impl Importer {
         }
         let (start, end) = keys::accounts(&account, &plan::last(index));
         let mut accounts = Vec::new();
+        let under_way = !slot.is_zero();
+        if under_way {
+            // What is there of it may be nothing.
+            accounts.push(account);
+        }
         snapshot.scan(&start, &end, &mut |key, record| {
             let has_storage = read_account(record)
                 .is_some_and(|(_, account)| account.storage_root != EMPTY_ROOT_HASH);
-            accounts.extend(keys::hash_of(key).filter(|_| has_storage));
+            let hash = keys::hash_of(key).filter(|hash| !(under_way && *hash == account));
+            accounts.extend(hash.filter(|_| has_storage));
             if accounts.len() < ASKED { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         if accounts.is_empty() {
             // The segment's last address stands for the rest, which has no storage.
             accounts.push(plan::last(index));
         }
-        // A cursor within an account that is gone meanwhile is none.
-        let from = if accounts.first() == Some(&account) { slot } else { B256::ZERO };
-        Ok(Some(Request::Storage { accounts, from }))
+        Ok(Some(Request::Storage { accounts, from: slot }))
     }
 
     /// Ends the import: the store is a ledger when this returns, and was none before.
@@ -284,41 +344,53 @@ impl Importer {
         }
     }
 
-    /// Commits accounts and slots with the tries and the plan; tells the state root.
+    /// Commits accounts and slots of proven ranges; tells the state root.
     pub(super) fn apply(
         &mut self,
         accounts: Vec<(Address, Option<Account>)>,
         slots: BTreeMap<Address, Vec<SlotEntry>>,
     ) -> Result<B256, SyncError> {
         let base = Base::new(Vec::new(), self.store.snapshot()?, None);
-        let (mut changes, mut batch) = (Changes::default(), Batch::default());
+        let mut changes = Changes::default();
         for (address, after) in accounts {
-            if let Some(Account { code_hash, .. }) = after
+            changes.accounts.insert(address, Change { before: None, after });
+        }
+        for (address, slots) in slots {
+            // Without its account a slot is nothing; the root shows it.
+            let Some(account) = base.account(&address)? else { continue };
+            changes.accounts.insert(address, Change { before: None, after: Some(account) });
+            changes.storage.insert(address, slots.into_iter().map(change).collect());
+        }
+        self.commit(&base, changes, &[])
+    }
+
+    /// Commits changes with the tries and the plan; tells the state root.
+    pub(super) fn commit(
+        &self,
+        base: &Base,
+        mut changes: Changes,
+        wiped: &[Address],
+    ) -> Result<B256, SyncError> {
+        let mut batch = Batch::default();
+        for change in changes.accounts.values() {
+            if let Some(Account { code_hash, .. }) = change.after
                 && code_hash != KECCAK_EMPTY
                 && base.snapshot().get(&keys::code(&code_hash))?.is_none()
             {
                 batch.put(keys::lacking_code(&code_hash), Vec::new());
             }
-            changes.accounts.insert(address, Change { before: None, after });
         }
-        for (address, slots) in slots {
-            if let std::collections::btree_map::Entry::Vacant(vacant) =
-                changes.accounts.entry(address)
-            {
-                // Without its account a slot is nothing; the root shows it.
-                let Some(account) = base.account(&address)? else { continue };
-                vacant.insert(Change { before: None, after: Some(account) });
-            }
-            let change =
-                |entry: SlotEntry| (entry.slot, Change { before: U256::ZERO, after: entry.value });
-            changes.storage.insert(address, slots.into_iter().map(change).collect());
-        }
-        let state_root = root::seal(&base, &mut changes, &[])?;
+        let state_root = root::seal(base, &mut changes, wiped)?;
         put_state(&mut batch, &changes);
         batch.put(keys::IMPORT.to_vec(), alloy_rlp::encode(&self.plan));
         self.store.commit(batch)?;
         Ok(state_root)
     }
+}
+
+/// A slot that gets a value; what it had before is not looked at.
+pub(super) fn change(entry: SlotEntry) -> (U256, Change<U256>) {
+    (entry.slot, Change { before: U256::ZERO, after: entry.value })
 }
 
 pub(super) fn lacking_codes(snapshot: &dyn Snapshot) -> Result<Vec<B256>, SyncError> {

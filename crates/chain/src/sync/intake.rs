@@ -9,17 +9,17 @@ use alloy_trie::EMPTY_ROOT_HASH;
 use windlass_proof::{ProvenBlock, proven_account};
 
 use super::blocks::{ANSWER_BLOCKS, checked};
-use super::import::{Importer, Pivot, lacking_codes};
+use super::import::Importer;
 use super::serve::LAST;
 use super::{
-    ANSWER_CHANGES, ASKED, AccountStorage, Accounts, Anchor, BlockRecord, Changed, Refusal,
-    SlotEntry, Storage, SyncError, exact,
+    ANSWER_CHANGES, ASKED, AccountStorage, Accounts, Anchor, BlockRecord, Refusal, SlotEntry,
+    Storage, SyncError, exact,
 };
 use crate::chain::{Shown, put_block, put_logs};
 use crate::state::base::hashed;
 use crate::state::record::{decode_account, read_account};
 use crate::state::trie::{RangeError, check_range};
-use crate::state::{Account, keys, root};
+use crate::state::{keys, root};
 use crate::store::Batch;
 
 impl Importer {
@@ -57,29 +57,44 @@ impl Importer {
         self.store.commit(batch)?;
         self.followed = changes.len() < ANSWER_CHANGES;
         let news = advanced.epoch > self.checkpoint.epoch;
+        self.doubted &= !news;
         self.checkpoint = advanced;
         Ok(news)
     }
 
     /// The certified block of an anchor; `None` where it may be by validators that aren't known yet, or
-    /// is older than what is here.
-    fn anchored(&mut self, anchor: &Anchor) -> Result<Option<ProvenBlock>, SyncError> {
+    /// is of no use: older than what is here, or not beyond what was there before the import.
+    pub(super) fn anchored(&mut self, anchor: &Anchor) -> Result<Option<ProvenBlock>, SyncError> {
         let block = match self.checkpoint.certified(&anchor.header, &anchor.certificate) {
             Ok(block) => block,
-            Err(error) if self.doubted == Some(self.checkpoint.epoch) => {
-                let reason = format!("{error}: {}", error.reason);
-                return Err(SyncError::Refused(Refusal::Anchor(reason)));
-            }
-            Err(_unknown) => {
-                self.doubted = Some(self.checkpoint.epoch);
-                self.followed = false;
-                return Ok(None);
-            }
+            Err(error) => return self.doubt(anchor, &error).map(|()| None),
         };
-        self.doubted = None;
+        self.doubted = false;
         self.tip = self.tip.max(block.number);
         self.check_age()?;
-        Ok((block.number >= self.plan.base).then_some(block))
+        Ok((block.number >= self.plan.base && block.number > self.beyond).then_some(block))
+    }
+
+    /// An anchor is not by the validators that are known. The newest ones are asked for then, and
+    /// meanwhile nothing is said of others; after that one whose validators are still not known is a
+    /// lie.
+    fn doubt(
+        &mut self,
+        anchor: &Anchor,
+        error: &windlass_proof::ProofError,
+    ) -> Result<(), SyncError> {
+        let refused = || SyncError::Refused(Refusal::Anchor(format!("{error}: {}", error.reason)));
+        let header: Header = exact(&anchor.header).ok_or_else(refused)?;
+        let is_of_before = header.number / self.checkpoint.epoch_length < self.checkpoint.epoch;
+        if is_of_before || !self.followed {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.doubted) {
+            return Err(refused());
+        }
+        self.doubted = true;
+        self.followed = false;
+        Ok(())
     }
 
     pub(super) fn take_accounts(
@@ -90,7 +105,8 @@ impl Importer {
         range: &Accounts,
     ) -> Result<bool, SyncError> {
         let Some(block) = self.anchored(&range.anchor)? else { return Ok(false) };
-        if range.end > *to {
+        // A range without accounts ends where it was asked for.
+        if range.end > *to || (range.accounts.is_empty() && range.end < *to) {
             return Err(SyncError::Refused(Refusal::Foreign));
         }
         let mut bytes = 0;
@@ -122,8 +138,9 @@ impl Importer {
         storage: &Storage,
     ) -> Result<bool, SyncError> {
         let Some(block) = self.anchored(&storage.anchor)? else { return Ok(false) };
-        if storage.accounts.is_empty() || storage.accounts.len() > asked.len() {
-            return Err(SyncError::Refused(Refusal::Foreign));
+        let foreign = || SyncError::Refused(Refusal::Foreign);
+        if storage.accounts.len() > asked.len() {
+            return Err(foreign());
         }
         let snapshot = self.store.snapshot()?;
         let (mut from, mut slots) = (from, BTreeMap::new());
@@ -137,8 +154,10 @@ impl Importer {
         }
         let parts: Vec<_> =
             asked.iter().copied().zip(storage.accounts.iter().map(|part| part.end)).collect();
-        if parts[..parts.len() - 1].iter().any(|(_, end)| *end < LAST) {
-            return Err(SyncError::Refused(Refusal::Foreign));
+        let (last, whole) = storage.accounts.split_last().ok_or_else(foreign)?;
+        let is_short = whole.iter().any(|part| part.end < LAST);
+        if is_short || (last.slots.is_empty() && last.end < LAST) {
+            return Err(foreign());
         }
         let count = slots.values().map(Vec::len).sum();
         self.plan.count(0, count, count * 64);
@@ -171,37 +190,6 @@ impl Importer {
         }
         self.store.commit(batch)?;
         Ok(news)
-    }
-
-    pub(super) fn take_changed(&mut self, after: u64, changed: Changed) -> Result<bool, SyncError> {
-        let Some(block) = self.anchored(&changed.anchor)? else { return Ok(false) };
-        let spans = after == self.plan.base && changed.to >= after && changed.to <= block.number;
-        if !spans || (changed.to == after && block.number > after) {
-            return Err(SyncError::Refused(Refusal::Foreign));
-        }
-        let account = |record: &Bytes| -> Result<Option<Account>, SyncError> {
-            let read = (!record.is_empty()).then(|| decode_account(record)).transpose();
-            read.map_err(|error| SyncError::Refused(Refusal::Range(error.to_string())))
-        };
-        let accounts = changed.accounts.iter();
-        let accounts = accounts.map(|entry| Ok((entry.address, account(&entry.record)?)));
-        let accounts = accounts.collect::<Result<Vec<_>, SyncError>>()?;
-        let slots = changed.slots.into_iter().map(|part| (part.address, part.slots)).collect();
-        let was_whole = self.plan.is_complete();
-        self.plan.base = changed.to;
-        let found = self.apply(accounts, slots)?;
-        let whole = was_whole && lacking_codes(self.store.snapshot()?.as_ref())?.is_empty();
-        if changed.to < block.number || !whole {
-            return Ok(true);
-        }
-        let (number, expected) = (block.number, block.header.state_root);
-        if found != expected {
-            return Err(SyncError::Spoilt { number, found, expected });
-        }
-        let last = number.saturating_sub(ANSWER_BLOCKS - 1).max(1);
-        let (certificate, next) = (changed.anchor.certificate, (block.hash, number));
-        self.pivot = Some(Pivot { block, certificate, next, last });
-        Ok(true)
     }
 
     pub(super) fn take_blocks(&mut self, records: &[BlockRecord]) -> Result<bool, SyncError> {
@@ -240,6 +228,6 @@ fn check_storage(
     check_range(root, &from, &part.end, &leaves, &part.proof).map_err(|error| refused_range(&error))
 }
 
-fn refused_range(error: &RangeError) -> SyncError {
+pub(super) fn refused_range(error: &RangeError) -> SyncError {
     SyncError::Refused(Refusal::Range(error.to_string()))
 }

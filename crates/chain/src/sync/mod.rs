@@ -15,18 +15,20 @@
 //!
 //! A peer answers from a view of its store that lives for one answer.
 
+mod audit;
 mod blocks;
 mod error;
 mod import;
 mod intake;
 mod plan;
 mod serve;
+mod told;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 
 pub use self::error::{Refusal, SyncError};
-pub use self::import::{Importer, Lacking, Task};
+pub use self::import::{Begun, Importer, Lacking, Task};
 pub use self::plan::Progress;
 use windlass_proof::{Change, Validator};
 

@@ -32,6 +32,19 @@ pub(super) const ACCOUNTS: u8 = 0;
 pub(super) const STORAGE: u8 = 1;
 pub(super) const DONE: u8 = 2;
 
+/// What of an account an import has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Nothing: it comes with a range.
+    Nothing,
+    /// Its record. The storage comes with a range, and the record has the root that it is to have.
+    Record,
+    /// The slots with a hash below this one too. The record has the root of what is there.
+    SlotsBelow(B256),
+    /// Everything. The record has the root of what is there.
+    Everything,
+}
+
 /// How far an import is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -66,6 +79,21 @@ impl Plan {
     /// Whether all ranges were imported.
     pub(super) fn is_complete(&self) -> bool {
         self.segments.iter().all(|segment| segment.phase == DONE)
+    }
+
+    /// What is imported of the account with a hashed address.
+    pub(super) fn reach(&self, account: &B256) -> Reach {
+        let segment = &self.segments[usize::from(account[0] / (u8::MAX / SEGMENTS + 1))];
+        match segment.phase {
+            ACCOUNTS if *account < segment.account => Reach::Record,
+            ACCOUNTS => Reach::Nothing,
+            STORAGE if *account < segment.account => Reach::Everything,
+            STORAGE if *account == segment.account && !segment.slot.is_zero() => {
+                Reach::SlotsBelow(segment.slot)
+            }
+            STORAGE => Reach::Record,
+            _ => Reach::Everything,
+        }
     }
 
     /// Moves a segment's cursor behind an account; true if that was its last one.

@@ -34,7 +34,8 @@ impl Chain {
     pub fn answer(&self, request: &Request, limit: usize) -> Result<Answer, ChainError> {
         let answer = match request {
             Request::Validators { since } => {
-                return Ok(Answer::Validators(self.changes_since(*since)?));
+                let changes = self.provable_changes(*since, ANSWER_CHANGES)?;
+                return Ok(Answer::Validators(changes));
             }
             Request::Codes { hashes } => return Ok(Answer::Codes(self.codes(hashes, limit)?)),
             Request::Blocks { last, count } => {
@@ -63,15 +64,6 @@ impl Chain {
         let anchor = Anchor { header: alloy_rlp::encode(header).into(), certificate };
         let base = Base::new(Vec::new(), snapshot, None);
         Ok(Some(Ground { number: tip.number, anchor, base, limit }))
-    }
-
-    fn changes_since(&self, since: u64) -> Result<Vec<windlass_proof::Change>, ChainError> {
-        match self.changes(since, u64::MAX - 1, ANSWER_CHANGES) {
-            Ok(changes) => Ok(changes),
-            Err(crate::chain::ProveError::Chain(error)) => Err(error),
-            // The certificate of the newest change is not there yet.
-            Err(_unproven) => Ok(Vec::new()),
-        }
     }
 
     fn codes(&self, hashes: &[B256], limit: usize) -> Result<Vec<Bytes>, ChainError> {

@@ -10,10 +10,7 @@ use windlass_model::{
 };
 use windlass_substrate::Instance;
 
-use crate::{
-    store::rows::{NodeRow, Record},
-    world::Engines,
-};
+use crate::{store::rows::Record, world::Engines};
 
 /// The route of a network; `None` if it is to have none.
 pub(super) fn route(
@@ -28,10 +25,7 @@ pub(super) fn route(
         Intent::Destroyed => return None,
     };
     let socket = engines.get(network.spec.engine)?.rpc_socket();
-    // What a node has that does not vote may be of another day.
-    let best = record.nodes.iter().map(NodeRow::standing).max();
-    let best = record.nodes.iter().filter(|node| Some(node.standing()) == best);
-    let sockets = best.filter_map(|node| {
+    let sockets = record.best_nodes().filter_map(|node| {
         instances.get(&WorkloadId::of_node(&node.id))?.sockets.get(socket).cloned()
     });
     Some(Route {

@@ -9,7 +9,7 @@ use windlass_model::{
 
 use crate::{
     monitor::{Known, LiveNetwork, LiveNode},
-    store::rows::Standing,
+    store::rows::{Rank, Standing},
 };
 
 /// How many validators a block needs: more than two thirds.
@@ -17,11 +17,12 @@ pub(crate) fn quorum(validators: usize) -> usize {
     validators - validators.saturating_sub(1) / 3
 }
 
-/// What a node is to the members: as it says, or as it said last.
-pub(crate) fn standing(live: Option<&LiveNode>, known: Option<&Known>) -> Standing {
+/// How good a node is to ask: as it says, or as it said last.
+pub(crate) fn rank(live: Option<&LiveNode>, known: Option<&Known>) -> Rank {
     let settled = live.and_then(LiveNode::answer).filter(|report| report.is_settled());
-    let noted = || known.map_or(Standing::Unnamed, |known| known.standing);
-    settled.map_or_else(noted, |report| (&report.seat).into())
+    let noted =
+        || known.map_or(Rank { standing: Standing::Unnamed, whole: false }, |known| known.rank);
+    settled.map_or_else(noted, Rank::from)
 }
 
 /// What the nodes of one standing say.
@@ -31,7 +32,7 @@ fn of<'a>(
     wanted: Standing,
 ) -> impl Iterator<Item = (&'a NodeId, Option<&'a LiveNode>)> {
     let all = known.iter().map(move |(id, known)| (id, known, nodes.get(id)));
-    let of = all.filter(move |(_, known, live)| standing(*live, Some(known)) == wanted);
+    let of = all.filter(move |(_, known, live)| rank(*live, Some(known)).standing == wanted);
     of.map(|(id, _, live)| (id, live))
 }
 
@@ -201,6 +202,7 @@ mod tests {
             validators: 4,
             seat,
             syncing: false,
+            whole: true,
             highest: height,
             state_per_mille: None,
             left_s: None,
@@ -214,7 +216,7 @@ mod tests {
         let ids = (0u8..).map(|index| NodeId::from_entropy([index; 10])).take(N);
         let known = ids.clone().zip(0..).map(|(id, n)| {
             let standing = if n < 4 { Standing::Validator } else { Standing::Unnamed };
-            (id, Known { name: format!("validator-{n}"), standing })
+            (id, Known { name: format!("validator-{n}"), rank: Rank { standing, whole: true } })
         });
         let known = known.collect();
         let nodes: BTreeMap<_, _> = ids.zip(nodes).collect();

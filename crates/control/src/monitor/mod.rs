@@ -26,7 +26,7 @@ use windlass_substrate::{Instance, Running};
 pub(crate) use self::health::quorum;
 use crate::{
     network::{Observation, Wakes},
-    store::rows::{NetworkRow, Standing},
+    store::rows::{NetworkRow, Rank, Standing},
     world::{Target, World},
 };
 
@@ -118,8 +118,8 @@ struct Watched {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) name: String,
-    /// What it is to the members, as it said last.
-    pub(crate) standing: Standing,
+    /// What it is to the members and whether it has all blocks, as it said last.
+    pub(crate) rank: Rank,
 }
 
 impl Monitor {
@@ -184,9 +184,9 @@ impl Monitor {
         let answering = watched.live.nodes.iter().filter_map(|(id, node)| {
             let height = node.answer()?.tip.number;
             let (target, _) = watched.polls.get(id)?;
-            Some((watched.standing(id), height, target.clone()))
+            Some((watched.rank(id), height, target.clone()))
         });
-        let best = answering.max_by_key(|(standing, height, _)| (*standing, *height));
+        let best = answering.max_by_key(|(rank, height, _)| (*rank, *height));
         best.map(|(_, height, target)| (target, height))
     }
 
@@ -201,7 +201,7 @@ impl Monitor {
     pub(crate) fn standing(&self, network: &NetworkId, node: &NodeId) -> Option<Standing> {
         let networks = self.shared.lock();
         let watched = networks.get(network)?;
-        watched.known.contains_key(node).then(|| watched.standing(node))
+        watched.known.contains_key(node).then(|| watched.rank(node).standing)
     }
 
     /// How many node processes run.
@@ -222,9 +222,10 @@ impl Monitor {
                 Some(_) | None => self.shared.silence(network, &node.id),
             }
         }
-        let known = observed.record.nodes.iter().map(|node| {
-            (node.id.clone(), Known { name: node.name.clone(), standing: node.standing() })
-        });
+        let known =
+            observed.record.nodes.iter().map(|node| {
+                (node.id.clone(), Known { name: node.name.clone(), rank: node.rank() })
+            });
         self.shared.update(&network.id, self.shared.world.now_ms(), |watched| {
             watched.know(known.collect());
             watched.intent = network.intent;
@@ -384,9 +385,9 @@ impl Watched {
         self.known = known;
     }
 
-    /// What a node is to the members: as it says, or as it said last.
-    fn standing(&self, id: &NodeId) -> Standing {
-        health::standing(self.live.nodes.get(id), self.known.get(id))
+    /// How good a node is to ask: as it says, or as it said last.
+    fn rank(&self, id: &NodeId) -> Rank {
+        health::rank(self.live.nodes.get(id), self.known.get(id))
     }
 
     fn conclude(&mut self, now_ms: u64) {

@@ -106,8 +106,8 @@ impl Poll {
             live.answered_at_ms = Some(now_ms);
             live.silence = None;
             // What is known of it is to be written down.
-            let noted = watched.known.get(&self.node).map(|known| known.standing);
-            new = noted.is_some_and(|noted| noted != watched.standing(&self.node));
+            let noted = watched.known.get(&self.node).map(|known| known.rank);
+            new = noted.is_some_and(|noted| noted != watched.rank(&self.node));
         });
         if busy || new {
             shared.wakes.wake_known(&self.network);

@@ -25,7 +25,7 @@ use crate::{
     operation::{self, Ending},
     store::{
         StoreError,
-        rows::{Ballot, ProcessRef, Record, Standing, TeardownRecord, Thing},
+        rows::{Ballot, ProcessRef, Rank, Record, TeardownRecord, Thing},
     },
 };
 
@@ -162,9 +162,10 @@ impl Execution<'_> {
                     node.status.port_taken = false;
                 }
             }
-            Action::NoteStanding { node, standing } => {
+            Action::NoteRank { node, rank } => {
                 if let Some(node) = self.after.node_mut(&node) {
-                    node.status.standing = Some(standing);
+                    node.status.standing = Some(rank.standing);
+                    node.status.lacking = !rank.whole;
                 }
             }
             Action::Inventory(inventory) => self.begin_teardown(inventory),
@@ -429,8 +430,8 @@ fn alongside(one: &Action, other: &Action) -> bool {
 }
 
 /// What the gateway's routes depend on, of the nodes.
-fn routed(record: &Record) -> Vec<(&NodeId, Standing)> {
-    record.nodes.iter().map(|node| (&node.id, node.standing())).collect()
+fn routed(record: &Record) -> Vec<(&NodeId, Rank)> {
+    record.nodes.iter().map(|node| (&node.id, node.rank())).collect()
 }
 
 /// The operation that was under way and has ended, and how.

@@ -18,7 +18,7 @@ use crate::{
     network::{Reconciler, backoff::Backoff},
     store::{
         Find, StoreError,
-        rows::{NodeRow, Record, Standing},
+        rows::{NodeRow, Rank, Record, Standing},
     },
 };
 
@@ -70,8 +70,13 @@ impl Observation {
 
     /// What the node is to the members: as it says, or as it said last.
     pub(crate) fn standing(&self, node: &NodeRow) -> Standing {
+        self.rank(node).standing
+    }
+
+    /// How good the node is to ask: as it says, or as it said last.
+    pub(crate) fn rank(&self, node: &NodeRow) -> Rank {
         let settled = self.report(node).filter(|report| report.is_settled());
-        settled.map_or_else(|| node.standing(), |report| (&report.seat).into())
+        settled.map_or_else(|| node.rank(), Rank::from)
     }
 
     /// Since when this step is the one under way, if it is.

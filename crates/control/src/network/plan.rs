@@ -31,7 +31,7 @@ use crate::{
         reasons, running,
     },
     operation::step,
-    store::rows::{NodeRow, ProcessRef, Standing, TeardownRecord, Thing},
+    store::rows::{NodeRow, ProcessRef, Rank, TeardownRecord, Thing},
 };
 
 /// What to do, and when to look again if nothing happens before.
@@ -65,7 +65,7 @@ pub(crate) enum Action {
     /// The node listens on this port from now on.
     ChoosePort { node: NodeId, port: u16 },
     /// What a node is to the members has changed.
-    NoteStanding { node: NodeId, standing: Standing },
+    NoteRank { node: NodeId, rank: Rank },
     /// Everything that exists at the beginning of a teardown.
     Inventory(Vec<Thing>),
     /// The same of a node.

@@ -27,7 +27,7 @@ const TEST_RETRY_MS: u64 = 500;
 const PATIENCE_MS: u64 = 3_000;
 
 pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) {
-    note_standings(observed, plan);
+    note_ranks(observed, plan);
     leaving::plan(observed, plan);
     if found(observed, plan) {
         return;
@@ -66,11 +66,11 @@ pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan)
 }
 
 /// What nodes say of themselves that is not known of them yet.
-fn note_standings(observed: &Observation, plan: &mut Plan) {
+fn note_ranks(observed: &Observation, plan: &mut Plan) {
     for node in &observed.record.nodes {
-        let standing = observed.standing(node);
-        if standing != node.standing() {
-            plan.push(Action::NoteStanding { node: node.id.clone(), standing });
+        let rank = observed.rank(node);
+        if rank != node.rank() {
+            plan.push(Action::NoteRank { node: node.id.clone(), rank });
         }
     }
 }

@@ -5,7 +5,7 @@
 //! block.
 
 use serde::{Deserialize, Serialize};
-use windlass_engine::Seat;
+use windlass_engine::{NodeReport, Seat};
 use windlass_model::{
     KeyId, Name, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId,
     governance::MemberName,
@@ -182,6 +182,8 @@ pub(crate) struct NodeStatus {
     pub(crate) port_taken: bool,
     /// What it is to the members, as it said last.
     pub(crate) standing: Option<Standing>,
+    /// It has said that it lacks blocks, or makes its ledger anew.
+    pub(crate) lacking: bool,
     /// Its member is to name it as an observer.
     pub(crate) registration: Option<Registration>,
     /// Nothing is to be left of it.
@@ -198,6 +200,14 @@ pub(crate) enum Standing {
     Follower,
     /// It is a validator of the epoch.
     Validator,
+}
+
+/// How good a node is to ask, the better the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    pub(crate) standing: Standing,
+    /// It has every block up to its tip.
+    pub(crate) whole: bool,
 }
 
 /// What a member does about one of its nodes without a vote: it is sent as ballots are.
@@ -247,6 +257,12 @@ pub(crate) struct Ballot {
     pub(crate) created_at_ms: u64,
 }
 
+impl From<&NodeReport> for Rank {
+    fn from(report: &NodeReport) -> Self {
+        Self { standing: (&report.seat).into(), whole: report.whole }
+    }
+}
+
 impl From<&Seat> for Standing {
     fn from(seat: &Seat) -> Self {
         match seat {
@@ -269,6 +285,11 @@ impl NodeRow {
         self.status.standing.unwrap_or(at_first)
     }
 
+    /// How good it is to ask, as far as it has said.
+    pub(crate) fn rank(&self) -> Rank {
+        Rank { standing: self.standing(), whole: !self.status.lacking }
+    }
+
     /// Whether nothing is to be left of it.
     pub(crate) fn is_leaving(&self) -> bool {
         self.status.leaving.is_some()
@@ -276,6 +297,13 @@ impl NodeRow {
 }
 
 impl Record {
+    /// The nodes that clients are led to. What one has that does not vote may be of another day, and
+    /// one that made its ledger from the others' state lacks old blocks for a while.
+    pub(crate) fn best_nodes(&self) -> impl Iterator<Item = &NodeRow> {
+        let best = self.nodes.iter().map(NodeRow::rank).max();
+        self.nodes.iter().filter(move |node| Some(node.rank()) == best)
+    }
+
     /// The accounts that are known here, with whose they are.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Name, &AccountRow)> {
         let members = &self.network.spec.members;

@@ -188,14 +188,15 @@ async fn apply_creates_changes_what_can_be_changed_and_refuses_the_rest() {
     let nothing = desk.apply("trade", "validators = 4").await.expect("as it is");
     assert_eq!(nothing.operation, None);
     let before = desk.world.nodes();
-    let changed = "cors_origins = [\"https://a.example\"]\n[node_limits]\nmemory_mib = 256";
+    let changed =
+        "cors_origins = [\"https://a.example\"]\nsync = \"full\"\n[node_limits]\nmemory_mib = 256";
     let manifest =
         windlass_model::read::toml::<Manifest>(changed, ErrorCode::InvalidSpec).expect("valid");
     let read = desk.may(Action::Read).await;
     let plan = desk.control.plan_apply(&read, "trade", &manifest).await.expect("a plan");
     let ApplyPlan::Update { changes } = plan else { panic!("{plan:?}") };
     let fields: Vec<_> = changes.iter().map(|change| change.field.as_str()).collect();
-    assert_eq!(fields, ["cors_origins", "node_limits"]);
+    assert_eq!(fields, ["cors_origins", "node_limits", "sync"]);
     let applied = desk.apply("trade", changed).await.expect("applied");
     assert_eq!(applied.operation.as_ref().map(|one| one.kind), Some(OperationKind::Update));
     assert_eq!(desk.ends(&applied).await, OperationState::Succeeded);

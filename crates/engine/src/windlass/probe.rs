@@ -48,6 +48,8 @@ struct StatusAnswer {
     validators: u32,
     syncing: bool,
     #[serde(default)]
+    fetching_earlier: bool,
+    #[serde(default)]
     highest: u64,
     #[serde(default)]
     sync: Option<SyncAnswer>,
@@ -98,6 +100,7 @@ pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
         seat: if status.named { seat(status.not_voting) } else { Seat::Unnamed },
         syncing: status.syncing,
         highest,
+        whole: status.sync.is_none() && !status.fetching_earlier,
         state_per_mille: status.sync.map(|sync| sync.per_mille),
         left_s: status.left_s,
         stalled: status.stalled.map(|stalled| (stalled.since_ms, stalled.reason)),

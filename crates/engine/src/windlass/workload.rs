@@ -6,6 +6,7 @@ use alloy_primitives::hex;
 use serde::Serialize;
 use windlass_model::{
     WorkloadId,
+    spec::SyncMode,
     workload::{Limits, Program, Workload},
 };
 
@@ -25,6 +26,8 @@ struct NodeFile {
     listen: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     export: Option<PathBuf>,
+    #[serde(skip_serializing_if = "SyncMode::is_default")]
+    sync: SyncMode,
     addresses: Vec<PeerEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     bootstrap: Vec<PeerEntry>,
@@ -47,6 +50,7 @@ pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
         vault: input.vault.to_owned(),
         listen: input.listen.to_string(),
         export: input.succession.map(|one| one.export.to_owned()),
+        sync: input.spec.sync,
         addresses: input.addresses.iter().map(entry).collect(),
         bootstrap: input.bootstrap.iter().map(entry).collect(),
     };

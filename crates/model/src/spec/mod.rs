@@ -109,6 +109,24 @@ impl Default for NodeLimits {
     }
 }
 
+/// How a node that is far behind catches up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncMode {
+    /// From its peers' state, each part of it proven; earlier blocks follow.
+    #[default]
+    Fast,
+    /// Block by block from where it is, each executed.
+    Full,
+}
+
+impl SyncMode {
+    /// Whether it is what holds where nothing is said.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A network as it is declared, every default filled in and every value checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -139,6 +157,9 @@ pub struct NetworkSpec {
     pub members: Vec<Member>,
     /// What each node may use.
     pub node_limits: NodeLimits,
+    /// How a node that is far behind catches up.
+    #[serde(default)]
+    pub sync: SyncMode,
 }
 
 impl NetworkSpec {
@@ -206,6 +227,9 @@ pub struct Manifest {
     /// What each node may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_limits: Option<NodeLimits>,
+    /// `fast` unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncMode>,
 }
 
 /// What a manifest leaves to the platform.
@@ -234,6 +258,7 @@ impl Manifest {
             alloc: self.alloc.clone().unwrap_or_default(),
             members: self.resolve_members(defaults)?,
             node_limits: self.node_limits.unwrap_or_default(),
+            sync: self.sync.unwrap_or_default(),
         };
         check_ranges(&spec)?;
         check_members(&spec)?;

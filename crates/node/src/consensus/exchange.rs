@@ -294,7 +294,8 @@ where
             }
             match self.check(&announcement) {
                 Proof::Holds => {
-                    proven = announcement.height;
+                    // A block that isn't here is above those that are; how high it shows when it comes.
+                    proven = mine.saturating_add(1);
                     self.hint(announcement.height, &peer);
                 }
                 Proof::Unknown => {

@@ -63,14 +63,14 @@ impl Heard {
         inner.proven.max(believed)
     }
 
-    /// As [`Heard::highest`]; where none of these validators was heard, who may have gone long ago, what
-    /// more of all peers claim than can be faulty of as many.
+    /// As [`Heard::highest`]. Where so few of these validators are heard that all of them may be faulty,
+    /// the others may have gone long ago: then it is what more of all peers claim than can be faulty of
+    /// as many. That is no proof, and it decides only how this node tries to catch up.
     pub fn believable(&self, validators: &[PublicKey]) -> u64 {
-        let inner = self.lock();
-        if validators.iter().any(|peer| inner.claims.contains_key(peer)) {
-            drop(inner);
+        if self.among(validators) > faulty(validators.len()) {
             return self.highest(validators);
         }
+        let inner = self.lock();
         let mut claimed: Vec<u64> = inner.claims.values().copied().collect();
         claimed.sort_unstable_by(|left, right| right.cmp(left));
         claimed.get(faulty(claimed.len())).copied().unwrap_or(0)
@@ -141,11 +141,19 @@ pub async fn caught_up<E: Clock, L: Ledger>(
     far: Option<u64>,
 ) -> Found {
     let mut patience: Option<(u64, SystemTime)> = None;
+    let begun = clock.current();
     loop {
         let rings = heard.bell.rings();
-        let mut wait = None;
         let validators = committees.node_keys();
-        let claimed = heard.believable(&validators);
+        // Whoever answers first need not be one of those who decide.
+        let early =
+            TIP_PATIENCE.checked_sub(clock.current().duration_since(begun).unwrap_or_default());
+        let early = early.filter(|left| !left.is_zero());
+        let mut wait = early;
+        let claimed = match early {
+            Some(_) => heard.highest(&validators),
+            None => heard.believable(&validators),
+        };
         if far.is_some_and(|far| claimed > ledger.tip().number.saturating_add(far)) {
             return Found::FarBehind { claimed };
         }
@@ -158,7 +166,7 @@ pub async fn caught_up<E: Clock, L: Ledger>(
             if tip >= heard.highest(&validators) || left.is_zero() {
                 return Found::Tip;
             }
-            wait = Some(left);
+            wait = Some(wait.map_or(left, |early| early.min(left)));
         }
         match wait {
             // Both branches only wait.

@@ -9,9 +9,10 @@
 //! runtime's few for files.
 
 mod error;
+mod joining;
 
 use std::{
-    fs, io,
+    fs,
     net::SocketAddr,
     num::NonZeroU64,
     path::{Path, PathBuf},
@@ -24,12 +25,7 @@ use alloy_primitives::B256;
 use commonware_cryptography::Signer as _;
 use commonware_macros::select;
 use commonware_runtime::{Metrics as _, Runner, Spawner, Supervisor, tokio as runtime};
-use windlass_chain::{
-    Chain, ChainError,
-    genesis::Genesis,
-    store::{RedbStore, StoreError},
-    sync::Importer,
-};
+use windlass_chain::genesis::Genesis;
 use windlass_keys::vault::{Vault, VotesIn};
 use windlass_model::KeyId;
 
@@ -54,7 +50,7 @@ use crate::{
     seam::{Ledger as _, LedgerError},
     status::{Identity, StatusBoard, StatusTip},
     succession,
-    sync::{Begin, JoinError, Joiner},
+    sync::JoinError,
 };
 
 /// How many threads make the ledger's calls: one executes, one reads meanwhile.
@@ -125,6 +121,9 @@ pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
     let mut mode = None;
     loop {
         let opened = open(directory, ledger)?;
+        if mode.is_none() {
+            joining::tidy(directory, opened.ledger.tip().number)?;
+        }
         ledger = Some(opened.ledger.clone());
         let now = mode.unwrap_or(Mode::Consensus(opened.config.sync));
         mode = Some(match run_once(directory, opened, now, &mut ready, &mut shutdown) {
@@ -143,8 +142,14 @@ pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
                 tracing::warn!("no peer serves its state: going on block by block");
                 Mode::Consensus(SyncMode::Full)
             }
+            Err(NodeError::Join(error @ JoinError::Store(_))) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "going on block by block with the ledger that is there");
+                joining::remove_import(directory)?;
+                Mode::Consensus(SyncMode::Full)
+            }
             Ok(Ended::Joined) => {
-                replace_ledger(directory, ledger.take().as_ref())?;
+                joining::replace_ledger(directory, ledger.take())?;
                 Mode::Consensus(SyncMode::Fast)
             }
             Ok(Ended::Shutdown) => return Ok(Outcome::Shutdown),
@@ -194,7 +199,9 @@ fn run_once(
                 opened.config.sync = sync;
                 Box::pin(live(context, directory, opened, ready, shutdown)).await
             }
-            Mode::Join => Box::pin(join(context, directory, opened, ready, shutdown)).await,
+            Mode::Join => {
+                Box::pin(joining::join(context, directory, opened, ready, shutdown)).await
+            }
         }
     })
 }
@@ -246,51 +253,6 @@ async fn live(
     outcome
 }
 
-/// Makes a ledger from the peers' state, beside the one that is served meanwhile.
-async fn join(
-    context: runtime::Context,
-    directory: PathBuf,
-    opened: Opened,
-    ready: &mut Ready,
-    shutdown: &mut Shutdown,
-) -> Result<Ended, NodeError> {
-    let steady = Steadied::new(context.child("steady"), Steady::of_the_system(&context));
-    let network = open_network(&context, &steady, &opened).await?;
-    let work = Work::threads("ledger", 1, 0)
-        .map_err(|source| NodeError::File { path: directory.clone(), source })?;
-    let (path, genesis) = (imported_ledger(&directory), opened.genesis.clone());
-    let open = move |begin| {
-        if begin == Begin::Anew {
-            remove(&path)?;
-        }
-        let store = RedbStore::open(&path).map_err(ChainError::from)?;
-        Importer::open(store, &genesis)
-    };
-    let (sender, receiver) = network.channels.state;
-    let joiner = Joiner {
-        context: steady.child("join"),
-        work,
-        open: Box::new(open),
-        sender,
-        blocker: network.oracle.clone(),
-        connected: network.connected,
-        status: opened.status.clone(),
-    };
-    let server = serve(&directory, &context, &opened, ready)?;
-    let mut p2p_task = network.task;
-    // Dropping the joiner loses what was asked only: what was taken is durable.
-    let outcome = select! {
-        () = shutdown => Ok(Ended::Shutdown),
-        joined = joiner.run(receiver) => joined.map(|()| Ended::Joined).map_err(NodeError::Join),
-        _ = &mut p2p_task => Err(NodeError::Ended("the p2p network")),
-    };
-    drop(server);
-    if context.stop(0, Some(END_TIMEOUT)).await.is_err() {
-        tracing::warn!("not all tasks ended in time");
-    }
-    outcome
-}
-
 async fn open_network(
     context: &runtime::Context,
     steady: &Steadied<runtime::Context>,
@@ -331,42 +293,6 @@ fn serve(
 
 fn ledger_file(directory: &Path) -> PathBuf {
     directory.join("data").join(ledger::FILE)
-}
-
-/// The ledger that is made from the peers' state.
-fn imported_ledger(directory: &Path) -> PathBuf {
-    directory.join("data").join("ledger.import.redb")
-}
-
-/// Puts the imported ledger in the place of the one that was; what that has of evidence goes along.
-fn replace_ledger(directory: &Path, before: Option<&NodeLedger>) -> Result<(), NodeError> {
-    let (from, to) = (imported_ledger(directory), ledger_file(directory));
-    if let Some(before) = before {
-        let evidence = before.chain().evidence().map_err(ledger_failed)?;
-        let store = RedbStore::open(&from).map_err(|error| ledger_failed(error.into()))?;
-        let genesis = Genesis::parse(before.document()).map_err(NodeError::Genesis)?;
-        let chain = Chain::open(store, &genesis).map_err(ledger_failed)?;
-        for one in evidence {
-            chain.keep_evidence(&one).map_err(ledger_failed)?;
-        }
-    }
-    let failed = |source| NodeError::File { path: to.clone(), source };
-    fs::rename(&from, &to).map_err(failed)?;
-    let folder = fs::File::open(directory.join("data"));
-    folder.and_then(|folder| folder.sync_all()).map_err(failed)
-}
-
-fn ledger_failed(error: ChainError) -> NodeError {
-    NodeError::Ledger(ledger::OpenError::Chain(error))
-}
-
-fn remove(path: &Path) -> Result<(), ChainError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::Io(Box::new(error)).into())
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 /// Ends consensus: nothing of it runs when this returns.

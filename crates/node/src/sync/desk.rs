@@ -11,7 +11,7 @@ use windlass_chain::sync::{ANSWER_BYTES, Answer, SyncError};
 
 use super::Message;
 use crate::{
-    consensus::{heard::Heard, work::Work},
+    consensus::{heard::Heard, max_message_size, work::Work},
     seam::Ledger,
     status::StatusBoard,
 };
@@ -98,19 +98,28 @@ where
         match Message::decode(&content) {
             Some(Message::Ask(number, request)) => {
                 let ledger = self.ledger.clone();
-                let answered = self.work.run(move || match ledger.chain() {
-                    Some(chain) => chain.answer(&request, ANSWER_BYTES),
-                    None => Ok(Answer::Unavailable),
-                });
-                let answer = match answered.await {
-                    Some(Ok(answer)) => answer,
-                    Some(Err(error)) => {
-                        tracing::error!(%error, "what a joining node asks cannot be read");
-                        Answer::Unavailable
+                let answered = self.work.run(move || {
+                    let answer = match ledger.chain().map(|one| one.answer(&request, ANSWER_BYTES))
+                    {
+                        Some(Ok(answer)) => answer,
+                        Some(Err(error)) => {
+                            tracing::error!(%error, "what a joining node asks cannot be read");
+                            Answer::Unavailable
+                        }
+                        None => Answer::Unavailable,
+                    };
+                    let told = Message::Tell(number, answer).encode();
+                    if u32::try_from(told.len()).is_ok_and(|bytes| bytes <= max_message_size()) {
+                        return told;
                     }
-                    None => return,
-                };
-                let told = Message::Tell(number, answer).encode();
+                    tracing::warn!(
+                        bytes = told.len(),
+                        ?request,
+                        "an answer is too large to be sent"
+                    );
+                    Message::Tell(number, Answer::Unavailable).encode()
+                });
+                let Some(told) = answered.await else { return };
                 let _sent = self.sender.send(Recipients::One(peer), told, false);
             }
             Some(Message::Tell(number, answer)) => {

@@ -11,7 +11,7 @@ use commonware_cryptography::ed25519::PublicKey;
 use commonware_macros::select;
 use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
 use commonware_runtime::Clock;
-use windlass_chain::sync::{Answer, Importer, Lacking, Progress, SyncError, Task};
+use windlass_chain::sync::{Answer, Importer, Lacking, Progress, Refusal, SyncError, Task};
 
 use super::Message;
 use crate::{
@@ -79,10 +79,13 @@ struct Desks {
     number: u64,
     /// Peers that are left alone until then.
     resting: BTreeMap<PublicKey, SystemTime>,
-    /// Who is asked what changed.
+    /// Who is asked what changed, and all who told it since the import began.
     teller: Option<PublicKey>,
-    /// Who told what had not changed, or not all that had.
-    liars: BTreeSet<PublicKey>,
+    tellers: BTreeSet<PublicKey>,
+    /// How many imports were spoilt that a peer told something in.
+    spoilt: BTreeMap<PublicKey, usize>,
+    /// Who has shown a block by validators that aren't known.
+    shower: Option<PublicKey>,
     /// When an answer brought something last.
     fed: SystemTime,
     /// When the import began, and how much of it was there.
@@ -118,7 +121,9 @@ where
             number: 0,
             resting: BTreeMap::new(),
             teller: None,
-            liars: BTreeSet::new(),
+            tellers: BTreeSet::new(),
+            spoilt: BTreeMap::new(),
+            shower: None,
             fed: now,
             began: (now, progress.done),
             shown: now,
@@ -130,8 +135,13 @@ where
                 desks.shown = now + BEAT;
                 self.show(&importer, &desks);
             }
-            if now.duration_since(desks.fed).unwrap_or_default() > NOBODY {
+            let hungry = now.duration_since(desks.fed).unwrap_or_default();
+            if hungry > NOBODY {
                 return Err(JoinError::Nobody);
+            }
+            if hungry > NOBODY / 2 && lock(&importer).lacks_only_codes().map_err(store_failed)? {
+                tracing::warn!("nobody has a code that a peer told of: the import begins anew");
+                self.begin_anew(&importer, &mut desks, true)?;
             }
             // Both branches only wait.
             let message = select! {
@@ -199,12 +209,27 @@ where
         let taken = self.work.run(move || lock(&taker).take(&task, answer)).await;
         let now = self.context.current();
         match taken.ok_or(JoinError::Closed)? {
-            Ok(true) => desks.fed = now,
+            Ok(true) => {
+                desks.fed = now;
+                if asked.task.lacking == Lacking::Changed {
+                    desks.tellers.insert(peer);
+                }
+            }
             Ok(false) => {
                 if unavailable && asked.task.lacking == Lacking::Changed {
                     desks.teller = None;
                 }
+                if asked.task.lacking == Lacking::Validators {
+                    desks.shower = None;
+                } else if lock(importer).lacks_validators() {
+                    desks.shower.get_or_insert_with(|| peer.clone());
+                }
                 desks.resting.insert(peer, now + PAUSE);
+            }
+            // Its validators may have changed, and somebody else has not told so.
+            Err(SyncError::Refused(reason @ Refusal::Anchor(_))) => {
+                tracing::warn!(%reason, ?peer, "a peer's answer about the state is not taken");
+                desks.resting.insert(peer, now + LONG_PAUSE);
             }
             Err(SyncError::Refused(reason)) => {
                 tracing::warn!(%reason, ?peer, "a peer's answer about the state is refused");
@@ -213,15 +238,28 @@ where
             }
             Err(again @ (SyncError::Spoilt { .. } | SyncError::TooOld { .. })) => {
                 tracing::warn!(%again, "the import begins anew");
-                if matches!(again, SyncError::Spoilt { .. }) {
-                    desks.liars.extend(desks.teller.take());
-                }
-                desks.asked.clear();
-                desks.began = (now, 0);
-                *lock(importer) = (self.open)(Begin::Anew).map_err(store_failed)?;
+                self.begin_anew(importer, desks, matches!(again, SyncError::Spoilt { .. }))?;
             }
             Err(error @ SyncError::Chain(_)) => return Err(store_failed(error)),
         }
+        Ok(())
+    }
+
+    /// Throws away what was taken; whoever told what changed is asked last if that may be why.
+    fn begin_anew(
+        &mut self,
+        importer: &Arc<Mutex<Importer>>,
+        desks: &mut Desks,
+        spoilt: bool,
+    ) -> Result<(), JoinError> {
+        let now = self.context.current();
+        for peer in std::mem::take(&mut desks.tellers).into_iter().filter(|_| spoilt) {
+            *desks.spoilt.entry(peer).or_default() += 1;
+        }
+        desks.teller = None;
+        desks.asked.clear();
+        (desks.began, desks.fed) = ((now, 0), now);
+        *lock(importer) = (self.open)(Begin::Anew).map_err(store_failed)?;
         Ok(())
     }
 
@@ -259,18 +297,23 @@ impl Desks {
             let free = peers.map(|peer| (busy(peer), peer)).filter(|(busy, _)| *busy < WINDOW);
             free.min().map(|(_, peer)| peer.clone())
         };
-        if task.lacking != Lacking::Changed {
+        let preferred = match task.lacking {
+            Lacking::Changed => &self.teller,
+            Lacking::Validators => &self.shower,
+            _ => return least(&mut peers.iter()),
+        };
+        if let Some(preferred) = preferred.clone().filter(|one| peers.contains(one)) {
+            return Some(preferred);
+        }
+        if task.lacking == Lacking::Validators {
             return least(&mut peers.iter());
         }
-        if let Some(teller) = self.teller.clone().filter(|teller| peers.contains(teller)) {
-            return Some(teller);
-        }
-        if peers.iter().all(|peer| self.liars.contains(peer)) {
-            // One of them may have been wronged by another's silence.
-            self.liars.clear();
-        }
-        self.teller = least(&mut peers.iter().filter(|peer| !self.liars.contains(*peer)));
-        self.teller.clone()
+        // Which of several told a lie nobody knows; who lies is in each import that is spoilt.
+        let spoilt = |peer: &PublicKey| self.spoilt.get(peer).copied().unwrap_or(0);
+        let fewest = peers.iter().map(spoilt).min()?;
+        let teller = least(&mut peers.iter().filter(|peer| spoilt(peer) == fewest));
+        self.teller.clone_from(&teller);
+        teller
     }
 }
 

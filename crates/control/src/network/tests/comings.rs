@@ -117,6 +117,24 @@ fn what_a_node_is_to_the_members_is_noted_when_it_says_so() {
     case.check("validator-3 is Follower");
     case.record().nodes[3].status.standing = Some(Standing::Follower);
     case.check("");
+    let id = case.record().nodes[2].id.clone();
+    let report = case.observed.live.get_mut(&id).and_then(|live| live.report.as_mut());
+    report.unwrap().whole = false;
+    case.check("validator-2 is Validator and lacks blocks");
+    case.record().nodes[2].status.lacking = true;
+    case.check("");
+}
+
+#[test]
+fn whoever_lacks_blocks_is_asked_only_where_nobody_has_them() {
+    let mut case = declared();
+    assert_eq!(case.record().best_nodes().count(), 4);
+    case.record().nodes[2].status.lacking = true;
+    assert_eq!(case.record().best_nodes().count(), 3);
+    for node in &mut case.record().nodes {
+        node.status.lacking = true;
+    }
+    assert_eq!(case.record().best_nodes().count(), 4);
 }
 
 #[test]

@@ -159,6 +159,7 @@ impl Case {
                 validators: 4,
                 seat: Seat::Votes,
                 syncing: false,
+                whole: true,
                 highest: height,
                 state_per_mille: None,
                 left_s: None,
@@ -186,6 +187,7 @@ impl Case {
             quorum: 3,
             validators: 4,
             syncing: false,
+            whole: true,
             highest: height,
             state_per_mille: None,
             left_s: None,
@@ -306,8 +308,9 @@ impl Case {
             Action::NoteStopped(node) => format!("{} is stopped", name(node)),
             Action::ChoosePort { node, port } => format!("port {port} for {}", name(node)),
             Action::Inventory(things) => format!("inventory of {} things", things.len()),
-            Action::NoteStanding { node, standing } => {
-                format!("{} is {standing:?}", name(node))
+            Action::NoteRank { node, rank } => {
+                let lacks = if rank.whole { "" } else { " and lacks blocks" };
+                format!("{} is {:?}{lacks}", name(node), rank.standing)
             }
             Action::NodeInventory { node, things } => {
                 format!("inventory of {} things of {}", things.len(), name(node))

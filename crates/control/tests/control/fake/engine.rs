@@ -111,6 +111,7 @@ impl Engine for FakeEngine {
                     _ => Seat::Unnamed,
                 },
                 syncing: false,
+                whole: true,
                 highest: block(answer.get("tip")?)?.number,
                 state_per_mille: None,
                 left_s: None,

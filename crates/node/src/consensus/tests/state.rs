@@ -43,7 +43,7 @@ impl Network<Real> {
                 if begin == Begin::Anew {
                     *disk = SimulatedDisk::default();
                 }
-                Importer::open(disk.open().expect("a disk that has power opens"), &genesis)
+                Importer::open(disk.open().expect("a disk that has power opens"), &genesis, 0)
             }),
             sender,
             blocker: self.control(index),

@@ -26,6 +26,11 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// One that somebody else runs.
+    pub(crate) fn of(directory: PathBuf) -> Self {
+        Self { directory, child: None }
+    }
+
     pub(crate) fn start(&mut self) {
         self.child = Some(start_node(&self.directory));
     }
@@ -45,6 +50,31 @@ impl Node {
 
     pub(crate) async fn status(&self) -> Option<Value> {
         self.ask("windlass_status", json!([])).await
+    }
+
+    /// The newest block that it has.
+    pub(crate) async fn height(&self) -> u64 {
+        let status = self.status().await;
+        status.and_then(|status| status["tip"]["number"].as_u64()).unwrap_or(0)
+    }
+
+    /// How long it took from the time of each block until this node had it final, in milliseconds,
+    /// for as long as it is to be watched.
+    pub(crate) async fn lags(&self, watched: impl Fn() -> bool) -> Vec<f64> {
+        let (mut revision, mut last, mut lags) = (0, 0, Vec::new());
+        while watched() {
+            let params = json!([revision, 200]);
+            let Some(status) = self.ask("windlass_awaitStatus", params).await else { continue };
+            let now = unix_ms();
+            let number = |value: &Value| value.as_u64().unwrap_or(0);
+            revision = number(&status["revision"]);
+            let tip = number(&status["tip"]["number"]);
+            if tip > last && last > 0 {
+                lags.push(now - whole(number(&status["tip"]["timestampMs"])));
+            }
+            last = last.max(tip);
+        }
+        lags
     }
 }
 
@@ -98,7 +128,7 @@ impl Cluster {
             cluster.set_apart(&directories, link).await;
         }
         for directory in directories {
-            let mut node = Node { directory, child: None };
+            let mut node = Node::of(directory);
             node.start();
             cluster.nodes.push(node);
         }
@@ -146,33 +176,6 @@ impl Cluster {
         .await;
         (begun.elapsed(), receipt)
     }
-
-    /// How long it took from the time of each of so many blocks until a node had them final, as
-    /// they come.
-    pub(crate) async fn lags(&self, node: usize, seconds: u64) -> Vec<f64> {
-        let node = self.nodes.get(node).expect("there are as many");
-        let until = world::now() + Duration::from_secs(seconds);
-        let (mut revision, mut last, mut lags) = (0, 0, Vec::new());
-        while world::now() < until {
-            let params = json!([revision, 200]);
-            let Some(status) = node.ask("windlass_awaitStatus", params).await else { continue };
-            let now = unix_ms();
-            let number = |value: &Value| value.as_u64().unwrap_or(0);
-            revision = number(&status["revision"]);
-            let tip = number(&status["tip"]["number"]);
-            if tip > last && last > 0 {
-                lags.push(now - whole(number(&status["tip"]["timestampMs"])));
-            }
-            last = last.max(tip);
-        }
-        lags
-    }
-
-    /// The height that a node has.
-    pub(crate) async fn height(&self, node: usize) -> u64 {
-        let status = self.nodes.get(node).expect("there are as many").status().await;
-        status.and_then(|status| status["tip"]["number"].as_u64()).unwrap_or(0)
-    }
 }
 
 /// The time of day, in milliseconds.
@@ -183,7 +186,7 @@ fn unix_ms() -> f64 {
 }
 
 /// A whole number below 2^53.
-fn whole(number: u64) -> f64 {
+pub(crate) fn whole(number: u64) -> f64 {
     let high = u32::try_from(number >> 32).unwrap_or(u32::MAX);
     let low = u32::try_from(number & 0xffff_ffff).unwrap_or(u32::MAX);
     f64::from(high) * 4_294_967_296.0 + f64::from(low)

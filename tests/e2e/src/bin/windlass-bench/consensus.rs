@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use windlass_e2e::{Account, Call, Link, Platform, binary, run_tool, world};
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, Node, whole},
     say,
     summary::{HEAD, Row, ms, quantile},
 };
@@ -96,18 +96,22 @@ async fn distance(platform: &Platform, size: u32, round_trip: u64, options: &Opt
     p50.samples.push(quantile(&seen, 0.5));
     p99.samples.push(quantile(&seen, 0.99));
 
-    let ((), lags) = tokio::join!(trickle(&cluster, options), cluster.lags(0, options.seconds));
+    let until = world::now() + Duration::from_secs(options.seconds);
+    let going = || world::now() < until;
+    let first = cluster.nodes.first().expect("there are nodes");
+    let ((), lags) =
+        tokio::join!(trickle(&cluster.nodes, cluster.chain_id, going), first.lags(going));
     let mut lag50 = row(format!("{of}: from a block's time to its finality, p50"), "ms", "");
     let mut lag99 = row(format!("{of}: the same, p99"), "ms", "");
     lag50.samples.push(quantile(&lags, 0.5));
     lag99.samples.push(quantile(&lags, 0.99));
 
     let mut rate = row(format!("{of}: blocks under load"), "/s", "");
-    let before = cluster.height(0).await;
+    let before = first.height().await;
     let begun = world::now();
     join_all((0..ACCOUNTS).map(|account| send_always(&cluster, account, options.seconds))).await;
-    let made = cluster.height(0).await - before;
-    rate.samples.push(f64::from(u32::try_from(made).unwrap_or(0)) / begun.elapsed().as_secs_f64());
+    let made = first.height().await - before;
+    rate.samples.push(whole(made) / begun.elapsed().as_secs_f64());
     drop(cluster);
     drop(platform.destroy("far").await);
     let mut rows = vec![p50, p99, lag50, lag99, rate];
@@ -126,11 +130,10 @@ async fn certificate_bytes(cluster: &Cluster, receipt: &Value) -> Option<f64> {
 }
 
 /// One transaction after the other, to each node in turn.
-async fn trickle(cluster: &Cluster, options: &Options) {
-    let mut account = Account::new(cluster.chain_id);
-    let until = world::now() + Duration::from_secs(options.seconds);
-    for node in cluster.nodes.iter().cycle() {
-        if world::now() >= until {
+pub(crate) async fn trickle(nodes: &[Node], chain_id: u64, going: impl Fn() -> bool) {
+    let mut account = Account::new(chain_id);
+    for node in nodes.iter().cycle() {
+        if !going() {
             return;
         }
         send(node, &mut account).await;
@@ -147,7 +150,7 @@ async fn send_always(cluster: &Cluster, number: usize, seconds: u64) {
     }
 }
 
-async fn send(node: &crate::cluster::Node, account: &mut Account) {
+async fn send(node: &Node, account: &mut Account) {
     let raw = account.sign(Call::default());
     let hash = node.ask("eth_sendRawTransaction", json!([raw])).await.expect("it is taken");
     world::eventually("a receipt", Duration::from_mins(1), async || {

@@ -1,4 +1,4 @@
-//! Benchmarks of whole networks, from outside: `cargo xtask bench network`, `cargo xtask bench consensus`.
+//! Benchmarks of whole networks, from outside: `cargo xtask bench network`, `consensus` and `sync`.
 //!
 //! They run the `windlass` of their own build, the release, and measure what a user sees: the time
 //! of a command from its start to its end, of a transaction from sending it to holding its receipt,
@@ -10,6 +10,7 @@ mod consensus;
 mod network;
 mod say;
 mod summary;
+mod sync;
 mod usage;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,8 @@ enum Benchmark {
     Network(network::Options),
     /// Finality by the number of validators and their distance, a dead leader, a change of validators, proofs
     Consensus(consensus::Options),
+    /// A node that joins a network with a large state, and what that does to the validators
+    Sync(sync::Options),
 }
 
 #[tokio::main]
@@ -35,5 +38,6 @@ async fn main() {
     match Arguments::parse().benchmark {
         Benchmark::Network(options) => Box::pin(network::run(options)).await,
         Benchmark::Consensus(options) => Box::pin(consensus::run(options)).await,
+        Benchmark::Sync(options) => Box::pin(sync::run(options)).await,
     }
 }
