@@ -1101,6 +1101,7 @@ export interface components {
             min_block_interval_ms?: number | null;
             name?: components["schemas"]["Name"] | null;
             node_limits?: components["schemas"]["NodeLimits"] | null;
+            sync?: components["schemas"]["SyncMode"] | null;
             /**
              * Format: int64
              * @description 16,777,216 (2^24) unless said.
@@ -1342,6 +1343,8 @@ export interface components {
             min_block_interval_ms: number;
             /** @description What each node may use. */
             node_limits: components["schemas"]["NodeLimits"];
+            /** @description How a node that is far behind catches up. */
+            sync?: components["schemas"]["SyncMode"];
             /**
              * Format: int64
              * @description The gas limit of a transaction (EIP-7825).
@@ -1961,6 +1964,11 @@ export interface components {
             /** @description The step's name. */
             step: string;
         };
+        /**
+         * @description How a node that is far behind catches up.
+         * @enum {string}
+         */
+        SyncMode: "fast" | "full";
         /** @description How the votes stand. Those of members that were suspended or removed since don't count. */
         Tally: {
             /**
@@ -2178,6 +2186,7 @@ export type SpecChange = components['schemas']['SpecChange'];
 export type Step = components['schemas']['Step'];
 export type StepState = components['schemas']['StepState'];
 export type StepTiming = components['schemas']['StepTiming'];
+export type SyncMode = components['schemas']['SyncMode'];
 export type Tally = components['schemas']['Tally'];
 export type Thresholds = components['schemas']['Thresholds'];
 export type TransactionSummary = components['schemas']['TransactionSummary'];

@@ -24,7 +24,7 @@ fn keys() -> (Key, Key) {
 /// Stores its second word of input under the first one, or the block hash of the number in it where
 /// there is none: state that depends on the blocks before.
 fn writer() -> Vec<u8> {
-    hex("6020 36 11 600b 57 5f35 40 5f35 55 00 5b 6020 35 5f35 55 00")
+    hex("6020 36 11 600e 57 5f35 40 5f35 55 00 5b 6020 35 5f35 55 00")
 }
 
 /// A state of some hundred accounts and two contracts with storage.
@@ -111,7 +111,8 @@ impl Source {
     /// A block with transactions of the one sender.
     fn make(&mut self, transactions: Vec<Recovered>) {
         self.nonce += u64::try_from(transactions.len()).unwrap();
-        let (block, _) = advance(&self.chain, transactions);
+        let (block, receipts) = advance(&self.chain, transactions);
+        assert!(receipts.iter().all(|receipt| receipt.success), "{receipts:?}");
         let certificate = certify(&self.chain, block.number(), block.hash());
         self.chain.put_certificate(block.number(), block.hash(), certificate).unwrap();
     }
