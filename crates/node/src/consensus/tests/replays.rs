@@ -1,14 +1,28 @@
 //! A peer that sends again what it heard: the same, for other epochs, cut off, too long, and on every
 //! other channel.
 
-use commonware_codec::{Encode as _, ReadExt as _, varint::UInt};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use commonware_codec::{DecodeExt as _, Encode as _, ReadExt as _, varint::UInt};
 use commonware_p2p::{Receiver as _, Recipients, Sender as _};
 use commonware_runtime::{Spawner as _, Supervisor as _};
 
-use super::{Memory, changes::send_some, network::Network, simulate};
+use super::{
+    Memory,
+    changes::send_some,
+    machine::Machine as _,
+    network::{Network, link},
+    simulate,
+};
+use crate::consensus::announcement::Announcement;
 
 /// The channels of p2p.
 const CHANNELS: u64 = 7;
+/// The one of the exchange of tips.
+const TIPS: u64 = 5;
 /// Those whose messages begin with their epoch.
 const OF_EPOCHS: u64 = 3;
 /// More than any message but a block may have.
@@ -72,4 +86,50 @@ fn what_is_sent_again_or_for_another_epoch_harms_nobody_else() {
             assert!(waiting.iter().all(Option::is_none), "{waiting:?}");
         });
     }
+}
+
+#[test]
+fn a_genuine_certificate_proves_no_other_height() {
+    simulate(480, 7, 1_000, async |network| {
+        let (mut sender, mut receiver) = network.register(6, TIPS).await;
+        network.come(6);
+        let victim = network.validators[5].key.clone();
+        let told = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&told);
+        network.context.child("boaster").spawn(move |_| async move {
+            while let Ok((_, message)) = receiver.recv().await {
+                let Ok(mut heard) = Announcement::decode(message) else { continue };
+                if heard.height > 0 {
+                    heard.height += 900;
+                    heard.question = None;
+                    count.fetch_add(1, Ordering::Relaxed);
+                    let to = Recipients::One(victim.clone());
+                    let _sent = sender.send(to, heard.encode(), false);
+                }
+            }
+        });
+        for index in 0..6 {
+            network.start(index).await;
+        }
+        send_some(network, 10).await;
+        for other in 0..5 {
+            network.cut(5, other).await;
+            network.cut(other, 5).await;
+        }
+        let sent = network.send(0);
+        let there = |network: &Network<Memory>| {
+            (0..5).all(|index| Memory::contains(&network.validators[index].ledger, sent))
+        };
+        network.until("the others have it", 5_000, there).await;
+        network.pass(35_000).await;
+        assert!(told.load(Ordering::Relaxed) > 0, "nobody boasted");
+        let tip = network.validators[5].ledger.tip().number;
+        assert_eq!(network.status(5).highest, tip + 1, "one block more is all that is proven");
+        network.connect_all(&link()).await;
+        network.pass(35_000).await;
+        for index in 0..6 {
+            assert_eq!(network.validators[index].ledger.tip().number, tip + 1);
+            assert!(!network.status(index).syncing, "validator {index} waits for more");
+        }
+    });
 }
