@@ -3189,7 +3189,10 @@ export interface operations {
     recover_network: {
         parameters: {
             query?: {
-                /** @description `true` recovers a network that can make blocks by itself, if every member signed. */
+                /**
+                 * @description `true` recovers a network that can make blocks by itself, of which a node has newer blocks than
+                 *     the export, or of which none answers, if every member signed.
+                 */
                 force?: boolean;
             };
             header?: {

@@ -1,6 +1,9 @@
 //! The API from outside, over the router alone: who is let in, what is refused, and how.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use axum::{
     Router,
@@ -28,7 +31,7 @@ const NETWORKS: &str = "/v1/organizations/default/networks";
 
 struct Platform {
     router: Router,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Platform {
@@ -59,7 +62,7 @@ impl Platform {
             tracker: TaskTracker::new(),
             shutdown: CancellationToken::new(),
         };
-        Self { router: Api::new(control, settings).router(), _home: home }
+        Self { router: Api::new(control, settings).router(), home }
     }
 
     async fn send(&self, request: Request<Body>) -> Response<Body> {
@@ -149,6 +152,23 @@ async fn nothing_but_the_named_paths_is_open() {
         }
     }
     assert!(closed >= 15, "only {closed} operations need a credential");
+}
+
+#[tokio::test]
+async fn nothing_of_an_export_is_taken_from_those_who_may_not_recover() {
+    let platform = Platform::new().await;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&taken);
+    let pieces = futures::stream::repeat_with(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok::<_, std::io::Error>("it never ends")
+    });
+    let request =
+        post("/v1/organizations/strangers/networks/trade/recovery", Body::from_stream(pieces));
+    platform.refused(by_token(request), ErrorCode::OrganizationNotFound).await;
+    assert_eq!(taken.load(Ordering::Relaxed), 0, "the body was not read");
+    let exports = platform.home.path().join("exports");
+    assert!(!exports.exists() || exports.read_dir().expect("a folder").next().is_none());
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
+use serde_json::value::RawValue;
 
 use super::{Chain, ChainError, ProveError, stored_tip};
 use crate::export::{AccountLine, Head, MAX_SLOTS_A_LINE, SlotLine, write};
@@ -99,7 +100,8 @@ impl Chain {
             return Err(ExportPageError::NoBlock);
         }
         let proof = self.prove_account(governance::ADDRESS, &[], 0)?;
-        let document = serde_json::from_slice(document)
+        let document = String::from_utf8_lossy(document).into_owned();
+        let document = RawValue::from_string(document)
             .map_err(|error| ChainError::Damaged(format!("genesis document: {error}")))?;
         let hash = proof.headers.first().map(alloy_primitives::keccak256).unwrap_or_default();
         Ok((hash, write(&Head::new(document, proof))))

@@ -2,12 +2,12 @@
 
 use std::io::BufRead;
 
-use alloy_primitives::{B256, U256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 
 use super::finalize::{History, batch, put_state};
 use super::{ChainError, FORMAT};
-use crate::export::{AccountLine, Entry, ExportError, read};
+use crate::export::{AccountLine, Entry, ExportError, Reader};
 use crate::genesis::Genesis;
 use crate::state::base::Base;
 use crate::state::layer::{Change, Changes};
@@ -16,6 +16,8 @@ use crate::store::{Batch, Store, StoreError};
 
 /// So many accounts and slots are written at a time: what is held in memory.
 const ENTRIES_A_BATCH: usize = 8_192;
+/// And not much more code than this.
+const CODE_A_BATCH: usize = 16 << 20;
 
 /// Why a ledger could not be begun.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +62,8 @@ impl From<StoreError> for FoundError {
 /// [`crate::recovery`].
 pub fn found(store: &impl Store, genesis: &Genesis, from: impl BufRead) -> Result<(), FoundError> {
     let predecessor = genesis.predecessor.as_ref().ok_or(FoundError::NoPredecessor)?;
-    let mut loading = Loading { store, changes: Changes::default(), entries: 0, current: None };
-    let summary = read(from, |entry| loading.take(entry))?;
+    let mut loading = Loading::new(store);
+    let summary = Reader::open(from)?.read(|entry| loading.take(entry))?;
     if summary.sha256 != predecessor.export {
         let (found, expected) = (summary.sha256, predecessor.export);
         return Err(FoundError::OtherExport { found, expected });
@@ -82,55 +84,92 @@ struct Loading<'a, S> {
     /// What is not written yet.
     changes: Changes,
     entries: usize,
+    code_bytes: usize,
     /// The account whose slots may follow.
-    current: Option<AccountLine>,
+    current: Option<(Address, Account)>,
 }
 
-impl<S: Store> Loading<'_, S> {
+impl<'a, S: Store> Loading<'a, S> {
+    fn new(store: &'a S) -> Self {
+        Self { store, changes: Changes::default(), entries: 0, code_bytes: 0, current: None }
+    }
+
     fn take(&mut self, entry: Entry) -> Result<(), FoundError> {
         match entry {
-            Entry::Account(line) => {
-                self.entries += 1;
-                self.current = Some(line);
-                self.touch();
-            }
+            Entry::Account(line) => self.begin(line),
             Entry::Slots(slots) => {
+                let Some((address, account)) = self.current else { return Ok(()) };
                 // The account may be written already: its storage root becomes another.
-                self.touch();
+                self.put(address, account);
                 self.entries += slots.len();
-                let Some(line) = &self.current else { return Ok(()) };
-                let storage = self.changes.storage.entry(line.address).or_default();
+                let storage = self.changes.storage.entry(address).or_default();
                 let change = |after| Change { before: U256::ZERO, after };
                 storage.extend(slots.into_iter().map(|(slot, value)| (slot, change(value))));
             }
         }
-        if self.entries >= ENTRIES_A_BATCH {
+        if self.entries >= ENTRIES_A_BATCH || self.code_bytes >= CODE_A_BATCH {
             self.write()?;
         }
         Ok(())
     }
 
-    /// Puts the account that is being read among what is to be written.
-    fn touch(&mut self) {
-        let Some(AccountLine { address, balance, nonce, code }) = &self.current else { return };
-        let code_hash = if code.is_empty() { KECCAK_EMPTY } else { keccak256(code) };
+    fn begin(&mut self, line: AccountLine) {
+        let AccountLine { address, balance, nonce, code } = line;
+        let code_hash = if code.is_empty() { KECCAK_EMPTY } else { keccak256(&code) };
         if !code.is_empty() {
-            self.changes.codes.insert(code_hash, code.clone());
+            self.code_bytes += code.len();
+            self.changes.codes.insert(code_hash, code);
         }
-        let (nonce, balance) = (*nonce, *balance);
-        let after = Account { nonce, balance, storage_root: EMPTY_ROOT_HASH, code_hash };
-        self.changes.accounts.insert(*address, Change { before: None, after: Some(after) });
+        let account = Account { nonce, balance, storage_root: EMPTY_ROOT_HASH, code_hash };
+        self.current = Some((address, account));
+        self.entries += 1;
+        self.put(address, account);
+    }
+
+    /// Puts an account among what is to be written.
+    fn put(&mut self, address: Address, account: Account) {
+        self.changes.accounts.insert(address, Change { before: None, after: Some(account) });
     }
 
     /// Writes what was read, and answers the root of the state so far.
     fn write(&mut self) -> Result<B256, FoundError> {
         let mut changes = std::mem::take(&mut self.changes);
-        self.entries = 0;
+        (self.entries, self.code_bytes) = (0, 0);
         let base = Base::new(Vec::new(), self.store.snapshot()?, None);
         let found = root::seal(&base, &mut changes, &[])?;
         let mut batch = Batch::default();
         put_state(&mut batch, &changes);
         self.store.commit(batch)?;
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Bytes;
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn codes_are_written_by_their_size_too() {
+        let store = MemoryStore::default();
+        let mut loading = Loading::new(&store);
+        let bytes = CODE_A_BATCH / 4;
+        for number in 0u8..10 {
+            let (address, code) = (Address::repeat_byte(number), Bytes::from(vec![number; bytes]));
+            let line = AccountLine { address, balance: U256::ZERO, nonce: 1, code };
+            loading.take(Entry::Account(line)).unwrap();
+            let slots = vec![(U256::from(1), U256::from(2))];
+            loading.take(Entry::Slots(slots)).unwrap();
+            let held: usize = loading.changes.codes.values().map(|code| code.len()).sum();
+            assert!(held < CODE_A_BATCH, "{held} after account {number}");
+        }
+        loading.write().unwrap();
+        let snapshot = store.snapshot().unwrap();
+        for number in 0u8..10 {
+            let code = snapshot.get(&keys::code(&keccak256(vec![number; bytes]))).unwrap();
+            assert_eq!(code.map(|code| code.len()), Some(bytes));
+        }
     }
 }

@@ -5,13 +5,12 @@ use alloy_primitives::{Address, B256, Bytes};
 use super::{At, Chain, ChainError};
 use crate::execute::{CallError, CallRequest, CallResult, call};
 use crate::governance::{
-    self, Committee, Decided, Decision, InForce, Permission, Questions, RosterNode, SeatedValidator,
+    self, Committee, Decided, Decision, InForce, Permission, Questions, READING_GAS, RosterNode,
+    SeatedValidator,
 };
 use crate::state::{StateView, keys};
 use crate::store::Batch;
 
-/// What reading the contract may use: a hundred with the longest texts take a hundredth.
-const READING_GAS: u64 = 1 << 30;
 /// The two keys of a validator, as they are kept.
 const SEAT_BYTES: usize = 64;
 

@@ -13,13 +13,13 @@ mod verify;
 
 use std::io;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, Bytes};
 use windlass_proof::ProofError;
 
 pub use self::line::{AccountLine, EXPORT_FORMAT, EXPORT_VERSION, End, Head, MAX_SLOTS_A_LINE};
 pub(crate) use self::line::{SlotLine, write};
-pub use self::read::{Entry, Summary, read};
-pub use self::verify::{Exported, verify};
+pub use self::read::{Entry, Reader, Summary};
+pub use self::verify::{Exported, verify, verify_of};
 use crate::genesis::GenesisError;
 
 /// Why bytes are no export, or one that does not hold.
@@ -52,12 +52,33 @@ pub enum ExportError {
         /// What the end has.
         expected: String,
     },
+    /// It is another network's.
+    #[error("the export is of the network with genesis {found}, not {expected}")]
+    OtherNetwork {
+        /// The hash of its block 0.
+        found: B256,
+        /// Of the network that it should be of.
+        expected: B256,
+    },
+    /// The genesis document is not the one that block 0 names.
+    #[error(
+        "block 0 of the export names a genesis document with the hash {expected}, and the export's has {found}"
+    )]
+    OtherDocument {
+        /// Of what is in the file.
+        found: B256,
+        /// What the block has.
+        expected: Bytes,
+    },
     /// The genesis document is none.
     #[error("the export's genesis document cannot be used")]
     Genesis(#[source] GenesisError),
     /// The genesis document can't be trusted by anybody.
     #[error("the validators of the export's genesis document cannot vote")]
     Anchor(#[source] windlass_proof::AnchorError),
+    /// The header of block 0 is none.
+    #[error("block 0 of the export is not the header of a block: {0}")]
+    BlockZero(String),
     /// The block is not shown to be final.
     #[error("the export does not show that its block is final")]
     Proof(#[source] ProofError),
@@ -70,6 +91,9 @@ pub enum ExportError {
     /// There is no governance contract.
     #[error("the export has no governance contract at {0}")]
     NoContract(Address),
+    /// What is there is another contract.
+    #[error("the contract at {0} in the export is not the governance contract of this program")]
+    OtherContract(Address),
     /// The state is another one than that of the block.
     #[error("the state in the export has the root {found}, and that of its block is {expected}")]
     Root {

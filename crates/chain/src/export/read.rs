@@ -3,17 +3,16 @@
 use std::io::{BufRead, Read as _};
 
 use alloy_primitives::{B256, U256};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+use windlass_proof::{MAX_DOCUMENT_BYTES, MAX_FILE_BYTES};
 
-use super::line::{
-    AccountLine, EXPORT_FORMAT, EXPORT_VERSION, End, Head, MAX_SLOTS_A_LINE, SlotLine,
-};
+use super::line::{AccountLine, EXPORT_FORMAT, EXPORT_VERSION, End, Head, Line, SlotLine};
 use super::{ExportError, write};
 
-/// The most bytes of the head: it has the genesis document and the changes of validators.
-const MAX_HEAD_BYTES: u64 = 128 << 20;
+/// The most bytes of the head: it has the genesis document and a proof.
+#[expect(clippy::as_conversions, reason = "a conversion of a constant that is known to fit")]
+const MAX_HEAD_BYTES: u64 = (MAX_DOCUMENT_BYTES + MAX_FILE_BYTES + 1_024) as u64;
 /// The most bytes of another line: room for the code of the largest contract.
 const MAX_LINE_BYTES: u64 = 64 << 20;
 
@@ -37,51 +36,68 @@ pub struct Summary {
     pub sha256: B256,
 }
 
-/// The shape of the lines after the head.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Account(AccountLine),
-    Slots(SlotLine),
-    End(End),
+/// An export whose head was read.
+#[derive(Debug)]
+pub struct Reader<R> {
+    lines: Lines<R>,
+    head: Head,
 }
 
-/// Reads an export to its end and hands out what it holds. Nothing of that is to be relied on before
-/// this returns, nor before its root was compared.
-pub fn read<E: From<ExportError>>(
-    from: impl BufRead,
-    mut take: impl FnMut(Entry) -> Result<(), E>,
-) -> Result<Summary, E> {
-    let mut lines = Lines { from, hash: Sha256::new(), number: 0, text: Vec::new() };
-    lines.next(MAX_HEAD_BYTES)?;
-    let head: Head = lines.parse()?;
-    if head.format != EXPORT_FORMAT || head.version != EXPORT_VERSION {
-        let reason = format!("it says to be {:?} version {}", head.format, head.version);
-        return Err(lines.wrong(reason).into());
+impl<R: BufRead> Reader<R> {
+    /// Reads the head and nothing else.
+    pub fn open(from: R) -> Result<Self, ExportError> {
+        let mut lines = Lines { from, hash: Sha256::new(), number: 0, text: Vec::new() };
+        lines.next(MAX_HEAD_BYTES)?;
+        let head: Head = lines.parse()?;
+        if head.format != EXPORT_FORMAT || head.version != EXPORT_VERSION {
+            let reason = format!("it says to be {:?} version {}", head.format, head.version);
+            return Err(lines.wrong(reason));
+        }
+        if head.document.get().len() > MAX_DOCUMENT_BYTES {
+            let reason = format!("the genesis document has more than {MAX_DOCUMENT_BYTES} bytes");
+            return Err(lines.wrong(reason));
+        }
+        lines.text = Vec::new();
+        Ok(Self { lines, head })
     }
-    let (mut accounts, mut slots) = (0u64, 0u64);
-    loop {
-        let before = lines.sum();
-        lines.next(MAX_LINE_BYTES)?;
-        match lines.parse::<Line>()? {
-            Line::Account(account) => {
-                accounts += 1;
-                take(Entry::Account(account))?;
-            }
-            Line::Slots(SlotLine { slots: some }) => {
-                lines.check_slots(&some, accounts)?;
-                slots += u64::try_from(some.len()).unwrap_or(u64::MAX);
-                take(Entry::Slots(some))?;
-            }
-            Line::End(end) => {
-                let found = End { accounts, slots, sha256: before };
-                lines.finish(&end, &found)?;
-                return Ok(Summary { head, end, sha256: lines.sum() });
+
+    /// The first line.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Reads the rest and hands out what it holds. Nothing of that is to be relied on before this
+    /// returns, nor before its root was compared.
+    pub fn read<E: From<ExportError>>(
+        self,
+        mut take: impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<Summary, E> {
+        let Self { mut lines, head } = self;
+        let (mut accounts, mut slots) = (0u64, 0u64);
+        loop {
+            let before = lines.sum();
+            lines.next(MAX_LINE_BYTES)?;
+            match lines.parse::<Line>()? {
+                Line::Account(account) => {
+                    accounts += 1;
+                    take(Entry::Account(account))?;
+                }
+                Line::Slots(SlotLine { slots: some }) => {
+                    lines.check_slots(&some, accounts)?;
+                    slots += u64::try_from(some.len()).unwrap_or(u64::MAX);
+                    take(Entry::Slots(some))?;
+                }
+                Line::End(end) => {
+                    let found = End { accounts, slots, sha256: before };
+                    lines.finish(&end, &found)?;
+                    return Ok(Summary { head, end, sha256: lines.sum() });
+                }
             }
         }
     }
 }
 
+#[derive(Debug)]
 struct Lines<R> {
     from: R,
     hash: Sha256,
@@ -116,9 +132,6 @@ impl<R: BufRead> Lines<R> {
     fn check_slots(&self, slots: &[(U256, U256)], accounts: u64) -> Result<(), ExportError> {
         if accounts == 0 {
             return Err(self.wrong("slots come before any account".to_owned()));
-        }
-        if slots.len() > MAX_SLOTS_A_LINE {
-            return Err(self.wrong(format!("it has more than {MAX_SLOTS_A_LINE} slots")));
         }
         if slots.iter().any(|(_, value)| value.is_zero()) {
             return Err(self.wrong("a slot is zero".to_owned()));

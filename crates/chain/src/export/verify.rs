@@ -2,14 +2,16 @@
 
 use std::io::BufRead;
 
+use alloy_consensus::Header;
 use alloy_primitives::{B256, U256, keccak256};
+use alloy_rlp::Decodable as _;
 use alloy_trie::root::{state_root, storage_root};
 use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 use windlass_proof::{TrustAnchor, Verified};
 
 use super::ExportError;
-use super::line::AccountLine;
-use super::read::{Entry, Summary, read};
+use super::line::{AccountLine, Head};
+use super::read::{Entry, Reader, Summary};
 use crate::genesis::{Genesis, GenesisAccount};
 use crate::governance;
 use crate::state::Account;
@@ -37,21 +39,56 @@ pub struct Exported {
 /// Of each account some 150 bytes are kept in memory, and of the account that is being read some 64 a
 /// slot: the tries can't be made before all of their keys are known.
 pub fn verify(from: impl BufRead) -> Result<Exported, ExportError> {
+    check(Reader::open(from)?, None)
+}
+
+/// The same for an export of one network, known by the hash of its block 0: of another one nothing
+/// but the head is read.
+pub fn verify_of(from: impl BufRead, genesis: B256) -> Result<Exported, ExportError> {
+    check(Reader::open(from)?, Some(genesis))
+}
+
+fn check(reader: Reader<impl BufRead>, expected: Option<B256>) -> Result<Exported, ExportError> {
+    let (genesis, verified) = check_head(reader.head(), expected)?;
     let mut state = State::default();
-    let Summary { head, end, sha256 } = read(from, |entry| state.take(entry))?;
-    let document = serde_json::to_vec(&head.document)
-        .map_err(|error| ExportError::Line { line: 1, reason: error.to_string() })?;
-    let genesis = Genesis::parse(&document).map_err(ExportError::Genesis)?;
-    let anchor = TrustAnchor::from_genesis(&document).map_err(ExportError::Anchor)?;
-    let verified = windlass_proof::verify(&head.proof, &anchor).map_err(ExportError::Proof)?;
+    let Summary { end, sha256, .. } = reader.read(|entry| state.take(entry))?;
     let (found, governance) = state.finish()?;
     let expected = verified.block.header.state_root;
     if found != expected {
         return Err(ExportError::Root { found, expected });
     }
     let governance = governance.ok_or(ExportError::NoContract(governance::ADDRESS))?;
+    check_contract(&governance)?;
     let (accounts, slots) = (end.accounts, end.slots);
     Ok(Exported { genesis, verified, accounts, slots, sha256, governance })
+}
+
+/// That the head shows its block to be final on the network of its document. A document is read as
+/// one only when it is known to be that network's: text of no meaning may take any memory.
+fn check_head(head: &Head, expected: Option<B256>) -> Result<(Genesis, Verified), ExportError> {
+    let found = keccak256(&head.proof.genesis);
+    if let Some(expected) = expected.filter(|expected| *expected != found) {
+        return Err(ExportError::OtherNetwork { found, expected });
+    }
+    let document = head.document.get().as_bytes();
+    let block_zero = Header::decode(&mut &head.proof.genesis[..])
+        .map_err(|error| ExportError::BlockZero(error.to_string()))?;
+    let found = keccak256(document);
+    if block_zero.extra_data[..] != found[..] {
+        return Err(ExportError::OtherDocument { found, expected: block_zero.extra_data });
+    }
+    let genesis = Genesis::parse(document).map_err(ExportError::Genesis)?;
+    let anchor = TrustAnchor::from_genesis(document).map_err(ExportError::Anchor)?;
+    let verified = windlass_proof::verify(&head.proof, &anchor).map_err(ExportError::Proof)?;
+    Ok((genesis, verified))
+}
+
+/// That the contract is the one that networks have: of another one no code is run.
+fn check_contract(account: &GenesisAccount) -> Result<(), ExportError> {
+    if keccak256(&account.code) == governance::code_hash() {
+        return Ok(());
+    }
+    Err(ExportError::OtherContract(governance::ADDRESS))
 }
 
 /// The state, as far as it was read.
@@ -113,5 +150,21 @@ impl State {
             return Err(ExportError::Twice { what: "an account".to_owned() });
         }
         Ok((state_root(self.accounts), self.governance))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn code_of_an_exports_own_is_not_run() {
+        let with = |code| GenesisAccount { code, ..GenesisAccount::default() };
+        // It would never end.
+        let endless = check_contract(&with(Bytes::from_static(&[0x5b, 0x5f, 0x56])));
+        assert!(matches!(endless, Err(ExportError::OtherContract(_))), "{endless:?}");
+        assert!(check_contract(&with(Bytes::new())).is_err());
     }
 }

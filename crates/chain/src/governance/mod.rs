@@ -46,19 +46,31 @@ pub const RULES_VERSION: u32 = 1;
 /// What the contract's constructor may use; it is no transaction, and only has to end.
 const CONSTRUCTOR_GAS: u64 = 1 << 40;
 
+/// What reading the contract may use: a hundred with the longest texts take a hundredth.
+pub(crate) const READING_GAS: u64 = 1 << 30;
+
 /// Compiled by `npm run build` in `contracts`, whose tests check that it is what the code gives.
 const ARTIFACT: &str = include_str!("../../../../contracts/governance/artifact.json");
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Artifact {
     bytecode: Bytes,
+    deployed_bytecode: Bytes,
 }
 
-static BYTECODE: LazyLock<Bytes> = LazyLock::new(|| {
-    let artifact: Artifact =
-        serde_json::from_str(ARTIFACT).expect("the committed artifact has the creation bytecode");
-    artifact.bytecode
-});
+fn artifact() -> Artifact {
+    serde_json::from_str(ARTIFACT).expect("the committed artifact has both bytecodes")
+}
+
+static BYTECODE: LazyLock<Bytes> = LazyLock::new(|| artifact().bytecode);
+
+static CODE_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(artifact().deployed_bytecode));
+
+/// The hash of the code that lies at [`ADDRESS`].
+pub(crate) fn code_hash() -> B256 {
+    *CODE_HASH
+}
 
 static CONTRACT_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(&*BYTECODE));
 
@@ -127,7 +139,7 @@ fn construct(creation: Vec<u8>) -> Result<GenesisAccount, String> {
     database.insert_account_info(ADDRESS, AccountInfo { code: Some(code), ..account });
     // The creation code lies at the address and is called there: it finds its arguments behind
     // itself, writes its own storage, and returns the code to be.
-    let outcome = offline::run(database, Bytes::new())?;
+    let outcome = offline::run(database, Bytes::new(), CONSTRUCTOR_GAS)?;
     let code = match outcome.result {
         ExecutionResult::Success { output: Output::Call(code), .. } if !code.is_empty() => code,
         ExecutionResult::Success { .. } => return Err("it gave no code".to_owned()),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use sha2::{Digest, Sha256};
-use windlass_chain::export::{ExportError, Exported, read, verify};
+use windlass_chain::export::{ExportError, Exported, MAX_SLOTS_A_LINE, Reader, verify, verify_of};
 use windlass_chain::genesis::{Genesis, Member, Validator};
 use windlass_chain::governance::{ADDRESS, SeatedValidator, set_hash};
 use windlass_chain::recovery::{Recovery, RecoveryError, judge, propose, successor};
@@ -207,7 +207,8 @@ fn forge(bytes: &[u8], change: impl Fn(&str) -> Option<String>) -> Vec<u8> {
         Ok::<_, ExportError>(())
     };
     // The end does not fit yet; what counts was counted before that is seen.
-    drop(read(format!("{changed}{}\n", lines.last().unwrap()).as_bytes(), &mut count));
+    let text = format!("{changed}{}\n", lines.last().unwrap());
+    drop(Reader::open(text.as_bytes()).and_then(|reader| reader.read(&mut count)));
     let sum = hex::encode_prefixed(Sha256::digest(changed.as_bytes()));
     let end = format!("{{\"accounts\":{accounts},\"slots\":{slots},\"sha256\":\"{sum}\"}}\n");
     [changed, end].concat().into_bytes()
@@ -230,7 +231,36 @@ fn an_export_whose_sums_fit_again_is_refused_for_its_root() {
         line.starts_with("{\"format\"")
             .then(|| line.replace("\"chain_id\":4242", "\"chain_id\":4243"))
     });
-    assert!(matches!(other, Err(ExportError::Proof(_))), "{other:?}");
+    assert!(matches!(other, Err(ExportError::OtherDocument { .. })), "{other:?}");
+}
+
+#[test]
+fn what_is_no_export_costs_no_more_than_its_text() {
+    let (genesis, bytes, _) = exported();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let (head, _) = text.split_once('\n').unwrap();
+    // Of another network the head is read, and nothing behind it.
+    let foreign = verify_of(format!("{head}\n").as_bytes(), B256::ZERO);
+    assert!(matches!(foreign, Err(ExportError::OtherNetwork { .. })), "{foreign:?}");
+    assert!(verify_of(&*bytes, genesis.hash()).is_ok());
+    // A document that block 0 does not name is not even parsed: this would be no JSON of one.
+    let document = String::from_utf8(genesis.canonical_json()).unwrap();
+    assert!(head.contains(&document), "it is there as it is");
+    let other = format!("{}\n", head.replace(&document, "[0,0,0,0,0,0,0,0]"));
+    let refused = verify(other.as_bytes());
+    assert!(matches!(refused, Err(ExportError::OtherDocument { .. })), "{refused:?}");
+    // The list ends at its limit, whatever follows.
+    let check = |line: String, expected: &str| {
+        let error = verify(format!("{head}\n{line}\n").as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    let account = format!("{{\"address\":\"{ADDRESS:?}\",\"balance\":\"0x0\",\"nonce\":1}}");
+    let slots = vec!["[\"0x1\",\"0x2\"]"; MAX_SLOTS_A_LINE + 1].join(",");
+    check(format!("{account}\n{{\"slots\":[{slots},?"), "more than 256 slots");
+    check("{\"slots\":[0,0]}".to_owned(), "line 2");
+    check(account.replace("\"nonce\":1", "\"nonce\":null"), "line 2");
+    check(account.replace("\"nonce\":1", "\"nonce\":1,\"slots\":3"), "no account, no slots");
+    check(account.replace("nonce", "nonces"), "unknown field");
 }
 
 #[test]

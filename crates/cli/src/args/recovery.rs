@@ -93,7 +93,8 @@ pub(crate) struct RecoverArgs {
     pub(crate) network: String,
     #[command(flatten)]
     pub(crate) files: RecoveryFiles,
-    /// Begin anew although the network can make blocks by itself; every member has to have signed
+    /// Begin anew although the network can make blocks by itself, a node has newer blocks than the
+    /// export, or none answers; every member has to have signed
     #[arg(long)]
     pub(crate) force: bool,
     /// Do not ask

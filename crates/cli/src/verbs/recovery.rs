@@ -12,7 +12,7 @@ use windlass_chain::{
     export::{self, ExportError, Exported},
     recovery::{self, Judgement, Recovery, RecoveryError},
 };
-use windlass_model::{ErrorCode, Problem, recovery::SignRecovery};
+use windlass_model::{ErrorCode, Problem, network::Network, recovery::SignRecovery};
 
 use super::{Session, network::changed};
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         AddSignatureArgs, ExportArgs, RecoverArgs, RecoveryFiles, RecoveryVerb, SignRecoveryArgs,
     },
     environment::{Outcome, problem},
+    files,
     output::{self, Output},
     render,
 };
@@ -52,7 +53,7 @@ pub(super) async fn run(session: &Session, verb: RecoveryVerb) -> Outcome<()> {
 
 /// Writes the whole state of a network into a file, and checks it.
 pub(super) async fn export(session: &Session, args: ExportArgs) -> Outcome<()> {
-    let part = args.output.with_extension("part");
+    let part = files::beside(&args.output);
     let mut attempt = 0;
     loop {
         attempt += 1;
@@ -67,8 +68,14 @@ pub(super) async fn export(session: &Session, args: ExportArgs) -> Outcome<()> {
             }
         }
     }
-    let exported = verified(&part)?;
-    fs::rename(&part, &args.output).map_err(|error| unwritten(&args.output, &error))?;
+    let kept = verified(&part).and_then(|exported| {
+        fs::rename(&part, &args.output).map_err(|error| unwritten(&args.output, &error))?;
+        Ok(exported)
+    });
+    if kept.is_err() {
+        drop(fs::remove_file(&part));
+    }
+    let exported = kept?;
     session.output.result(&told(&exported), || {
         format!("{}\nthe export is in {}", text(&exported), args.output.display())
     });
@@ -179,13 +186,8 @@ async fn sign(session: &Session, args: SignRecoveryArgs) -> Outcome<()> {
 pub(super) async fn recover(session: &Session, args: RecoverArgs) -> Outcome<()> {
     let (_, recovery, judged) = fitting(&args.files)?;
     if !args.yes {
-        let question = format!(
-            "have `{}` begin anew with the state after block {}, as {} of its {} members signed?",
-            args.network,
-            recovery.predecessor.number,
-            judged.signed(),
-            judged.members.len()
-        );
+        let network = session.client.network(&args.network).await?;
+        let question = question(&network, &recovery, &judged);
         let unasked = match output::confirm(&question) {
             Some(true) => None,
             Some(false) => Some(("nothing was recovered", "answer y to recover it")),
@@ -202,6 +204,25 @@ pub(super) async fn recover(session: &Session, args: RecoverArgs) -> Outcome<()>
         .map_err(|error| problem(ErrorCode::Internal, error.to_string(), "try again"))?;
     let accepted = session.client.recover(&args, line).await?;
     session.conclude(accepted, &args.wait, |accepted| changed(accepted, "began anew")).await
+}
+
+/// What is asked before a recovery: with whose consent, and what is given up.
+fn question(network: &Network, recovery: &Recovery, judged: &Judgement) -> String {
+    let block = recovery.predecessor.number;
+    let of_nodes = network.nodes.iter().filter_map(|node| Some((&*node.name, node.tip.as_ref()?)));
+    let newest = of_nodes.max_by_key(|(_, tip)| tip.number);
+    let lost = newest.filter(|(_, tip)| tip.number > block).map(|(name, tip)| {
+        let (first, last) = (block.saturating_add(1), tip.number);
+        format!(", and give up blocks {first} to {last}, which `{name}` has")
+    });
+    format!(
+        "have `{}` begin anew with the state after block {block}, as {} of its {} members \
+         signed{}?",
+        network.name,
+        judged.signed(),
+        judged.members.len(),
+        lost.unwrap_or_default()
+    )
 }
 
 /// An export that holds.
@@ -229,7 +250,8 @@ fn fitting(files: &RecoveryFiles) -> Outcome<(Exported, Recovery, Judgement)> {
 }
 
 fn write(path: &Path, recovery: &Recovery) -> Outcome<()> {
-    fs::write(path, recovery.to_json()).map_err(|error| unwritten(path, &error))
+    let text = recovery.to_json();
+    files::replace(path, text.as_bytes()).map_err(|error| unwritten(path, &error))
 }
 
 fn unfit(error: &RecoveryError) -> Box<Problem> {

@@ -1,9 +1,11 @@
 //! Export and recovery over HTTP.
 
+use std::{io, path::PathBuf};
+
 use axum::{
     Json,
     body::Body,
-    extract::{FromRequest, Request, State},
+    extract::{Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -25,7 +27,10 @@ use super::{
     failure::Failure,
     networks::{InNetwork, accepted},
 };
-use crate::service::{Action, Answer, Force, RequestMeta, Upload};
+use crate::{
+    network::shelf,
+    service::{Action, Answer, Force, Upload},
+};
 
 /// Streams the whole state of a network after its newest block, with the proof that the block is
 /// final: docs/protocol/recovery.md has the format. If the chain moves on meanwhile, the last line is
@@ -83,64 +88,70 @@ pub(super) async fn sign(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecoverQuery {
-    /// `true` recovers a network that can make blocks by itself, if every member signed.
+    /// `true` recovers a network that can make blocks by itself, of which a node has newer blocks than
+    /// the export, or of which none answers, if every member signed.
     #[serde(default)]
     force: bool,
 }
 
-/// A body whose first line is a recovery file and whose rest is an export.
-pub(super) struct Files {
-    meta: RequestMeta,
-    upload: Upload,
-}
+/// So much of an export is written before it is seen again whether there is room.
+const PIECE_BYTES: u64 = 16 << 20;
 
-impl FromRequest<Api> for Files {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Failure> {
-        let (parts, body) = request.into_parts();
-        let path = api.control().new_upload();
-        let written = async {
-            if let Some(exports) = path.parent() {
-                tokio::fs::create_dir_all(exports).await?;
+/// Stores a body whose first line is a recovery file and whose rest is an export. Its hash comes with
+/// it. An export may take as much as it leaves free, so that uploads never fill the disk.
+async fn receive(
+    body: Body,
+    path: PathBuf,
+    free: impl Fn() -> io::Result<u64>,
+) -> Result<(Upload, [u8; 32]), Failure> {
+    let written = async {
+        if let Some(exports) = path.parent() {
+            tokio::fs::create_dir_all(exports).await?;
+        }
+        tokio::fs::File::create_new(&path).await
+    };
+    let mut file = written.await.map_err(|error| unwritten(&error))?;
+    // From here on the file goes with the value.
+    let mut upload = Upload { recovery: String::new(), export: path };
+    let mut hash = Sha256::new();
+    let mut first = Some(Vec::new());
+    let (mut stored, mut seen) = (0u64, 0u64);
+    let mut body = body.into_data_stream();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|_broken| unfinished())?;
+        hash.update(&chunk);
+        let mut rest = &chunk[..];
+        if let Some(line) = &mut first {
+            let end = rest.iter().position(|byte| *byte == b'\n');
+            let (taken, after) = rest.split_at(end.unwrap_or(rest.len()));
+            line.extend_from_slice(taken);
+            if line.len() > BODY_LIMIT {
+                return Err(too_long());
             }
-            tokio::fs::File::create_new(&path).await
-        };
-        let mut file = written.await.map_err(|error| unwritten(&error))?;
-        // From here on the file goes with the value.
-        let mut upload = Upload { recovery: String::new(), export: path };
-        let mut hash = Sha256::new();
-        let mut first = Some(Vec::new());
-        let mut body = body.into_data_stream();
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|_broken| unfinished())?;
-            hash.update(&chunk);
-            let mut rest = &chunk[..];
-            if let Some(line) = &mut first {
-                let end = rest.iter().position(|byte| *byte == b'\n');
-                let (taken, after) = rest.split_at(end.unwrap_or(rest.len()));
-                line.extend_from_slice(taken);
-                if line.len() > BODY_LIMIT {
-                    return Err(too_long());
+            rest = match end {
+                Some(_) => {
+                    let line = first.take().unwrap_or_default();
+                    upload.recovery = String::from_utf8(line).map_err(|_odd| no_text())?;
+                    after.get(1..).unwrap_or_default()
                 }
-                rest = match end {
-                    Some(_) => {
-                        let line = first.take().unwrap_or_default();
-                        upload.recovery = String::from_utf8(line).map_err(|_odd| no_text())?;
-                        after.get(1..).unwrap_or_default()
-                    }
-                    None => continue,
-                };
+                None => continue,
+            };
+        }
+        file.write_all(rest).await.map_err(|error| unwritten(&error))?;
+        stored = stored.saturating_add(u64::try_from(rest.len()).unwrap_or(u64::MAX));
+        if stored - seen >= PIECE_BYTES {
+            seen = stored;
+            file.flush().await.map_err(|error| unwritten(&error))?;
+            if free().map_err(|error| unwritten(&error))? < stored {
+                return Err(no_room(stored));
             }
-            file.write_all(rest).await.map_err(|error| unwritten(&error))?;
         }
-        if first.is_some() {
-            return Err(unfinished());
-        }
-        file.sync_all().await.map_err(|error| unwritten(&error))?;
-        let meta = meta_of(&parts, &hash.finalize(), api)?;
-        Ok(Self { meta, upload })
     }
+    if first.is_some() {
+        return Err(unfinished());
+    }
+    file.sync_all().await.map_err(|error| unwritten(&error))?;
+    Ok((upload, hash.finalize().into()))
 }
 
 /// Has a network begin anew with the state of an export, because its members signed the recovery file.
@@ -157,20 +168,33 @@ pub(super) async fn recover(
     caller: Caller,
     Path(place): Path<InNetwork>,
     Query(query): Query<RecoverQuery>,
-    files: Files,
+    request: Request,
 ) -> Result<(StatusCode, Json<Accepted>), Failure> {
+    // Nothing of a body is stored for those who may not.
     let granted = place.granted(&api, &caller, Action::Change).await?;
     let force = if query.force { Force::Unanimous } else { Force::No };
-    let Files { meta, upload } = files;
+    let (parts, body) = request.into_parts();
+    let path = api.control().new_upload();
+    let exports = path.parent().unwrap_or(&path).to_owned();
+    let (upload, hash) = receive(body, path, || shelf::free_bytes(&exports)).await?;
+    let meta = meta_of(&parts, &hash, &api)?;
     let recovered = api.control().recover(&granted, &place.network, (upload, force), meta);
     accepted(Box::pin(recovered).await)
 }
 
-fn unwritten(error: &std::io::Error) -> Failure {
-    let full = error.kind() == std::io::ErrorKind::StorageFull;
+fn unwritten(error: &io::Error) -> Failure {
+    let full = error.kind() == io::ErrorKind::StorageFull;
     let code = if full { ErrorCode::DiskFull } else { ErrorCode::DataDirectoryUnusable };
     let hint = "see that the platform may write in its data directory, and that its disk has room";
     Problem::new(code, format!("the export cannot be stored: {error}"), hint).into()
+}
+
+fn no_room(stored: u64) -> Failure {
+    Failure::new(
+        ErrorCode::DiskFull,
+        format!("the export has more than {stored} bytes, which is more than would stay free"),
+        "make room on the disk of the data directory: the export stays there, and each node loads it",
+    )
 }
 
 fn unfinished() -> Failure {
@@ -195,4 +219,33 @@ fn no_text() -> Failure {
         "the first line is no text",
         "send the recovery file in one line, and behind it the export",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    /// What becomes of an export of so many pieces where so much is free.
+    async fn stored(pieces: usize, free: impl Fn() -> u64) -> (Option<ErrorCode>, bool) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("exports/upload-1");
+        let bytes = Bytes::from(vec![b'x'; usize::try_from(PIECE_BYTES).unwrap()]);
+        let first = stream::iter([Ok::<_, io::Error>(Bytes::from("{}\n"))]);
+        let rest = stream::repeat(bytes).take(pieces).map(Ok);
+        let body = Body::from_stream(first.chain(rest));
+        let stored = receive(body, path.clone(), || Ok(free())).await;
+        let was_there = path.exists();
+        let refused = stored.err().map(IntoResponse::into_response);
+        assert!(!path.exists(), "it goes with the value");
+        (refused.and_then(|answer| answer.extensions().get().copied()), was_there)
+    }
+
+    #[tokio::test]
+    async fn an_export_takes_no_more_than_it_leaves() {
+        assert_eq!(stored(2, || 2 * PIECE_BYTES).await, (None, true));
+        assert_eq!(stored(3, || 2 * PIECE_BYTES).await, (Some(ErrorCode::DiskFull), false));
+        assert_eq!(stored(0, || 0).await, (None, true));
+    }
 }

@@ -190,6 +190,19 @@ impl Monitor {
         best.map(|(_, height, target)| (target, height))
     }
 
+    /// Where the nodes answer that have the newest block: what they have is all that is final here.
+    /// Validators come first.
+    pub(crate) fn newest_nodes(&self, network: &NetworkId) -> Vec<Target> {
+        let networks = self.shared.lock();
+        let Some(watched) = networks.get(network) else { return Vec::new() };
+        let answering = watched.live.nodes.iter().filter_map(|(id, node)| {
+            let report = node.answer()?;
+            let (target, _) = watched.polls.get(id)?;
+            Some((report.tip.number, report.seat.is_validator(), target))
+        });
+        newest(answering).into_iter().cloned().collect()
+    }
+
     /// Where the nodes of a network answer that have a process.
     pub(crate) fn targets(&self, network: &NetworkId) -> BTreeMap<NodeId, Target> {
         let networks = self.shared.lock();
@@ -412,5 +425,28 @@ impl Watched {
             }
             (new, _) => new,
         };
+    }
+}
+
+/// Those with the greatest height, validators first.
+fn newest<T>(nodes: impl Iterator<Item = (u64, bool, T)>) -> Vec<T> {
+    let mut nodes: Vec<_> = nodes.collect();
+    nodes.sort_by_key(|(height, is_validator, _)| std::cmp::Reverse((*height, *is_validator)));
+    let greatest = nodes.first().map(|(height, _, _)| *height);
+    let nodes = nodes.into_iter().take_while(|(height, _, _)| Some(*height) == greatest);
+    nodes.map(|(_, _, node)| node).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::newest;
+
+    #[test]
+    fn an_export_comes_from_whoever_has_the_newest_block() {
+        let nodes = [(118, true, "validator-0"), (120, false, "observer-0"), (119, true, "v1")];
+        assert_eq!(newest(nodes.into_iter()), ["observer-0"]);
+        let nodes = [(9, false, "observer-0"), (9, true, "validator-0"), (8, true, "validator-1")];
+        assert_eq!(newest(nodes.into_iter()), ["validator-0", "observer-0"]);
+        assert!(newest::<u8>(std::iter::empty()).is_empty());
     }
 }

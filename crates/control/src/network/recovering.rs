@@ -16,12 +16,12 @@ use crate::{
     governance::stopped,
     monitor::LiveNode,
     network::change::destroying,
-    store::rows::{Record, Succession},
+    store::rows::{NodeRow, Record, Succession},
 };
 
 type Checked<T> = Result<T, Box<Problem>>;
 
-/// Whether a network that could go on by itself is to be recovered all the same.
+/// Whether a network is to be recovered although something could be lost by that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Force {
     /// It is not.
@@ -63,7 +63,10 @@ pub(crate) fn check(
     force: Force,
 ) -> Checked<()> {
     check_now(record)?;
-    check_network(record, judged)?;
+    match place(record, &judged.predecessor, &judged.genesis.hash)? {
+        Place::Before => {}
+        Place::After => return Err(done(record)),
+    }
     let (signed, members) = (judged.signed(), judged.members.len());
     let name = &record.network.name;
     if signed < judged.needed {
@@ -83,49 +86,148 @@ pub(crate) fn check(
             "have them sign the same file: windlass network recovery sign",
         ));
     }
-    let Some(able) = able(live).filter(|able| able.voting >= able.quorum) else {
-        return Ok(());
-    };
+    let Some((why, hint)) = objection(record, live, judged) else { return Ok(()) };
     match force {
         Force::Unanimous if signed == members => Ok(()),
         Force::Unanimous => Err(refused(
             format!(
-                "`{name}` can make blocks by itself, and {signed} of its {members} active members \
-                 signed: against a network that works all of them have to"
+                "{why}; {signed} of its {members} active members signed, and against that all of \
+                 them have to"
             ),
             "have every member sign the file, or leave the network as it is",
         )),
-        Force::No => Err(refused(
-            format!(
-                "`{name}` can make blocks by itself: {} of its {} validators are there and vote, and \
-                 {} are needed",
-                able.voting, able.validators, able.quorum
-            ),
-            "nothing is lost; if every member has signed, --force begins anew all the same, and what \
-             came after the export is given up",
-        )),
+        Force::No => Err(refused(why, hint)),
     }
 }
 
-/// Whether the files are about this network as it is.
-fn check_network(record: &Record, judged: &Judged) -> Checked<()> {
+/// What speaks against a recovery of this network from this export, and what to do about it.
+fn objection(
+    record: &Record,
+    live: &BTreeMap<NodeId, LiveNode>,
+    judged: &Judged,
+) -> Option<(String, &'static str)> {
+    let name = &record.network.name;
+    if let Some(able) = able(live).filter(|able| able.voting >= able.quorum) {
+        let why = format!(
+            "`{name}` can make blocks by itself: {} of its {} validators are there and vote, and {} \
+             are needed",
+            able.voting, able.validators, able.quorum
+        );
+        let hint = "nothing is lost; if every member has signed, --force begins anew all the same, \
+                    and what came after the export is given up";
+        return Some((why, hint));
+    }
+    let mut heard = 0;
+    for node in record.nodes.iter().filter(|node| !node.is_leaving()) {
+        let live = live.get(&node.id);
+        if live.and_then(LiveNode::answer).is_some() {
+            heard += 1;
+        } else if is_on_its_way(node, live) {
+            let why =
+                format!("`{}` of `{name}` is there and has not said yet how far it is", node.name);
+            return Some((why, "try again in a moment"));
+        }
+    }
+    if heard == 0 {
+        let why = format!(
+            "none of the nodes of `{name}` answers, so nobody can tell what would be given up"
+        );
+        let hint = "`windlass network show` says why they do not; if every member has signed, --force \
+                    begins anew all the same";
+        return Some((why, hint));
+    }
+    let newest = newest(record, live, judged)?;
+    let why = format!("the export of `{name}` is not of its newest block: {newest}");
+    let hint = "export it again and have that signed: windlass network export; if every member has \
+                signed, --force gives those blocks up";
+    Some((why, hint))
+}
+
+/// Whether a node is about to tell its height: it runs and was not asked yet, or is being started.
+fn is_on_its_way(node: &NodeRow, live: Option<&LiveNode>) -> bool {
+    let Some(live) = live else { return true };
+    match live.process {
+        Some(_) => live.report.is_none() && live.silence.is_none(),
+        None => node.status.reason.is_none(),
+    }
+}
+
+/// The node that has the newest block of those that answer, if that is not in the export.
+fn newest(record: &Record, live: &BTreeMap<NodeId, LiveNode>, judged: &Judged) -> Option<String> {
+    let answers = record.nodes.iter().filter_map(|node| {
+        let report = live.get(&node.id)?.answer()?;
+        (report.genesis_hash == judged.predecessor).then_some((node, report.tip.number))
+    });
+    let (node, number) = answers.max_by_key(|(_, number)| *number)?;
+    let block = judged.block.number;
+    (number > block).then(|| {
+        format!(
+            "`{}` has block {number}, and the export ends with block {block}: blocks {} to {number} \
+             would be given up",
+            node.name,
+            block.saturating_add(1)
+        )
+    })
+}
+
+/// What is given up, or may be, by a recovery that is carried out.
+pub(crate) fn losses(
+    record: &Record,
+    live: &BTreeMap<NodeId, LiveNode>,
+    judged: &Judged,
+) -> Vec<String> {
+    let silent = record.nodes.iter().filter_map(|node| {
+        let live = live.get(&node.id);
+        if node.is_leaving() || live.and_then(LiveNode::answer).is_some() {
+            return None;
+        }
+        let block = judged.block.number;
+        let known = live.and_then(|live| live.report.as_ref()).map(|report| report.tip.number);
+        let known = known.filter(|number| *number > block);
+        let had = known.map(|number| format!(" and had block {number}")).unwrap_or_default();
+        let name = &node.name;
+        Some(format!(
+            "`{name}` does not answer{had}: what it alone has after block {block} is given up"
+        ))
+    });
+    newest(record, live, judged).into_iter().chain(silent).collect()
+}
+
+/// Where a network is on the way from one genesis to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is the one that a recovery begins from.
+    Before,
+    /// It has begun anew so already.
+    After,
+}
+
+/// Whether a recovery from one genesis to another is about this network, and whether it was carried
+/// out already.
+pub(crate) fn place(record: &Record, from: &str, to: &str) -> Checked<Place> {
     let name = &record.network.name;
     let genesis = record.network.status.genesis_hash.as_deref().unwrap_or_default();
-    if genesis == judged.genesis.hash {
-        let recovered = format!("`{name}` has begun anew so already: its genesis is {genesis}");
-        return Err(refused(recovered, "a recovery is carried out once; nothing is to be done"));
+    if genesis == to {
+        return Ok(Place::After);
     }
-    if genesis == judged.predecessor {
-        return Ok(());
+    if genesis == from {
+        return Ok(Place::Before);
     }
     Err(Box::new(Problem::new(
         ErrorCode::RecoveryInvalid,
-        format!(
-            "the files are about the network with genesis {}, and `{name}` has {genesis}",
-            judged.predecessor
-        ),
+        format!("the files are about the network with genesis {from}, and `{name}` has {genesis}"),
         "name the network that the export is of",
     )))
+}
+
+/// A recovery is carried out once.
+pub(crate) fn done(record: &Record) -> Box<Problem> {
+    let name = &record.network.name;
+    let genesis = record.network.status.genesis_hash.as_deref().unwrap_or_default();
+    refused(
+        format!("`{name}` has begun anew so already: its genesis is {genesis}"),
+        "a recovery is carried out once; nothing is to be done",
+    )
 }
 
 /// Counts who can vote. Validators of other platforms are seen by the nodes alone: who is connected is
@@ -166,6 +268,11 @@ pub(crate) fn apply(
     network.status.genesis_hash = Some(judged.genesis.hash.clone());
     let succession = Succession { recovery: recovery.to_owned(), recovered };
     network.status.succession = Some(Box::new(succession));
+    retry(record);
+}
+
+/// Has every node try again at once, whatever kept it from starting.
+pub(crate) fn retry(record: &mut Record) {
     for node in &mut record.nodes {
         node.status.reason = None;
         node.status.failures = 0;

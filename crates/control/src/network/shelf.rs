@@ -4,10 +4,12 @@
 //! same state.
 
 use std::{
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
 
+use sha2::{Digest as _, Sha256};
 use windlass_model::NetworkId;
 
 /// The folder of a network.
@@ -39,6 +41,12 @@ pub(crate) async fn forget_uploads(exports: &Path) {
     }
 }
 
+/// How much room the disk of a folder has.
+pub(crate) fn free_bytes(directory: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(directory)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// What a removal did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removed {
@@ -55,6 +63,17 @@ pub(crate) async fn remove(directory: &Path) -> io::Result<Removed> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Removed::Before),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a file is there and has this SHA-256. It is read to its end, on a thread of its own.
+pub(crate) async fn holds(path: &Path, sha256: &str) -> bool {
+    let path = path.to_owned();
+    let sum = tokio::task::spawn_blocking(move || {
+        let mut hash = Sha256::new();
+        io::copy(&mut File::open(path)?, &mut hash)?;
+        Ok::<_, io::Error>(hex::encode(hash.finalize()))
+    });
+    matches!(sum.await, Ok(Ok(sum)) if sum == sha256.trim_start_matches("0x"))
 }
 
 /// Gives an export that was written elsewhere in the folder its name, durably.

@@ -1,6 +1,7 @@
 //! Export and recovery as the service offers them.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
@@ -16,7 +17,7 @@ use windlass_engine::{
     recovery::{ExportPage, Judged, Recovery},
 };
 use windlass_model::{
-    ErrorCode, KeyId, Problem,
+    ErrorCode, KeyId, NodeId, Problem,
     api::Accepted,
     network::{Intent, OperationKind},
     recovery::{RecoverySignature, SignRecovery},
@@ -24,7 +25,11 @@ use windlass_model::{
 
 use crate::{
     governance::{stopped, unavailable},
-    network::{recovering, shelf},
+    monitor::LiveNode,
+    network::{
+        recovering::{self, Place},
+        shelf,
+    },
     service::{
         Action, Answer, Control, EXPORTS, Granted, RequestMeta,
         mutate::{Outcome, check_version, recall},
@@ -98,9 +103,16 @@ impl Control {
         }
         let engine = Arc::clone(self.engine(&record)?);
         let recovery = recovery_of(&*engine, &record)?;
-        let (target, _) = (self.inner.monitor.best_node(&record.network.id))
-            .ok_or_else(|| unavailable(&record, "no node answers at the moment"))?;
-        let first = page(&self.inner.world, recovery, &target, None).await?;
+        let mut first = Err(unavailable(&record, "no node answers at the moment"));
+        // One that has the newest block may not have all that shows it to be final.
+        for target in self.inner.monitor.newest_nodes(&record.network.id) {
+            first =
+                page(&self.inner.world, recovery, &target, None).await.map(|page| (target, page));
+            if first.is_ok() {
+                break;
+            }
+        }
+        let (target, first) = first?;
         let course = Course {
             world: self.inner.world.clone(),
             engine,
@@ -161,7 +173,8 @@ impl Control {
         Ok(RecoverySignature { member, account, signature })
     }
 
-    /// Has a network begin anew with its own state.
+    /// Has a network begin anew with its own state. Where it has done so already and the export that
+    /// it began with is not there any more, this puts it back.
     pub async fn recover(
         &self,
         granted: &Granted,
@@ -177,10 +190,22 @@ impl Control {
         drop(change);
         let record = self.record(&organization, network).await?;
         recovering::check_now(&record)?;
-        let judged = judge(Arc::clone(self.engine(&record)?), &record, &upload).await?;
+        let engine = Arc::clone(self.engine(&record)?);
+        let agreed = recovery_of(&*engine, &record)?
+            .agreement(&upload.recovery)
+            .map_err(|error| invalid(&error))?;
+        // What is about another network is not even read.
+        recovering::place(&record, &agreed.predecessor, &agreed.successor)?;
+        let judged = judge(engine, &record, &upload).await?;
         let live = self.inner.monitor.nodes(&record.network.id);
-        recovering::check(&record, &live, &judged, force)?;
         let kept = shelf::export(&self.exports(), &record.network.id, &judged.export);
+        match recovering::place(&record, &judged.predecessor, &judged.genesis.hash)? {
+            Place::Before => recovering::check(&record, &live, &judged, force)?,
+            Place::After if shelf::holds(&kept, &judged.export).await => {
+                return Err(recovering::done(&record));
+            }
+            Place::After => {}
+        }
         keep(&upload.export, &kept).await?;
 
         let mut change = self.inner.store.begin().await?;
@@ -190,16 +215,15 @@ impl Control {
         let found = change.network(&organization, &Find::Id(record.network.id.clone())).await?;
         let before = found.ok_or_else(|| network_not_found(network))?;
         check_version(&before, &meta)?;
-        recovering::check(&before, &live, &judged, force)?;
-        let mut after = before.clone();
-        recovering::apply(&mut after, &judged, (&upload.recovery, force), meta.now_ms);
+        let agreed = (&judged, &*upload.recovery, force);
+        let (mut after, warnings) = decide(&before, &live, agreed, meta.now_ms)?;
         self.begin(&mut change, &mut after, OperationKind::Recover).await?;
         change.save(&before, &mut after, meta.now_ms).await?;
         let operation = after.operation.clone();
         if let Some(operation) = &operation {
             change.put_request(&operation.id, &meta.request_hash).await?;
         }
-        let outcome = Outcome { record: after, operation, warnings: Vec::new() };
+        let outcome = Outcome { record: after, operation, warnings };
         Box::pin(self.finish(change, granted, OperationKind::Recover, outcome, &meta)).await
     }
 
@@ -217,6 +241,28 @@ fn recovery_of<'a>(engine: &'a dyn Engine, record: &Record) -> Answer<&'a dyn Re
             "use what its engine offers",
         ))
     })
+}
+
+/// What a recovery that is carried out makes of a network, and what it gives up.
+fn decide(
+    before: &Record,
+    live: &BTreeMap<NodeId, LiveNode>,
+    (judged, recovery, force): (&Judged, &str, Force),
+    now_ms: u64,
+) -> Answer<(Record, Vec<String>)> {
+    let mut after = before.clone();
+    match recovering::place(before, &judged.predecessor, &judged.genesis.hash)? {
+        Place::Before => {
+            recovering::check(before, live, judged, force)?;
+            recovering::apply(&mut after, judged, (recovery, force), now_ms);
+            Ok((after, recovering::losses(before, live, judged)))
+        }
+        Place::After => {
+            recovering::check_now(before)?;
+            recovering::retry(&mut after);
+            Ok((after, Vec::new()))
+        }
+    }
 }
 
 /// The next piece of an export.

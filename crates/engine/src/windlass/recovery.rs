@@ -6,8 +6,8 @@ use alloy_primitives::{B256, Bytes, U64};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_chain::{
-    export::{self, End},
-    recovery::{self, Recovery as File},
+    export::{self, End, ExportError},
+    recovery::{self, Recovery as File, RecoveryError},
 };
 use windlass_model::network::BlockRef;
 
@@ -66,7 +66,16 @@ impl Recovery for WindlassRecovery {
 
     fn judge(&self, recovery: &str, export: &mut dyn BufRead) -> Result<Judged, EngineError> {
         let file = File::from_json(recovery.as_bytes()).map_err(EngineError::Recovery)?;
-        let exported = export::verify(export).map_err(EngineError::Export)?;
+        let exported = export::verify_of(export, file.predecessor.genesis).map_err(|error| {
+            let ExportError::OtherNetwork { found, expected } = error else {
+                return EngineError::Export(error);
+            };
+            EngineError::Recovery(RecoveryError::Differs {
+                what: "the network with genesis",
+                named: expected.to_string(),
+                given: found.to_string(),
+            })
+        })?;
         let judged = recovery::judge(&exported, &file).map_err(EngineError::Recovery)?;
         let content = String::from_utf8(judged.genesis.canonical_json())
             .expect("the canonical encoding is JSON, which is UTF-8");

@@ -3,10 +3,12 @@
 //! The genesis document names its predecessor. A node trusts no one for membership but the chain, so
 //! before it takes the state over it checks for itself what the platform checked: that the export
 //! holds, that the document is the one that follows from it, and that enough of the members whom the
-//! exported contract has signed that (`files/recovery.json`).
+//! exported contract has signed that (`files/recovery.json`). What it has itself is of that
+//! predecessor, with the same block: else the files are another network's.
 //!
 //! What `data/` held until then stays, under another name: `data-of-<genesis of the predecessor>`. Only
 //! transactions that were acknowledged and in no block yet come along; they are as valid as before.
+//! Where it had blocks that come after the export, a file there says so (`given-up`).
 //!
 //! Every step can be broken off and repeated. The new ledger is made in `data.new/`, which is thrown
 //! away if it is found; `data/` has its network's hash in a file since before it had its name, and one
@@ -20,10 +22,11 @@ use std::{
 
 use alloy_primitives::B256;
 use windlass_chain::{
-    FoundError,
+    ChainError, FoundError, Held,
     export::{self, ExportError},
     found,
-    genesis::Genesis,
+    genesis::{Genesis, Predecessor},
+    held,
     recovery::{self, Recovery, RecoveryError},
     store::{RedbStore, StoreError},
 };
@@ -35,6 +38,8 @@ const DATA: &str = "data";
 const FRESH: &str = "data.new";
 /// The file in it that names the network.
 const NETWORK: &str = "network";
+/// The file in it that tells which blocks were given up.
+const GIVEN_UP: &str = "given-up";
 /// What members signed.
 const RECOVERY: &str = "files/recovery.json";
 
@@ -67,6 +72,36 @@ pub enum SuccessionError {
         /// What is in the node's files.
         found: B256,
     },
+    /// What the node has is of another network.
+    #[error(
+        "the genesis document continues the network with genesis {expected}, and the ledger of this \
+         node is of {found}"
+    )]
+    OtherNetwork {
+        /// Whose ledger is here.
+        found: B256,
+        /// Whose it should be.
+        expected: B256,
+    },
+    /// What the node has is another chain.
+    #[error(
+        "the export is of block {number} with the hash {expected}, and this node has {found} as the \
+         final block there"
+    )]
+    OtherBlock {
+        /// The block that the export is of.
+        number: u64,
+        /// What the node has there.
+        found: B256,
+        /// What the document names.
+        expected: B256,
+    },
+    /// What the node has can't be looked at.
+    #[error("the ledger of the network before cannot be opened")]
+    Before(#[source] StoreError),
+    /// What the node has can't be read.
+    #[error("the ledger of the network before cannot be read")]
+    BeforeChain(#[source] ChainError),
     /// Too few signed.
     #[error("{signed} of {members} members signed the recovery; {needed} have to")]
     TooFew {
@@ -111,7 +146,8 @@ pub fn prepare(
         return sync(directory);
     }
     let export = export.ok_or(SuccessionError::NoExport)?;
-    check(directory, export, genesis)?;
+    let given_up = compare(&data.join(ledger::FILE), predecessor)?;
+    check(directory, export, (genesis, predecessor))?;
     match fs::remove_dir_all(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&fresh)(error)),
         Ok(()) | Err(_) => {}
@@ -122,6 +158,10 @@ pub fn prepare(
     keep_pending(&data, &fresh)?;
     write_synced(&fresh.join(NETWORK), mark.as_bytes())?;
     sync(&fresh)?;
+    if let Some(what) = given_up {
+        write_synced(&data.join(GIVEN_UP), what.as_bytes())?;
+        tracing::error!(kept = %aside.display(), "{what}");
+    }
     if data.exists() {
         fs::rename(&data, &aside).map_err(failed(&data))?;
         tracing::warn!(kept = %aside.display(), "the data of the network before was set aside");
@@ -137,12 +177,61 @@ pub fn prepare(
     Ok(())
 }
 
+/// That what the node has is of the network before, as far as it can be read. What of it comes after
+/// the block that the members agreed on, in words.
+fn compare(file: &Path, predecessor: &Predecessor) -> Result<Option<String>, SuccessionError> {
+    if !file.try_exists().map_err(failed(file))? {
+        return Ok(None);
+    }
+    let store = match RedbStore::open(file) {
+        Ok(store) => store,
+        Err(error) if StoreError::is_damage(&error) => return Ok(unreadable(file, &error)),
+        Err(error) => return Err(SuccessionError::Before(error)),
+    };
+    let held = match held(&store, predecessor.number) {
+        Ok(held) => held,
+        Err(error) if StoreError::is_damage(&error) => return Ok(unreadable(file, &error)),
+        Err(error) => return Err(SuccessionError::BeforeChain(error)),
+    };
+    let Some(Held { genesis, tip, block }) = held else { return Ok(None) };
+    let number = predecessor.number;
+    if genesis != predecessor.genesis {
+        let (found, expected) = (genesis, predecessor.genesis);
+        return Err(SuccessionError::OtherNetwork { found, expected });
+    }
+    if let Some(found) = block.filter(|hash| *hash != predecessor.hash) {
+        return Err(SuccessionError::OtherBlock { number, found, expected: predecessor.hash });
+    }
+    Ok(tip.filter(|tip| tip.number > number).map(|tip| {
+        format!(
+            "block {} ({}) was final here, and the members began anew after block {number}: the \
+             blocks between are given up\n",
+            tip.number, tip.hash
+        )
+    }))
+}
+
+/// A damaged ledger says nothing; it must not keep the node from beginning anew.
+fn unreadable(file: &Path, error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    tracing::error!(
+        file = %file.display(),
+        error,
+        "the ledger of the network before is damaged: it can't be compared with the export"
+    );
+    None
+}
+
 /// That the members agreed on this document.
-fn check(directory: &Path, export: &Path, genesis: &Genesis) -> Result<(), SuccessionError> {
+fn check(
+    directory: &Path,
+    export: &Path,
+    (genesis, predecessor): (&Genesis, &Predecessor),
+) -> Result<(), SuccessionError> {
     let path = directory.join(RECOVERY);
     let bytes = fs::read(&path).map_err(failed(&path))?;
     let agreed = Recovery::from_json(&bytes).map_err(SuccessionError::Recovery)?;
-    let exported = export::verify(open(export)?).map_err(SuccessionError::Export)?;
+    let exported = export::verify_of(open(export)?, predecessor.genesis);
+    let exported = exported.map_err(SuccessionError::Export)?;
     let judged = recovery::judge(&exported, &agreed).map_err(SuccessionError::Recovery)?;
     let (agreed, found) = (judged.successor, genesis.hash());
     if agreed != found {

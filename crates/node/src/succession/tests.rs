@@ -13,7 +13,7 @@ use commonware_parallel::Sequential;
 use commonware_utils::{non_empty, ordered::BiMap};
 use sha2::{Digest as _, Sha256};
 use windlass_chain::{
-    At, Attributes, Chain,
+    At, Attributes, Block, Chain,
     export::End,
     genesis::{Fees, Genesis, Member, Validator},
     recovery::{propose, successor},
@@ -61,25 +61,31 @@ fn network(member: Address) -> (Genesis, HandleSigner, HandleSigner) {
     (genesis, node, vote)
 }
 
+/// A final block, so long after the one before.
+fn advance(chain: &Chain, after_ms: u64) -> Block {
+    let tip = chain.tip();
+    let timestamp_ms = tip.timestamp_ms + after_ms;
+    let attributes = Attributes { timestamp_ms, epoch: 0, beneficiary: Address::ZERO };
+    let built = chain.build(tip.hash, attributes, &mut std::iter::empty()).expect("it builds");
+    chain.finalize(&built.block).expect("it is valid");
+    built.block
+}
+
 /// A ledger with a block and its certificate.
 fn lived(genesis: &Genesis, node: &HandleSigner, vote: &HandleSigner) -> Chain {
     let chain = Chain::open(MemoryStore::default(), genesis).expect("it opens");
-    let tip = chain.tip();
-    let attributes =
-        Attributes { timestamp_ms: tip.timestamp_ms + 1, epoch: 0, beneficiary: Address::ZERO };
-    let built = chain.build(tip.hash, attributes, &mut std::iter::empty()).expect("it builds");
-    chain.finalize(&built.block).expect("it is valid");
+    let block = advance(&chain, 1);
     let seats = BiMap::try_from(vec![(node.public_key(), vote.public_key())]).expect("one");
     let signers = [vote.clone()];
     let scheme = Scheme::new(genesis.hash(), seats, &node.public_key(), &signers, Voting::On);
     let round = Round::new(Epoch::new(0), View::new(1));
-    let proposal = Proposal::new(round, View::new(0), Digest::from(built.block.hash()));
+    let proposal = Proposal::new(round, View::new(0), Digest::from(block.hash()));
     let vote = Finalize::sign(&scheme, proposal).expect("it votes");
     let votes = non_empty![@vec![vote].into_iter()];
     let certificate = Finalization::from_owned_finalizes(&scheme, votes, &Sequential);
     let certificate = certificate.expect("one is a quorum").encode();
     let certificate = Bytes::copy_from_slice(&certificate);
-    chain.put_certificate(1, built.block.hash(), certificate).expect("it is kept");
+    chain.put_certificate(1, block.hash(), certificate).expect("it is kept");
     chain
 }
 
@@ -122,6 +128,17 @@ impl Case {
 
     fn prepare(&self) -> Result<(), SuccessionError> {
         prepare(self.directory.path(), Some(&self.export), &self.after)
+    }
+
+    /// Has a ledger with such blocks in the node's data.
+    fn has(&self, genesis: &Genesis, blocks: &[u64]) {
+        let path = self.path("data/ledger.redb");
+        fs::remove_file(&path).expect("it is there");
+        let store = RedbStore::open(&path).expect("it opens");
+        let chain = Chain::open(store, genesis).expect("it opens");
+        for after_ms in blocks {
+            advance(&chain, *after_ms);
+        }
     }
 
     /// What the folder has that is called data in some way.
@@ -219,4 +236,40 @@ fn what_the_members_did_not_agree_on_is_refused_and_nothing_is_touched() {
     let error = prepare(case.directory.path(), None, &case.after);
     assert!(matches!(error, Err(SuccessionError::NoExport)), "{error:?}");
     assert_eq!(case.folders(), ["data"]);
+}
+
+#[test]
+fn what_a_node_has_is_of_the_network_before() {
+    let case = case();
+    let refused = |what: &str, is: fn(&SuccessionError) -> bool| {
+        let error = case.prepare().expect_err(what);
+        assert!(is(&error), "{what}: {error:?}");
+        assert_eq!(case.folders(), ["data"], "{what}");
+    };
+    let mut foreign = case.before.clone();
+    foreign.chain_id += 1;
+    case.has(&foreign, &[1]);
+    refused("another network's ledger", |error| {
+        matches!(error, SuccessionError::OtherNetwork { .. })
+    });
+    case.has(&case.before, &[2]);
+    refused("another block there", |error| {
+        matches!(error, SuccessionError::OtherBlock { number: 1, .. })
+    });
+    case.has(&case.before, &[]);
+    case.prepare().expect("it was behind");
+}
+
+#[test]
+fn blocks_that_are_given_up_are_told_and_kept() {
+    let case = case();
+    case.has(&case.before, &[1, 1, 1]);
+    case.prepare().expect("it is taken over");
+    let aside = format!("data-of-{}", &hex::encode(case.before.hash())[..16]);
+    let told = fs::read_to_string(case.path(&aside).join("given-up")).expect("it is told");
+    assert!(told.starts_with("block 3 (0x"), "{told}");
+    assert!(told.contains("began anew after block 1"), "{told}");
+    let ledger = open_ledger(&case.path(&aside).join("ledger.redb"), &case.before);
+    assert_eq!(ledger.expect("it opens").chain().tip().number, 3);
+    assert!(!case.path("data/given-up").exists());
 }

@@ -65,8 +65,14 @@ async fn refused(platform: &Platform, words: &[&str], options: &[String]) -> (St
 
 /// Exports and proposes, and has these members sign whose keys are here.
 async fn propose(platform: &Platform, files: &Files, name: &str, members: &[&str]) {
+    let export = files.path(&format!("{name}.export"));
+    run(platform, &["network", "export", "trade", "-o"], &[export]).await;
+    propose_from(platform, files, name, members).await;
+}
+
+/// The same from an export that is there.
+async fn propose_from(platform: &Platform, files: &Files, name: &str, members: &[&str]) {
     let (file, export) = (format!("{name}.json"), format!("{name}.export"));
-    run(platform, &["network", "export", "trade", "-o"], &[files.path(&export)]).await;
     let to = ["--export".to_owned(), files.path(&export), "-o".to_owned(), files.path(&file)];
     let proposed = run(platform, &["network", "recovery", "propose"], &to).await;
     assert_eq!((&proposed["needed"], &proposed["signed"]), (&json!(3), &json!(0)), "{proposed}");
@@ -204,6 +210,17 @@ impl Scene {
         waiting
     }
 
+    /// Blocks that a node has are not given up because somebody has an older export.
+    async fn keeps_its_blocks(&self) {
+        let Self { platform, files, height, .. } = self;
+        propose_from(platform, files, "older", &["acme", "beta", "gamma"]).await;
+        let older = files.pair("older.json", "older.export");
+        let (code, detail) = refused(platform, &RECOVER, &older).await;
+        assert_eq!(code, "recovery_refused", "{detail}");
+        let expected = format!("has block {height}, and the export ends with block {}", height - 1);
+        assert!(detail.contains(&expected), "{detail}");
+    }
+
     /// Three of four members agree, one with a key that is elsewhere.
     async fn is_agreed_on(&self) {
         let Self { platform, files, .. } = self;
@@ -290,6 +307,7 @@ async fn a_network_that_lost_most_of_its_disks_begins_anew_as_its_members_agree(
     let mut scene = Scene::new().await;
     scene.is_left_alone().await;
     let waiting = scene.stands_still().await;
+    scene.keeps_its_blocks().await;
     scene.is_agreed_on().await;
     let before = records(&scene.platform, "voted");
     assert_eq!(before.len(), 5, "four here, one of the other network: {before:?}");
@@ -310,11 +328,36 @@ async fn a_network_that_lost_most_of_its_disks_begins_anew_as_its_members_agree(
     let agreed = files.pair("agreed.json", "agreed.export");
     let (code, detail) = refused(&platform, &RECOVER, &agreed).await;
     assert!(code == "recovery_refused" && detail.contains("already"), "{detail}");
+    finds_its_export_again(&platform, &files, &anew).await;
     let receipt = platform.destroy("trade").await.receipt.expect("it has one");
     let shelved = |name: &str| name.contains("/exports/");
     assert!(receipt.released.iter().any(|line| shelved(&line.name)), "{receipt:?}");
     let left = fs::read_dir(platform.data_dir.join("exports")).expect("a folder").count();
     assert_eq!(left, 0, "nothing is left of uploads either");
+}
+
+/// The platform's copy of the export is lost, and then a node's disk: the same files put it back.
+async fn finds_its_export_again(platform: &Platform, files: &Files, network: &Network) {
+    let exports = platform.data_dir.join("exports").join(network.id.as_str());
+    fs::remove_dir_all(&exports).expect("it is there");
+    let node = &network.nodes[3];
+    fs::remove_dir_all(platform.workload(node.id.as_str()).join("data")).expect("it is there");
+    let now = platform.show("trade").await;
+    world::kill(now.nodes[3].pid.expect("it runs"));
+    let says_so = |network: &Network| {
+        let reason = network.nodes[3].reason.as_ref();
+        reason.is_some_and(|reason| reason.message.contains(".export"))
+    };
+    platform.until("trade", "the node lacks the export", says_so).await;
+    let agreed = files.pair("agreed.json", "agreed.export");
+    let begun = run(platform, &[&RECOVER[..], &["--no-wait"]].concat(), &agreed).await;
+    assert_eq!(begun["operation"]["kind"], json!("recover"), "{begun}");
+    let is_back = |network: &Network| {
+        network.operation.is_none()
+            && network.nodes.iter().all(|node| node.tip.is_some() && node.pid.is_some())
+    };
+    platform.until("trade", "the node is back", is_back).await;
+    assert_eq!(fs::read_dir(&exports).expect("a folder").count(), 1);
 }
 
 /// One byte changed, another network's export, and an export of another moment.

@@ -5,7 +5,7 @@ use windlass_engine::{
     recovery::{Judged, Signatory},
 };
 
-use super::super::recovering::{Force, apply, check};
+use super::super::recovering::{Force, apply, check, losses};
 use super::*;
 
 /// Files about the network, with so many of its four members' signatures.
@@ -68,6 +68,89 @@ fn a_network_that_can_go_on_is_left_alone_unless_everybody_signed() {
          vote, and 3 are needed"
     );
     assert!(told(&case, &judged(3), Force::Unanimous).contains("all of them have to"));
+    assert_eq!(told(&case, &judged(4), Force::Unanimous), "agreed");
+}
+
+/// Who has nothing to say: it runs and answers no question, or was not asked yet.
+fn quiet(mut case: Case, index: usize, silence: Option<&str>) -> Case {
+    let id = case.observed.record.nodes[index].id.clone();
+    let live = case.observed.live.get_mut(&id).unwrap();
+    live.report = None;
+    live.silence = silence.map(str::to_owned);
+    apart(case)
+}
+
+/// Nodes are connected with those that answer.
+fn apart(mut case: Case) -> Case {
+    let live = &mut case.observed.live;
+    let answering = live.values().filter(|node| node.answer().is_some()).count();
+    for report in live.values_mut().filter_map(|node| node.report.as_mut()) {
+        report.connected_validators = u32::try_from(answering).unwrap();
+    }
+    case
+}
+
+/// A node has no process; why, if that is known.
+fn down(mut case: Case, index: usize, why: Option<&str>) -> Case {
+    let id = case.observed.record.nodes[index].id.clone();
+    case.observed.live.get_mut(&id).unwrap().process = None;
+    let (code, remedy) = (ErrorCode::NetworkUnavailable, String::new());
+    case.observed.record.nodes[index].status.reason =
+        why.map(|message| Reason { code, message: message.to_owned(), remedy, since_ms: NOW_MS });
+    apart(case)
+}
+
+#[test]
+fn blocks_that_are_there_are_given_up_only_if_everybody_signed() {
+    // An observer is further than the validators that are left.
+    let follows = || Seat::Follows("it is an observer".to_owned());
+    let case = voting(1).said(0, Seat::Votes, 8).said(2, follows(), 12);
+    assert_eq!(
+        told(&case, &judged(3), Force::No),
+        "recovery_refused: the export of `trade` is not of its newest block: `validator-2` has block \
+         12, and the export ends with block 9: blocks 10 to 12 would be given up"
+    );
+    assert!(told(&case, &judged(3), Force::Unanimous).contains("all of them have to"));
+    assert_eq!(told(&case, &judged(4), Force::Unanimous), "agreed");
+    let losses = losses(&case.observed.record, &case.observed.live, &judged(4));
+    assert_eq!(losses.len(), 1, "{losses:?}");
+    assert!(losses[0].contains("blocks 10 to 12"), "{losses:?}");
+    // What another network's node says does not count.
+    let mut foreign = case;
+    let id = foreign.observed.record.nodes[2].id.clone();
+    let live = foreign.observed.live.get_mut(&id).unwrap();
+    live.report.as_mut().unwrap().genesis_hash = "0xdd".to_owned();
+    assert_eq!(told(&foreign, &judged(3), Force::No), "agreed");
+}
+
+#[test]
+fn nothing_is_decided_before_the_nodes_were_asked() {
+    let mut unseen = voting(1);
+    unseen.observed.live.clear();
+    let refused =
+        "recovery_refused: `validator-0` of `trade` is there and has not said yet how far it is";
+    assert_eq!(told(&unseen, &judged(3), Force::No), refused);
+    let unasked = quiet(voting(1), 0, None);
+    assert_eq!(told(&unasked, &judged(3), Force::No), refused);
+    assert_eq!(told(&down(voting(1), 0, None), &judged(3), Force::No), refused);
+    assert_eq!(told(&unasked, &judged(4), Force::Unanimous), "agreed");
+    // Who can't be asked is named.
+    let mut case = quiet(voting(1), 3, Some("it hangs"));
+    assert_eq!(told(&case, &judged(3), Force::No), "agreed");
+    case = down(case.said(2, Seat::Votes, 11), 2, Some("it ended"));
+    assert_eq!(told(&case, &judged(3), Force::No), "agreed");
+    assert_eq!(
+        losses(&case.observed.record, &case.observed.live, &judged(3)),
+        [
+            "`validator-2` does not answer and had block 11: what it alone has after block 9 is \
+             given up",
+            "`validator-3` does not answer: what it alone has after block 9 is given up",
+        ]
+    );
+    for index in 0..4 {
+        case = quiet(case, index, Some("it hangs"));
+    }
+    assert!(told(&case, &judged(3), Force::No).contains("none of the nodes of `trade` answers"));
     assert_eq!(told(&case, &judged(4), Force::Unanimous), "agreed");
 }
 

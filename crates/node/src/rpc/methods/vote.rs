@@ -33,10 +33,6 @@ pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     let decision = node.ledger.chain().decision(sender, input, gas)?;
     let Some(decision) = decision.filter(|decision| !decision.forced) else { return Ok(()) };
     let status = node.status.get();
-    // Who only follows is not connected with others that do.
-    if status.not_voting.is_some() {
-        return Ok(());
-    }
     let behind = EPOCHS_BEHIND.saturating_mul(node.ledger.epoch_length());
     let tip = node.ledger.chain().tip().number;
     objection(&decision, &status, &node.status.heights(), tip.saturating_sub(behind))
@@ -51,6 +47,12 @@ fn objection(
     least: u64,
 ) -> Option<String> {
     let follows = |key: &B256| {
+        // Who only follows is connected with validators and not with others that follow: of those
+        // it may know nothing.
+        let is_foreign = || status.peers.iter().all(|peer| peer.node_key != *key);
+        if status.not_voting.is_some() && is_foreign() {
+            return heights.get(key).is_none_or(|height| *height >= least);
+        }
         let mut peers = status.peers.iter().filter(|peer| peer.connected);
         *key == status.node_key
             || (peers.any(|peer| peer.node_key == *key)
@@ -86,6 +88,14 @@ mod tests {
     }
 
     fn check(seats: std::ops::RangeInclusive<u8>, expect: Option<&str>) {
+        check_as(None, seats, expect);
+    }
+
+    fn check_as(
+        not_voting: Option<&str>,
+        seats: std::ops::RangeInclusive<u8>,
+        expect: Option<&str>,
+    ) {
         let identity = Identity {
             node_key: key(1),
             consensus_key: key(9),
@@ -94,6 +104,7 @@ mod tests {
             validators: (1..=7).map(key).collect(),
         };
         let board = StatusBoard::new(identity, StatusTip::default());
+        board.update(|status| status.not_voting = not_voting.map(str::to_owned));
         // 2 and 3 follow, 4 is far behind, 5 has said nothing, the others are away.
         let connected = [(2, Some(1_000)), (3, Some(900)), (4, Some(899)), (5, None)];
         board.set_connected(&connected.map(|(byte, height)| (key(byte), height)).into());
@@ -115,5 +126,16 @@ mod tests {
         check(1..=5, Some("5 validators, of whom 4 must vote for each block, and only 3"));
         check(2..=5, Some("4 validators, of whom 3 must vote for each block, and only 2"));
         check(6..=6, Some("only 0 are connected"));
+    }
+
+    #[test]
+    fn who_only_follows_judges_by_what_it_hears() {
+        let follows = |seats, expect| check_as(Some("it is an observer"), seats, expect);
+        follows(1..=4, None);
+        follows(1..=5, Some("5 validators, of whom 4 must vote for each block, and only 3"));
+        follows(2..=5, Some("4 validators, of whom 3 must vote for each block, and only 2"));
+        // Of others that follow it knows nothing.
+        follows(8..=11, None);
+        follows(6..=8, Some("3 validators, of whom 3 must vote for each block, and only 1"));
     }
 }
