@@ -23,14 +23,19 @@ impl Chain {
     /// The validators that the state after the tip has for the next epoch, in rising order of their
     /// node keys.
     pub fn next_validators(&self) -> Result<Vec<SeatedValidator>, ChainError> {
-        let output = self.ask_governance(governance::validator_set_call())?;
+        let output = self.ask_governance(At::Latest, governance::validator_set_call())?;
         governance::read_validator_set(&output).ok_or_else(|| unreadable("no set of validators"))
     }
 
     /// All nodes that the members have, as the state after the tip has them.
     pub fn roster(&self) -> Result<Vec<RosterNode>, ChainError> {
-        let validators = self.ask_governance(governance::validators_call())?;
-        let observers = self.ask_governance(governance::observers_call())?;
+        self.roster_at(At::Latest)
+    }
+
+    /// The same as the state after another block had them.
+    pub fn roster_at(&self, at: At) -> Result<Vec<RosterNode>, ChainError> {
+        let validators = self.ask_governance(at, governance::validators_call())?;
+        let observers = self.ask_governance(at, governance::observers_call())?;
         governance::read_roster(&validators, &observers)
             .ok_or_else(|| unreadable("no list of nodes"))
     }
@@ -101,12 +106,12 @@ impl Chain {
         Ok(questions.decision().filter(|made| governance::set_hash(&made.validators) != now))
     }
 
-    /// What a view of the contract answers in the state after the tip.
-    fn ask_governance(&self, input: Bytes) -> Result<Bytes, ChainError> {
+    /// What a view of the contract answers in the state after a block.
+    fn ask_governance(&self, at: At, input: Bytes) -> Result<Bytes, ChainError> {
         let request =
             CallRequest { to: Some(governance::ADDRESS), input, ..CallRequest::default() };
         // Whatever gas a block may have: without the validators there is no next block.
-        let read = self.on_site(At::Latest, |site| call::run(site, &request, READING_GAS, None));
+        let read = self.on_site(at, |site| call::run(site, &request, READING_GAS, None));
         let outcome = read.map(call::outcome).map_err(|error| match error {
             CallError::Chain(error) => error,
             CallError::Invalid(_) | CallError::Cancelled => unreadable(&error.to_string()),

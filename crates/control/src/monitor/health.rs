@@ -200,6 +200,7 @@ mod tests {
             quorum: 3,
             validators: 4,
             seat,
+            seated_by: None,
             syncing: false,
             highest: height,
             state_per_mille: None,

@@ -20,7 +20,7 @@ use crate::{
         Reconciler, errands,
         observe::Observation,
         plan::{Action, Plan},
-        probe, reasons, teardown,
+        probe, reasons, replacing, teardown,
     },
     operation::{self, Ending},
     store::{
@@ -165,6 +165,21 @@ impl Execution<'_> {
             Action::NoteStanding { node, standing } => {
                 if let Some(node) = self.after.node_mut(&node) {
                     node.status.standing = Some(standing);
+                }
+            }
+            Action::NoteSetup { node, setup } => {
+                if let Some(node) = self.after.node_mut(&node) {
+                    node.status.setup = Some(setup);
+                }
+            }
+            Action::NoteReplaced { node, purpose } => {
+                if let Some(node) = self.after.node_mut(&node) {
+                    replacing::note(node, purpose);
+                }
+            }
+            Action::NoteForgotten { node, key } => {
+                if let Some(node) = self.after.node_mut(&node) {
+                    node.status.retired.retain(|retired| *retired != key);
                 }
             }
             Action::Inventory(inventory) => self.begin_teardown(inventory),
