@@ -5,7 +5,8 @@ use alloy_primitives::{Address, B256, Bytes};
 use super::{At, Chain, ChainError};
 use crate::execute::{CallError, CallRequest, CallResult, call};
 use crate::governance::{
-    self, Committee, Decided, Decision, InForce, Permission, Questions, RosterNode, SeatedValidator,
+    self, Committee, Decided, Decision, InForce, Permission, Questions, RosterNode,
+    SeatedValidator, Upgrade,
 };
 use crate::state::{StateView, keys};
 use crate::store::Batch;
@@ -73,8 +74,8 @@ impl Chain {
         read(&view, number, InForce::read(self.rules(), &view.base, number)?)
     }
 
-    /// The validators that a transaction to the contract would bring about, if it were executed now
-    /// with this gas; `None` if it decides nothing about them.
+    /// What a transaction to the contract would bring about, if it were executed now with this gas;
+    /// `None` if it decides nothing about validators or rules.
     pub fn decision(
         &self,
         from: Address,
@@ -102,8 +103,21 @@ impl Chain {
             // It can't be in a block either.
             Err(CallError::Invalid(_) | CallError::Cancelled) => return Ok(None),
         }
+        let Some(made) = questions.decision() else { return Ok(None) };
         let now = self.next_validators_hash()?;
-        Ok(questions.decision().filter(|made| governance::set_hash(&made.validators) != now))
+        let validators = made.validators.filter(|set| governance::set_hash(set) != now);
+        let upgrade = match made.upgrade {
+            Some(upgrade) if self.coming_rules()? != Some(upgrade) => Some(upgrade),
+            Some(_) | None => None,
+        };
+        let decides = validators.is_some() || upgrade.is_some();
+        Ok(decides.then_some(Decision { validators, upgrade, forced: made.forced }))
+    }
+
+    /// The rules to come that the state after the tip has.
+    fn coming_rules(&self) -> Result<Option<Upgrade>, ChainError> {
+        let output = self.ask_governance(At::Latest, governance::parameters_call())?;
+        governance::read_upgrade(&output).ok_or_else(|| unreadable("no parameters"))
     }
 
     /// What a view of the contract answers in the state after a block.
