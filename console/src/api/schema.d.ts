@@ -652,6 +652,13 @@ export interface components {
             validator: components["schemas"]["Named"];
         } | {
             /** @enum {string} */
+            action: "renew_key";
+            /** @description Which of its keys. */
+            kind: components["schemas"]["KeyKind"];
+            /** @description Which. */
+            validator: components["schemas"]["Named"];
+        } | {
+            /** @enum {string} */
             action: "set_gas_limit";
             /**
              * Format: int64

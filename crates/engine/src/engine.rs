@@ -105,13 +105,16 @@ pub struct NodeInput<'a> {
     pub genesis: &'a str,
     /// The node's p2p key in the vault.
     pub node_key: &'a KeyId,
-    /// The node's consensus key in the vault.
-    pub consensus_key: &'a KeyId,
+    /// The p2p key that is to replace it.
+    pub next_node_key: Option<&'a KeyId>,
+    /// The node's consensus keys in the vault: one, or two while one replaces the other.
+    pub consensus_keys: &'a [KeyId],
     /// The vault's directory.
     pub vault: &'a Path,
     /// Where peers are reached, whatever the chain says: the validators of the genesis, this one too.
     pub addresses: &'a [PeerAddress],
-    /// The nodes that one which was added later dials until it has caught up.
+    /// The nodes that one dials until it has caught up, although the chain as it has it may not name
+    /// them: those that were there when it was added, and those whose identity was replaced.
     pub bootstrap: &'a [PeerAddress],
     /// What the network began with, if it follows another one after a recovery.
     pub succession: Option<Succession<'a>>,
@@ -140,6 +143,8 @@ pub struct NodeReport {
     pub validators: u32,
     /// What it is to the members.
     pub seat: Seat,
+    /// The keys by which the epoch that it has entered has it as a validator.
+    pub seated_by: Option<SeatKeys>,
     /// Whether it is behind and catching up.
     pub syncing: bool,
     /// The newest final block that it knows of.
@@ -153,6 +158,15 @@ pub struct NodeReport {
     pub left_s: Option<u64>,
     /// Since when (Unix milliseconds) and why no block is made although there is work.
     pub stalled: Option<(u64, String)>,
+}
+
+/// The keys of a seat, in lower-case hex without `0x`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatKeys {
+    /// The p2p identity that the node goes by.
+    pub node_key: String,
+    /// The key that it votes with.
+    pub consensus_key: String,
 }
 
 /// What a node is to the members of its network, as far as it has the chain.

@@ -16,6 +16,6 @@ pub mod windlass;
 
 pub use engine::{
     Engine, GenesisFile, GenesisInput, MemberKeys, NodeInput, NodeReport, PeerAddress, RpcRequest,
-    Seat, Sign, Succession, TestTransaction, ValidatorKeys,
+    Seat, SeatKeys, Sign, Succession, TestTransaction, ValidatorKeys,
 };
 pub use error::EngineError;

@@ -29,6 +29,9 @@ pub const MAX_ADDRESSES: usize = 1_000;
 pub struct NodeConfig {
     /// The id of the p2p identity key in the vault.
     pub node_key: String,
+    /// The id of the key that is to replace it. The members say on the chain which of them it goes by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_node_key: Option<String>,
     /// The ids of the voting keys in the vault: one, or two while one replaces the other. The members
     /// say on the chain which of them votes.
     pub consensus_keys: Vec<String>,

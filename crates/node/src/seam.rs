@@ -157,6 +157,9 @@ pub trait Ledger: Clone + Send + Sync + fmt::Debug + 'static {
     /// All nodes that the members have, as the state after the tip has them.
     fn roster(&self) -> Result<Vec<RosterNode>, LedgerError>;
 
+    /// The same as the state after an earlier block had them; `None` where that state is gone.
+    fn roster_at(&self, number: u64) -> Result<Option<Vec<RosterNode>>, LedgerError>;
+
     /// The number that grows with every change of the roster. It is asked often, and does not block.
     fn governance_revision(&self) -> u64;
 

@@ -23,10 +23,12 @@ use crate::diagnosis::Diagnosis;
 pub struct Status {
     /// Rises with every change.
     pub revision: u64,
-    /// This validator's p2p identity.
+    /// The p2p identity that this node goes by.
     pub node_key: B256,
-    /// This validator's voting key.
+    /// The key that it votes with, or would.
     pub consensus_key: B256,
+    /// Whether the epoch that it has entered has it as a validator, by this identity.
+    pub seated: bool,
     /// Block 0's hash.
     pub genesis_hash: B256,
     /// The network's chain id.
@@ -185,6 +187,7 @@ impl StatusBoard {
             revision: 1,
             node_key,
             consensus_key,
+            seated: false,
             genesis_hash,
             chain_id,
             epoch: 0,

@@ -3,13 +3,26 @@
 mod common;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::mpsc,
     thread::{self, JoinHandle},
 };
 
+use alloy_consensus::TxLegacy;
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_sol_types::{SolCall as _, SolValue as _};
 use futures::{FutureExt, channel::oneshot};
-use windlass_node::run::{Hooks, NodeError, Outcome, Ports, run};
+use windlass_chain::governance::{
+    self,
+    abi::Governance::{Action, proposeCall},
+};
+use windlass_keys::{Purpose, ThrowawayAccount, vault::Vault};
+use windlass_model::KeyId;
+use windlass_node::{
+    config::NodeConfig,
+    run::{Hooks, NodeError, Outcome, Ports, run},
+};
 
 struct Running {
     stop: oneshot::Sender<()>,
@@ -125,13 +138,85 @@ fn a_node_that_starts_far_behind_takes_the_state_of_the_others_and_their_earlier
     late.stop();
 }
 
+/// The proposal of the only member that a validator gets another node key.
+fn replacement(account: &ThrowawayAccount, nonce: u64, validator: u32, key: B256) -> Bytes {
+    let action =
+        Action { kind: 8, arguments: (validator, U256::ZERO, key).abi_encode_params().into() };
+    let call = proposeCall { actions: vec![action], force: false, reason: String::new() };
+    let (to, input) = (governance::ADDRESS.into(), call.abi_encode().into());
+    common::signed(
+        account,
+        TxLegacy { nonce, gas_limit: 3_000_000, to, input, ..TxLegacy::default() },
+    )
+}
+
+/// Makes one more node key, and gives it to a validator that doesn't run.
+fn equip(root: &Path, directory: &Path) -> B256 {
+    let vault = Vault::open(root.join("keys")).expect("a vault");
+    let id = KeyId::from_entropy([0xee; 10]);
+    let public = vault.create(&id, Purpose::Node).expect("a key");
+    let file = directory.join("files/node.toml");
+    let mut config = NodeConfig::load(&file).expect("it is one");
+    config.next_node_key = Some(id.to_string());
+    fs::write(file, toml::to_string(&config).expect("it is serialisable")).expect("a file");
+    B256::from(public.ed25519().expect("an Ed25519 key"))
+}
+
+#[test]
+fn a_node_that_was_away_while_its_identity_was_replaced_is_let_in_by_the_new_one() {
+    let root = tempfile::tempdir().expect("a directory");
+    let member = windlass_keys::throwaway_account().expect("an account");
+    let address = windlass_keys::Secp256k1Signer::address(&member);
+    let directories = common::create_for(root.path(), 4, 8, address.into());
+    let mut running: Vec<_> = directories.iter().map(|one| Some(start(one))).collect();
+    running.iter().flatten().for_each(Running::wait);
+    let mut nonce = 0;
+    let mut sends = |bytes: &dyn Fn(u64) -> Bytes, to: usize, seen_by: &[usize]| {
+        common::send(&directories[to], &bytes(nonce));
+        nonce += 1;
+        for index in seen_by {
+            common::until(&directories[*index], "the block is final", |status| {
+                common::tip(status) >= nonce
+            });
+        }
+    };
+    let transfer = |nonce| common::transfer(&member, nonce);
+    sends(&transfer, 0, &[0, 1, 2, 3]);
+    running[0].take().expect("it runs").stop();
+    let key = equip(root.path(), &directories[0]);
+    let replacement = |nonce| replacement(&member, nonce, 1, key);
+    sends(&replacement, 1, &[1, 2, 3]);
+    // Its ledger has the old identity in its epoch, and the others have long had the new one.
+    for _ in 0..30 {
+        sends(&transfer, 1, &[1, 2, 3]);
+    }
+    let back = start(&directories[0]);
+    back.wait();
+    let nothing = serde_json::json!([]);
+    let votes = |status: &serde_json::Value| {
+        status["seated"] == true
+            && status["notVoting"].is_null()
+            && status["nodeKey"] == key.to_string()
+    };
+    while !common::call(&directories[0], "windlass_status", &nothing)
+        .is_ok_and(|answer| votes(&answer["result"]))
+    {
+        thread::yield_now();
+    }
+    // Of four three must vote, and one is gone.
+    running[2].take().expect("it runs").stop();
+    sends(&transfer, 0, &[0, 1, 3]);
+    back.stop();
+    running.into_iter().flatten().for_each(Running::stop);
+}
+
 #[test]
 fn a_key_that_no_member_has_named_connects_with_nobody_and_is_told() {
     let root = tempfile::tempdir().expect("a directory");
     let directories = common::create(root.path(), 2, 8);
     let others = tempfile::tempdir().expect("a directory");
     let strange = common::create(others.path(), 1, 8).remove(0);
-    std::fs::copy(directories[0].join("files/genesis.json"), strange.join("files/genesis.json"))
+    fs::copy(directories[0].join("files/genesis.json"), strange.join("files/genesis.json"))
         .expect("a file");
     let running = [&directories[0], &directories[1], &strange].map(|one| start(one));
     running.iter().for_each(Running::wait);
@@ -149,10 +234,10 @@ fn a_peer_of_another_genesis_is_refused_and_the_others_go_on() {
     let directories = common::create(root.path(), 4, 8);
     // The same keys and addresses, and another chain id: its votes are of another network.
     let genesis = directories[3].join("files/genesis.json");
-    let text = std::fs::read_to_string(&genesis).expect("a file");
+    let text = fs::read_to_string(&genesis).expect("a file");
     let other = text.replace(&common::CHAIN_ID.to_string(), "4243");
     assert_ne!(text, other);
-    std::fs::write(&genesis, other).expect("a file");
+    fs::write(&genesis, other).expect("a file");
     let running: Vec<_> = directories.iter().map(|one| start(one)).collect();
     running.iter().for_each(Running::wait);
     common::until(&directories[0], "three are connected", |status| {

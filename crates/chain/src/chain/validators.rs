@@ -6,7 +6,7 @@ use super::{At, Chain, ChainError};
 use crate::execute::{CallError, CallRequest, CallResult, call};
 use crate::governance::{
     self, Committee, Decided, Decision, InForce, Permission, Questions, READING_GAS, RosterNode,
-    SeatedValidator,
+    SeatedValidator, Upgrade,
 };
 use crate::state::{StateView, keys};
 use crate::store::Batch;
@@ -22,14 +22,19 @@ impl Chain {
     /// The validators that the state after the tip has for the next epoch, in rising order of their
     /// node keys.
     pub fn next_validators(&self) -> Result<Vec<SeatedValidator>, ChainError> {
-        let output = self.ask_governance(governance::validator_set_call())?;
+        let output = self.ask_governance(At::Latest, governance::validator_set_call())?;
         governance::read_validator_set(&output).ok_or_else(|| unreadable("no set of validators"))
     }
 
     /// All nodes that the members have, as the state after the tip has them.
     pub fn roster(&self) -> Result<Vec<RosterNode>, ChainError> {
-        let validators = self.ask_governance(governance::validators_call())?;
-        let observers = self.ask_governance(governance::observers_call())?;
+        self.roster_at(At::Latest)
+    }
+
+    /// The same as the state after another block had them.
+    pub fn roster_at(&self, at: At) -> Result<Vec<RosterNode>, ChainError> {
+        let validators = self.ask_governance(at, governance::validators_call())?;
+        let observers = self.ask_governance(at, governance::observers_call())?;
         governance::read_roster(&validators, &observers)
             .ok_or_else(|| unreadable("no list of nodes"))
     }
@@ -67,8 +72,8 @@ impl Chain {
         read(&view, number, InForce::read(self.rules(), &view.base, number)?)
     }
 
-    /// The validators that a transaction to the contract would bring about, if it were executed now
-    /// with this gas; `None` if it decides nothing about them.
+    /// What a transaction to the contract would bring about, if it were executed now with this gas;
+    /// `None` if it decides nothing about validators or rules.
     pub fn decision(
         &self,
         from: Address,
@@ -96,16 +101,29 @@ impl Chain {
             // It can't be in a block either.
             Err(CallError::Invalid(_) | CallError::Cancelled) => return Ok(None),
         }
+        let Some(made) = questions.decision() else { return Ok(None) };
         let now = self.next_validators_hash()?;
-        Ok(questions.decision().filter(|made| governance::set_hash(&made.validators) != now))
+        let validators = made.validators.filter(|set| governance::set_hash(set) != now);
+        let upgrade = match made.upgrade {
+            Some(upgrade) if self.coming_rules()? != Some(upgrade) => Some(upgrade),
+            Some(_) | None => None,
+        };
+        let decides = validators.is_some() || upgrade.is_some();
+        Ok(decides.then_some(Decision { validators, upgrade, forced: made.forced }))
     }
 
-    /// What a view of the contract answers in the state after the tip.
-    fn ask_governance(&self, input: Bytes) -> Result<Bytes, ChainError> {
+    /// The rules to come that the state after the tip has.
+    fn coming_rules(&self) -> Result<Option<Upgrade>, ChainError> {
+        let output = self.ask_governance(At::Latest, governance::parameters_call())?;
+        governance::read_upgrade(&output).ok_or_else(|| unreadable("no parameters"))
+    }
+
+    /// What a view of the contract answers in the state after a block.
+    fn ask_governance(&self, at: At, input: Bytes) -> Result<Bytes, ChainError> {
         let request =
             CallRequest { to: Some(governance::ADDRESS), input, ..CallRequest::default() };
         // Whatever gas a block may have: without the validators there is no next block.
-        let read = self.on_site(At::Latest, |site| call::run(site, &request, READING_GAS, None));
+        let read = self.on_site(at, |site| call::run(site, &request, READING_GAS, None));
         let outcome = read.map(call::outcome).map_err(|error| match error {
             CallError::Chain(error) => error,
             CallError::Invalid(_) | CallError::Cancelled => unreadable(&error.to_string()),

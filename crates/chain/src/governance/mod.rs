@@ -26,8 +26,8 @@ use self::abi::Governance::{
     Grant, NewMember, NewValidator, Settings, constructorCall, validatorSetCall,
 };
 use self::abi::{MemberRefusals, NodeRefusals, ParameterRefusals};
-pub use self::decision::Decision;
-pub(crate) use self::decision::Questions;
+pub use self::decision::{Decision, Upgrade};
+pub(crate) use self::decision::{Questions, parameters_call, read_upgrade};
 pub(crate) use self::offline::ask;
 pub(crate) use self::parameters::InForce;
 pub use self::parameters::{Decided, Parameters, Permission};

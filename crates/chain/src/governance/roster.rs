@@ -14,6 +14,8 @@ pub struct RosterNode {
     pub endpoint: String,
     /// What it is in the network.
     pub role: NodeRole,
+    /// Its number as a validator, which it keeps whatever keys it has; an observer has none.
+    pub validator: Option<u32>,
 }
 
 /// What a node is in the network.
@@ -41,10 +43,14 @@ pub fn observers_call() -> Bytes {
 pub fn read_roster(validators: &[u8], observers: &[u8]) -> Option<Vec<RosterNode>> {
     let validators = validatorsCall::abi_decode_returns(validators).ok()?.into_iter().map(|one| {
         let role = if one.active { NodeRole::Validator } else { NodeRole::Suspended };
-        RosterNode { node_key: one.nodeKey, endpoint: one.endpoint, role }
+        RosterNode { node_key: one.nodeKey, endpoint: one.endpoint, role, validator: Some(one.id) }
     });
-    let observers = observersCall::abi_decode_returns(observers).ok()?.into_iter().map(|one| {
-        RosterNode { node_key: one.nodeKey, endpoint: one.endpoint, role: NodeRole::Observer }
-    });
+    let observers =
+        observersCall::abi_decode_returns(observers).ok()?.into_iter().map(|one| RosterNode {
+            node_key: one.nodeKey,
+            endpoint: one.endpoint,
+            role: NodeRole::Observer,
+            validator: None,
+        });
     Some(validators.chain(observers).collect())
 }

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolValue, sol};
-use windlass_chain::governance::{ADDRESS, Permission};
+use windlass_chain::governance::{ADDRESS, Permission, Upgrade};
 use windlass_chain::{
     Chain, ChainError, FeePolicy, InvalidBlock, NoSenders, Skipped, TransactionError, ValidateError,
 };
@@ -179,13 +179,29 @@ fn what_a_vote_would_decide_is_known_before() {
         chain.decision(from, Bytes::from(input), 3_000_000).unwrap()
     };
     let seats = |input: Vec<u8>| {
-        ask(member.address, input).map(|made| (made.validators.len(), made.forced))
+        let made = ask(member.address, input)?;
+        Some((made.validators?.len(), made.forced))
+    };
+    let rules = |input: Vec<u8>| {
+        let made = ask(member.address, input)?;
+        Some((made.upgrade?, made.forced))
     };
     assert_eq!(seats(proposal(6, &4u32)), Some((3, false)));
     assert_eq!(seats(forced(5, &4u32, Force::Yes)), Some((3, true)));
     assert_eq!(seats(proposal(9, &45_000_000u64)), None, "it is not about validators");
     assert_eq!(seats(proposal(6, &77u32)), None, "it fails");
+    let upgrade = Upgrade { version: 2, height: 40 };
+    assert!(!upgrade.is_known());
+    assert_eq!(rules(proposal(15, &(2u32, 40u64))), Some((upgrade, false)));
+    assert_eq!(rules(forced(15, &(2u32, 40u64), Force::Yes)), Some((upgrade, true)));
+    assert_eq!(rules(proposal(6, &4u32)), None, "it is not about rules");
     assert_eq!(seats(vec![1, 2, 3]), None);
     assert_eq!(ask(wallet(9).address, proposal(6, &4u32)), None, "nobody's");
     assert_eq!(chain.next_validators().unwrap().len(), 4, "nothing has changed");
+    // What is decided already is not decided by the next vote.
+    decide(&[&chain], &member, 15, (2u32, 40u64));
+    assert_eq!(rules(proposal(6, &4u32)), None);
+    assert_eq!(seats(proposal(6, &4u32)), Some((3, false)));
+    let later = Upgrade { version: 2, height: 50 };
+    assert_eq!(rules(proposal(15, &(2u32, 50u64))), Some((later, false)));
 }

@@ -99,8 +99,9 @@ pub(crate) enum ActionArgs {
         validator: Named,
         /// Which of its keys
         kind: KeyKindArg,
-        /// The new one, 64 hex digits
-        key: Ed25519Key,
+        /// The new one, 64 hex digits; without it this platform makes one, for a validator that is its
+        /// node
+        key: Option<Ed25519Key>,
     },
     /// A parameter has another value
     #[command(subcommand)]
@@ -239,7 +240,10 @@ impl From<ActionArgs> for Action {
                     KeyKindArg::Node => KeyKind::Node,
                     KeyKindArg::Consensus => KeyKind::Consensus,
                 };
-                Self::ReplaceKey { validator, kind, key }
+                match key {
+                    Some(key) => Self::ReplaceKey { validator, kind, key },
+                    None => Self::RenewKey { validator, kind },
+                }
             }
             ActionArgs::Set(set) => set.into(),
             ActionArgs::Allow(args) => {
@@ -381,6 +385,10 @@ mod tests {
         check(
             &format!("replace-key v-3 node {key}"),
             &json!({"action": "replace_key", "validator": "v-3", "kind": "node", "key": key}),
+        );
+        check(
+            "replace-key v-3 consensus",
+            &json!({"action": "renew_key", "validator": "v-3", "kind": "consensus"}),
         );
         check("set gas-limit 6", &json!({"action": "set_gas_limit", "gas_limit": 6}));
         check("set fees free", &json!({"action": "set_fees", "fees": {"policy": "free"}}));

@@ -203,7 +203,7 @@ pub(super) fn find_member<'a>(roll: &'a Roll, named: &Named) -> Answer<&'a Membe
 }
 
 /// The contract lets two validators have one name.
-fn find_validator(roll: &Roll, named: &Named) -> Answer<u32> {
+pub(super) fn find_validator(roll: &Roll, named: &Named) -> Answer<u32> {
     let same = |id: u32, name: &str| match named {
         Named::Id(wanted) => id == *wanted,
         Named::Name(wanted) => name == wanted,

@@ -4,14 +4,19 @@
 use windlass_engine::governance::Roll;
 use windlass_model::{
     ErrorCode, KeyId, NodeId, Problem,
-    governance::{Action, Ed25519Key, MemberName, Named, NewValidator, SeatState},
+    governance::{
+        Action, Ed25519Key, KeyKind, MemberName, Named, NewValidator, ProposalRequest, SeatState,
+    },
     network::NodeRole,
     spec::AccountAddress,
 };
 
-use super::{draft::find_member, view::held_key};
+use super::{
+    draft::{find_member, find_validator},
+    view::held_key,
+};
 use crate::{
-    network::view::find_node,
+    network::{replacing, view::find_node},
     service::{Answer, node_not_found},
     store::rows::{NodeRow, Record},
 };
@@ -45,12 +50,13 @@ pub(crate) fn membership(record: &Record, roll: &Roll, organization: &str) -> Me
 /// What the contract has of each node of this platform.
 pub(crate) fn seats(record: &Record, roll: &Roll) -> Vec<(NodeId, NodeRole)> {
     let role = |node: &NodeRow| {
-        let Some(key) = node.node_key.public.map(hex::encode) else { return NodeRole::Unnamed };
-        let validator = roll.validators.iter().find(|one| one.node_key == key);
+        let validator = roll.validators.iter().find(|one| node.goes_by(&one.node_key));
         match validator {
             Some(one) if one.active => NodeRole::Validator,
             Some(_) => NodeRole::Suspended,
-            None if roll.observers.iter().any(|one| one.node_key == key) => NodeRole::Observer,
+            None if roll.observers.iter().any(|one| node.goes_by(&one.node_key)) => {
+                NodeRole::Observer
+            }
             None => NodeRole::Unnamed,
         }
     };
@@ -89,10 +95,68 @@ pub(super) fn expand(record: &Record, roll: &Roll, actions: Vec<Action>) -> Answ
                     });
                 }
             }
+            Action::RenewKey { validator, kind } => {
+                let node = of_validator(record, roll, &validator)?;
+                let key = replacing::made(node, kind).ok_or_else(|| {
+                    Box::new(Problem::new(
+                        ErrorCode::NetworkBusy,
+                        format!("the new {kind} key of {} is not made yet", node.name),
+                        "ask again in a moment",
+                    ))
+                })?;
+                expanded.push(Action::ReplaceKey {
+                    validator,
+                    kind,
+                    key: Ed25519Key::from_bytes(key),
+                });
+            }
             other => expanded.push(other),
         }
     }
     Ok(expanded)
+}
+
+/// Whether a proposal takes keys that are made for it.
+pub(crate) fn renews(request: &ProposalRequest) -> bool {
+    request.actions.iter().any(|action| matches!(action, Action::RenewKey { .. }))
+}
+
+/// The nodes that need new keys for a proposal.
+pub(crate) fn renewed(
+    record: &Record,
+    roll: &Roll,
+    request: &ProposalRequest,
+) -> Answer<Vec<(NodeId, KeyKind)>> {
+    let mut found = Vec::new();
+    for action in &request.actions {
+        if let Action::RenewKey { validator, kind } = action {
+            let node = of_validator(record, roll, validator)?;
+            if node.is_leaving() {
+                return Err(leaving(node));
+            }
+            found.push((node.id.clone(), *kind));
+        }
+    }
+    Ok(found)
+}
+
+/// The node of this platform that is a validator.
+fn of_validator<'a>(record: &'a Record, roll: &Roll, named: &Named) -> Answer<&'a NodeRow> {
+    let id = find_validator(roll, named)?;
+    let seat = roll.validators.iter().find(|one| one.id == id);
+    let node = seat.and_then(|seat| record.nodes.iter().find(|node| node.goes_by(&seat.node_key)));
+    node.ok_or_else(|| {
+        Box::new(Problem::new(
+            ErrorCode::InvalidRequest,
+            format!("the validator `{named}` is no node of this platform"),
+            "whoever runs it makes the key; name that: replace-key VALIDATOR KIND KEY",
+        ))
+    })
+}
+
+fn leaving(node: &NodeRow) -> Box<Problem> {
+    let detail = format!("{} is being removed", node.name);
+    Box::new(Problem::new(ErrorCode::InvalidRequest, detail, "name another"))
 }
 
 /// The account of an organization that has nodes here.
@@ -132,7 +196,7 @@ fn validator(record: &Record, organization: &str, named: &str) -> Answer<NewVali
         );
     };
     if node.is_leaving() {
-        return refused(format!("{} is being removed", node.name), "name another".to_owned());
+        return Err(leaving(node));
     }
     Ok(NewValidator {
         name: node.name.clone(),

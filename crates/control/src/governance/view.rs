@@ -66,11 +66,7 @@ fn validator(
     voting: Option<&BTreeSet<String>>,
     one: &ValidatorFacts,
 ) -> NetworkValidator {
-    let key = |public: Option<[u8; 32]>| public.map(hex::encode);
-    let node = record
-        .nodes
-        .iter()
-        .find(|node| key(node.node_key.public).as_deref() == Some(&*one.node_key));
+    let node = record.nodes.iter().find(|node| node.goes_by(&one.node_key));
     NetworkValidator {
         id: one.id,
         name: one.name.clone(),

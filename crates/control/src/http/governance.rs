@@ -192,7 +192,7 @@ pub(super) async fn propose(
     let granted = place.granted(&api, &caller, Action::Govern).await?;
     let (request, meta) = mutation.json::<ProposalRequest>()?;
     if query.dry_run {
-        let plan = api.control().plan_propose(&granted, &place.network, request).await?;
+        let plan = api.control().plan_propose(&granted, &place.network, request, &meta).await?;
         return Ok(Json(plan).into_response());
     }
     let proposed = api.control().propose(&granted, &place.network, request, meta);
@@ -221,7 +221,7 @@ pub(super) async fn vote(
     let (request, meta) = mutation.json::<VoteRequest>()?;
     let ballot = (number, request);
     if query.dry_run {
-        let plan = api.control().plan_vote(&granted, &place.network, ballot).await?;
+        let plan = api.control().plan_vote(&granted, &place.network, ballot, &meta).await?;
         return Ok(Json(plan).into_response());
     }
     Ok(accepted(api.control().vote(&granted, &place.network, ballot, meta).await)?.into_response())

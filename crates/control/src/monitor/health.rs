@@ -201,6 +201,7 @@ mod tests {
             quorum: 3,
             validators: 4,
             seat,
+            seated_by: None,
             syncing: false,
             whole: true,
             highest: height,

@@ -102,12 +102,14 @@ impl Poll {
             if live.process.as_ref() != Some(&self.process) {
                 return;
             }
-            live.report = Some(report);
+            let seated_by = report.seated_by.clone();
+            let before = live.report.replace(report).and_then(|before| before.seated_by);
+            let renamed = seated_by != before;
             live.answered_at_ms = Some(now_ms);
             live.silence = None;
             // What is known of it is to be written down.
             let noted = watched.known.get(&self.node).map(|known| known.rank);
-            new = noted.is_some_and(|noted| noted != watched.rank(&self.node));
+            new = renamed || noted.is_some_and(|noted| noted != watched.rank(&self.node));
         });
         if busy || new {
             shared.wakes.wake_known(&self.network);

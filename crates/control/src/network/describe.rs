@@ -1,13 +1,16 @@
 //! A network's record in the words of engine and substrate.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use windlass_engine::{
     Engine, EngineError, GenesisInput, MemberKeys, NodeInput, PeerAddress, Succession,
     ValidatorKeys,
 };
 use windlass_model::{
-    ErrorCode, WorkloadId,
+    ErrorCode, KeyId, WorkloadId,
     network::Reason,
     receipt::ReleasedKind,
     workload::{Desired, Workload},
@@ -17,7 +20,7 @@ use crate::{
     network::{observe::Observation, shelf},
     store::{
         error::causes,
-        rows::{AccountRow, NodeRow, Record, Thing},
+        rows::{AccountRow, KeyRow, NodeRow, Record, Replacements, Setup, Thing},
     },
 };
 
@@ -25,13 +28,17 @@ use crate::{
 pub(crate) fn workload(
     observed: &Observation,
     engine: &dyn Engine,
-    node: &NodeRow,
+    (node, setup): (&NodeRow, &Setup),
     desired: Desired,
 ) -> Result<Workload, Reason> {
     let record = &observed.record;
     let known = peers(record, node);
-    let (addresses, bootstrap) =
+    let (addresses, mut bootstrap) =
         if node.is_founder() { (known, Vec::new()) } else { (Vec::new(), known) };
+    let renewed = setup.renewed.iter();
+    bootstrap.extend(
+        renewed.map(|(key, port)| PeerAddress { node_key: *key, address: loopback(*port) }),
+    );
     let succession = record.network.status.succession.as_ref();
     let export = succession
         .map(|one| shelf::export(&observed.exports, &record.network.id, &one.recovered.export));
@@ -42,8 +49,9 @@ pub(crate) fn workload(
         node: &node.id,
         listen: loopback(node.port.unwrap_or_default()),
         genesis: record.network.genesis.as_deref().unwrap_or_default(),
-        node_key: &node.node_key.id,
-        consensus_key: &node.consensus_key.id,
+        node_key: &setup.node_key,
+        next_node_key: setup.next_node_key.as_ref(),
+        consensus_keys: &setup.consensus_keys,
         vault: &observed.vault,
         addresses: &addresses,
         bootstrap: &bootstrap,
@@ -54,6 +62,38 @@ pub(crate) fn workload(
         desired,
     };
     engine.workload(&input).map_err(|error| engine_reason(&error, observed.now_ms))
+}
+
+/// What a node that is started is configured with.
+pub(crate) fn setup(record: &Record, node: &NodeRow) -> Setup {
+    let made = |key: &Option<KeyRow>| key.as_ref().filter(|key| key.public.is_some()).cloned();
+    let Replacements { node: next, consensus } = &node.status.replacements;
+    let consensus_keys = [Some(node.consensus_key.clone()), made(consensus)];
+    let others = record.nodes.iter().filter(|other| other.id != node.id);
+    let renewed = others.filter(|other| other.status.first_node_key.is_some());
+    Setup {
+        node_key: node.node_key.id.clone(),
+        next_node_key: made(next).map(|key| key.id),
+        consensus_keys: consensus_keys.into_iter().flatten().map(|key| key.id).collect(),
+        renewed: renewed.filter_map(|other| Some((other.node_key.public?, other.port?))).collect(),
+    }
+}
+
+/// The same for a node that runs: as it was started, as long as that has every key that it needs. It
+/// is not restarted to forget one, nor for what it learns from the chain by itself.
+pub(crate) fn setup_of_running(record: &Record, node: &NodeRow) -> Setup {
+    let (was, is) = (node.setup(), setup(record, node));
+    let node_keys = |setup: &Setup| -> BTreeSet<KeyId> {
+        [Some(&setup.node_key), setup.next_node_key.as_ref()]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
+    };
+    let votes = |key: &KeyId| was.consensus_keys.contains(key);
+    let suffices =
+        node_keys(&was).is_superset(&node_keys(&is)) && is.consensus_keys.iter().all(votes);
+    if suffices { was } else { is }
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -69,7 +109,7 @@ fn peers(record: &Record, node: &NodeRow) -> Vec<PeerAddress> {
     };
     let here =
         record.nodes.iter().filter(|peer| knows(peer.is_founder(), peer.ordinal)).map(|peer| {
-            let node_key = peer.node_key.public.unwrap_or_default();
+            let node_key = peer.configured_key().unwrap_or_default();
             (peer.ordinal, node_key, peer.port.unwrap_or_default())
         });
     let departed = record.network.status.departed.iter();
@@ -147,9 +187,10 @@ pub(crate) fn of_node(observed: &Observation, node: &NodeRow) -> Vec<Thing> {
             things.push(thing(ReleasedKind::Directory, directory.display().to_string()));
         }
     }
-    for key in [&node.node_key, &node.consensus_key] {
-        if key.public.is_some() || observed.held_keys.contains(&key.id) {
-            things.push(thing(ReleasedKind::Key, key.id.to_string()));
+    let made = [&node.node_key, &node.consensus_key].map(|key| key.public.map(|_| &key.id));
+    for id in node.key_ids() {
+        if made.contains(&Some(id)) || observed.held_keys.contains(id) {
+            things.push(thing(ReleasedKind::Key, id.to_string()));
         }
     }
     things

@@ -20,7 +20,7 @@ use crate::{
         Reconciler, errands,
         observe::Observation,
         plan::{Action, Plan},
-        probe, reasons, teardown,
+        probe, reasons, replacing, teardown,
     },
     operation::{self, Ending},
     store::{
@@ -166,6 +166,21 @@ impl Execution<'_> {
                 if let Some(node) = self.after.node_mut(&node) {
                     node.status.standing = Some(rank.standing);
                     node.status.lacking = !rank.whole;
+                }
+            }
+            Action::NoteSetup { node, setup } => {
+                if let Some(node) = self.after.node_mut(&node) {
+                    node.status.setup = Some(setup);
+                }
+            }
+            Action::NoteReplaced { node, purpose } => {
+                if let Some(node) = self.after.node_mut(&node) {
+                    replacing::note(node, purpose);
+                }
+            }
+            Action::NoteForgotten { node, key } => {
+                if let Some(node) = self.after.node_mut(&node) {
+                    node.status.retired.retain(|retired| *retired != key);
                 }
             }
             Action::Inventory(inventory) => self.begin_teardown(inventory),

@@ -21,16 +21,12 @@ impl Execution<'_> {
         let holder = &self.reconciler.world.keys;
         let made =
             join_all(keys.iter().map(|(_, key, purpose)| holder.create(key, *purpose))).await;
-        for ((node, id, purpose), made) in keys.into_iter().zip(made) {
+        for ((node, id, _), made) in keys.into_iter().zip(made) {
             let public = made.and_then(|public| public.ed25519().ok_or(KeyError::Signing));
             let public =
                 public.map_err(|error| Failure(reasons::of_keys(&error, self.now_ms())))?;
             let Some(node) = self.after.node_mut(&node) else { continue };
-            let row = match purpose {
-                Purpose::Node => &mut node.node_key,
-                Purpose::Consensus | Purpose::Account => &mut node.consensus_key,
-            };
-            if row.id == id {
+            if let Some(row) = node.key_mut(&id) {
                 row.public = Some(public);
             }
         }

@@ -45,8 +45,7 @@ fn one(observed: &Observation, plan: &mut Plan, (node, leaving): (&NodeRow, &Lea
         return plan.push(Action::Remove(workload));
     }
     let gone = |name: &str| teardown.released.iter().any(|released| released.name == name);
-    let keys = [&node.node_key.id, &node.consensus_key.id];
-    let keys = keys.into_iter().filter(|id| !gone(id.as_str()) || observed.held_keys.contains(*id));
+    let keys = node.key_ids().filter(|id| !gone(id.as_str()) || observed.held_keys.contains(*id));
     plan.push(Action::Reach(step::KEYS));
     let destroy: Vec<Action> = keys.cloned().map(Action::DestroyKey).collect();
     plan.actions.extend(destroy);

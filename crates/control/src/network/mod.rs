@@ -9,6 +9,7 @@
 //! | `recovering` | intent in: a network that begins anew with its own state |
 //! | `shelf` | the exports that such networks began with, on disk |
 //! | `observe` | what is there: rows and world |
+//! | `replacing` | keys that replace others: made, handed to nodes, and the old ones forgotten |
 //! | `plan`, `running`, `joining`, `leaving` | what is to be done: pure, makes every choice |
 //! | `execute` | does it: the only caller of `Substrate::ensure` |
 //! | `errands` | what members do about nodes without a vote: declared here, sent by the clerk |
@@ -40,6 +41,7 @@ mod plan;
 pub(crate) mod probe;
 pub(crate) mod reasons;
 pub(crate) mod recovering;
+pub(crate) mod replacing;
 mod running;
 mod schedule;
 pub(crate) mod shelf;

@@ -205,11 +205,13 @@ pub(crate) fn removal(
         )));
     }
     let nothing = Removal { withdrawal: None, warnings: Vec::new() };
-    let Some(key) = node.node_key.public.map(hex::encode) else { return Ok(nothing) };
+    if node.node_key.public.is_none() {
+        return Ok(nothing);
+    }
     let votes = |detail: String, hint: String| {
         Err(Box::new(Problem::new(ErrorCode::NodeVotes, detail, hint)))
     };
-    let seat = roll.validators.iter().find(|one| one.node_key == key);
+    let seat = roll.validators.iter().find(|one| node.goes_by(&one.node_key));
     if let Some(seat) = seat.filter(|seat| seat.active) {
         return votes(
             format!("{name} is a validator of `{network}`"),
@@ -219,7 +221,9 @@ pub(crate) fn removal(
             ),
         );
     }
-    let now = voting.map_or(standing == Standing::Validator, |voting| voting.contains(&key));
+    let now = voting.map_or(standing == Standing::Validator, |voting| {
+        node.node_keys().any(|key| voting.contains(&key))
+    });
     if now {
         return votes(
             format!("{name} votes until the epoch ends"),
@@ -234,7 +238,7 @@ pub(crate) fn removal(
         );
         return Ok(Removal { withdrawal: None, warnings: vec![warning] });
     }
-    let Some(observer) = roll.observers.iter().find(|one| one.node_key == key) else {
+    let Some(observer) = roll.observers.iter().find(|one| node.goes_by(&one.node_key)) else {
         return Ok(nothing);
     };
     let member = roll.members.iter().find(|one| one.id == observer.member);

@@ -26,12 +26,12 @@ use windlass_substrate::{Instance, fingerprint};
 
 use crate::{
     network::{
-        describe::{inventory, workload},
+        describe::{inventory, setup_of_running, workload},
         observe::Observation,
         reasons, running,
     },
     operation::step,
-    store::rows::{NodeRow, ProcessRef, Rank, TeardownRecord, Thing},
+    store::rows::{NodeRow, ProcessRef, Rank, Setup, TeardownRecord, Thing},
 };
 
 /// What to do, and when to look again if nothing happens before.
@@ -66,6 +66,12 @@ pub(crate) enum Action {
     ChoosePort { node: NodeId, port: u16 },
     /// What a node is to the members has changed.
     NoteRank { node: NodeId, rank: Rank },
+    /// A node is started with this.
+    NoteSetup { node: NodeId, setup: Setup },
+    /// The network knows a node by its new key: the old one is retired.
+    NoteReplaced { node: NodeId, purpose: Purpose },
+    /// A retired key is gone.
+    NoteForgotten { node: NodeId, key: KeyId },
     /// Everything that exists at the beginning of a teardown.
     Inventory(Vec<Thing>),
     /// The same of a node.
@@ -157,7 +163,8 @@ fn plan_stopped(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) {
     let mut to_stop = Vec::new();
     for node in &observed.record.nodes {
         if observed.instance(node).is_some_and(|instance| instance.running().is_some()) {
-            match workload(observed, engine, node, Desired::Stopped) {
+            let setup = setup_of_running(&observed.record, node);
+            match workload(observed, engine, (node, &setup), Desired::Stopped) {
                 Ok(workload) => to_stop.push((node.id.clone(), Box::new(workload))),
                 Err(reason) => return plan.explain(observed, Some(reason)),
             }

@@ -12,13 +12,14 @@ use windlass_model::{
 use crate::{
     monitor::quorum,
     network::{
-        describe::workload,
+        describe::{setup, setup_of_running, workload},
         joining, leaving,
         observe::Observation,
         plan::{Action, Plan, Start, note_process, to_be_proved, up_to_date},
+        replacing,
     },
     operation::step,
-    store::rows::{AccountRow, NodeRow, Standing},
+    store::rows::{AccountRow, NodeRow, Setup, Standing},
 };
 
 /// How long the test transaction is waited for before it is sent again.
@@ -29,6 +30,7 @@ const PATIENCE_MS: u64 = 3_000;
 pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) {
     note_ranks(observed, plan);
     leaving::plan(observed, plan);
+    replacing::plan(observed, plan);
     if found(observed, plan) {
         return;
     }
@@ -140,18 +142,23 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     let mut outdated = Vec::new();
     let mut waiting = Vec::new();
     for node in observed.record.nodes.iter().filter(|node| !node.is_leaving()) {
-        let wanted = match workload(observed, engine, node, Desired::Running) {
-            Ok(wanted) => wanted,
+        let process = note_process(observed, node, plan);
+        let setup = match process {
+            Start::Runs => setup_of_running(&observed.record, node),
+            Start::Now | Start::Later => setup(&observed.record, node),
+        };
+        let wanted = match workload(observed, engine, (node, &setup), Desired::Running) {
+            Ok(wanted) => (setup, wanted),
             Err(reason) => {
                 plan.explain(observed, Some(reason));
                 return false;
             }
         };
-        match note_process(observed, node, plan) {
+        match process {
             Start::Now => due.push((node, wanted)),
             Start::Later if !counts(observed, node) || is_broken(observed, node) => {}
             Start::Later => waiting.push(node),
-            Start::Runs if up_to_date(observed.instance(node), &wanted) => {}
+            Start::Runs if up_to_date(observed.instance(node), &wanted.1) => {}
             Start::Runs => outdated.push((node, wanted)),
         }
     }
@@ -161,12 +168,15 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     }
     let at_once = observed.record.network.state != NetworkState::Usable;
     let restarted = if at_once { outdated.len() } else { one_at_a_time(observed, &outdated) };
-    let ensure = |(node, wanted): (&NodeRow, Workload)| Action::Ensure {
+    due.extend(outdated.into_iter().take(restarted));
+    for (node, (setup, _)) in due.iter().filter(|(node, wanted)| node.setup() != wanted.0) {
+        plan.push(Action::NoteSetup { node: node.id.clone(), setup: setup.clone() });
+    }
+    let ensure = |(node, (_, wanted)): (&NodeRow, (Setup, Workload))| Action::Ensure {
         node: node.id.clone(),
         workload: Box::new(wanted),
     };
     plan.actions.extend(due.into_iter().map(ensure));
-    plan.actions.extend(outdated.into_iter().take(restarted).map(ensure));
     settled
 }
 
@@ -190,7 +200,7 @@ fn is_broken(observed: &Observation, node: &NodeRow) -> bool {
 }
 
 /// A network in use is changed one node at a time, and only while all the others answer.
-fn one_at_a_time(observed: &Observation, outdated: &[(&NodeRow, Workload)]) -> usize {
+fn one_at_a_time<T>(observed: &Observation, outdated: &[(&NodeRow, T)]) -> usize {
     let Some((next, _)) = outdated.first() else { return 0 };
     let others = observed.record.nodes.iter().filter(|node| counts(observed, node));
     let others = others.filter(|node| node.id != next.id);

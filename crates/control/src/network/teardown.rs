@@ -178,11 +178,11 @@ pub(crate) async fn release_node(
     let left = left.map_err(|error| Failure(reasons::of_substrate(&error, now_ms)))?;
     let held = world.keys.list().await;
     let held = held.map_err(|error| Failure(reasons::of_keys(&error, now_ms)))?;
-    let keys = [&node.node_key.id, &node.consensus_key.id];
+    let keys: Vec<KeyId> = node.key_ids().cloned().collect();
     let still = left
         .iter()
         .map(|instance| instance.id.to_string())
-        .chain(keys.into_iter().filter(|id| held.contains(id)).map(ToString::to_string))
+        .chain(keys.iter().filter(|id| held.contains(*id)).map(ToString::to_string))
         .next();
     let mut teardown = node.status.leaving.unwrap_or_default().teardown.unwrap_or_default();
     if let Some(still) = still {
@@ -213,7 +213,7 @@ pub(crate) fn depart(record: &mut Record, id: &NodeId) {
     let Some(at) = record.nodes.iter().position(|node| node.id == *id) else { return };
     let node = record.nodes.remove(at);
     let departed = &mut record.network.status.departed;
-    if let (Some(node_key), Some(port)) = (node.node_key.public, node.port) {
+    if let (Some(node_key), Some(port)) = (node.configured_key(), node.port) {
         let (ordinal, founder) = (node.ordinal, node.is_founder());
         departed.push(Departed { ordinal, founder, node_key, port, until });
     }
@@ -270,7 +270,7 @@ fn owner(record: &Record, id: &WorkloadId) -> String {
 }
 
 fn node_of_key<'a>(record: &'a Record, id: &KeyId) -> Option<&'a NodeRow> {
-    record.nodes.iter().find(|node| node.node_key.id == *id || node.consensus_key.id == *id)
+    record.nodes.iter().find(|node| node.key_ids().any(|own| own == id))
 }
 
 fn key_owner(record: &Record, id: &KeyId) -> String {

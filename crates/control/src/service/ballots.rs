@@ -149,8 +149,9 @@ impl Control {
         granted: &Granted,
         network: &str,
         request: ProposalRequest,
+        meta: &RequestMeta,
     ) -> Answer<BallotPlan> {
-        Box::pin(self.plan(granted, network, Asked::Propose(request))).await
+        Box::pin(self.plan(granted, network, Asked::Propose(request), meta)).await
     }
 
     /// What [`Control::vote`] would send.
@@ -159,14 +160,23 @@ impl Control {
         granted: &Granted,
         network: &str,
         (proposal, request): (u64, VoteRequest),
+        meta: &RequestMeta,
     ) -> Answer<BallotPlan> {
-        Box::pin(self.plan(granted, network, Asked::Vote(proposal, request))).await
+        Box::pin(self.plan(granted, network, Asked::Vote(proposal, request), meta)).await
     }
 
-    async fn plan(&self, granted: &Granted, network: &str, asked: Asked) -> Answer<BallotPlan> {
+    async fn plan(
+        &self,
+        granted: &Granted,
+        network: &str,
+        asked: Asked,
+        meta: &RequestMeta,
+    ) -> Answer<BallotPlan> {
         let record = self.record(granted.allows(Action::Read)?, network).await?;
-        let Draft { member, transaction, words, warnings, key: _ } =
+        let (record, told) = self.with_keys_of(granted, record, &asked, meta).await?;
+        let Draft { member, transaction, words, mut warnings, key: _ } =
             self.draft(&record, asked).await?;
+        warnings.extend(told);
         Ok(BallotPlan { member, transaction, words, warnings })
     }
 
@@ -188,7 +198,9 @@ impl Control {
         }
         drop(change);
         let record = self.record(&organization, network).await?;
-        let draft = self.draft(&record, asked).await?;
+        let (record, told) = self.with_keys_of(granted, record, &asked, &meta).await?;
+        let mut draft = self.draft(&record, asked).await?;
+        draft.warnings.extend(told);
         let ballot = self.ballot_of(&record, &draft)?;
         let object = (&organization, &record.network.id, &record.network.name);
         let operation =
@@ -228,6 +240,19 @@ impl Control {
         change.commit("mutation").await?;
         self.inner.bell.notify_one();
         Ok(accepted)
+    }
+
+    async fn with_keys_of(
+        &self,
+        granted: &Granted,
+        record: Record,
+        asked: &Asked,
+        meta: &RequestMeta,
+    ) -> Answer<(Record, Vec<String>)> {
+        match asked {
+            Asked::Propose(request) => self.with_new_keys(granted, record, request, meta).await,
+            Asked::Vote(..) => Ok((record, Vec::new())),
+        }
     }
 
     fn ballot_of(&self, record: &Record, draft: &Draft) -> Answer<Ballot> {

@@ -28,8 +28,10 @@ impl Control {
     /// What each node says that consensus is doing.
     pub async fn consensus(&self, granted: &Granted, network: &str) -> Answer<NetworkConsensus> {
         let (record, engine) = self.asked(granted, network).await?;
-        let public = |node: &NodeRow| Some((hex::encode(node.node_key.public?), node.name.clone()));
-        let names: BTreeMap<_, _> = record.nodes.iter().filter_map(public).collect();
+        let named = |node: &NodeRow| -> Vec<_> {
+            node.node_keys().map(|key| (key, node.name.clone())).collect()
+        };
+        let names: BTreeMap<_, _> = record.nodes.iter().flat_map(named).collect();
         let targets = self.inner.monitor.targets(&record.network.id);
         let asked = record.nodes.iter().map(|node| {
             let (names, target, engine) = (&names, targets.get(&node.id), &*engine);

@@ -12,6 +12,7 @@ mod nodes;
 mod read;
 mod recovery;
 mod refusals;
+mod renewing;
 mod sessions;
 
 use std::{path::PathBuf, sync::Arc};

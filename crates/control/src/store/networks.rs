@@ -8,7 +8,7 @@ use windlass_model::{KeyId, NetworkId, NodeId, OrganizationId, WorkloadId, netwo
 use crate::store::{
     Store,
     error::StoreError,
-    rows::{KeyRow, NetworkRow, NetworkStatus, NodeRow, Record},
+    rows::{KeyRow, NetworkRow, NetworkStatus, NodeRow, NodeStatus, Record},
     values::Columns as _,
 };
 
@@ -115,12 +115,14 @@ impl Store {
         let failed = StoreError::statement("list what is known");
         let mut connection = self.read().await?;
         let mut known = Known::default();
-        for row in sqlx::query("SELECT id FROM nodes")
+        for row in sqlx::query("SELECT id, status FROM nodes")
             .fetch_all(&mut *connection)
             .await
             .map_err(&failed)?
         {
             known.workloads.insert(WorkloadId::of_node(&row.parsed::<NodeId>("id")?));
+            let status: NodeStatus = row.json("status")?;
+            known.keys.extend(status.key_ids().cloned());
         }
         for row in
             sqlx::query("SELECT id FROM keys").fetch_all(&mut *connection).await.map_err(&failed)?

@@ -159,7 +159,7 @@ pub(crate) struct NodeRow {
 }
 
 /// A key version: the id is chosen at the declaration, the public half is known once it is made.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyRow {
     pub(crate) id: KeyId,
     pub(crate) public: Option<[u8; 32]>,
@@ -188,6 +188,32 @@ pub(crate) struct NodeStatus {
     pub(crate) registration: Option<Registration>,
     /// Nothing is to be left of it.
     pub(crate) leaving: Option<Leaving>,
+    /// The keys that are to replace its own, once the members have voted for it.
+    pub(crate) replacements: Replacements,
+    /// Keys by which the network does not know it any more: they are to be destroyed.
+    pub(crate) retired: Vec<KeyId>,
+    /// The node key by which the others' configuration has it, if that is not the one that it has.
+    pub(crate) first_node_key: Option<[u8; 32]>,
+    /// What its process was started with last, if that is not just its keys.
+    pub(crate) setup: Option<Setup>,
+}
+
+/// Keys that are to replace others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Replacements {
+    pub(crate) node: Option<KeyRow>,
+    pub(crate) consensus: Option<KeyRow>,
+}
+
+/// What a process is configured with and may change while its network lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    pub(crate) node_key: KeyId,
+    pub(crate) next_node_key: Option<KeyId>,
+    pub(crate) consensus_keys: Vec<KeyId>,
+    /// Nodes whose identity was replaced, and their ports.
+    pub(crate) renewed: Vec<([u8; 32], u16)>,
 }
 
 /// What a node is to the members.
@@ -273,6 +299,14 @@ impl From<&Seat> for Standing {
     }
 }
 
+impl NodeStatus {
+    /// The keys of a node beside those that it has.
+    pub(crate) fn key_ids(&self) -> impl Iterator<Item = &KeyId> {
+        let Replacements { node, consensus } = &self.replacements;
+        node.iter().chain(consensus).map(|key| &key.id).chain(&self.retired)
+    }
+}
+
 impl NodeRow {
     /// Whether the genesis has it.
     pub(crate) fn is_founder(&self) -> bool {
@@ -288,6 +322,44 @@ impl NodeRow {
     /// How good it is to ask, as far as it has said.
     pub(crate) fn rank(&self) -> Rank {
         Rank { standing: self.standing(), whole: !self.status.lacking }
+    }
+
+    /// Every key that is held for it.
+    pub(crate) fn key_ids(&self) -> impl Iterator<Item = &KeyId> {
+        [&self.node_key.id, &self.consensus_key.id].into_iter().chain(self.status.key_ids())
+    }
+
+    /// The key of this id, to be changed.
+    pub(crate) fn key_mut(&mut self, id: &KeyId) -> Option<&mut KeyRow> {
+        let Replacements { node, consensus } = &mut self.status.replacements;
+        let own = [&mut self.node_key, &mut self.consensus_key].into_iter();
+        own.chain(node.as_mut()).chain(consensus.as_mut()).find(|key| key.id == *id)
+    }
+
+    /// Its identities, in hex: two while one replaces the other.
+    pub(crate) fn node_keys(&self) -> impl Iterator<Item = String> {
+        let both = [Some(&self.node_key), self.status.replacements.node.as_ref()];
+        both.into_iter().flatten().filter_map(|key| key.public).map(hex::encode)
+    }
+
+    /// Whether it can go by this node key.
+    pub(crate) fn goes_by(&self, node_key: &str) -> bool {
+        self.node_keys().any(|key| key == node_key)
+    }
+
+    /// The node key by which others' configuration has it.
+    pub(crate) fn configured_key(&self) -> Option<[u8; 32]> {
+        self.status.first_node_key.or(self.node_key.public)
+    }
+
+    /// What its process was started with last.
+    pub(crate) fn setup(&self) -> Setup {
+        self.status.setup.clone().unwrap_or_else(|| Setup {
+            node_key: self.node_key.id.clone(),
+            next_node_key: None,
+            consensus_keys: vec![self.consensus_key.id.clone()],
+            renewed: Vec::new(),
+        })
     }
 
     /// Whether nothing is to be left of it.
@@ -328,8 +400,7 @@ impl Record {
 
     /// Every key that is held for it.
     pub(crate) fn key_ids(&self) -> impl Iterator<Item = &KeyId> {
-        let of_nodes =
-            self.nodes.iter().flat_map(|node| [&node.node_key.id, &node.consensus_key.id]);
+        let of_nodes = self.nodes.iter().flat_map(NodeRow::key_ids);
         of_nodes
             .chain(self.network.status.accounts.iter().filter_map(|account| account.key.as_ref()))
     }

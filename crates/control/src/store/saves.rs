@@ -194,14 +194,19 @@ impl Change {
             .execute(self.connection())
             .await
             .map_err(&failed)?;
-        for key in [&new.node_key, &new.consensus_key] {
-            sqlx::query("UPDATE keys SET public_key = $1 WHERE organization_id = $2 AND id = $3")
-                .bind(key.public.map(hex::encode))
-                .bind(organization)
-                .bind(key.id.as_str())
-                .execute(self.connection())
-                .await
-                .map_err(&failed)?;
+        for (purpose, key) in [("node", &new.node_key), ("consensus", &new.consensus_key)] {
+            sqlx::query(
+                "UPDATE keys SET id = $1, public_key = $2 \
+                 WHERE organization_id = $3 AND node_id = $4 AND purpose = $5",
+            )
+            .bind(key.id.as_str())
+            .bind(key.public.map(hex::encode))
+            .bind(organization)
+            .bind(new.id.as_str())
+            .bind(purpose)
+            .execute(self.connection())
+            .await
+            .map_err(&failed)?;
         }
         if old.port == new.port {
             return Ok(());

@@ -151,7 +151,8 @@ async fn an_organization_that_is_no_member_gets_nodes_and_an_account() {
         nodes: added.nodes.clone(),
     };
     let request = |action| ProposalRequest { actions: vec![action], ..ProposalRequest::default() };
-    let plan = desk.control.plan_propose(&read, "trade", request(action)).await.expect("a plan");
+    let plan =
+        desk.control.plan_propose(&read, "trade", request(action), &meta()).await.expect("a plan");
     let words = &plan.words[0];
     assert!(words.contains("add the member `delta` with the account 0x"), "{words}");
     assert!(words.contains("2 validators and 0 observers"), "{words}");
@@ -164,7 +165,8 @@ async fn an_organization_that_is_no_member_gets_nodes_and_an_account() {
         (wrong("default", "validator-9"), ErrorCode::NodeNotFound, "validator-9"),
         (wrong("delta", "validator-4"), ErrorCode::MemberNotFound, "`delta`"),
     ] {
-        let problem = desk.control.plan_propose(&read, "trade", request).await.expect_err("odd");
+        let problem =
+            desk.control.plan_propose(&read, "trade", request, &meta()).await.expect_err("odd");
         assert_eq!(problem.code, code, "{problem:?}");
         assert!(problem.detail.contains(detail), "{}", problem.detail);
     }

@@ -11,7 +11,7 @@ use windlass_model::{
     spec::{Fees, NetworkSpec},
 };
 
-use crate::{EngineError, NodeReport, RpcRequest, Seat, Sign, TestTransaction};
+use crate::{EngineError, NodeReport, RpcRequest, Seat, SeatKeys, Sign, TestTransaction};
 
 /// What the test transaction, a transfer of nothing, costs in gas.
 pub(super) const PROBE_GAS: u64 = 21_000;
@@ -58,6 +58,12 @@ struct StatusAnswer {
     #[serde(default = "yes")]
     named: bool,
     #[serde(default)]
+    seated: bool,
+    #[serde(default)]
+    node_key: String,
+    #[serde(default)]
+    consensus_key: String,
+    #[serde(default)]
     not_voting: Option<String>,
     stalled: Option<StalledAnswer>,
 }
@@ -89,6 +95,11 @@ struct StalledAnswer {
 pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
     let status: StatusAnswer = read(STATUS, answer)?;
     let highest = status.highest.max(status.tip.number);
+    let digits = |key: &str| key.strip_prefix("0x").unwrap_or(key).to_owned();
+    let seated_by = status.seated.then(|| SeatKeys {
+        node_key: digits(&status.node_key),
+        consensus_key: digits(&status.consensus_key),
+    });
     Ok(NodeReport {
         revision: status.revision,
         genesis_hash: status.genesis_hash,
@@ -98,6 +109,7 @@ pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
         quorum: status.quorum,
         validators: status.validators,
         seat: if status.named { seat(status.not_voting) } else { Seat::Unnamed },
+        seated_by,
         syncing: status.syncing,
         highest,
         whole: status.sync.is_none() && !status.fetching_earlier,

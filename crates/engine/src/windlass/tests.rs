@@ -60,36 +60,42 @@ fn the_node_reads_what_the_engine_writes() {
         })
         .collect();
     let file = genesis(&spec);
-    let check = |port: u16, addresses: &[PeerAddress], bootstrap: &[PeerAddress]| {
-        let workload = WindlassEngine
-            .workload(&NodeInput {
-                installation: "here",
-                organization: &OrganizationId::from_entropy([1; 10]),
-                network: &NetworkId::from_entropy([2; 10]),
-                node: &NodeId::from_entropy([3; 10]),
-                listen: ([127, 0, 0, 1], port).into(),
-                genesis: &file.content,
-                node_key: &KeyId::from_entropy([4; 10]),
-                consensus_key: &KeyId::from_entropy([5; 10]),
-                vault: Path::new("/data/keys"),
-                addresses,
-                bootstrap,
-                succession: None,
-                spec: &spec,
-                desired: Desired::Running,
-            })
-            .expect("the workload can be described");
-        assert_eq!(workload.ports["p2p"], port);
-        let configuration = workload.files["node.toml"].clone();
-        assert!(configuration.contains(&format!("listen = \"127.0.0.1:{port}\"")));
-        assert!(configuration.contains(&"03".repeat(32)), "{configuration}");
-        assert!(configuration.contains("sync = \"full\""), "{configuration}");
-        configuration
-    };
-    let founder = check(40_002, &peers, &[]);
+    let check =
+        |port: u16, addresses: &[PeerAddress], bootstrap: &[PeerAddress], next: &Option<KeyId>| {
+            let workload = WindlassEngine
+                .workload(&NodeInput {
+                    installation: "here",
+                    organization: &OrganizationId::from_entropy([1; 10]),
+                    network: &NetworkId::from_entropy([2; 10]),
+                    node: &NodeId::from_entropy([3; 10]),
+                    listen: ([127, 0, 0, 1], port).into(),
+                    genesis: &file.content,
+                    node_key: &KeyId::from_entropy([4; 10]),
+                    next_node_key: next.as_ref(),
+                    consensus_keys: &[KeyId::from_entropy([5; 10])],
+                    vault: Path::new("/data/keys"),
+                    addresses,
+                    bootstrap,
+                    succession: None,
+                    spec: &spec,
+                    desired: Desired::Running,
+                })
+                .expect("the workload can be described");
+            assert_eq!(workload.ports["p2p"], port);
+            let configuration = workload.files["node.toml"].clone();
+            assert!(configuration.contains(&format!("listen = \"127.0.0.1:{port}\"")));
+            assert!(configuration.contains(&"03".repeat(32)), "{configuration}");
+            assert!(configuration.contains("sync = \"full\""), "{configuration}");
+            configuration
+        };
+    let founder = check(40_002, &peers, &[], &None);
     assert!(founder.contains("addresses") && !founder.contains("bootstrap"), "{founder}");
-    let added = check(40_004, &[], &peers);
+    let added = check(40_004, &[], &peers, &None);
     assert!(added.contains("addresses = []") && added.contains("bootstrap"), "{added}");
+    let next = KeyId::from_entropy([6; 10]);
+    let replaced = check(40_002, &peers, &[], &Some(next.clone()));
+    assert!(replaced.contains(&format!("next_node_key = \"{next}\"")), "{replaced}");
+    assert!(!founder.contains("next_node_key"), "{founder}");
 }
 
 #[test]

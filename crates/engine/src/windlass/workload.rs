@@ -21,6 +21,8 @@ const P2P_PORT: &str = "p2p";
 #[derive(Serialize)]
 struct NodeFile {
     node_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_node_key: Option<String>,
     consensus_keys: Vec<String>,
     vault: PathBuf,
     listen: String,
@@ -46,7 +48,8 @@ fn entry(peer: &PeerAddress) -> PeerEntry {
 pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
     let file = NodeFile {
         node_key: input.node_key.to_string(),
-        consensus_keys: vec![input.consensus_key.to_string()],
+        next_node_key: input.next_node_key.map(ToString::to_string),
+        consensus_keys: input.consensus_keys.iter().map(ToString::to_string).collect(),
         vault: input.vault.to_owned(),
         listen: input.listen.to_string(),
         export: input.succession.map(|one| one.export.to_owned()),

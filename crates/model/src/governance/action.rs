@@ -1,7 +1,7 @@
-//! What a proposal can do: the seventeen kinds of actions of the governance contract, and two that
-//! name nodes of the platform, which it replaces by actions of the contract before anything is sent.
+//! What a proposal can do: the seventeen kinds of actions of the governance contract, and three
+//! that name nodes of the platform, which it replaces by actions of the contract before anything is sent.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -104,6 +104,14 @@ pub enum Action {
         /// The new one.
         key: Ed25519Key,
     },
+    /// The same as `replace_key`, with a key that this platform makes for the validator, which is a node
+    /// of it.
+    RenewKey {
+        /// Which.
+        validator: Named,
+        /// Which of its keys.
+        kind: KeyKind,
+    },
     /// Blocks have this gas limit.
     SetGasLimit {
         /// In gas.
@@ -195,6 +203,15 @@ pub enum KeyKind {
     Consensus,
 }
 
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Node => "node",
+            Self::Consensus => "consensus",
+        })
+    }
+}
+
 /// What an account may be allowed.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
@@ -238,7 +255,8 @@ impl Action {
             Self::RemoveValidator { validator }
             | Self::SuspendValidator { validator }
             | Self::ResumeValidator { validator }
-            | Self::ReplaceKey { validator, .. } => Some((Role::Validator, validator)),
+            | Self::ReplaceKey { validator, .. }
+            | Self::RenewKey { validator, .. } => Some((Role::Validator, validator)),
             Self::AddMember { .. }
             | Self::AddMemberNodes { .. }
             | Self::SetGasLimit { .. }
@@ -278,11 +296,10 @@ impl Action {
             Self::SuspendValidator { validator: named } => validator("suspend", named),
             Self::ResumeValidator { validator: named } => validator("resume", named),
             Self::ReplaceKey { validator, kind, key } => {
-                let kind = match kind {
-                    KeyKind::Node => "node",
-                    KeyKind::Consensus => "consensus",
-                };
                 format!("replace the {kind} key of {} by {key}", names.validator(validator))
+            }
+            Self::RenewKey { validator, kind } => {
+                format!("replace the {kind} key of {} by a new one", names.validator(validator))
             }
             Self::SetGasLimit { gas_limit } => format!("set the gas limit to {gas_limit}"),
             Self::SetFees { fees: Fees::Free {} } => "make transactions free".to_owned(),
@@ -358,6 +375,7 @@ mod tests {
              nodes = [\"validator-4\", \"validator-5\"]\n\
              [[actions]]\naction = \"suspend_validator\"\nvalidator = \"validator-3\"\n\
              [[actions]]\naction = \"replace_key\"\nvalidator = 4\nkind = \"consensus\"\nkey = \"{key}\"\n\
+             [[actions]]\naction = \"renew_key\"\nvalidator = 4\nkind = \"node\"\n\
              [[actions]]\naction = \"set_fees\"\nfees = {{ policy = \"eip1559\", floor_wei = 7 }}\n\
              [[actions]]\naction = \"set_permissioning\"\nsenders = true\ndeployers = false\n\
              [[actions]]\naction = \"allow\"\naccount = \"{account}\"\npermissions = [\"deploy\", \"send\"]\n"
@@ -376,6 +394,7 @@ mod tests {
             "add the validators validator-4, validator-5 of the member `beta` (id 2)".to_owned(),
             "suspend the validator `validator-3`".to_owned(),
             format!("replace the consensus key of the validator `validator-3` (id 4) by {key}"),
+            "replace the node key of the validator `validator-3` (id 4) by a new one".to_owned(),
             "charge fees by EIP-1559 with a floor of 7 wei".to_owned(),
             "sending needs permission, and deploying needs no permission".to_owned(),
             format!("allow {account} to send and deploy"),

@@ -37,6 +37,8 @@ pub struct Committees {
     known: Arc<Mutex<BTreeMap<u64, Known>>>,
     genesis: B256,
     node_key: PublicKey,
+    /// Identities that this node can have instead.
+    others: Vec<PublicKey>,
     signers: Vec<HandleSigner>,
 }
 
@@ -55,9 +57,15 @@ impl fmt::Debug for Committees {
 }
 
 impl Committees {
-    /// Knows no epoch yet. A node has several consensus keys while one of them is replaced.
-    pub fn new(genesis: B256, node_key: PublicKey, signers: Vec<HandleSigner>) -> Self {
-        Self { known: Arc::default(), genesis, node_key, signers }
+    /// Knows no epoch yet. A node has several keys of a kind while one of them is replaced: it goes by
+    /// `node_key`, and `others` are the identities that it can have instead.
+    pub fn new(
+        genesis: B256,
+        node_key: PublicKey,
+        others: Vec<PublicKey>,
+        signers: Vec<HandleSigner>,
+    ) -> Self {
+        Self { known: Arc::default(), genesis, node_key, others, signers }
     }
 
     /// Makes an epoch's committee known; this node doesn't vote in it before it enters it.
@@ -90,6 +98,16 @@ impl Committees {
         self.lock().get(&epoch.get())?.seats.get_value(&self.node_key).cloned()
     }
 
+    /// The identity by which a known epoch has this node, if it is another one than it goes by.
+    pub fn other_identity(&self, epoch: Epoch) -> Option<PublicKey> {
+        let known = self.lock();
+        let seats = &known.get(&epoch.get())?.seats;
+        if seats.get_value(&self.node_key).is_some() {
+            return None;
+        }
+        self.others.iter().find(|key| seats.get_value(key).is_some()).cloned()
+    }
+
     /// The hash that the contract has for the validators of a known epoch.
     pub fn hash_of(&self, epoch: Epoch) -> Option<B256> {
         Some(self.lock().get(&epoch.get())?.hash)
@@ -102,10 +120,14 @@ impl Committees {
 
     /// The node keys of the newest known epoch's validators, in order.
     pub fn node_keys(&self) -> Vec<PublicKey> {
+        self.node_keys_of(self.newest())
+    }
+
+    /// The node keys of an epoch's validators, in order; none where it is not known.
+    pub fn node_keys_of(&self, epoch: Epoch) -> Vec<PublicKey> {
         let known = self.lock();
-        known
-            .last_key_value()
-            .map_or_else(Vec::new, |(_, known)| known.seats.keys().iter().cloned().collect())
+        let seats = known.get(&epoch.get()).map(|known| &known.seats);
+        seats.map_or_else(Vec::new, |seats| seats.keys().iter().cloned().collect())
     }
 
     /// Whether the validators of the next epoch will be others than those of the newest.

@@ -21,6 +21,7 @@ use rand_core::CryptoRng;
 use super::{
     digest::Digest,
     epochs::{BUFFER, EpochError, Epochs},
+    exchange::key_bytes,
     freeze::Braked,
     idle::Observer,
     marker::Admission,
@@ -58,7 +59,13 @@ where
         + Reporter<Activity = Activity<Scheme, Digest>>,
 {
     /// Starts an epoch's engine.
+    ///
+    /// Where the epoch has this node by another of its identities, nothing is begun: what this one
+    /// would write in the epoch's journal is no vote of the validator's.
     pub(super) async fn enter(&mut self, epoch: Epoch) -> Result<Active, EpochError> {
+        if let Some(key) = self.committees.other_identity(epoch) {
+            return Err(EpochError::OtherIdentity(key));
+        }
         let (floor, from) = self.floor(epoch).await?;
         let voting = self.may_vote(epoch).await?;
         if let Some(old) = epoch.previous().and_then(Epoch::previous) {
@@ -163,7 +170,14 @@ where
             tracing::warn!(reason);
         }
         let voting = if reason.is_none() { Voting::On } else { Voting::Off };
-        self.status.update(|status| status.not_voting = reason);
+        let seat = self.committees.consensus_key(epoch);
+        self.status.update(|status| {
+            status.seated = seat.is_some();
+            status.not_voting = reason;
+            if let Some(key) = seat.filter(|_| voting == Voting::On) {
+                status.consensus_key = key_bytes(&key);
+            }
+        });
         Ok(voting)
     }
 }

@@ -42,7 +42,7 @@ use super::{
     heard::{Found, Heard, caught_up},
     idle::Progress,
     marker::{Guard, GuardError},
-    peers::{Peers, Standing, Track, Tracking},
+    peers::{Electorate, Peers, Standing, Track, Tracking},
     scheme::Scheme,
     steady::Wall,
     stores::{Archive, StoreError},
@@ -81,6 +81,9 @@ pub enum EpochError {
     /// There are more peers than p2p was opened for.
     #[error("there are more nodes in the network than when this one started")]
     Outgrown,
+    /// The epoch has this node by another of its identities.
+    #[error("the epoch has this node by its node key {}", key_bytes(.0))]
+    OtherIdentity(PublicKey),
     /// Peers are further than is fetched block by block: the node takes their state.
     #[error("peers claim to have block {claimed}: their state is taken")]
     FarBehind {
@@ -132,7 +135,7 @@ pub struct Epochs<E, L, S: Sender, B, A> {
     pub(super) learned: Bell,
     /// How many blocks are too many to fetch.
     pub(super) far_behind: Option<u64>,
-    pub(super) track: Track,
+    pub(super) letting_in: Track,
     /// The revision of the roster that p2p tracks.
     pub(super) tracked: Option<u64>,
     /// Whether the peers' tip was reached.
@@ -177,7 +180,8 @@ where
         let epoch = self.epoch_above(self.ledger.tip().number);
         self.remember(epoch).await?;
         self.know(epoch).await?;
-        self.track_peers().await
+        // A peer may still wait for what ended the epoch before, and be known by that epoch only.
+        self.track(&[epoch.previous(), Some(epoch)].into_iter().flatten().collect::<Vec<_>>()).await
     }
 
     /// Runs until a part fails.
@@ -317,15 +321,25 @@ where
 
     /// Has p2p let in whom the members name now.
     pub(super) async fn track_peers(&mut self) -> Result<(), EpochError> {
-        let ledger = self.ledger.clone();
-        let read = move || Ok((ledger.governance_revision(), ledger.roster()?));
-        let (revision, roster) = self.archive.call(read).await.map_err(EpochError::Store)?;
+        self.track(&[self.committees.newest()]).await
+    }
+
+    /// The same, with those who vote in these epochs.
+    async fn track(&mut self, epochs: &[Epoch]) -> Result<(), EpochError> {
+        let (ledger, standing) = (self.ledger.clone(), self.standing);
+        let electorate = |epoch: &Epoch| Electorate {
+            node_keys: self.committees.node_keys_of(*epoch),
+            elected_at: self.first(*epoch) - 1,
+        };
+        let epochs: Vec<_> = epochs.iter().map(electorate).collect();
+        let read =
+            move || Ok((ledger.governance_revision(), Peers::read(&ledger, &epochs, standing)?));
+        let (revision, peers) = self.archive.call(read).await.map_err(EpochError::Store)?;
         let committee = self.committees.node_keys();
-        let peers = Peers::new(&committee, &roster, self.standing);
         self.tracked = Some(revision);
         let all: Vec<_> = peers.iter().map(|one| key_bytes(&one.node_key)).collect();
         self.status.set_peers(&committee.iter().map(key_bytes).collect::<Vec<_>>(), &all);
-        match (self.track)(&peers) {
+        match (self.letting_in)(&peers) {
             Tracking::Done => Ok(()),
             Tracking::Outgrown => Err(EpochError::Outgrown),
         }

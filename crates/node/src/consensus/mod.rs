@@ -47,7 +47,7 @@ mod start;
 pub mod steady;
 pub mod stores;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod work;
 
 pub use start::{Channels, Consensus, Parts, Settings, StartError, max_message_size, start};

@@ -1,8 +1,9 @@
 //! Whom a node is connected with: those that the members have named, and nobody else.
 //!
 //! The validators of the epoch keep their connections until it ends, also those that were removed
-//! meanwhile; those of the next epoch have theirs before it begins. Everybody else on the roster
-//! follows. A node that was just made knows the chain's beginning only, so until it has caught up it
+//! meanwhile, and identities that were replaced; those of the next epoch have theirs before it begins.
+//! Everybody else on the roster follows. Where who was removed is reached, the state before the epoch
+//! says. A node that was just made knows the chain's beginning only, so until it has caught up it
 //! also dials those that its own configuration names.
 
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use std::collections::BTreeMap;
 use commonware_cryptography::ed25519::PublicKey;
 use windlass_chain::governance::{NodeRole, RosterNode};
 
-use super::signer::public_key;
+use super::{exchange::key_bytes, signer::public_key};
+use crate::seam::{Ledger, LedgerError};
 
 /// Whom p2p is to let in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,17 @@ pub struct Contact {
     pub node_key: PublicKey,
     /// "host:port", or anything else.
     pub endpoint: String,
+    /// Its number as a validator, which it keeps whatever keys it has.
+    pub validator: Option<u32>,
+}
+
+/// Who votes in an epoch, and where the state is that named them.
+#[derive(Clone, Debug)]
+pub struct Electorate {
+    /// Their node keys.
+    pub node_keys: Vec<PublicKey>,
+    /// The block before the epoch's first.
+    pub elected_at: u64,
 }
 
 /// Whether p2p has room for all.
@@ -55,20 +68,47 @@ pub enum Tracking {
 pub type Track = Box<dyn FnMut(&Peers) -> Tracking + Send + Sync>;
 
 impl Peers {
+    /// Those whom the members name now, and whoever votes in these epochs.
+    pub fn read(
+        ledger: &impl Ledger,
+        epochs: &[Electorate],
+        standing: Standing,
+    ) -> Result<Self, LedgerError> {
+        let mut roster = ledger.roster()?;
+        let mut committee = Vec::new();
+        for Electorate { node_keys, elected_at } in epochs {
+            let named = |roster: &[RosterNode], key: &PublicKey| {
+                roster.iter().any(|node| node.node_key == key_bytes(key))
+            };
+            if node_keys.iter().any(|key| !named(&roster, key)) {
+                let before = ledger.roster_at(*elected_at)?.unwrap_or_default();
+                let removed = before.into_iter().filter(|node| {
+                    let votes = |key| key_bytes(key) == node.node_key;
+                    node_keys.iter().any(votes)
+                        && roster.iter().all(|known| known.node_key != node.node_key)
+                });
+                let removed: Vec<RosterNode> = removed.collect();
+                roster.extend(removed);
+            }
+            committee.extend(node_keys.iter().cloned());
+        }
+        Ok(Self::new(&committee, &roster, standing))
+    }
+
     /// Those of a roster, where `committee` votes now. Keys that are none are left out.
     pub fn new(committee: &[PublicKey], roster: &[RosterNode], standing: Standing) -> Self {
-        let mut nodes: BTreeMap<PublicKey, (bool, &str)> = BTreeMap::new();
+        let mut nodes: BTreeMap<PublicKey, (bool, &str, Option<u32>)> = BTreeMap::new();
         for node in roster {
             let Some(key) = public_key(&node.node_key.0) else { continue };
             let votes = node.role == NodeRole::Validator;
-            nodes.entry(key).or_insert((votes, &node.endpoint)).0 |= votes;
+            nodes.entry(key).or_insert((votes, &node.endpoint, node.validator)).0 |= votes;
         }
         for key in committee {
-            nodes.entry(key.clone()).or_insert((true, "")).0 = true;
+            nodes.entry(key.clone()).or_insert((true, "", None)).0 = true;
         }
         let mut peers = Self { standing, ..Self::default() };
-        for (node_key, (votes, endpoint)) in nodes {
-            let contact = Contact { node_key, endpoint: endpoint.to_owned() };
+        for (node_key, (votes, endpoint, validator)) in nodes {
+            let contact = Contact { node_key, endpoint: endpoint.to_owned(), validator };
             if votes { peers.validators.push(contact) } else { peers.followers.push(contact) }
         }
         peers
@@ -86,7 +126,7 @@ mod tests {
     use commonware_cryptography::Signer as _;
 
     use super::*;
-    use crate::consensus::{exchange::key_bytes, signer::HandleSigner};
+    use crate::consensus::signer::HandleSigner;
 
     #[test]
     fn who_votes_keeps_its_connections_and_nonsense_has_none() {
@@ -97,6 +137,7 @@ mod tests {
             node_key: key,
             endpoint: "node.example:30303".to_owned(),
             role,
+            validator: None,
         };
         let roster = [
             node(key_bytes(&keys[0]), NodeRole::Validator),

@@ -89,8 +89,10 @@ pub struct Parts<L, B, P> {
     pub serving: Work,
     /// What the names of this node's storage partitions begin with.
     pub partitions: String,
-    /// This node's p2p identity.
+    /// The p2p identity that this node goes by.
     pub node_key: PublicKey,
+    /// Those that it can have instead: one while its node key is replaced.
+    pub other_node_keys: Vec<PublicKey>,
     /// What it can vote with: two keys while one replaces the other.
     pub voting_keys: Vec<VotingKey>,
     /// From the genesis.
@@ -118,7 +120,8 @@ impl<L, B, P> std::fmt::Debug for Parts<L, B, P> {
 impl<L: Ledger, B, P> Parts<L, B, P> {
     fn committees(&self) -> Committees {
         let signers = self.voting_keys.iter().map(|key| key.signer.clone()).collect();
-        Committees::new(self.ledger.genesis().hash(), self.node_key.clone(), signers)
+        let (node_key, others) = (self.node_key.clone(), self.other_node_keys.clone());
+        Committees::new(self.ledger.genesis().hash(), node_key, others, signers)
     }
 }
 
@@ -243,7 +246,7 @@ where
         boundary: shared.boundary.clone(),
         learned: shared.learned.clone(),
         far_behind: settings.far_behind,
-        track: parts.track,
+        letting_in: parts.track,
         tracked: None,
         standing: Standing::Behind,
         witness,

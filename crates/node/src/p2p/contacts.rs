@@ -5,14 +5,13 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
-use alloy_primitives::B256;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{
     Address, AddressableManager, AddressableTrackedPeers, Ingress, authenticated::lookup,
 };
 use commonware_utils::{Hostname, ordered::Map};
 
-use super::P2pError;
+use super::{P2pError, Roll};
 use crate::{
     config::{NodeConfig, Peer},
     consensus::{
@@ -45,19 +44,20 @@ pub(super) struct Contacts {
     bootstrap: Vec<PublicKey>,
     /// The validators of the genesis in its order.
     first: Vec<PublicKey>,
+    /// The node key with which each validator began: its address in the configuration is that one's,
+    /// whatever key it has by now.
+    founders: BTreeMap<u32, PublicKey>,
     pub(super) dialling: Dialling,
     /// The most peers that p2p is opened for, this node counted.
     pub(super) room: usize,
 }
 
 impl Contacts {
-    /// What a configuration says; `first` are the validators of the genesis, `peers` those of now.
-    pub(super) fn new(
-        config: &NodeConfig,
-        me: PublicKey,
-        first: Vec<PublicKey>,
-        peers: &Peers,
-    ) -> Result<Self, P2pError> {
+    /// What a configuration says, and the chain.
+    pub(super) fn new(config: &NodeConfig, me: PublicKey, roll: &Roll) -> Result<Self, P2pError> {
+        let first = roll.first.iter().filter_map(|key| public_key(&key.0)).collect();
+        let founders = roll.founders.iter();
+        let founders = founders.filter_map(|(id, key)| Some((*id, public_key(&key.0)?))).collect();
         let read = |peer: &Peer| {
             let key = public_key(&peer.node_key.0).ok_or(P2pError::Key(peer.node_key))?;
             Ok((key, peer.address))
@@ -72,9 +72,9 @@ impl Contacts {
         let here = |address: &SocketAddr| address.ip().is_loopback();
         let on_loopback = here(&config.listen) && addresses.values().all(here);
         let dialling = if on_loopback { Dialling::Lower } else { Dialling::All };
-        let room = peers.iter().count() + bootstrap.len() + 1 + HEADROOM;
+        let room = roll.now.iter().count() + bootstrap.len() + 1 + HEADROOM;
         let bootstrap = bootstrap.into_keys().collect();
-        Ok(Self { me, addresses, bootstrap, first, dialling, room })
+        Ok(Self { me, addresses, bootstrap, first, founders, dialling, room })
     }
 
     /// The validators of the genesis come first, in its order; everybody else by its key. A rank
@@ -90,9 +90,18 @@ impl Contacts {
 
     /// The addresses of those that this node dials at its start.
     pub(super) fn dialled(&self, peers: &Peers) -> Vec<SocketAddr> {
-        let named = peers.validators.iter().map(|one| &one.node_key).chain(&self.bootstrap);
-        let dialled = named.filter(|key| self.is_dialled(key));
-        dialled.filter_map(|key| self.addresses.get(key).copied()).collect()
+        let dialled = peers.validators.iter().filter(|one| self.is_dialled(&one.node_key));
+        let dialled = dialled.filter_map(|one| self.configured(one));
+        let bootstrap = self.bootstrap.iter().filter(|key| self.is_dialled(key));
+        let bootstrap = bootstrap.filter_map(|key| self.addresses.get(key).copied());
+        dialled.chain(bootstrap).collect()
+    }
+
+    /// The address that the configuration has of a node, by the key that it has or that it began with.
+    fn configured(&self, contact: &Contact) -> Option<SocketAddr> {
+        let founder = contact.validator.and_then(|id| self.founders.get(&id));
+        let keys = [Some(&contact.node_key), founder].into_iter().flatten();
+        keys.filter_map(|key| self.addresses.get(key)).next().copied()
     }
 
     /// How a peer is reached; `None` where that is unknown, or where it is the peer that dials.
@@ -100,8 +109,8 @@ impl Contacts {
         if self.dialling == Dialling::Lower && !self.is_dialled(&contact.node_key) {
             return None;
         }
-        if let Some(address) = self.addresses.get(&contact.node_key) {
-            return Some(Address::Symmetric(*address));
+        if let Some(address) = self.configured(contact) {
+            return Some(Address::Symmetric(address));
         }
         if let Ok(address) = contact.endpoint.parse() {
             return Some(Address::Symmetric(address));
@@ -119,14 +128,11 @@ pub(super) struct Tracker {
     /// What was told last, and its number.
     told: Option<Peers>,
     number: u64,
-    /// The endpoint that each node had last: who was removed has none any more, and votes until the
-    /// epoch is over.
-    endpoints: BTreeMap<PublicKey, String>,
 }
 
 impl Tracker {
     pub(super) fn new(contacts: Contacts, oracle: lookup::Oracle<PublicKey>) -> Self {
-        Self { contacts, oracle, told: None, number: 0, endpoints: BTreeMap::new() }
+        Self { contacts, oracle, told: None, number: 0 }
     }
 
     /// Lets these in, and nobody else: but for those that the set before has.
@@ -134,8 +140,6 @@ impl Tracker {
         if self.told.as_ref() == Some(peers) {
             return Tracking::Done;
         }
-        let told = peers.clone();
-        let peers = &self.remember(peers.clone());
         // p2p dials primary peers only, and takes proposed blocks from them only.
         let (mut primary, mut secondary) = (BTreeMap::new(), BTreeMap::new());
         for contact in &peers.followers {
@@ -145,7 +149,7 @@ impl Tracker {
         let begun_with =
             self.contacts.bootstrap.iter().filter(|_| peers.standing == Standing::Behind);
         let begun_with = begun_with
-            .map(|key| Contact { node_key: key.clone(), endpoint: String::new() })
+            .map(|key| Contact { node_key: key.clone(), endpoint: String::new(), validator: None })
             .collect::<Vec<_>>();
         for contact in peers.validators.iter().chain(&begun_with) {
             let (key, address) = (contact.node_key.clone(), self.contacts.address(contact));
@@ -169,22 +173,8 @@ impl Tracker {
         let tracked = AddressableTrackedPeers::new(primary, secondary);
         let _feedback = self.oracle.track(self.number, tracked);
         self.number += 1;
-        self.told = Some(told);
+        self.told = Some(peers.clone());
         Tracking::Done
-    }
-
-    /// The same, with the endpoints of those that were removed.
-    fn remember(&mut self, mut peers: Peers) -> Peers {
-        let before = std::mem::take(&mut self.endpoints);
-        for contact in peers.validators.iter_mut().chain(&mut peers.followers) {
-            if contact.endpoint.is_empty()
-                && let Some(endpoint) = before.get(&contact.node_key)
-            {
-                contact.endpoint.clone_from(endpoint);
-            }
-            self.endpoints.insert(contact.node_key.clone(), contact.endpoint.clone());
-        }
-        peers
     }
 }
 
@@ -195,9 +185,4 @@ fn never_dialled() -> Address {
     let host = Hostname::new("never-dialled.invalid").expect("it is a valid host name");
     let egress = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Address::Asymmetric { ingress: Ingress::Dns { host, port: 1 }, egress }
-}
-
-/// The node keys of a genesis as p2p has them; those that are none are left out.
-pub(super) fn keys(validators: impl IntoIterator<Item = B256>) -> Vec<PublicKey> {
-    validators.into_iter().filter_map(|key| public_key(&key.0)).collect()
 }

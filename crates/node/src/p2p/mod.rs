@@ -20,6 +20,7 @@ mod gate;
 mod measures;
 
 use std::{
+    collections::BTreeMap,
     net::{SocketAddr, TcpStream},
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
@@ -39,7 +40,7 @@ use commonware_utils::{NZU32, NZUsize};
 use rand_core::CryptoRng;
 
 use self::{
-    contacts::{Contacts, Dialling, Tracker, keys},
+    contacts::{Contacts, Dialling, Tracker},
     gate::Gate,
 };
 pub use self::{gate::Refused, measures::measurements};
@@ -116,6 +117,8 @@ pub struct Roll {
     pub genesis: B256,
     /// The node keys of the validators in the genesis, in its order.
     pub first: Vec<B256>,
+    /// The node key with which each validator began, by its number.
+    pub founders: BTreeMap<u32, B256>,
     /// Whom the members name now.
     pub now: Peers,
     /// Whether there is no block yet.
@@ -133,7 +136,7 @@ pub async fn open<E>(
 where
     E: Clock + CryptoRng + Spawner + RuntimeNetwork + Resolver + Metrics,
 {
-    let contacts = Contacts::new(config, signer.public_key(), keys(roll.first), &roll.now)?;
+    let contacts = Contacts::new(config, signer.public_key(), &roll)?;
     let one_direction = contacts.dialling == Dialling::Lower;
     let dialled = contacts.dialled(&roll.now);
     let max_peers = NonZeroUsize::new(contacts.room).unwrap_or(NonZeroUsize::MIN);

@@ -9,7 +9,9 @@
 //! runtime's few for files.
 
 mod error;
+pub(crate) mod identity;
 mod joining;
+mod keys;
 
 use std::{
     fs,
@@ -22,14 +24,17 @@ use std::{
 };
 
 use alloy_primitives::B256;
-use commonware_cryptography::Signer as _;
+use commonware_cryptography::{Signer as _, ed25519::PublicKey};
 use commonware_macros::select;
 use commonware_runtime::{Metrics as _, Runner, Spawner, Supervisor, tokio as runtime};
 use windlass_chain::genesis::Genesis;
 use windlass_keys::vault::{Vault, VotesIn};
-use windlass_model::KeyId;
 
 pub use self::error::NodeError;
+use self::{
+    identity::{GoingBy, Patience},
+    keys::{first_key, signers, voting_keys},
+};
 use crate::{
     config::{NodeConfig, SyncMode},
     consensus::{
@@ -39,7 +44,7 @@ use crate::{
         exchange::key_bytes,
         marker::VotingKey,
         peers::{Peers, Standing},
-        signer::{HandleSigner, public_key},
+        signer::HandleSigner,
         start,
         steady::{Steadied, Steady, Wall},
         work::Work,
@@ -100,7 +105,9 @@ struct Opened {
     config: NodeConfig,
     genesis: Genesis,
     genesis_hash: B256,
+    /// The identity that it goes by, and those that it can have instead.
     node_signer: HandleSigner,
+    others: Vec<PublicKey>,
     voting_keys: Vec<VotingKey>,
     peers: Peers,
     ledger: NodeLedger,
@@ -119,19 +126,36 @@ pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
     // Threads may still read it when p2p is opened anew, and a file is opened once only.
     let mut ledger = None;
     let mut mode = None;
+    let mut going_by = GoingBy::default();
     loop {
-        let opened = open(directory, ledger)?;
+        let opened = open(directory, ledger, going_by.forced.as_ref())?;
         if mode.is_none() {
             joining::tidy(directory, opened.ledger.tip().number)?;
         }
         ledger = Some(opened.ledger.clone());
+        let others = opened.others.clone();
         let now = mode.unwrap_or(Mode::Consensus(opened.config.sync));
-        mode = Some(match run_once(directory, opened, now, &mut ready, &mut shutdown) {
+        let ended =
+            run_once(directory, (opened, going_by.patience), now, (&mut ready, &mut shutdown));
+        mode = Some(match ended {
             Err(
                 NodeError::Epochs(EpochError::Outgrown)
                 | NodeError::Start(StartError::Epoch(EpochError::Outgrown)),
             ) => {
                 tracing::info!("the network has grown: p2p is opened anew, for more nodes");
+                now
+            }
+            Err(
+                NodeError::Epochs(EpochError::OtherIdentity(key))
+                | NodeError::Start(StartError::Epoch(EpochError::OtherIdentity(key))),
+            ) => {
+                tracing::info!(node_key = %key_bytes(&key), "the epoch has this node by another key");
+                going_by = GoingBy::sure(key);
+                now
+            }
+            Ok(Ended::Alone) => {
+                tracing::warn!("nobody lets this node in: trying its other node key");
+                going_by = going_by.tries(others.into_iter().next());
                 now
             }
             Err(NodeError::Epochs(EpochError::FarBehind { claimed })) => {
@@ -172,6 +196,8 @@ enum Ended {
     Shutdown,
     /// The ledger is made.
     Joined,
+    /// Nobody lets it in by the identity that it goes by, and it has another one.
+    Alone,
 }
 
 /// Told once where the node is reached.
@@ -181,10 +207,9 @@ type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn run_once(
     directory: &Path,
-    mut opened: Opened,
+    (mut opened, patience): (Opened, Patience),
     mode: Mode,
-    ready: &mut Ready,
-    shutdown: &mut Shutdown,
+    (ready, shutdown): (&mut Ready, &mut Shutdown),
 ) -> Result<Ended, NodeError> {
     let settings = runtime::Config::new()
         .with_worker_threads(1)
@@ -197,6 +222,7 @@ fn run_once(
         match mode {
             Mode::Consensus(sync) => {
                 opened.config.sync = sync;
+                let opened = (opened, patience);
                 Box::pin(live(context, directory, opened, ready, shutdown)).await
             }
             Mode::Join => {
@@ -209,7 +235,7 @@ fn run_once(
 async fn live(
     context: runtime::Context,
     directory: PathBuf,
-    opened: Opened,
+    (opened, patience): (Opened, Patience),
     ready: &mut Ready,
     shutdown: &mut Shutdown,
 ) -> Result<Ended, NodeError> {
@@ -228,6 +254,7 @@ async fn live(
         serving: threads("state", 1, SERVING_NICENESS)?,
         partitions: String::new(),
         node_key: opened.node_signer.public_key(),
+        other_node_keys: opened.others.clone(),
         voting_keys: opened.voting_keys.clone(),
         settings: Settings { epoch_length, far_behind },
         blocker: network.oracle.clone(),
@@ -241,9 +268,16 @@ async fn live(
     let mut consensus = Box::pin(starting).await.map_err(NodeError::Start)?;
     let server = serve(&directory, &context, &opened, ready)?;
     let mut p2p_task = network.task;
+    let alone = async {
+        match opened.others.as_slice() {
+            [] => std::future::pending().await,
+            [..] => patience.ends(&context, &opened.status).await,
+        }
+    };
     // Every branch only waits.
     let outcome = select! {
         () = shutdown => Ok(Ended::Shutdown),
+        () = alone => Ok(Ended::Alone),
         ended = &mut consensus.epochs => Err(ended_error(ended)),
         _ = &mut p2p_task => Err(NodeError::Ended("the p2p network")),
     };
@@ -266,6 +300,7 @@ async fn open_network(
     let roll = Roll {
         genesis: *genesis_hash,
         first: genesis.validators().map(|one| one.node_key).collect(),
+        founders: identity::founders(&opened.ledger, genesis).map_err(NodeError::Roster)?,
         now: opened.peers.clone(),
         start: cold,
     };
@@ -310,7 +345,11 @@ fn ended_error(ended: Result<Result<(), EpochError>, commonware_runtime::Error>)
     }
 }
 
-fn open(directory: &Path, ledger: Option<NodeLedger>) -> Result<Opened, NodeError> {
+fn open(
+    directory: &Path,
+    ledger: Option<NodeLedger>,
+    forced: Option<&PublicKey>,
+) -> Result<Opened, NodeError> {
     let files = directory.join("files");
     let config = NodeConfig::load(&files.join("node.toml")).map_err(NodeError::Config)?;
     let path = files.join("genesis.json");
@@ -318,16 +357,12 @@ fn open(directory: &Path, ledger: Option<NodeLedger>) -> Result<Opened, NodeErro
     let genesis = Genesis::parse(&bytes).map_err(NodeError::Genesis)?;
     let vault = Vault::open(&config.vault)
         .map_err(|source| NodeError::Key { id: config.vault.display().to_string(), source })?;
-    let node_signer = signer(&vault, &config.node_key)?;
+    let signers = signers(&vault, &config.node_key, config.next_node_key.as_deref())?;
     let votes_in = match &genesis.predecessor {
         Some(_) => VotesIn::Successor(genesis.hash().0),
         None => VotesIn::First,
     };
-    let voting_keys = config
-        .consensus_keys
-        .iter()
-        .map(|id| voting_key(&vault, id, votes_in))
-        .collect::<Result<Vec<_>, _>>()?;
+    let voting_keys = voting_keys(&vault, &config.consensus_keys, votes_in)?;
     let validators = genesis.validators().map(Into::into).collect::<Vec<_>>();
     // What members voted in once, whatever bytes these are, is in a document that follows.
     if seated(validators.clone()).len() < validators.len() && genesis.predecessor.is_none() {
@@ -339,6 +374,8 @@ fn open(directory: &Path, ledger: Option<NodeLedger>) -> Result<Opened, NodeErro
     };
     let (tip, genesis_hash) = (ledger.tip(), ledger.genesis().hash());
     let peers = peers(&ledger, genesis.epoch_length).map_err(NodeError::Roster)?;
+    let (node_signer, others) = identity::chosen(&ledger, genesis.epoch_length, signers, forced)
+        .map_err(NodeError::Roster)?;
     let identity = Identity {
         node_key: key_bytes(&node_signer.public_key()),
         consensus_key: first_key(&voting_keys),
@@ -348,7 +385,17 @@ fn open(directory: &Path, ledger: Option<NodeLedger>) -> Result<Opened, NodeErro
     };
     let tip = StatusTip { number: tip.number, hash: tip.hash, timestamp_ms: tip.timestamp_ms };
     let status = StatusBoard::new(identity, tip);
-    Ok(Opened { config, genesis, genesis_hash, node_signer, voting_keys, peers, ledger, status })
+    Ok(Opened {
+        config,
+        genesis,
+        genesis_hash,
+        node_signer,
+        others,
+        voting_keys,
+        peers,
+        ledger,
+        status,
+    })
 }
 
 fn open_ledger(
@@ -363,34 +410,11 @@ fn open_ledger(
     ledger::open(&ledger_file(directory), genesis).map_err(NodeError::Ledger)
 }
 
-/// Whom p2p has to have room for: who is named now, and who votes until the epoch is over.
+/// Whom p2p has to have room for: who is named now, and who votes until the epoch is over, or voted in
+/// the one before.
 fn peers(ledger: &NodeLedger, epoch_length: u64) -> Result<Peers, LedgerError> {
-    let epoch = ledger.tip().number.saturating_add(1) / epoch_length.max(1);
-    let committee = ledger.committee(epoch)?.map(|kept| kept.seats).unwrap_or_default();
-    let committee: Vec<_> =
-        committee.iter().filter_map(|seat| public_key(&seat.node_key.0)).collect();
-    Ok(Peers::new(&committee, &ledger.roster()?, Standing::Behind))
-}
-
-fn key_id(id: &str) -> Result<KeyId, NodeError> {
-    id.parse().map_err(|_invalid| NodeError::KeyId(id.to_owned()))
-}
-
-fn signer(vault: &Vault, id: &str) -> Result<HandleSigner, NodeError> {
-    let handle = vault
-        .ed25519(&key_id(id)?)
-        .map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
-    HandleSigner::new(handle).ok_or_else(|| NodeError::NoKey(id.to_owned()))
-}
-
-fn voting_key(vault: &Vault, id: &str, votes_in: VotesIn) -> Result<VotingKey, NodeError> {
-    let marker = vault
-        .voting_record(&key_id(id)?, votes_in)
-        .map_err(|source| NodeError::Key { id: id.to_owned(), source })?;
-    Ok(VotingKey { signer: signer(vault, id)?, marker: Arc::new(marker) })
-}
-
-/// The voting key that the status shows: the newest.
-fn first_key(keys: &[VotingKey]) -> B256 {
-    keys.first().map_or(B256::ZERO, |key| key_bytes(&key.signer.public_key()))
+    let epoch = identity::epoch_above(ledger.tip().number, epoch_length);
+    let epochs = epoch.saturating_sub(1)..=epoch;
+    let epochs = epochs.map(|epoch| identity::electorate(ledger, epoch, epoch_length));
+    Peers::read(ledger, &epochs.collect::<Result<Vec<_>, _>>()?, Standing::Behind)
 }

@@ -12,7 +12,7 @@ use std::{
 
 use alloy_consensus::{SignableTransaction, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, Signature};
 use serde_json::{Value, json};
 use windlass_chain::genesis::{
     Fees, Genesis, Governance, Member, Permissions, SignatureScheme, Validator,
@@ -25,6 +25,16 @@ pub(crate) const CHAIN_ID: u64 = 4_242;
 
 /// Makes so many validators' directories below `root`.
 pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> {
+    create_for(root, count, epoch_length, Address::repeat_byte(0xac))
+}
+
+/// The same for a network that is governed by this account.
+pub(crate) fn create_for(
+    root: &Path,
+    count: u8,
+    epoch_length: u64,
+    member: Address,
+) -> Vec<PathBuf> {
     let vault = Vault::open(root.join("keys")).expect("a vault");
     let key = |index: u8, purpose: Purpose| {
         let kind = match purpose {
@@ -63,7 +73,7 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
         members: vec![Member {
             organization: "acme".to_owned(),
             endpoint: String::new(),
-            account: Address::repeat_byte(0xac),
+            account: member,
             validators: validators.collect(),
         }],
     };
@@ -81,6 +91,7 @@ pub(crate) fn create(root: &Path, count: u8, epoch_length: u64) -> Vec<PathBuf> 
             fs::write(files.join("genesis.json"), genesis.canonical_json()).expect("a file");
             let config = NodeConfig {
                 node_key: node_key.clone(),
+                next_node_key: None,
                 consensus_keys: vec![consensus_key.clone()],
                 vault: root.join("keys"),
                 listen: addresses[index],
@@ -140,15 +151,13 @@ pub(crate) fn until(directory: &Path, what: &str, wanted: impl Fn(&Value) -> boo
 
 /// A signed transfer of nothing.
 pub(crate) fn transfer(account: &ThrowawayAccount, nonce: u64) -> Bytes {
-    let transaction = TxLegacy {
-        chain_id: Some(CHAIN_ID),
-        nonce,
-        gas_price: 0,
-        gas_limit: 21_000,
-        to: TxKind::Call(Address::repeat_byte(7)),
-        value: U256::ZERO,
-        input: Bytes::new(),
-    };
+    let to = Address::repeat_byte(7);
+    signed(account, TxLegacy { nonce, gas_limit: 21_000, to: to.into(), ..TxLegacy::default() })
+}
+
+/// A transaction of an account.
+pub(crate) fn signed(account: &ThrowawayAccount, transaction: TxLegacy) -> Bytes {
+    let transaction = TxLegacy { chain_id: Some(CHAIN_ID), ..transaction };
     let hash = transaction.signature_hash();
     let bytes = account.sign_hash(&hash.0).expect("it signs");
     let signature = Signature::from_bytes_and_parity(&bytes[..64], bytes[64] == 1);

@@ -9,6 +9,7 @@ mod faults;
 mod governance;
 mod input;
 mod joins;
+mod keys;
 mod knocking;
 mod life;
 mod proof;

@@ -188,9 +188,10 @@ fn a_node_that_goes_is_taken_back_by_its_member_and_its_row_goes_last() {
 fn nobody_is_configured_anew_because_a_node_came_or_went() {
     let files = |case: &Case| -> BTreeMap<String, String> {
         let record = &case.observed.record;
-        let file = |node| {
+        let file = |node: &NodeRow| {
+            let described = (node, &describe::setup(record, node));
             let workload =
-                describe::workload(&case.observed, &WindlassEngine, node, Desired::Running);
+                describe::workload(&case.observed, &WindlassEngine, described, Desired::Running);
             (node.name.clone(), workload.unwrap().files["node.toml"].clone())
         };
         record.nodes.iter().map(file).collect()

@@ -28,8 +28,8 @@ use crate::{
     monitor::LiveNode,
     operation,
     store::rows::{
-        AccountRow, Leaving, ProcessRef, Record, Registration, Standing, StoredTransaction,
-        TeardownRecord,
+        AccountRow, Leaving, NodeRow, ProcessRef, Record, Registration, Standing,
+        StoredTransaction, TeardownRecord,
     },
     world::{
         Engines, EveryPointPassed, HttpWire, LoopbackPorts, MachineClock, MachineEntropy,
@@ -40,6 +40,7 @@ use crate::{
 mod comings;
 mod life;
 mod recoveries;
+mod replacements;
 
 const NOW_MS: u64 = 1_000_000;
 
@@ -123,10 +124,15 @@ impl Case {
     /// The nodes run, as process 100 and up.
     fn running(mut self) -> Self {
         for index in 0..self.observed.record.nodes.len() {
-            let node = self.observed.record.nodes[index].clone();
+            let mut node = self.observed.record.nodes[index].clone();
+            let setup = describe::setup(&self.observed.record, &node);
+            if node.setup() != setup {
+                node.status.setup = Some(setup.clone());
+                self.observed.record.nodes[index] = node.clone();
+            }
+            let (engine, node) = (&WindlassEngine, (&node, &setup));
             let wanted =
-                describe::workload(&self.observed, &WindlassEngine, &node, Desired::Running)
-                    .unwrap();
+                describe::workload(&self.observed, engine, node, Desired::Running).unwrap();
             let running = process(index);
             let instance = Instance {
                 id: wanted.id.clone(),
@@ -158,6 +164,7 @@ impl Case {
                 quorum: 3,
                 validators: 4,
                 seat: Seat::Votes,
+                seated_by: None,
                 syncing: false,
                 whole: true,
                 highest: height,
@@ -186,6 +193,7 @@ impl Case {
             connected_validators: connected,
             quorum: 3,
             validators: 4,
+            seated_by: None,
             syncing: false,
             whole: true,
             highest: height,
@@ -281,8 +289,7 @@ impl Case {
         let name =
             |id: &NodeId| nodes.iter().find(|node| node.id == *id).map_or("?", |node| &node.name);
         let key = |key: &KeyId| {
-            let owner =
-                nodes.iter().find(|node| node.node_key.id == *key || node.consensus_key.id == *key);
+            let owner = nodes.iter().find(|node| node.key_ids().any(|own| own == key));
             let account = |account: &AccountRow| account.key.as_ref() == Some(key);
             let mut accounts = self.observed.record.accounts().filter(|(_, one)| account(one));
             let member = accounts.next().map(|(name, _)| name.as_str());
@@ -320,6 +327,20 @@ impl Case {
             Action::GiveUp { node, errand, reason } => {
                 format!("give up {errand:?} {} ({})", name(node), reason.message)
             }
+            Action::NoteSetup { node, setup } => {
+                let next = usize::from(setup.next_node_key.is_some());
+                format!(
+                    "{} is given {} node keys, {} consensus keys and {} peers",
+                    name(node),
+                    1 + next,
+                    setup.consensus_keys.len(),
+                    setup.renewed.len()
+                )
+            }
+            Action::NoteReplaced { node, purpose } => {
+                format!("the {purpose} key of {} is replaced", name(node))
+            }
+            Action::NoteForgotten { node, .. } => format!("a key of {} is gone", name(node)),
             Action::ReleaseNode(node) => format!("release {}", name(node)),
             Action::CreateKey { node, purpose, .. } => {
                 format!("create {purpose} key of {}", name(node))

@@ -110,6 +110,7 @@ impl Engine for FakeEngine {
                     "follows" => Seat::Follows("it is an observer".to_owned()),
                     _ => Seat::Unnamed,
                 },
+                seated_by: None,
                 syncing: false,
                 whole: true,
                 highest: block(answer.get("tip")?)?.number,

@@ -47,6 +47,10 @@ pub(super) fn encode(action: &Action) -> Result<Contract::Action, EngineError> {
         Action::AddMemberNodes { nodes, .. } | Action::AddValidatorNodes { nodes, .. } => {
             return Err(EngineError::Value { field: "nodes", value: nodes.join(", ") });
         }
+        Action::RenewKey { validator, kind } => {
+            let value = format!("a new {kind} key of {validator}");
+            return Err(EngineError::Value { field: "key", value });
+        }
         Action::RemoveValidator { validator } => (5, words([id(validator)?])),
         Action::SuspendValidator { validator } => (6, words([id(validator)?])),
         Action::ResumeValidator { validator } => (7, words([id(validator)?])),

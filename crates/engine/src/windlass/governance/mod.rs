@@ -256,7 +256,8 @@ fn effect(action: &Action, block: u64, epoch: u64) -> (String, Option<u64>) {
         | Action::RemoveValidator { .. }
         | Action::SuspendValidator { .. }
         | Action::ResumeValidator { .. }
-        | Action::ReplaceKey { .. } => {
+        | Action::ReplaceKey { .. }
+        | Action::RenewKey { .. } => {
             (format!("at the end of the epoch: from block {epoch} on"), Some(epoch))
         }
         Action::SetThreshold { .. } => (format!("since block {block}"), Some(block)),

@@ -33,7 +33,7 @@ impl Network<Memory> {
         let ledger = &self.validators[index].ledger;
         let work = if ledger.has_work() { Work::Pending } else { Work::None };
         let facts = Facts { work, obstacle: ledger.obstacle() };
-        let board = &self.validators[index].status;
+        let board = self.validators[index].board();
         let now = self.context.current() - self.validators[index].behind;
         board.diagnosis().report(unix_ms(now), &board.get(), &facts)
     }

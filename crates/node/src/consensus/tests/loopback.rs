@@ -1,6 +1,8 @@
 //! Four validators over real sockets, threads and files.
 
-use std::{net::TcpListener, num::NonZeroU64, sync::mpsc, thread, time::Duration};
+use std::{
+    collections::BTreeMap, net::TcpListener, num::NonZeroU64, sync::mpsc, thread, time::Duration,
+};
 
 use alloy_primitives::B256;
 use commonware_cryptography::Signer as _;
@@ -50,6 +52,7 @@ fn run(
     let vote = |seed: usize| HandleSigner::from_seed(1_000 + u64::try_from(seed).expect("small"));
     let config = NodeConfig {
         node_key: String::new(),
+        next_node_key: None,
         consensus_keys: Vec::new(),
         vault: directory.to_owned(),
         listen: peers[index].address,
@@ -80,6 +83,7 @@ fn run(
             let roll = Roll {
                 genesis: mine.genesis().hash(),
                 first: config.addresses.iter().map(|peer| peer.node_key).collect(),
+                founders: BTreeMap::new(),
                 now: Peers::new(&[], &roster, Standing::Behind),
                 start: cold,
             };
@@ -92,6 +96,7 @@ fn run(
                 serving: Work::Inline,
                 partitions: String::new(),
                 node_key: node(index).public_key(),
+                other_node_keys: Vec::new(),
                 voting_keys: vec![voting_key(vote(index))],
                 settings: Settings {
                     epoch_length: NonZeroU64::new(1_000_000).expect("positive"),

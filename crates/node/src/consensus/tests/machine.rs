@@ -3,7 +3,7 @@
 
 use alloy_consensus::{SignableTransaction as _, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use alloy_sol_types::{SolCall as _, SolValue as _};
 use secp256k1::{Message, SECP256K1, SecretKey};
 use windlass_chain::{
@@ -154,6 +154,10 @@ pub(crate) enum Change {
     Resume(u32),
     /// A new validator with these keys.
     Add(B256, B256),
+    /// A validator gets another node key.
+    ReplaceNode(u32, B256),
+    /// A validator gets another consensus key.
+    ReplaceConsensus(u32, B256),
 }
 
 /// The member's proposal of one action, which it decides alone.
@@ -161,6 +165,12 @@ pub(crate) fn proposal(nonce: u64, change: Change) -> Bytes {
     let (kind, arguments) = match change {
         Change::Suspend(validator) => (6, validator.abi_encode()),
         Change::Resume(validator) => (7, validator.abi_encode()),
+        Change::ReplaceNode(validator, key) => {
+            (8, (validator, U256::ZERO, key).abi_encode_params())
+        }
+        Change::ReplaceConsensus(validator, key) => {
+            (8, (validator, U256::ONE, key).abi_encode_params())
+        }
         Change::Add(node_key, consensus_key) => {
             let new = NewValidator {
                 name: "later".to_owned(),

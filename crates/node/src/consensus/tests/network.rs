@@ -2,7 +2,7 @@
 //! restarted.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroU64,
     sync::{Arc, Mutex},
     time::Duration,
@@ -11,30 +11,28 @@ use std::{
 use alloy_primitives::{Address, B256};
 use commonware_cryptography::{Signer as _, ed25519::PublicKey};
 use commonware_p2p::{
-    Recipients, Sender as _,
+    Manager as _, Recipients, Sender as _,
     simulated::{self, Control, Link, Oracle},
 };
 use commonware_runtime::{Clock, Handle, Quota, Spawner, Storage, Supervisor, deterministic};
-use commonware_utils::{NZU32, NZUsize, probability};
+use commonware_utils::{NZU32, NZUsize, ordered::Set, probability};
 use rand_core::Rng as _;
 use windlass_chain::genesis::{Fees, Genesis, Governance, Member, Permissions, SignatureScheme};
 
 use super::{
     machine::{Machine, hashes, member},
+    process::Process,
     surroundings::{Local, Oddities},
-    wire::{Weather, Wire},
+    wire::Weather,
 };
 use crate::{
     consensus::{
-        Channels, Parts, Settings,
+        Settings,
         exchange::{Connected, key_bytes},
         marker::{MemoryMarker, VotingKey},
         max_message_size,
-        peers::Tracking,
         signer::HandleSigner,
-        start,
         steady::{Steadied, Steady, Wall},
-        work::Work,
     },
     seam::{Ledger, Origin},
     status::{Identity, Status, StatusBoard, StatusTip},
@@ -43,19 +41,21 @@ use crate::{
 /// The chain id of simulated networks.
 pub(crate) const CHAIN_ID: u64 = 4_242;
 /// Messages a second and peer.
-const QUOTA: Quota = Quota::per_second(NZU32!(512));
+pub(super) const QUOTA: Quota = Quota::per_second(NZU32!(512));
 
 pub(crate) struct Validator<M: Machine> {
     pub(crate) machine: M,
     /// The ledger of the process that runs, or ran last.
     pub(crate) ledger: M::Ledger,
+    /// The identity that it began with, and those that it was given since.
     pub(crate) key: PublicKey,
+    others: Vec<PublicKey>,
     pub(crate) voting_keys: Vec<VotingKey>,
     pub(crate) oddities: Oddities,
     pub(crate) weather: Weather,
     /// How many disks it has had.
     disks: u64,
-    pub(super) status: StatusBoard,
+    status: Board,
     /// How far its clock is behind.
     pub(super) behind: Duration,
     /// The process; it ends by itself only when its disk fails.
@@ -71,7 +71,12 @@ pub(crate) struct Network<M: Machine> {
     settings: Settings,
     starts: u64,
     sent: u64,
+    /// How many sets of peers there were.
+    peer_sets: u64,
 }
+
+/// Where a node tells how it is: another one when it goes by another identity.
+pub(super) type Board = Arc<Mutex<StatusBoard>>;
 
 /// A channel's two ends.
 pub(crate) type SimulatedSender = simulated::Sender<PublicKey, deterministic::Context>;
@@ -79,8 +84,8 @@ pub(crate) type SimulatedReceiver = simulated::Receiver<PublicKey>;
 
 /// Who can reach whom.
 #[derive(Default)]
-struct Reach {
-    alive: BTreeSet<PublicKey>,
+pub(super) struct Reach {
+    pub(super) alive: BTreeSet<PublicKey>,
     cut: BTreeSet<(PublicKey, PublicKey)>,
 }
 
@@ -130,8 +135,9 @@ impl<M: Machine> Network<M> {
                 Validator {
                     ledger: machine.boot(),
                     machine,
-                    status: board(&key, &signer, &named),
+                    status: Arc::new(Mutex::new(board(&key, &signer, &named))),
                     key,
+                    others: Vec::new(),
                     voting_keys: vec![voting_key(signer)],
                     oddities: Oddities::default(),
                     weather: Weather::default(),
@@ -146,9 +152,9 @@ impl<M: Machine> Network<M> {
             far_behind: None,
         };
         let reach = Arc::default();
-        let (starts, sent) = (0, 0);
+        let (starts, sent, peer_sets) = (0, 0, 1);
         let mut network =
-            Self { validators, context, oracle, reach, genesis, settings, starts, sent };
+            Self { validators, context, oracle, reach, genesis, settings, starts, sent, peer_sets };
         network.connect_all(&link()).await;
         network
     }
@@ -165,47 +171,40 @@ impl<M: Machine> Network<M> {
 
     /// Cuts the link from one to another.
     pub(crate) async fn cut(&mut self, from: usize, to: usize) {
-        let (from, to) = (self.validators[from].key.clone(), self.validators[to].key.clone());
-        let _absent = self.oracle.remove_link(from.clone(), to.clone()).await;
-        self.reach.lock().expect("no test panics here").cut.insert((from, to));
+        for (from, to) in self.pairs(from, to) {
+            let _absent = self.oracle.remove_link(from.clone(), to.clone()).await;
+            self.reach.lock().expect("no test panics here").cut.insert((from, to));
+        }
     }
 
     pub(crate) async fn connect(&mut self, from: usize, to: usize, link: Link) {
-        let (from, to) = (self.validators[from].key.clone(), self.validators[to].key.clone());
-        let _exists = self.oracle.remove_link(from.clone(), to.clone()).await;
-        self.oracle.add_link(from.clone(), to.clone(), link).await.expect("both are registered");
-        self.reach.lock().expect("no test panics here").cut.remove(&(from, to));
+        for (from, to) in self.pairs(from, to) {
+            let _exists = self.oracle.remove_link(from.clone(), to.clone()).await;
+            let added = self.oracle.add_link(from.clone(), to.clone(), link.clone()).await;
+            added.expect("both are registered");
+            self.reach.lock().expect("no test panics here").cut.remove(&(from, to));
+        }
+    }
+
+    /// Every identity of one with every identity of another.
+    fn pairs(&self, from: usize, to: usize) -> Vec<(PublicKey, PublicKey)> {
+        let (from, to) = (self.validators[from].keys(), self.validators[to].keys());
+        from.iter().flat_map(|from| to.iter().map(|to| (from.clone(), to.clone()))).collect()
+    }
+
+    /// Gives a validator that doesn't run one more identity; which one it goes by the chain says.
+    pub(crate) async fn give_identity(&mut self, index: usize, key: PublicKey) {
+        self.validators[index].others.push(key);
+        let all: Vec<PublicKey> = self.validators.iter().flat_map(Validator::keys).collect();
+        self.oracle.manager().track(self.peer_sets, Set::from_iter_dedup(all));
+        self.peer_sets += 1;
+        self.connect_all(&link()).await;
     }
 
     pub(crate) async fn start(&mut self, index: usize) {
         self.starts += 1;
-        let (control, connected) = (self.control(index), self.connected(index));
         let validator = &mut self.validators[index];
         validator.ledger = validator.machine.boot();
-        let mut channels = Vec::new();
-        for channel in 0..8 {
-            let (sender, inner) = control.register(channel, QUOTA).await.expect("the network runs");
-            let wire = Wire {
-                inner,
-                context: self.context.child("wire"),
-                weather: validator.weather.clone(),
-                ready: VecDeque::new(),
-                held: None,
-                of_tips: channel == 5,
-            };
-            channels.push((sender, wire));
-        }
-        let mut next = || channels.remove(0);
-        let channels = Channels {
-            votes: next(),
-            certificates: next(),
-            resolver: next(),
-            blocks: next(),
-            backfill: next(),
-            tips: next(),
-            transactions: next(),
-            state: next(),
-        };
         let context = self
             .context
             .child("validator")
@@ -214,34 +213,28 @@ impl<M: Machine> Network<M> {
         let work = validator.oddities.work(&context);
         let context = Local::new(context, validator.oddities.clone());
         let wall = Wall::of(&context);
-        let parts = Parts {
+        let process = Process {
             ledger: validator.ledger.clone(),
             work,
-            serving: Work::Inline,
             partitions: validator.partitions(index),
-            node_key: validator.key.clone(),
+            keys: validator.keys(),
             voting_keys: validator.voting_keys.clone(),
             settings: self.settings,
-            blocker: control,
-            peers: self.oracle.manager(),
-            track: Box::new(|_| Tracking::Done),
-            connected,
-            status: validator.status.clone(),
+            status: Arc::clone(&validator.status),
             wall,
+            weather: validator.weather.clone(),
+            oracle: self.oracle.clone(),
+            reach: Arc::clone(&self.reach),
+            wires: self.context.child("wires"),
         };
+        let key = process.known();
         let steady = Steady::new(&context, validator.oddities.steady(&self.context));
         let context = Steadied::new(context, steady);
         let excuse = validator.machine.excuse();
-        let running = context.spawn(move |context| async move {
-            let started = Box::pin(start(context.child("consensus"), parts, channels)).await;
-            let ended = match started {
-                Ok(mut consensus) => format!("{:?}", (&mut consensus.epochs).await),
-                Err(error) => format!("{error:?}"),
-            };
-            assert!(excuse(), "consensus ended: {ended}");
-        });
-        validator.running = Some(running);
-        self.reach.lock().expect("no test panics here").alive.insert(validator.key.clone());
+        let channels = process.channels(&key).await;
+        process.come(&key);
+        let running = context.spawn(move |context| process.run(context, (key, channels), excuse));
+        self.validators[index].running = Some(running);
     }
 
     /// Sets back the clock of a validator that doesn't run yet.
@@ -265,7 +258,8 @@ impl<M: Machine> Network<M> {
         running.abort();
         let _aborted = running.await;
         validator.machine.crash(|| self.context.next_u64());
-        self.reach.lock().expect("no test panics here").alive.remove(&validator.key);
+        let mut reach = self.reach.lock().expect("no test panics here");
+        reach.alive.retain(|key| !validator.keys().contains(key));
     }
 
     /// Gives a new transaction to one validator; its number.
@@ -292,7 +286,7 @@ impl<M: Machine> Network<M> {
         let tips: Vec<_> =
             self.validators.iter().map(|validator| validator.ledger.tip().number).collect();
         let states: Vec<_> =
-            self.validators.iter().map(|validator| validator.status.get()).collect();
+            self.validators.iter().map(|validator| validator.board().get()).collect();
         panic!("after {limit_ms} ms still not: {what}; tips {tips:?}; {states:#?}");
     }
 
@@ -347,8 +341,7 @@ impl<M: Machine> Network<M> {
 
     /// Who is connected with a validator.
     pub(crate) fn connected(&self, index: usize) -> Connected {
-        let (reach, me) = (Arc::clone(&self.reach), self.validators[index].key.clone());
-        Box::new(move || reach.lock().expect("no test panics here").of(&me))
+        connected(&self.reach, &self.validators[index].key)
     }
 
     /// A channel of a validator that doesn't run.
@@ -379,7 +372,7 @@ impl<M: Machine> Network<M> {
     }
 
     pub(crate) fn status(&self, index: usize) -> Status {
-        self.validators[index].status.get()
+        self.validators[index].board().get()
     }
 
     pub(crate) async fn pass(&self, duration_ms: u64) {
@@ -400,13 +393,24 @@ impl<M: Machine> Network<M> {
 impl<M: Machine> Validator<M> {
     /// Where it tells how it is.
     pub(crate) fn board(&self) -> StatusBoard {
-        self.status.clone()
+        self.status.lock().expect("no test panics here").clone()
+    }
+
+    /// All its identities.
+    pub(super) fn keys(&self) -> Vec<PublicKey> {
+        [&self.key].into_iter().chain(&self.others).cloned().collect()
     }
 
     /// What the names of its journals begin with.
     fn partitions(&self, index: usize) -> String {
         format!("v{index}-{}-", self.disks)
     }
+}
+
+/// Who is connected with a node of this identity.
+pub(super) fn connected(reach: &Arc<Mutex<Reach>>, me: &PublicKey) -> Connected {
+    let (reach, me) = (Arc::clone(reach), me.clone());
+    Box::new(move || reach.lock().expect("no test panics here").of(&me))
 }
 
 impl Reach {

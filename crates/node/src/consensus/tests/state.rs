@@ -56,7 +56,7 @@ impl Network<Real> {
     }
 
     /// Sends and waits until it is final everywhere.
-    async fn transact(&mut self, count: usize) {
+    pub(super) async fn transact(&mut self, count: usize) {
         let running = self.running_indices();
         for round in 0..count {
             let sent = self.send(running[round % running.len()]);
@@ -74,7 +74,7 @@ impl Network<Real> {
     }
 
     /// Has the only member decide about a validator.
-    fn decide(&mut self, nonce: u64, change: Change) {
+    pub(super) fn decide(&mut self, nonce: u64, change: Change) {
         let to = self.running_indices()[0];
         let bytes = proposal(nonce, change);
         self.validators[to].ledger.admit(bytes, Origin::Client).expect("it is new");

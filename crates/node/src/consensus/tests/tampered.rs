@@ -188,6 +188,10 @@ impl Ledger for Tampered {
         self.honest.roster()
     }
 
+    fn roster_at(&self, number: u64) -> Result<Option<Vec<RosterNode>>, LedgerError> {
+        self.honest.roster_at(number)
+    }
+
     fn governance_revision(&self) -> u64 {
         self.honest.governance_revision()
     }

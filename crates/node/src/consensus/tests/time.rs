@@ -36,7 +36,8 @@ fn judge(epoch: u64, ahead_ms: u64, change: fn(&Block) -> Block) -> (bool, u64) 
         let block = ledger.propose(&genesis.0, proposal).expect("it is sound").expect("a block");
         let progress = Progress::new(Bell::default(), 0);
         let signer = HandleSigner::from_seed(1);
-        let committees = Committees::new(genesis.0.hash(), signer.public_key(), vec![signer]);
+        let (key, others) = (signer.public_key(), Vec::new());
+        let committees = Committees::new(genesis.0.hash(), key, others, vec![signer]);
         let mut application =
             ChainApplication::new(ledger, Work::Inline, committees, progress, Wall::of(&context));
         let parent = genesis.digest();

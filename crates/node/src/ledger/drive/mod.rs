@@ -172,6 +172,18 @@ impl Ledger for NodeLedger {
         read.map_err(|error| LedgerError::new("reading the members' nodes", error))
     }
 
+    fn roster_at(&self, number: u64) -> Result<Option<Vec<RosterNode>>, LedgerError> {
+        match self.inner.chain.roster_at(At::Number(number)) {
+            Ok(roster) => Ok(Some(roster)),
+            Err(
+                ChainError::UnknownBlock
+                | ChainError::StatePruned { .. }
+                | ChainError::HistoryLacking { .. },
+            ) => Ok(None),
+            Err(error) => Err(LedgerError::new("reading the members' nodes of before", error)),
+        }
+    }
+
     fn governance_revision(&self) -> u64 {
         self.decided().revision
     }

@@ -1,7 +1,8 @@
-//! Votes that would leave the network without a quorum are not taken from clients.
+//! Votes that would leave the network without a quorum, or this node without rules that it knows, are
+//! not taken from clients.
 //!
-//! The chain cannot know who is reachable, so each node says what it sees. A proposal that names it
-//! (`force`) is taken all the same.
+//! The chain cannot know who is reachable, nor what programs its nodes run, so each node says what it
+//! sees. A proposal that names it (`force`) is taken all the same.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use alloy_consensus::TxEnvelope;
 use alloy_consensus::transaction::SignerRecoverable as _;
 use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::{B256, Bytes};
-use windlass_chain::governance::{self, Decision};
+use windlass_chain::governance::{self, RULES_VERSION, SeatedValidator, Upgrade};
 
 use super::Node;
 use crate::rpc::error::RpcError;
@@ -20,7 +21,8 @@ use crate::status::{Status, quorum};
 /// epoch's end.
 const EPOCHS_BEHIND: u64 = 2;
 
-/// Refuses a transaction that decides on validators of whom too few are connected and up to date.
+/// Refuses a transaction that decides on validators of whom too few are connected and up to date, or on
+/// rules that this program does not know.
 pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     // Whatever else is wrong with it, the pool says.
     let Ok(transaction) = TxEnvelope::decode_2718_exact(transaction) else { return Ok(()) };
@@ -32,16 +34,22 @@ pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     let (input, gas) = (transaction.input().clone(), transaction.gas_limit().min(cap));
     let decision = node.ledger.chain().decision(sender, input, gas)?;
     let Some(decision) = decision.filter(|decision| !decision.forced) else { return Ok(()) };
+    if let Some(upgrade) = decision.upgrade.filter(|upgrade| !upgrade.is_known()) {
+        return Err(RpcError::Server(unknown(upgrade)));
+    }
+    let Some(validators) = decision.validators else { return Ok(()) };
     let status = node.status.get();
     let behind = EPOCHS_BEHIND.saturating_mul(node.ledger.epoch_length());
     let tip = node.ledger.chain().tip().number;
-    objection(&decision, &status, &node.status.heights(), tip.saturating_sub(behind))
+    let now = node.ledger.chain().next_validators()?;
+    objection((&validators, &now), &status, &node.status.heights(), tip.saturating_sub(behind))
         .map_or(Ok(()), |objection| Err(RpcError::Server(objection)))
 }
 
-/// What is to be said against a decision, where those count who have the block `least`.
+/// What is to be said against these validators, where those count who have the block `least`. Who gets
+/// another node key is there by the one that it has now.
 fn objection(
-    decision: &Decision,
+    (validators, now): (&[SeatedValidator], &[SeatedValidator]),
     status: &Status,
     heights: &BTreeMap<B256, u64>,
     least: u64,
@@ -58,13 +66,15 @@ fn objection(
             || (peers.any(|peer| peer.node_key == *key)
                 && heights.get(key).is_some_and(|height| *height >= least))
     };
-    let missing: Vec<String> = decision
-        .validators
+    let missing: Vec<String> = validators
         .iter()
-        .filter(|one| !follows(&one.node_key))
+        .filter(|one| {
+            let same = now.iter().find(|before| before.consensus_key == one.consensus_key);
+            !follows(&one.node_key) && !same.is_some_and(|before| follows(&before.node_key))
+        })
         .map(|one| one.node_key.to_string())
         .collect();
-    let all = decision.validators.len();
+    let all = validators.len();
     let (needed, here) = (quorum(all), all - missing.len());
     (here < needed).then(|| {
         format!(
@@ -76,10 +86,18 @@ fn objection(
     })
 }
 
+/// What is to be said against rules that this program does not know.
+fn unknown(upgrade: Upgrade) -> String {
+    let Upgrade { version, height } = upgrade;
+    format!(
+        "this decides on version {version} of the rules from block {height} on, and the program of this \
+         node knows version {RULES_VERSION} only: it would stop before that block. Upgrade the program \
+         of every node first, then propose it; or propose it with `force`"
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use windlass_chain::governance::SeatedValidator;
-
     use super::*;
     use crate::status::{Identity, StatusBoard, StatusTip};
 
@@ -88,12 +106,14 @@ mod tests {
     }
 
     fn check(seats: std::ops::RangeInclusive<u8>, expect: Option<&str>) {
-        check_as(None, seats, expect);
+        check_all(None, seats, 0, expect);
     }
 
-    fn check_as(
+    /// The node keys of all of them are so much above what they are now.
+    fn check_all(
         not_voting: Option<&str>,
         seats: std::ops::RangeInclusive<u8>,
+        above: u8,
         expect: Option<&str>,
     ) {
         let identity = Identity {
@@ -108,9 +128,13 @@ mod tests {
         // 2 and 3 follow, 4 is far behind, 5 has said nothing, the others are away.
         let connected = [(2, Some(1_000)), (3, Some(900)), (4, Some(899)), (5, None)];
         board.set_connected(&connected.map(|(byte, height)| (key(byte), height)).into());
-        let seat = |byte| SeatedValidator { node_key: key(byte), consensus_key: key(byte + 100) };
-        let decision = Decision { validators: seats.map(seat).collect(), forced: false };
-        let said = objection(&decision, &board.get(), &board.heights(), 900);
+        let seat = |byte: u8, above: u8| SeatedValidator {
+            node_key: key(byte + above),
+            consensus_key: key(byte + 100),
+        };
+        let now: Vec<_> = (1..=7).map(|byte| seat(byte, 0)).collect();
+        let validators: Vec<_> = seats.map(|byte| seat(byte, above)).collect();
+        let said = objection((&validators, &now), &board.get(), &board.heights(), 900);
         match expect {
             None => assert_eq!(said, None),
             Some(text) => {
@@ -126,11 +150,13 @@ mod tests {
         check(1..=5, Some("5 validators, of whom 4 must vote for each block, and only 3"));
         check(2..=5, Some("4 validators, of whom 3 must vote for each block, and only 2"));
         check(6..=6, Some("only 0 are connected"));
+        check_all(None, 1..=4, 50, None);
+        check_all(None, 2..=5, 50, Some("only 2"));
     }
 
     #[test]
     fn who_only_follows_judges_by_what_it_hears() {
-        let follows = |seats, expect| check_as(Some("it is an observer"), seats, expect);
+        let follows = |seats, expect| check_all(Some("it is an observer"), seats, 0, expect);
         follows(1..=4, None);
         follows(1..=5, Some("5 validators, of whom 4 must vote for each block, and only 3"));
         follows(2..=5, Some("4 validators, of whom 3 must vote for each block, and only 2"));
