@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
 
 use super::{Chain, ChainError};
@@ -12,6 +12,9 @@ use crate::store::Batch;
 /// How many pieces of evidence a node keeps: one for each validator, epoch and kind; the first ones
 /// stay.
 pub const MAX_EVIDENCE: usize = 1_000;
+
+/// The kinds of evidence by name.
+const KINDS: [&str; 3] = ["notarized_twice", "finalized_twice", "finalized_and_nullified"];
 
 /// Two votes of one validator of which an honest one casts one at most.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
@@ -31,6 +34,31 @@ pub struct Evidence {
     pub votes: Bytes,
     /// When this node saw it, in Unix milliseconds.
     pub seen_at_ms: u64,
+}
+
+impl Evidence {
+    /// What a proposal names it by: keccak-256 over epoch and view (8 bytes each, big-endian), both
+    /// keys, the kind (1 byte) and the votes. When it was seen is each node's own, and not in it.
+    pub fn hash(&self) -> B256 {
+        let (epoch, view) = (self.epoch.to_be_bytes(), self.view.to_be_bytes());
+        let keys = [self.node_key.as_slice(), self.consensus_key.as_slice()];
+        let (kind, votes) = ([self.kind], &self.votes);
+        keccak256([&epoch[..], &view, keys[0], keys[1], &kind, votes].concat())
+    }
+
+    /// What it shows, in the word that nodes serve.
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
+            0 => KINDS[0],
+            1 => KINDS[1],
+            _ => KINDS[2],
+        }
+    }
+
+    /// The kind that a word is of.
+    pub fn kind_of(name: &str) -> Option<u8> {
+        (0u8..).zip(KINDS).find(|(_, known)| *known == name).map(|(kind, _)| kind)
+    }
 }
 
 impl Chain {

@@ -28,7 +28,7 @@ pub(crate) enum GovernanceVerb {
     ///
     /// Returns when the proposal is in a final block. The proposal is its member's vote for it: if
     /// that suffices, it is executed at once.
-    Propose(ProposeArgs),
+    Propose(Box<ProposeArgs>),
     /// Vote on a proposal for a member whose key this platform holds
     ///
     /// Returns when the vote is in a final block. The vote that suffices executes the proposal.
@@ -86,6 +86,7 @@ impl From<VoiceArg> for Voice {
 #[command(after_help = "\
 Examples:
   windlass network propose trade --as acme suspend-validator validator-3
+  windlass network propose trade --as acme suspend-validator validator-3 --evidence 0x5d1e0c72
   windlass network propose trade --as acme add-validator beta --node validator-4 validator-5
   windlass network propose trade --as acme remove-member beta --reason \"left the consortium\"
   windlass network propose trade --as acme set gas-limit 60000000
@@ -117,6 +118,10 @@ pub(crate) struct ProposeArgs {
     /// Why, for the other members; 256 bytes at most
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// The hash of the evidence that it rests on, or the beginning of it, as `windlass network
+    /// evidence` shows it; it is put before the reason
+    #[arg(long, global = true, value_name = "HASH")]
+    pub(crate) evidence: Option<String>,
     /// The members accept that the validators that come of it may lack a quorum of reachable ones
     #[arg(long, global = true)]
     pub(crate) force: bool,

@@ -22,6 +22,11 @@ pub(crate) enum NetworkVerb {
     /// Each node answers for itself: its view and the leader of it, since when it misses which
     /// validators, round-trip times, how far clocks are apart. Nodes that do not answer are named.
     Consensus(NamedArgs),
+    /// Show which validators voted twice, as a node of the network saw it
+    ///
+    /// Each node keeps what it saw itself. A proposal can rest on it: see `windlass network propose`,
+    /// --evidence.
+    Evidence(NamedArgs),
     /// Read the logs of a network's nodes
     Logs(LogsArgs),
     /// End a network's processes and keep everything else

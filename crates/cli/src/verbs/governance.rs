@@ -8,7 +8,7 @@ use windlass_model::{
 };
 use windlass_substrate::clock::now_ms;
 
-use super::Session;
+use super::{Session, evidence};
 use crate::{
     args::{GovernanceVerb, ProposeArgs, VoteArgs},
     environment::{Outcome, problem},
@@ -49,7 +49,7 @@ pub(super) async fn run(session: &Session, verb: GovernanceVerb) -> Outcome<()> 
             let now_ms = now_ms();
             output.result(&proposal, || render::proposal(&proposal, now_ms));
         }
-        GovernanceVerb::Propose(args) => propose(session, args).await?,
+        GovernanceVerb::Propose(args) => propose(session, *args).await?,
         GovernanceVerb::Vote(args) => vote(session, args).await?,
     }
     Ok(())
@@ -79,6 +79,9 @@ async fn propose(session: &Session, args: ProposeArgs) -> Outcome<()> {
     };
     request.member = args.member.or(request.member);
     request.reason = args.reason.unwrap_or(request.reason);
+    if let Some(hash) = &args.evidence {
+        request.reason = evidence::reason(session, &args.network, hash, &request.reason).await?;
+    }
     request.force |= args.force;
     if args.print {
         let plan = session.client.plan_propose(&args.network, &request).await?;

@@ -7,7 +7,7 @@ use windlass_model::{
     spec::Manifest,
 };
 
-use super::{Session, governance, logs, nodes, recovery};
+use super::{Session, evidence, governance, logs, nodes, recovery};
 use crate::{
     args::{ApplyArgs, CreateArgs, DestroyArgs, NetworkVerb},
     environment::{Outcome, problem},
@@ -33,6 +33,7 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
             session.output.result(&consensus, || render::consensus(&consensus));
             Ok(())
         }
+        NetworkVerb::Evidence(named) => evidence::show(session, &named.network).await,
         NetworkVerb::Logs(args) => logs::run(session, &args).await,
         NetworkVerb::Stop(args) => {
             let accepted = session.client.stop(&args.network).await?;

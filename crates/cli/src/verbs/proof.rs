@@ -51,7 +51,12 @@ pub(super) async fn genesis(session: &Session, args: GenesisArgs) -> Outcome<()>
 }
 
 /// Asks the network's nodes, at its endpoint.
-async fn ask(session: &Session, network: &str, method: &str, params: Vec<Value>) -> Outcome<Value> {
+pub(super) async fn ask(
+    session: &Session,
+    network: &str,
+    method: &str,
+    params: Vec<Value>,
+) -> Outcome<Value> {
     let network = session.client.network(network).await?;
     let Some(endpoint) = &network.endpoint else {
         return Err(problem(

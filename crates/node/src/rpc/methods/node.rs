@@ -77,17 +77,13 @@ fn syncing(node: &Node) -> Value {
 fn evidence(node: &Node) -> Result<Vec<Value>, RpcError> {
     let all = node.ledger.chain().evidence()?;
     let shown = all.into_iter().map(|one| {
-        let kind = match one.kind {
-            0 => "notarized_twice",
-            1 => "finalized_twice",
-            _ => "finalized_and_nullified",
-        };
         json!({
+            "hash": one.hash(),
             "epoch": U64::from(one.epoch),
             "view": U64::from(one.view),
             "nodeKey": one.node_key,
             "consensusKey": one.consensus_key,
-            "kind": kind,
+            "kind": one.kind_name(),
             "votes": one.votes,
             "seenAtMs": one.seen_at_ms,
         })
