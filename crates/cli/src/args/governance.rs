@@ -28,7 +28,7 @@ pub(crate) enum GovernanceVerb {
     ///
     /// Returns when the proposal is in a final block. The proposal is its member's vote for it: if
     /// that suffices, it is executed at once.
-    Propose(ProposeArgs),
+    Propose(Box<ProposeArgs>),
     /// Vote on a proposal for a member whose key this platform holds
     ///
     /// Returns when the vote is in a final block. The vote that suffices executes the proposal.

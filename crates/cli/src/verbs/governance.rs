@@ -49,7 +49,7 @@ pub(super) async fn run(session: &Session, verb: GovernanceVerb) -> Outcome<()> 
             let now_ms = now_ms();
             output.result(&proposal, || render::proposal(&proposal, now_ms));
         }
-        GovernanceVerb::Propose(args) => propose(session, args).await?,
+        GovernanceVerb::Propose(args) => propose(session, *args).await?,
         GovernanceVerb::Vote(args) => vote(session, args).await?,
     }
     Ok(())

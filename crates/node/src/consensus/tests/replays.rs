@@ -17,7 +17,7 @@ use super::{
     network::{Network, link},
     simulate,
 };
-use crate::consensus::announcement::Announcement;
+use crate::{consensus::announcement::Announcement, seam::Ledger as _};
 
 /// The channels of p2p.
 const CHANNELS: u64 = 7;
