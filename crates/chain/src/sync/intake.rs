@@ -198,7 +198,7 @@ impl Importer {
         if found != expected {
             return Err(SyncError::Spoilt { number, found, expected });
         }
-        let last = number.saturating_sub(ANSWER_BLOCKS - 1).max(1);
+        let last = (number + 1).saturating_sub(self.last_blocks).max(1);
         let (certificate, next) = (changed.anchor.certificate, (block.hash, number));
         self.pivot = Some(Pivot { block, certificate, next, last });
         Ok(true)

@@ -27,7 +27,7 @@ use commonware_runtime::{Metrics as _, Runner, Spawner, Supervisor, tokio as run
 use windlass_chain::{
     Chain, ChainError,
     genesis::Genesis,
-    store::{RedbStore, StoreError},
+    store::{RedbStore, Store, StoreError},
     sync::Importer,
 };
 use windlass_keys::vault::{Vault, VotesIn};
@@ -342,18 +342,24 @@ fn imported_ledger(directory: &Path) -> PathBuf {
 fn replace_ledger(directory: &Path, before: Option<&NodeLedger>) -> Result<(), NodeError> {
     let (from, to) = (imported_ledger(directory), ledger_file(directory));
     if let Some(before) = before {
-        let evidence = before.chain().evidence().map_err(ledger_failed)?;
         let store = RedbStore::open(&from).map_err(|error| ledger_failed(error.into()))?;
-        let genesis = Genesis::parse(before.document()).map_err(NodeError::Genesis)?;
-        let chain = Chain::open(store, &genesis).map_err(ledger_failed)?;
-        for one in evidence {
-            chain.keep_evidence(&one).map_err(ledger_failed)?;
-        }
+        carry_over(before, store)?;
     }
     let failed = |source| NodeError::File { path: to.clone(), source };
     fs::rename(&from, &to).map_err(failed)?;
     let folder = fs::File::open(directory.join("data"));
     folder.and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+/// Keeps in an imported ledger what the one before it has of evidence.
+pub(crate) fn carry_over(before: &NodeLedger, imported: impl Store) -> Result<(), NodeError> {
+    let evidence = before.chain().evidence().map_err(ledger_failed)?;
+    let genesis = Genesis::parse(before.document()).map_err(NodeError::Genesis)?;
+    let chain = Chain::open(imported, &genesis).map_err(ledger_failed)?;
+    for one in evidence {
+        chain.keep_evidence(&one).map_err(ledger_failed)?;
+    }
+    Ok(())
 }
 
 fn ledger_failed(error: ChainError) -> NodeError {

@@ -2,7 +2,7 @@
 //! restarted.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroU64,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,27 +14,23 @@ use commonware_p2p::{
     Recipients, Sender as _,
     simulated::{self, Control, Link, Oracle},
 };
-use commonware_runtime::{Clock, Handle, Quota, Spawner, Storage, Supervisor, deterministic};
-use commonware_utils::{NZU32, NZUsize, probability};
-use rand_core::Rng as _;
+use commonware_runtime::{Clock, Storage, Supervisor, deterministic};
+use commonware_utils::{NZUsize, probability};
 use windlass_chain::genesis::{Fees, Genesis, Governance, Member, Permissions, SignatureScheme};
 
 use super::{
     machine::{Machine, hashes, member},
-    surroundings::{Local, Oddities},
-    wire::{Weather, Wire},
+    process::{Process, QUOTA},
+    surroundings::Oddities,
+    wire::Weather,
 };
 use crate::{
     consensus::{
-        Channels, Parts, Settings,
+        Settings,
         exchange::{Connected, key_bytes},
         marker::{MemoryMarker, VotingKey},
         max_message_size,
-        peers::Tracking,
         signer::HandleSigner,
-        start,
-        steady::{Steadied, Steady, Wall},
-        work::Work,
     },
     seam::{Ledger, Origin},
     status::{Identity, Status, StatusBoard, StatusTip},
@@ -42,8 +38,6 @@ use crate::{
 
 /// The chain id of simulated networks.
 pub(crate) const CHAIN_ID: u64 = 4_242;
-/// Messages a second and peer.
-const QUOTA: Quota = Quota::per_second(NZU32!(512));
 
 pub(crate) struct Validator<M: Machine> {
     pub(crate) machine: M,
@@ -58,19 +52,22 @@ pub(crate) struct Validator<M: Machine> {
     pub(super) status: StatusBoard,
     /// How far its clock is behind.
     pub(super) behind: Duration,
-    /// The process; it ends by itself only when its disk fails.
-    running: Option<Handle<()>>,
+    /// How many blocks behind it takes the state of others, if it does.
+    pub(super) far_behind: Option<u64>,
+    pub(super) process: Process,
 }
 
 pub(crate) struct Network<M: Machine> {
     pub(crate) validators: Vec<Validator<M>>,
     pub(crate) context: deterministic::Context,
-    oracle: Oracle<PublicKey, deterministic::Context>,
+    pub(super) oracle: Oracle<PublicKey, deterministic::Context>,
     reach: Arc<Mutex<Reach>>,
     pub(crate) genesis: Genesis,
-    settings: Settings,
-    starts: u64,
+    pub(super) settings: Settings,
+    pub(super) starts: u64,
     sent: u64,
+    /// How many nodes have taken the state of others.
+    pub(super) joins: u64,
 }
 
 /// A channel's two ends.
@@ -128,7 +125,7 @@ impl<M: Machine> Network<M> {
             .map(|(key, signer)| {
                 let mut machine = M::new(&genesis);
                 Validator {
-                    ledger: machine.boot(),
+                    ledger: machine.boot().expect("a new disk opens"),
                     machine,
                     status: board(&key, &signer, &named),
                     key,
@@ -137,7 +134,8 @@ impl<M: Machine> Network<M> {
                     weather: Weather::default(),
                     disks: 1,
                     behind: Duration::ZERO,
-                    running: None,
+                    far_behind: None,
+                    process: Process::default(),
                 }
             })
             .collect();
@@ -146,9 +144,9 @@ impl<M: Machine> Network<M> {
             far_behind: None,
         };
         let reach = Arc::default();
-        let (starts, sent) = (0, 0);
+        let (starts, sent, joins) = (0, 0, 0);
         let mut network =
-            Self { validators, context, oracle, reach, genesis, settings, starts, sent };
+            Self { validators, context, oracle, reach, genesis, settings, starts, sent, joins };
         network.connect_all(&link()).await;
         network
     }
@@ -177,95 +175,11 @@ impl<M: Machine> Network<M> {
         self.reach.lock().expect("no test panics here").cut.remove(&(from, to));
     }
 
-    pub(crate) async fn start(&mut self, index: usize) {
-        self.starts += 1;
-        let (control, connected) = (self.control(index), self.connected(index));
-        let validator = &mut self.validators[index];
-        validator.ledger = validator.machine.boot();
-        let mut channels = Vec::new();
-        for channel in 0..8 {
-            let (sender, inner) = control.register(channel, QUOTA).await.expect("the network runs");
-            let wire = Wire {
-                inner,
-                context: self.context.child("wire"),
-                weather: validator.weather.clone(),
-                ready: VecDeque::new(),
-                held: None,
-                of_tips: channel == 5,
-            };
-            channels.push((sender, wire));
-        }
-        let mut next = || channels.remove(0);
-        let channels = Channels {
-            votes: next(),
-            certificates: next(),
-            resolver: next(),
-            blocks: next(),
-            backfill: next(),
-            tips: next(),
-            transactions: next(),
-            state: next(),
-        };
-        let context = self
-            .context
-            .child("validator")
-            .with_attribute("index", index)
-            .with_attribute("start", self.starts);
-        let work = validator.oddities.work(&context);
-        let context = Local::new(context, validator.oddities.clone());
-        let wall = Wall::of(&context);
-        let parts = Parts {
-            ledger: validator.ledger.clone(),
-            work,
-            serving: Work::Inline,
-            partitions: validator.partitions(index),
-            node_key: validator.key.clone(),
-            voting_keys: validator.voting_keys.clone(),
-            settings: self.settings,
-            blocker: control,
-            peers: self.oracle.manager(),
-            track: Box::new(|_| Tracking::Done),
-            connected,
-            status: validator.status.clone(),
-            wall,
-        };
-        let steady = Steady::new(&context, validator.oddities.steady(&self.context));
-        let context = Steadied::new(context, steady);
-        let excuse = validator.machine.excuse();
-        let running = context.spawn(move |context| async move {
-            let started = Box::pin(start(context.child("consensus"), parts, channels)).await;
-            let ended = match started {
-                Ok(mut consensus) => format!("{:?}", (&mut consensus.epochs).await),
-                Err(error) => format!("{error:?}"),
-            };
-            assert!(excuse(), "consensus ended: {ended}");
-        });
-        validator.running = Some(running);
-        self.reach.lock().expect("no test panics here").alive.insert(validator.key.clone());
-    }
-
     /// Sets back the clock of a validator that doesn't run yet.
     pub(crate) fn set_back(&mut self, index: usize, by: Duration) {
         let validator = &mut self.validators[index];
         validator.behind += by;
         validator.oddities.set_clock(Duration::ZERO, validator.behind);
-    }
-
-    pub(crate) async fn start_all(&mut self) {
-        for index in 0..self.validators.len() {
-            if self.validators[index].running.is_none() {
-                self.start(index).await;
-            }
-        }
-    }
-
-    pub(crate) async fn kill(&mut self, index: usize) {
-        let validator = &mut self.validators[index];
-        let running = validator.running.take().expect("it runs");
-        running.abort();
-        let _aborted = running.await;
-        validator.machine.crash(|| self.context.next_u64());
-        self.reach.lock().expect("no test panics here").alive.remove(&validator.key);
     }
 
     /// Gives a new transaction to one validator; its number.
@@ -278,7 +192,7 @@ impl<M: Machine> Network<M> {
 
     /// Waits for a condition and says how long it took.
     pub(crate) async fn until(
-        &self,
+        &mut self,
         what: &str,
         limit_ms: u64,
         mut holds: impl FnMut(&Self) -> bool,
@@ -287,6 +201,7 @@ impl<M: Machine> Network<M> {
             if holds(self) {
                 return waited_ms;
             }
+            self.turn().await;
             self.context.sleep(Duration::from_millis(1)).await;
         }
         let tips: Vec<_> =
@@ -297,7 +212,7 @@ impl<M: Machine> Network<M> {
     }
 
     /// Waits until all running validators have the transaction; how long it took.
-    pub(crate) async fn included(&self, number: u64, limit_ms: u64) -> u64 {
+    pub(crate) async fn included(&mut self, number: u64, limit_ms: u64) -> u64 {
         self.until(&format!("transaction {number} final"), limit_ms, |network| {
             network.running().all(|validator| M::contains(&validator.ledger, number))
         })
@@ -305,12 +220,14 @@ impl<M: Machine> Network<M> {
     }
 
     pub(crate) fn running(&self) -> impl Iterator<Item = &Validator<M>> {
-        self.validators.iter().filter(|validator| validator.running.is_some())
+        self.validators.iter().filter(|validator| validator.process.is_running())
     }
 
     pub(crate) fn running_indices(&self) -> Vec<usize> {
         let all = self.validators.iter().enumerate();
-        all.filter(|(_, validator)| validator.running.is_some()).map(|(index, _)| index).collect()
+        all.filter(|(_, validator)| validator.process.is_running())
+            .map(|(index, _)| index)
+            .collect()
     }
 
     /// The highest tip of all.
@@ -366,6 +283,12 @@ impl<M: Machine> Network<M> {
         self.reach.lock().expect("no test panics here").alive.insert(key);
     }
 
+    /// Has the others see that it is gone.
+    pub(super) fn go(&self, index: usize) {
+        let key = &self.validators[index].key;
+        self.reach.lock().expect("no test panics here").alive.remove(key);
+    }
+
     /// Has a validator that doesn't run send bytes that mean nothing.
     pub(crate) async fn send_nonsense(&mut self, index: usize, channel: u64) {
         let (mut sender, _receiver) = self.register(index, channel).await;
@@ -376,6 +299,11 @@ impl<M: Machine> Network<M> {
             }
         }
         self.pass(100).await;
+    }
+
+    /// Whether a node takes the state of others where it is far behind.
+    pub(super) fn takes_states(&self, index: usize) -> bool {
+        self.validators[index].far_behind.is_some()
     }
 
     pub(crate) fn status(&self, index: usize) -> Status {
@@ -403,8 +331,13 @@ impl<M: Machine> Validator<M> {
         self.status.clone()
     }
 
+    /// Whether its disk is not the first one.
+    pub(super) fn has_new_disk(&self) -> bool {
+        self.disks > 1
+    }
+
     /// What the names of its journals begin with.
-    fn partitions(&self, index: usize) -> String {
+    pub(super) fn partitions(&self, index: usize) -> String {
         format!("v{index}-{}-", self.disks)
     }
 }

@@ -1,0 +1,224 @@
+//! The processes of simulated nodes: started, killed, and what one goes on with where it ends by
+//! itself, as `run` has it for a real one.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use commonware_runtime::{Handle, Quota, Spawner as _, Supervisor as _};
+use commonware_utils::NZU32;
+use rand_core::Rng as _;
+
+use super::{
+    machine::Machine,
+    network::{Network, SimulatedSender},
+    surroundings::Local,
+    wire::Wire,
+};
+use crate::{
+    consensus::{
+        Channels, Parts, Settings,
+        epochs::EpochError,
+        peers::Tracking,
+        start,
+        steady::{Steadied, Steady, Wall},
+        work::Work,
+    },
+    sync::{JoinError, Joiner},
+};
+
+/// Messages a second and peer.
+pub(crate) const QUOTA: Quota = Quota::per_second(NZU32!(512));
+/// The channels: that of tips, that of the state, and how many there are.
+const TIPS: u64 = 5;
+pub(crate) const STATE: u64 = 7;
+pub(crate) const CHANNELS: u64 = 8;
+
+/// A node's process. A new one is dead.
+#[derive(Default)]
+pub(crate) struct Process {
+    /// It ends by itself only when its disk fails, or to go on in another way.
+    running: Option<Handle<()>>,
+    ended: Noted,
+}
+
+/// To what a process has come by itself, once it has.
+type Noted = Arc<Mutex<Option<Ended>>>;
+
+/// To what a process comes by itself.
+#[derive(Clone, Copy)]
+enum Ended {
+    /// Its peers are far ahead: it takes their state.
+    FarBehind,
+    /// It has taken it.
+    Joined,
+    /// Nobody gave any: it goes on block by block.
+    Alone,
+}
+
+impl Process {
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Notes to what it has come.
+    fn note(ended: &Mutex<Option<Ended>>, what: Ended) {
+        *ended.lock().expect("no test panics here") = Some(what);
+    }
+}
+
+impl<M: Machine> Network<M> {
+    /// Starts a node's process.
+    pub(crate) async fn start(&mut self, index: usize) {
+        let validator = &mut self.validators[index];
+        validator.ledger = validator.machine.boot().expect("a disk that has power opens");
+        let far_behind = validator.far_behind;
+        self.take_part(index, far_behind).await;
+        self.come(index);
+    }
+
+    pub(crate) async fn start_all(&mut self) {
+        for index in 0..self.validators.len() {
+            if !self.validators[index].process.is_running() {
+                self.start(index).await;
+            }
+        }
+    }
+
+    pub(crate) async fn kill(&mut self, index: usize) {
+        let validator = &mut self.validators[index];
+        let process = std::mem::take(&mut validator.process);
+        let running = process.running.expect("it runs");
+        running.abort();
+        let _aborted = running.await;
+        validator.machine.crash(|| self.context.next_u64());
+        self.go(index);
+    }
+
+    /// Has nodes go on whose processes have ended to do so.
+    pub(crate) async fn turn(&mut self) {
+        for index in 0..self.validators.len() {
+            let validator = &mut self.validators[index];
+            let ended = validator.process.ended.lock().expect("no test panics here").take();
+            let far_behind = validator.far_behind;
+            match ended {
+                None => {}
+                Some(Ended::FarBehind) => self.join(index).await,
+                Some(Ended::Alone) => self.take_part(index, None).await,
+                Some(Ended::Joined) => {
+                    self.joins += 1;
+                    let booted = validator.machine.adopt(&validator.ledger);
+                    // Otherwise its power has failed, and it waits to be killed.
+                    if let Some(ledger) = booted {
+                        validator.ledger = ledger;
+                        self.take_part(index, far_behind).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has a node take part in consensus, with the ledger that it has.
+    async fn take_part(&mut self, index: usize, far_behind: Option<u64>) {
+        let channels = self.channels(index).await;
+        let (control, connected) = (self.control(index), self.connected(index));
+        let (context, wall) = self.surroundings(index);
+        let validator = &mut self.validators[index];
+        let parts = Parts {
+            ledger: validator.ledger.clone(),
+            work: validator.oddities.work(&self.context),
+            serving: Work::Inline,
+            partitions: validator.partitions(index),
+            node_key: validator.key.clone(),
+            voting_keys: validator.voting_keys.clone(),
+            settings: Settings { far_behind, ..self.settings },
+            blocker: control,
+            peers: self.oracle.manager(),
+            track: Box::new(|_| Tracking::Done),
+            connected,
+            status: validator.status.clone(),
+            wall,
+        };
+        let (excuse, ended) = (validator.machine.excuse(), Noted::default());
+        let told = Arc::clone(&ended);
+        let running = context.spawn(move |context| async move {
+            let started = Box::pin(start(context.child("consensus"), parts, channels)).await;
+            let failed = match started {
+                Ok(mut consensus) => match (&mut consensus.epochs).await {
+                    Ok(Err(EpochError::FarBehind { .. })) => {
+                        return Process::note(&told, Ended::FarBehind);
+                    }
+                    ended => format!("{ended:?}"),
+                },
+                Err(error) => format!("{error:?}"),
+            };
+            assert!(excuse(), "consensus ended: {failed}");
+        });
+        validator.process = Process { running: Some(running), ended };
+    }
+
+    /// Has a node make a ledger from the others' state, beside the one that it has.
+    async fn join(&mut self, index: usize) {
+        let (sender, receiver) = self.channels(index).await.state;
+        let (blocker, connected) = (self.control(index), self.connected(index));
+        let (context, _) = self.surroundings(index);
+        let validator = &mut self.validators[index];
+        let work = validator.oddities.work(&self.context);
+        let (open, status) = (validator.machine.importer(), validator.status.clone());
+        let (excuse, ended) = (validator.machine.excuse(), Noted::default());
+        let told = Arc::clone(&ended);
+        let running = context.spawn(move |context| async move {
+            let joiner = Joiner { context, work, open, sender, blocker, connected, status };
+            match Box::pin(joiner.run(receiver)).await {
+                Ok(()) => Process::note(&told, Ended::Joined),
+                Err(JoinError::Nobody) => Process::note(&told, Ended::Alone),
+                Err(error) => assert!(excuse(), "the join ended: {error:?}"),
+            }
+        });
+        validator.process = Process { running: Some(running), ended };
+    }
+
+    /// What a process lives in: its context, and the time of day.
+    fn surroundings(&mut self, index: usize) -> (Steadied<Local>, Wall) {
+        self.starts += 1;
+        let context = self
+            .context
+            .child("validator")
+            .with_attribute("index", index)
+            .with_attribute("start", self.starts);
+        let oddities = &self.validators[index].oddities;
+        let context = Local::new(context, oddities.clone());
+        let wall = Wall::of(&context);
+        let steady = Steady::new(&context, oddities.steady(&self.context));
+        (Steadied::new(context, steady), wall)
+    }
+
+    /// A process's channels to its peers.
+    async fn channels(&mut self, index: usize) -> Channels<SimulatedSender, Wire> {
+        let mut ends = Vec::new();
+        for channel in 0..CHANNELS {
+            let (sender, inner) = self.register(index, channel).await;
+            let wire = Wire {
+                inner,
+                context: self.context.child("wire"),
+                weather: self.validators[index].weather.clone(),
+                ready: VecDeque::new(),
+                held: None,
+                of_tips: channel == TIPS,
+            };
+            ends.push((sender, wire));
+        }
+        let mut next = || ends.remove(0);
+        Channels {
+            votes: next(),
+            certificates: next(),
+            resolver: next(),
+            blocks: next(),
+            backfill: next(),
+            tips: next(),
+            transactions: next(),
+            state: next(),
+        }
+    }
+}
