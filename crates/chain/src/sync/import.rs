@@ -125,6 +125,7 @@ impl Importer {
 
     /// Imports fewer blocks than those that execution may ask the hashes of. For tests of short chains,
     /// where nothing asks, and the other blocks are to be fetched later.
+    #[must_use]
     pub fn with_last_blocks(mut self, count: u64) -> Self {
         self.last_blocks = count.clamp(1, ANSWER_BLOCKS);
         self

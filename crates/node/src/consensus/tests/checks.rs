@@ -113,8 +113,8 @@ fn whole_state(chain: &Chain) -> (Vec<AccountEntry>, Vec<Vec<SlotEntry>>) {
     let Answer::Accounts(range) = chain.answer(&all, usize::MAX).expect("the ledger reads") else {
         panic!("a tip at rest has a certificate");
     };
-    let contracts = [governance::ADDRESS].map(|address| keccak256(address));
-    let storage = Request::Storage { accounts: contracts.to_vec(), from: B256::ZERO };
+    let accounts = vec![keccak256(governance::ADDRESS)];
+    let storage = Request::Storage { accounts, from: B256::ZERO };
     let Answer::Storage(storage) = chain.answer(&storage, usize::MAX).expect("the ledger reads")
     else {
         panic!("a tip at rest has a certificate");
