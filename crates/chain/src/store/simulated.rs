@@ -100,6 +100,21 @@ impl SimulatedDisk {
         *inner = Inner { life, ..Inner::default() };
     }
 
+    /// Another disk with the same content, as far as it is durable.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let durable = self.lock().durable.clone();
+        let inner = Inner { current: durable.clone(), durable, ..Inner::default() };
+        Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// The file is removed; a power failure to come still comes.
+    pub fn erase(&self) {
+        let mut inner = self.lock();
+        let (life, left) = (inner.life + 1, inner.left);
+        *inner = Inner { life, left, ..Inner::default() };
+    }
+
     /// Cuts the power: what was not synced survives as `entropy` has it.
     pub fn crash(&self, mut entropy: impl FnMut() -> u64) {
         let mut inner = self.lock();

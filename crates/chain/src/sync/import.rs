@@ -12,6 +12,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 use windlass_proof::{Checkpoint, ProvenBlock, Validator};
 
+use super::blocks::ANSWER_BLOCKS;
 use super::plan::{self, ACCOUNTS, DONE, Plan, Progress, SEGMENTS, Segment};
 use super::{ASKED, Answer, Refusal, Request, SlotEntry, SyncError, exact};
 use crate::block::Block;
@@ -80,6 +81,8 @@ pub struct Importer {
     pub(super) tip: u64,
     /// The block whose state is all there.
     pub(super) pivot: Option<Pivot>,
+    /// How many blocks up to that one are imported too.
+    pub(super) last_blocks: u64,
 }
 
 /// What an import that was begun has come to.
@@ -135,6 +138,7 @@ impl Importer {
             beyond,
             tip: 0,
             pivot: None,
+            last_blocks: ANSWER_BLOCKS,
         })
     }
 
@@ -153,6 +157,14 @@ impl Importer {
     pub fn lacks_only_codes(&self) -> Result<bool, SyncError> {
         let lacking = || lacking_codes(self.store.snapshot()?.as_ref());
         Ok(self.pivot.is_none() && self.plan.is_complete() && !lacking()?.is_empty())
+    }
+
+    /// Imports fewer blocks than those that execution may ask the hashes of. For tests of short chains,
+    /// where nothing asks, and the other blocks are to be fetched later.
+    #[must_use]
+    pub fn with_last_blocks(mut self, count: u64) -> Self {
+        self.last_blocks = count.clamp(1, ANSWER_BLOCKS);
+        self
     }
 
     /// How far it is.

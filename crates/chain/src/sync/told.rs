@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, B256, U256, keccak256};
 
 use super::audit::audit;
-use super::blocks::ANSWER_BLOCKS;
 use super::import::{Importer, Pivot, change, lacking_codes};
 use super::plan::Reach;
 use super::{AccountEntry, Changed, ChangedSlots, Refusal, Request, SlotEntry, SyncError};
@@ -44,7 +43,7 @@ impl Importer {
             return Err(spoilt(format!("its root is {found} and should be {expected}")));
         }
         audit(&Base::new(Vec::new(), snapshot, None))?.map_err(spoilt)?;
-        let last = number.saturating_sub(ANSWER_BLOCKS - 1).max(1);
+        let last = (number + 1).saturating_sub(self.last_blocks).max(1);
         let (certificate, next) = (changed.anchor.certificate, (block.hash, number));
         self.pivot = Some(Pivot { block, certificate, next, last });
         Ok(true)

@@ -10,7 +10,7 @@ use commonware_runtime::{Spawner as _, Supervisor as _, tokio as runtime};
 use windlass_chain::{
     Chain, ChainError,
     genesis::Genesis,
-    store::{RedbStore, StoreError},
+    store::{RedbStore, Store, StoreError},
     sync::{Begun, Importer, SyncError},
 };
 
@@ -91,24 +91,31 @@ pub(super) fn replace_ledger(
 ) -> Result<(), NodeError> {
     let (from, to) = (import_file(directory), ledger_file(directory));
     if let Some(before) = before {
-        let evidence = before.chain().evidence().map_err(ledger_failed)?;
         let store = RedbStore::open(&from).map_err(|error| ledger_failed(error.into()))?;
-        let genesis = Genesis::parse(before.document()).map_err(NodeError::Genesis)?;
-        let chain = Chain::open(store, &genesis).map_err(ledger_failed)?;
-        let (imported, here) = (chain.tip().number, before.tip().number);
-        if imported <= here {
-            drop(chain);
-            tracing::error!(imported, here, "what was imported is older than what is here");
+        if !carry_over(&before, store)? {
             return remove_import(directory);
-        }
-        for one in evidence {
-            chain.keep_evidence(&one).map_err(ledger_failed)?;
         }
     }
     let failed = |source| NodeError::File { path: to.clone(), source };
     fs::rename(&from, &to).map_err(failed)?;
     let folder = fs::File::open(directory.join("data"));
     folder.and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+/// Keeps in an imported ledger what the one before it has of evidence; false if it is not beyond that.
+pub(crate) fn carry_over(before: &NodeLedger, imported: impl Store) -> Result<bool, NodeError> {
+    let evidence = before.chain().evidence().map_err(ledger_failed)?;
+    let genesis = Genesis::parse(before.document()).map_err(NodeError::Genesis)?;
+    let chain = Chain::open(imported, &genesis).map_err(ledger_failed)?;
+    let (imported, here) = (chain.tip().number, before.tip().number);
+    if imported <= here {
+        tracing::error!(imported, here, "what was imported is older than what is here");
+        return Ok(false);
+    }
+    for one in evidence {
+        chain.keep_evidence(&one).map_err(ledger_failed)?;
+    }
+    Ok(true)
 }
 
 fn ledger_failed(error: ChainError) -> NodeError {

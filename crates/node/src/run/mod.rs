@@ -31,6 +31,8 @@ use windlass_chain::genesis::Genesis;
 use windlass_keys::vault::{Vault, VotesIn};
 
 pub use self::error::NodeError;
+#[cfg(test)]
+pub(crate) use self::joining::carry_over;
 use self::{
     identity::{GoingBy, Patience},
     keys::{first_key, signers, voting_keys},

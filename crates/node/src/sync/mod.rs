@@ -16,6 +16,8 @@ use windlass_chain::sync::{Answer, Request};
 
 pub(crate) use self::desk::Desk;
 pub use self::join::JoinError;
+#[cfg(test)]
+pub(crate) use self::join::Open;
 pub(crate) use self::join::{Begin, Joiner};
 
 /// A question to a peer, or the answer to one.

@@ -1,102 +1,18 @@
 //! A validator that lies, among honest ones.
 
-use commonware_codec::{DecodeExt, Encode, ReadExt, varint::UInt};
-use commonware_consensus::{
-    simplex::types::{Finalize, Notarize, Nullify, Proposal, Vote},
-    types::Epoch,
-};
-use commonware_cryptography::Signer as _;
-use commonware_p2p::{Receiver as _, Recipients, Sender as _};
-use commonware_runtime::{Spawner as _, Supervisor as _};
-use commonware_utils::ordered::BiMap;
-use rand_core::Rng as _;
-
 use super::{
-    Memory,
     changes::send_some,
+    liars::{Accomplice, Lie},
     machine::{Machine as _, Real},
-    network::Network,
     simulate, simulate_on,
     tampered::Tamper,
 };
-use crate::{
-    consensus::{
-        digest::Digest,
-        exchange::key_bytes,
-        scheme::{Scheme, Voting},
-    },
-    seam::Ledger as _,
-};
-
-/// How a validator votes that lies.
-#[derive(Clone, Copy, Debug)]
-enum Lie {
-    /// For each block that others vote for, and for one that is nowhere.
-    Equivocates,
-    /// It finalizes each block, and nullifies its view.
-    NullifiesWhatItFinalizes,
-}
-
-impl Network<Memory> {
-    /// Has a validator that doesn't run answer each vote with two that contradict each other.
-    async fn lie(&mut self, index: usize, lie: Lie) {
-        let validator = &self.validators[index];
-        let pairs = self
-            .validators
-            .iter()
-            .map(|one| (one.key.clone(), one.voting_keys[0].signer.public_key()));
-        let committee = BiMap::try_from(pairs.collect::<Vec<_>>()).expect("all are different");
-        let signers = [validator.voting_keys[0].signer.clone()];
-        let genesis = self.validators[0].ledger.genesis().hash();
-        let scheme = Scheme::new(genesis, committee, &validator.key, &signers, Voting::On);
-        let (mut sender, mut receiver) = self.register(index, 0).await;
-        self.come(index);
-        self.context.child("liar").spawn(move |mut context| async move {
-            while let Ok((_, mut message)) = receiver.recv().await {
-                let Ok(epoch) = UInt::<u64>::read(&mut message) else { continue };
-                let epoch: u64 = epoch.into();
-                let Ok(vote) = Vote::<Scheme, Digest>::decode(message) else { continue };
-                let other = |proposal: &Proposal<Digest>, payload: [u8; 32]| {
-                    Proposal::new(proposal.round, proposal.parent, Digest(payload))
-                };
-                let mut nowhere = [0u8; 32];
-                context.fill_bytes(&mut nowhere);
-                let votes: Vec<Vote<Scheme, Digest>> = match (vote, lie) {
-                    (Vote::Notarize(vote), Lie::Equivocates) => {
-                        [other(&vote.proposal, nowhere), vote.proposal]
-                            .into_iter()
-                            .filter_map(|one| Notarize::sign(&scheme, one).map(Vote::Notarize))
-                            .collect()
-                    }
-                    (Vote::Finalize(vote), Lie::Equivocates) => {
-                        [other(&vote.proposal, nowhere), vote.proposal]
-                            .into_iter()
-                            .filter_map(|one| Finalize::sign(&scheme, one).map(Vote::Finalize))
-                            .collect()
-                    }
-                    (Vote::Finalize(vote), Lie::NullifiesWhatItFinalizes) => {
-                        let round = vote.proposal.round;
-                        let both = [
-                            Nullify::sign::<Digest>(&scheme, round).map(Vote::Nullify),
-                            Finalize::sign(&scheme, vote.proposal).map(Vote::Finalize),
-                        ];
-                        both.into_iter().flatten().collect()
-                    }
-                    (Vote::Notarize(_) | Vote::Nullify(_), _) => continue,
-                };
-                for vote in votes {
-                    let mut message = UInt(Epoch::new(epoch).get()).encode().to_vec();
-                    message.extend_from_slice(&vote.encode());
-                    let _sent = sender.send(Recipients::All, bytes::Bytes::from(message), true);
-                }
-            }
-        });
-    }
-}
+use crate::consensus::exchange::key_bytes;
 
 fn check(seed: u64, lie: Lie, kinds: &[u8]) {
     simulate(seed, 4, 16, async |network| {
-        network.lie(3, lie).await;
+        let accomplice = Accomplice::new(network.validators[0].ledger.clone());
+        network.lie(3, lie, accomplice).await;
         for index in 0..3 {
             network.start(index).await;
         }

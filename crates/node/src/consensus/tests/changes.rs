@@ -25,7 +25,7 @@ impl Network<Memory> {
         from / EPOCH + 1
     }
 
-    pub(super) async fn in_epoch(&self, epoch: u64, limit_ms: u64) -> u64 {
+    pub(super) async fn in_epoch(&mut self, epoch: u64, limit_ms: u64) -> u64 {
         self.until(&format!("epoch {epoch}"), limit_ms, |network| {
             network.running_indices().iter().all(|index| network.status(*index).epoch >= epoch)
         })

@@ -9,7 +9,7 @@ const EPOCH: u64 = 16;
 
 impl Network<Memory> {
     /// Waits until a node has the tip of all.
-    async fn follows(&self, index: usize, limit_ms: u64) -> u64 {
+    async fn follows(&mut self, index: usize, limit_ms: u64) -> u64 {
         let tip = self.tip();
         self.until(&format!("node {index} has block {tip}"), limit_ms, |network| {
             network.validators[index].ledger.tip().number >= tip

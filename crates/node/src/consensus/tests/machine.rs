@@ -1,23 +1,32 @@
 //! What a simulated validator keeps its ledger on: a memory that never fails, or the real ledger on a
 //! disk that may.
 
+use std::{collections::BTreeMap, sync::Mutex};
+
 use alloy_consensus::{SignableTransaction as _, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use alloy_sol_types::{SolCall as _, SolValue as _};
 use secp256k1::{Message, SECP256K1, SecretKey};
 use windlass_chain::{
+    ChainError,
     genesis::Genesis,
     governance::{
         self,
         abi::Governance::{Action, NewValidator, proposeCall},
     },
     store::SimulatedDisk,
+    sync::Importer,
 };
 
 use super::ledger::{self, MemoryLedger};
 use super::tampered::Tampered;
-use crate::{ledger::open_store, seam::Ledger};
+use crate::{
+    ledger::open_store,
+    run::carry_over,
+    seam::Ledger,
+    sync::{Begin, Open},
+};
 
 /// One validator's machine; it outlives the processes that run on it.
 pub(crate) trait Machine {
@@ -27,8 +36,16 @@ pub(crate) trait Machine {
     /// A new one for a validator of this network.
     fn new(genesis: &Genesis) -> Self;
 
-    /// The ledger as a process that starts finds it.
-    fn boot(&mut self) -> Self::Ledger;
+    /// The ledger as a process that starts finds it; none if the power fails meanwhile.
+    fn boot(&mut self) -> Option<Self::Ledger>;
+
+    /// Where a ledger is made from the state of others, beside the one that is there, which has this
+    /// height.
+    fn importer(&self, beyond: u64) -> Open;
+
+    /// Puts what was imported in the place of the ledger that was, and boots; none if the power fails
+    /// meanwhile.
+    fn adopt(&mut self, before: &Self::Ledger) -> Option<Self::Ledger>;
 
     /// The process is gone, and what was not durable with it.
     fn crash(&mut self, entropy: impl FnMut() -> u64);
@@ -63,8 +80,16 @@ impl Machine for Memory {
         Self { ledger: MemoryLedger::new(genesis.validators().map(Into::into).collect()) }
     }
 
-    fn boot(&mut self) -> MemoryLedger {
-        self.ledger.clone()
+    fn boot(&mut self) -> Option<MemoryLedger> {
+        Some(self.ledger.clone())
+    }
+
+    fn importer(&self, _beyond: u64) -> Open {
+        unreachable!("a memory is never far behind")
+    }
+
+    fn adopt(&mut self, _before: &MemoryLedger) -> Option<MemoryLedger> {
+        unreachable!("a memory imports nothing")
     }
 
     fn crash(&mut self, _entropy: impl FnMut() -> u64) {
@@ -84,32 +109,113 @@ impl Machine for Memory {
     }
 }
 
+/// How many blocks come with the state, so few that earlier ones are lacking in a short run.
+pub(crate) const LAST_BLOCKS: u64 = 8;
+
 /// The real ledger: execution, state, pool, store.
 pub(crate) struct Real {
+    /// The file that the ledger is in, and the one that is made from the state of others. They lie on
+    /// one disk.
     pub(crate) disk: SimulatedDisk,
+    import: SimulatedDisk,
     genesis: Genesis,
+}
+
+/// The hashes of transactions by their numbers: each is asked for thousands of times in a run.
+static HASHES: Mutex<BTreeMap<u64, B256>> = Mutex::new(BTreeMap::new());
+
+/// What is on disks before a node's first start, by the hash of the genesis document: making block 0
+/// takes a few runs of the governance contract.
+static NEW_DISKS: Mutex<BTreeMap<B256, SimulatedDisk>> = Mutex::new(BTreeMap::new());
+
+impl Real {
+    /// The hash of the transaction of a number.
+    pub(crate) fn hash(number: u64) -> B256 {
+        let mut hashes = HASHES.lock().expect("no test panics here");
+        *hashes.entry(number).or_insert_with(|| keccak256(Self::transaction(number)))
+    }
+
+    /// The power fails at the operation on a file that is so many ahead.
+    pub(crate) fn fail_after(&self, operations: u64) {
+        self.disk.fail_after(operations);
+        self.import.fail_after(operations);
+    }
+
+    /// The power does not fail after all, if it has not yet.
+    pub(crate) fn spare(&self) {
+        self.disk.spare();
+        self.import.spare();
+    }
+
+    /// Whether the power has failed, and the process on it was not killed since.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.disk.has_failed() || self.import.has_failed()
+    }
+
+    /// What a call brought that may fail when the power does, and only then.
+    fn unless_failed<T, E: std::fmt::Debug>(&self, result: Result<T, E>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                assert!(self.has_failed(), "what a crash leaves is a ledger: {error:?}");
+                None
+            }
+        }
+    }
 }
 
 impl Machine for Real {
     type Ledger = Tampered;
 
     fn new(genesis: &Genesis) -> Self {
-        Self { disk: SimulatedDisk::default(), genesis: genesis.clone() }
+        let mut new = NEW_DISKS.lock().expect("no test panics here");
+        let disk = new.entry(genesis.document_hash()).or_insert_with(|| {
+            let disk = SimulatedDisk::default();
+            let store = disk.open().expect("a new disk opens");
+            drop(open_store(store, genesis, None).expect("the genesis is right"));
+            disk
+        });
+        let (disk, import) = (disk.duplicate(), SimulatedDisk::default());
+        Self { disk, import, genesis: genesis.clone() }
     }
 
-    fn boot(&mut self) -> Tampered {
-        let store = self.disk.open().expect("a disk that has power opens");
+    fn boot(&mut self) -> Option<Tampered> {
+        let store = self.unless_failed(self.disk.open())?;
         let ledger = open_store(store, &self.genesis, None);
-        Tampered::new(ledger.expect("what a crash leaves is a ledger"))
+        self.unless_failed(ledger).map(Tampered::new)
     }
 
-    fn crash(&mut self, entropy: impl FnMut() -> u64) {
-        self.disk.crash(entropy);
+    fn importer(&self, beyond: u64) -> Open {
+        let (file, genesis) = (self.import.clone(), self.genesis.clone());
+        Box::new(move |begin| {
+            if begin == Begin::Anew {
+                file.erase();
+            }
+            let store = file.open().map_err(ChainError::from)?;
+            let importer = Importer::open(store, &genesis, beyond)?;
+            Ok(importer.with_last_blocks(LAST_BLOCKS))
+        })
+    }
+
+    fn adopt(&mut self, before: &Tampered) -> Option<Tampered> {
+        if self.has_failed() {
+            return None;
+        }
+        let store = self.unless_failed(self.import.open())?;
+        let is_beyond = self.unless_failed(carry_over(&before.honest, store))?;
+        assert!(is_beyond, "what was imported is older than what was there");
+        self.disk = std::mem::take(&mut self.import);
+        self.boot()
+    }
+
+    fn crash(&mut self, mut entropy: impl FnMut() -> u64) {
+        self.disk.crash(&mut entropy);
+        self.import.crash(entropy);
     }
 
     fn excuse(&self) -> Box<dyn Fn() -> bool + Send> {
-        let disk = self.disk.clone();
-        Box::new(move || disk.has_failed())
+        let (disk, import) = (self.disk.clone(), self.import.clone());
+        Box::new(move || disk.has_failed() || import.has_failed())
     }
 
     /// Of an account that sends no other, so that none waits for another one.
@@ -123,7 +229,7 @@ impl Machine for Real {
     }
 
     fn contains(ledger: &Tampered, number: u64) -> bool {
-        let hash = keccak256(Self::transaction(number));
+        let hash = Self::hash(number);
         ledger.honest.chain().transaction(hash).expect("the ledger reads").is_some()
     }
 }

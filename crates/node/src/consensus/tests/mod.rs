@@ -11,6 +11,8 @@ mod faults;
 mod joins;
 mod keys;
 pub(crate) mod ledger;
+mod liars;
+mod life;
 mod loopback;
 mod machine;
 mod mutations;
@@ -22,6 +24,7 @@ mod storm;
 mod surroundings;
 mod tampered;
 mod time;
+mod vices;
 mod wire;
 
 use std::time::{Duration, UNIX_EPOCH};

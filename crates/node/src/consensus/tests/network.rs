@@ -14,15 +14,14 @@ use commonware_p2p::{
     Manager as _, Recipients, Sender as _,
     simulated::{self, Control, Link, Oracle},
 };
-use commonware_runtime::{Clock, Handle, Quota, Spawner, Storage, Supervisor, deterministic};
-use commonware_utils::{NZU32, NZUsize, ordered::Set, probability};
-use rand_core::Rng as _;
+use commonware_runtime::{Clock, Storage, Supervisor, deterministic};
+use commonware_utils::{NZUsize, ordered::Set, probability};
 use windlass_chain::genesis::{Fees, Genesis, Governance, Member, Permissions, SignatureScheme};
 
 use super::{
     machine::{Machine, hashes, member},
-    process::Process,
-    surroundings::{Local, Oddities},
+    process::{Process, QUOTA},
+    surroundings::Oddities,
     wire::Weather,
 };
 use crate::{
@@ -32,7 +31,6 @@ use crate::{
         marker::{MemoryMarker, VotingKey},
         max_message_size,
         signer::HandleSigner,
-        steady::{Steadied, Steady, Wall},
     },
     seam::{Ledger, Origin},
     status::{Identity, Status, StatusBoard, StatusTip},
@@ -40,8 +38,6 @@ use crate::{
 
 /// The chain id of simulated networks.
 pub(crate) const CHAIN_ID: u64 = 4_242;
-/// Messages a second and peer.
-pub(super) const QUOTA: Quota = Quota::per_second(NZU32!(512));
 
 pub(crate) struct Validator<M: Machine> {
     pub(crate) machine: M,
@@ -58,21 +54,24 @@ pub(crate) struct Validator<M: Machine> {
     status: Board,
     /// How far its clock is behind.
     pub(super) behind: Duration,
-    /// The process; it ends by itself only when its disk fails.
-    running: Option<Handle<()>>,
+    /// How many blocks behind it takes the state of others, if it does.
+    pub(super) far_behind: Option<u64>,
+    pub(super) process: Process,
 }
 
 pub(crate) struct Network<M: Machine> {
     pub(crate) validators: Vec<Validator<M>>,
     pub(crate) context: deterministic::Context,
-    oracle: Oracle<PublicKey, deterministic::Context>,
+    pub(super) oracle: Oracle<PublicKey, deterministic::Context>,
     reach: Arc<Mutex<Reach>>,
     pub(crate) genesis: Genesis,
-    settings: Settings,
-    starts: u64,
+    pub(super) settings: Settings,
+    pub(super) starts: u64,
     sent: u64,
     /// How many sets of peers there were.
     peer_sets: u64,
+    /// How many nodes have taken the state of others.
+    pub(super) joins: u64,
 }
 
 /// Where a node tells how it is: another one when it goes by another identity.
@@ -133,7 +132,7 @@ impl<M: Machine> Network<M> {
             .map(|(key, signer)| {
                 let mut machine = M::new(&genesis);
                 Validator {
-                    ledger: machine.boot(),
+                    ledger: machine.boot().expect("a new disk opens"),
                     machine,
                     status: Arc::new(Mutex::new(board(&key, &signer, &named))),
                     key,
@@ -143,7 +142,8 @@ impl<M: Machine> Network<M> {
                     weather: Weather::default(),
                     disks: 1,
                     behind: Duration::ZERO,
-                    running: None,
+                    far_behind: None,
+                    process: Process::default(),
                 }
             })
             .collect();
@@ -152,9 +152,19 @@ impl<M: Machine> Network<M> {
             far_behind: None,
         };
         let reach = Arc::default();
-        let (starts, sent, peer_sets) = (0, 0, 1);
-        let mut network =
-            Self { validators, context, oracle, reach, genesis, settings, starts, sent, peer_sets };
+        let (starts, sent, peer_sets, joins) = (0, 0, 1, 0);
+        let mut network = Self {
+            validators,
+            context,
+            oracle,
+            reach,
+            genesis,
+            settings,
+            starts,
+            sent,
+            peer_sets,
+            joins,
+        };
         network.connect_all(&link()).await;
         network
     }
@@ -201,65 +211,11 @@ impl<M: Machine> Network<M> {
         self.connect_all(&link()).await;
     }
 
-    pub(crate) async fn start(&mut self, index: usize) {
-        self.starts += 1;
-        let validator = &mut self.validators[index];
-        validator.ledger = validator.machine.boot();
-        let context = self
-            .context
-            .child("validator")
-            .with_attribute("index", index)
-            .with_attribute("start", self.starts);
-        let work = validator.oddities.work(&context);
-        let context = Local::new(context, validator.oddities.clone());
-        let wall = Wall::of(&context);
-        let process = Process {
-            ledger: validator.ledger.clone(),
-            work,
-            partitions: validator.partitions(index),
-            keys: validator.keys(),
-            voting_keys: validator.voting_keys.clone(),
-            settings: self.settings,
-            status: Arc::clone(&validator.status),
-            wall,
-            weather: validator.weather.clone(),
-            oracle: self.oracle.clone(),
-            reach: Arc::clone(&self.reach),
-            wires: self.context.child("wires"),
-        };
-        let key = process.known();
-        let steady = Steady::new(&context, validator.oddities.steady(&self.context));
-        let context = Steadied::new(context, steady);
-        let excuse = validator.machine.excuse();
-        let channels = process.channels(&key).await;
-        process.come(&key);
-        let running = context.spawn(move |context| process.run(context, (key, channels), excuse));
-        self.validators[index].running = Some(running);
-    }
-
     /// Sets back the clock of a validator that doesn't run yet.
     pub(crate) fn set_back(&mut self, index: usize, by: Duration) {
         let validator = &mut self.validators[index];
         validator.behind += by;
         validator.oddities.set_clock(Duration::ZERO, validator.behind);
-    }
-
-    pub(crate) async fn start_all(&mut self) {
-        for index in 0..self.validators.len() {
-            if self.validators[index].running.is_none() {
-                self.start(index).await;
-            }
-        }
-    }
-
-    pub(crate) async fn kill(&mut self, index: usize) {
-        let validator = &mut self.validators[index];
-        let running = validator.running.take().expect("it runs");
-        running.abort();
-        let _aborted = running.await;
-        validator.machine.crash(|| self.context.next_u64());
-        let mut reach = self.reach.lock().expect("no test panics here");
-        reach.alive.retain(|key| !validator.keys().contains(key));
     }
 
     /// Gives a new transaction to one validator; its number.
@@ -272,7 +228,7 @@ impl<M: Machine> Network<M> {
 
     /// Waits for a condition and says how long it took.
     pub(crate) async fn until(
-        &self,
+        &mut self,
         what: &str,
         limit_ms: u64,
         mut holds: impl FnMut(&Self) -> bool,
@@ -281,6 +237,7 @@ impl<M: Machine> Network<M> {
             if holds(self) {
                 return waited_ms;
             }
+            self.turn().await;
             self.context.sleep(Duration::from_millis(1)).await;
         }
         let tips: Vec<_> =
@@ -291,7 +248,7 @@ impl<M: Machine> Network<M> {
     }
 
     /// Waits until all running validators have the transaction; how long it took.
-    pub(crate) async fn included(&self, number: u64, limit_ms: u64) -> u64 {
+    pub(crate) async fn included(&mut self, number: u64, limit_ms: u64) -> u64 {
         self.until(&format!("transaction {number} final"), limit_ms, |network| {
             network.running().all(|validator| M::contains(&validator.ledger, number))
         })
@@ -299,12 +256,14 @@ impl<M: Machine> Network<M> {
     }
 
     pub(crate) fn running(&self) -> impl Iterator<Item = &Validator<M>> {
-        self.validators.iter().filter(|validator| validator.running.is_some())
+        self.validators.iter().filter(|validator| validator.process.is_running())
     }
 
     pub(crate) fn running_indices(&self) -> Vec<usize> {
         let all = self.validators.iter().enumerate();
-        all.filter(|(_, validator)| validator.running.is_some()).map(|(index, _)| index).collect()
+        all.filter(|(_, validator)| validator.process.is_running())
+            .map(|(index, _)| index)
+            .collect()
     }
 
     /// The highest tip of all.
@@ -359,6 +318,12 @@ impl<M: Machine> Network<M> {
         self.reach.lock().expect("no test panics here").alive.insert(key);
     }
 
+    /// Has the others see that it is gone.
+    pub(super) fn go(&self, index: usize) {
+        let key = &self.validators[index].key;
+        self.reach.lock().expect("no test panics here").alive.remove(key);
+    }
+
     /// Has a validator that doesn't run send bytes that mean nothing.
     pub(crate) async fn send_nonsense(&mut self, index: usize, channel: u64) {
         let (mut sender, _receiver) = self.register(index, channel).await;
@@ -369,6 +334,11 @@ impl<M: Machine> Network<M> {
             }
         }
         self.pass(100).await;
+    }
+
+    /// Whether a node takes the state of others where it is far behind.
+    pub(super) fn takes_states(&self, index: usize) -> bool {
+        self.validators[index].far_behind.is_some()
     }
 
     pub(crate) fn status(&self, index: usize) -> Status {
@@ -401,8 +371,13 @@ impl<M: Machine> Validator<M> {
         [&self.key].into_iter().chain(&self.others).cloned().collect()
     }
 
+    /// Whether its disk is not the first one.
+    pub(super) fn has_new_disk(&self) -> bool {
+        self.disks > 1
+    }
+
     /// What the names of its journals begin with.
-    fn partitions(&self, index: usize) -> String {
+    pub(super) fn partitions(&self, index: usize) -> String {
         format!("v{index}-{}-", self.disks)
     }
 }

@@ -1,166 +1,186 @@
-//! A simulated node's process: consensus under one identity after another, as the chain has the node.
+//! The processes of simulated nodes: started, killed, and what one goes on with where it ends by
+//! itself, as `run` has it for a real one.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
-use commonware_cryptography::ed25519::PublicKey;
-use commonware_p2p::simulated::Oracle;
-use commonware_runtime::{Metrics, Spawner, Storage, Supervisor, deterministic};
-use rand_core::CryptoRng;
+use commonware_runtime::{Handle, Quota, Spawner as _, Supervisor as _};
+use commonware_utils::NZU32;
+use rand_core::Rng as _;
 
-use super::{
-    network::{Board, QUOTA, Reach, SimulatedSender, connected},
-    wire::{Weather, Wire},
-};
+use super::{life::Life, machine::Machine, network::Network, surroundings::Local};
 use crate::{
     consensus::{
-        Channels, Parts, Settings, StartError, epochs::EpochError, exchange::key_bytes,
-        marker::VotingKey, peers::Tracking, start, steady::Wall, work::Work,
+        Settings,
+        epochs::EpochError,
+        steady::{Steadied, Steady, Wall},
     },
-    run::identity::known,
-    seam::Ledger,
-    status::{Identity, StatusBoard, StatusTip},
+    seam::Ledger as _,
+    sync::{JoinError, Joiner},
 };
 
-/// What a process is started with.
-pub(super) struct Process<L> {
-    pub(super) ledger: L,
-    pub(super) work: Work,
-    pub(super) partitions: String,
-    /// Its identities.
-    pub(super) keys: Vec<PublicKey>,
-    pub(super) voting_keys: Vec<VotingKey>,
-    pub(super) settings: Settings,
-    pub(super) status: Board,
-    pub(super) wall: Wall,
-    pub(super) weather: Weather,
-    pub(super) oracle: Oracle<PublicKey, deterministic::Context>,
-    pub(super) reach: Arc<Mutex<Reach>>,
-    pub(super) wires: deterministic::Context,
+/// Messages a second and peer.
+pub(crate) const QUOTA: Quota = Quota::per_second(NZU32!(512));
+/// The channels: that of tips, that of the state, and how many there are.
+pub(crate) const TIPS: u64 = 5;
+pub(crate) const STATE: u64 = 7;
+pub(crate) const CHANNELS: u64 = 8;
+
+/// A node's process. A new one is dead.
+#[derive(Default)]
+pub(crate) struct Process {
+    /// It ends by itself only when its disk fails, or to go on in another way.
+    running: Option<Handle<()>>,
+    ended: Noted,
 }
 
-type Wires = Channels<SimulatedSender, Wire>;
+/// To what a process has come by itself, once it has.
+type Noted = Arc<Mutex<Option<Ended>>>;
 
-impl<L: Ledger> Process<L> {
-    /// The identity by which the chain has the node.
-    pub(super) fn known(&self) -> PublicKey {
-        let epoch_length = self.settings.epoch_length.get();
-        let index = known(&self.ledger, epoch_length, &self.keys).expect("the ledger reads");
-        self.keys[index].clone()
+/// To what a process comes by itself.
+#[derive(Clone, Copy)]
+enum Ended {
+    /// Its peers are far ahead: it takes their state.
+    FarBehind,
+    /// It has taken it.
+    Joined,
+    /// Nobody gave any: it goes on block by block.
+    Alone,
+}
+
+impl Process {
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
-    pub(super) async fn channels(&self, key: &PublicKey) -> Wires {
-        let control = self.oracle.control(key.clone());
-        let mut channels = Vec::new();
-        for channel in 0..8 {
-            let (sender, inner) = control.register(channel, QUOTA).await.expect("the network runs");
-            let wire = Wire {
-                inner,
-                context: self.wires.child("wire"),
-                weather: self.weather.clone(),
-                ready: VecDeque::new(),
-                held: None,
-                of_tips: channel == 5,
-            };
-            channels.push((sender, wire));
+    /// Notes to what it has come.
+    fn note(ended: &Mutex<Option<Ended>>, what: Ended) {
+        *ended.lock().expect("no test panics here") = Some(what);
+    }
+}
+
+impl<M: Machine> Network<M> {
+    /// Starts a node's process.
+    pub(crate) async fn start(&mut self, index: usize) {
+        let validator = &mut self.validators[index];
+        validator.ledger = validator.machine.boot().expect("a disk that has power opens");
+        let far_behind = validator.far_behind;
+        self.take_part(index, far_behind).await;
+    }
+
+    pub(crate) async fn start_all(&mut self) {
+        for index in 0..self.validators.len() {
+            if !self.validators[index].process.is_running() {
+                self.start(index).await;
+            }
         }
-        let mut next = || channels.remove(0);
-        Channels {
-            votes: next(),
-            certificates: next(),
-            resolver: next(),
-            blocks: next(),
-            backfill: next(),
-            tips: next(),
-            transactions: next(),
-            state: next(),
-        }
     }
 
-    /// Has the others see the node by this identity, and by no other one of it.
-    pub(super) fn come(&self, key: &PublicKey) {
-        let mut reach = self.reach.lock().expect("no test panics here");
-        reach.alive.retain(|other| !self.keys.contains(other));
-        reach.alive.insert(key.clone());
+    pub(crate) async fn kill(&mut self, index: usize) {
+        let validator = &mut self.validators[index];
+        let process = std::mem::take(&mut validator.process);
+        let running = process.running.expect("it runs");
+        running.abort();
+        let _aborted = running.await;
+        validator.machine.crash(|| self.context.next_u64());
+        self.go(index);
     }
 
-    /// Runs until consensus fails, which it may only where there is an excuse.
-    pub(super) async fn run<E>(
-        self,
-        context: E,
-        (mut key, mut channels): (PublicKey, Wires),
-        excuse: Box<dyn Fn() -> bool + Send>,
-    ) where
-        E: commonware_runtime::Clock + CryptoRng + Spawner + Storage + Metrics + Supervisor,
-    {
-        for time in 0_u64.. {
-            let context = context.child("consensus").with_attribute("time", time);
-            let parts = self.parts(&key);
-            let ended = match Box::pin(start(context, parts, channels)).await {
-                Ok(mut consensus) => {
-                    (&mut consensus.epochs).await.map_err(|error| format!("{error:?}"))
-                }
-                Err(StartError::Epoch(error)) => Ok(Err(error)),
-                Err(error) => Err(format!("{error:?}")),
-            };
+    /// Has nodes go on whose processes have ended to do so.
+    pub(crate) async fn turn(&mut self) {
+        for index in 0..self.validators.len() {
+            let validator = &mut self.validators[index];
+            let ended = validator.process.ended.lock().expect("no test panics here").take();
+            let far_behind = validator.far_behind;
             match ended {
-                Ok(Err(EpochError::OtherIdentity(other))) => {
-                    key = other;
-                    self.come(&key);
-                    channels = self.channels(&key).await;
-                }
-                ended => {
-                    assert!(excuse(), "consensus ended: {ended:?}");
-                    return;
+                None => {}
+                Some(Ended::FarBehind) => self.join(index).await,
+                Some(Ended::Alone) => self.take_part(index, None).await,
+                Some(Ended::Joined) => {
+                    self.joins += 1;
+                    let booted = validator.machine.adopt(&validator.ledger);
+                    // Otherwise its power has failed, and it waits to be killed.
+                    if let Some(ledger) = booted {
+                        validator.ledger = ledger;
+                        self.take_part(index, far_behind).await;
+                    }
                 }
             }
         }
     }
 
-    fn parts(
-        &self,
-        key: &PublicKey,
-    ) -> Parts<
-        L,
-        commonware_p2p::simulated::Control<PublicKey, deterministic::Context>,
-        commonware_p2p::simulated::Manager<PublicKey, deterministic::Context>,
-    > {
-        Parts {
-            ledger: self.ledger.clone(),
-            work: self.work.clone(),
-            serving: Work::Inline,
-            partitions: self.partitions.clone(),
-            node_key: key.clone(),
-            other_node_keys: self.keys.iter().filter(|other| *other != key).cloned().collect(),
-            voting_keys: self.voting_keys.clone(),
-            settings: self.settings,
-            blocker: self.oracle.control(key.clone()),
-            peers: self.oracle.manager(),
-            track: Box::new(|_| Tracking::Done),
-            connected: connected(&self.reach, key),
-            status: self.board(key),
-            wall: self.wall.clone(),
+    /// Has a node take part in consensus, with the ledger that it has.
+    async fn take_part(&mut self, index: usize, far_behind: Option<u64>) {
+        let (context, wall) = self.surroundings(index);
+        let life = self.life(index, far_behind, wall);
+        let key = life.known();
+        let channels = life.channels(&key).await;
+        life.come(&key);
+        let validator = &mut self.validators[index];
+        let (excuse, ended) = (validator.machine.excuse(), Noted::default());
+        let told = Arc::clone(&ended);
+        let running = context.spawn(move |context| async move {
+            match life.run(context, (key, channels)).await {
+                Ok(EpochError::FarBehind { .. }) => Process::note(&told, Ended::FarBehind),
+                failed => assert!(excuse(), "consensus ended: {failed:?}"),
+            }
+        });
+        validator.process = Process { running: Some(running), ended };
+    }
+
+    /// Has a node make a ledger from the others' state, beside the one that it has.
+    async fn join(&mut self, index: usize) {
+        let (context, wall) = self.surroundings(index);
+        let life = self.life(index, None, wall);
+        let key = life.known();
+        let (sender, receiver) = life.channels(&key).await.state;
+        let (blocker, connected) = (self.oracle.control(key.clone()), life.connected(&key));
+        let validator = &mut self.validators[index];
+        let beyond = validator.ledger.tip().number;
+        let (work, status) = (life.work.clone(), validator.board());
+        let open = validator.machine.importer(beyond);
+        let (excuse, ended) = (validator.machine.excuse(), Noted::default());
+        let told = Arc::clone(&ended);
+        let running = context.spawn(move |context| async move {
+            let joiner = Joiner { context, work, open, sender, blocker, connected, status };
+            match Box::pin(joiner.run(receiver)).await {
+                Ok(()) => Process::note(&told, Ended::Joined),
+                Err(JoinError::Nobody) => Process::note(&told, Ended::Alone),
+                Err(error) => assert!(excuse(), "the join ended: {error:?}"),
+            }
+        });
+        validator.process = Process { running: Some(running), ended };
+    }
+
+    fn life(&self, index: usize, far_behind: Option<u64>, wall: Wall) -> Life<M::Ledger> {
+        let validator = &self.validators[index];
+        Life {
+            ledger: validator.ledger.clone(),
+            work: validator.oddities.work(&self.context),
+            partitions: validator.partitions(index),
+            keys: validator.keys(),
+            voting_keys: validator.voting_keys.clone(),
+            settings: Settings { far_behind, ..self.settings },
+            status: Arc::clone(&validator.status),
+            wall,
+            weather: validator.weather.clone(),
+            oracle: self.oracle.clone(),
+            reach: Arc::clone(&self.reach),
+            wires: self.context.child("wires"),
         }
     }
 
-    /// The board of this identity.
-    fn board(&self, key: &PublicKey) -> StatusBoard {
-        let mut board = self.status.lock().expect("no test panics here");
-        let shown = board.get();
-        if shown.node_key != key_bytes(key) {
-            let tip = self.ledger.tip();
-            let identity = Identity {
-                node_key: key_bytes(key),
-                consensus_key: shown.consensus_key,
-                genesis_hash: shown.genesis_hash,
-                chain_id: shown.chain_id,
-                validators: shown.peers.iter().map(|peer| peer.node_key).collect(),
-            };
-            let (number, hash, timestamp_ms) = (tip.number, tip.hash, tip.timestamp_ms);
-            *board = StatusBoard::new(identity, StatusTip { number, hash, timestamp_ms });
-        }
-        board.clone()
+    /// What a process lives in: its context, and the time of day.
+    fn surroundings(&mut self, index: usize) -> (Steadied<Local>, Wall) {
+        self.starts += 1;
+        let context = self
+            .context
+            .child("validator")
+            .with_attribute("index", index)
+            .with_attribute("start", self.starts);
+        let oddities = &self.validators[index].oddities;
+        let context = Local::new(context, oddities.clone());
+        let wall = Wall::of(&context);
+        let steady = Steady::new(&context, oddities.steady(&self.context));
+        (Steadied::new(context, steady), wall)
     }
 }

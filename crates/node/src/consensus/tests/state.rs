@@ -1,32 +1,25 @@
 //! Nodes that join from the state of others, with real ledgers.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Arc, Mutex, atomic::Ordering};
 
-use commonware_p2p::{Receiver as _, Recipients, Sender as _};
-use commonware_runtime::{Spawner as _, Supervisor as _};
-use windlass_chain::{
-    store::SimulatedDisk,
-    sync::{ANSWER_BYTES, Answer, Importer},
-};
+use commonware_runtime::Supervisor as _;
+use windlass_chain::{store::SimulatedDisk, sync::Importer};
 
 use super::{
-    machine::{Change, Real, hashes, proposal},
+    liars::Accomplice,
+    machine::{Change, LAST_BLOCKS, Real, hashes, proposal},
     network::{Network, link},
+    process::STATE,
     simulate_on,
 };
 use crate::{
     consensus::work::Work,
     seam::{Ledger as _, Origin},
-    sync::{Begin, Joiner, Message},
+    sync::{Begin, Joiner},
 };
 
 /// An epoch of the tests.
 const EPOCH: u64 = 16;
-/// The p2p channel of the state.
-const STATE: u64 = 7;
 
 impl Network<Real> {
     /// Has a node that doesn't run make its ledger from the others' state, on a new disk.
@@ -43,7 +36,8 @@ impl Network<Real> {
                 if begin == Begin::Anew {
                     *disk = SimulatedDisk::default();
                 }
-                Importer::open(disk.open().expect("a disk that has power opens"), &genesis, 0)
+                let store = disk.open().expect("a disk that has power opens");
+                Ok(Importer::open(store, &genesis, 0)?.with_last_blocks(LAST_BLOCKS))
             }),
             sender,
             blocker: self.control(index),
@@ -65,7 +59,7 @@ impl Network<Real> {
     }
 
     /// All blocks are there, and those of the others.
-    async fn has_all_blocks(&self, index: usize) {
+    async fn has_all_blocks(&mut self, index: usize) {
         self.until("all earlier blocks are there", 30_000, |network| {
             let ledger = &network.validators[index].ledger;
             ledger.chain().expect("it is real").first_block().expect("the ledger reads") == 0
@@ -158,6 +152,41 @@ fn a_node_joins_although_links_lose_messages() {
 }
 
 #[test]
+fn a_node_joins_although_its_power_fails_again_and_again() {
+    for seed in 340..344 {
+        simulate_on::<Real, _>(seed, 5, EPOCH, async |network| {
+            for index in 0..4 {
+                network.start(index).await;
+            }
+            network.transact(60).await;
+            network.validators[4].far_behind = Some(8);
+            network.start(4).await;
+            for round in 0..16 {
+                network.validators[4].machine.fail_after(1 + round * 9);
+                network.pass(50 + round * 10).await;
+                network.turn().await;
+                let has_failed = network.validators[4].machine.has_failed();
+                if has_failed || round % 3 == 0 {
+                    network.kill(4).await;
+                    network.start(4).await;
+                }
+            }
+            network.validators[4].machine.spare();
+            let tip = network.tip();
+            network
+                .until("it has the tip", 30_000, |network| {
+                    network.validators[4].ledger.tip().number >= tip
+                })
+                .await;
+            assert!(network.joins > 0, "it has taken the state of others");
+            network.has_all_blocks(4).await;
+            network.kill(0).await;
+            network.transact(5).await;
+        });
+    }
+}
+
+#[test]
 fn liars_delay_a_join_and_no_more() {
     simulate_on::<Real, _>(330, 7, EPOCH, async |network| {
         for index in 0..5 {
@@ -165,34 +194,8 @@ fn liars_delay_a_join_and_no_more() {
         }
         network.transact(40).await;
         // The sixth answers from the first one's ledger, and lies.
-        network.come(5);
-        let (mut sender, mut receiver) = network.register(5, STATE).await;
-        let ledger = network.validators[0].ledger.clone();
-        let lies = Arc::new(AtomicUsize::new(0));
-        let told = Arc::clone(&lies);
-        let _liar = network.context.child("liar").spawn(move |_| async move {
-            while let Ok((peer, bytes)) = receiver.recv().await {
-                let bytes: Vec<u8> = bytes.into();
-                let Some(Message::Ask(number, request)) = Message::decode(&bytes) else { continue };
-                let chain = ledger.chain().expect("it is real");
-                let answer = chain.answer(&request, ANSWER_BYTES).expect("the ledger reads");
-                let lie = match answer {
-                    Answer::Accounts(mut range) => {
-                        range.accounts.pop();
-                        Answer::Accounts(range)
-                    }
-                    Answer::Changed(mut changed) => {
-                        changed.accounts.clear();
-                        changed.slots.clear();
-                        Answer::Changed(changed)
-                    }
-                    other => other,
-                };
-                told.fetch_add(1, Ordering::Relaxed);
-                let told = Message::Tell(number, lie).encode();
-                let _sent = sender.send(Recipients::One(peer), told, false);
-            }
-        });
+        let accomplice = Accomplice::new(network.validators[0].ledger.clone());
+        let lies = network.lie_in_sync(5, accomplice).await;
         network.join_by_state(6).await;
         assert!(lies.load(Ordering::Relaxed) > 0, "nobody asked the liar");
         network.start(6).await;

@@ -1,5 +1,6 @@
 //! Storms: real ledgers on disks that lose power, validators that are killed and started, links that
-//! are cut, lossy and slow, all at random and at once; then calm, and what must hold.
+//! are cut, lossy and slow, nodes that take the state of others, and validators that lie, all at random
+//! and at once; then calm, and what must hold.
 //!
 //! A seed is a run. `SEEDS=1000..2000 make simulate` runs others than `make test` does.
 
@@ -21,6 +22,7 @@ use super::{
     machine::{Change, Machine as _, Real, proposal},
     network::{Network, link},
     simulate_with,
+    vices::{JOINS, LIES, Liar},
 };
 use crate::{
     consensus::exchange::key_bytes,
@@ -34,11 +36,16 @@ const SEEDS: Range<u64> = 0..100;
 const EVENTS: usize = 60;
 /// How many validators stay.
 const LEAST_VALIDATORS: usize = 3;
+/// How many blocks there are before a storm, so that who comes with nothing is far behind.
+const BEFORE: usize = 12;
 /// How long the network has until it makes blocks again after a storm.
 const CALM_MS: u64 = 10_000;
 /// How long it has until it rests where clocks are wrong: blocks of who is ahead are held, and a view in
 /// two times out.
 const SKEWED_REST_MS: u64 = 120_000;
+/// How long a node that takes the state of others has until it has the tip: an answer that was lost
+/// with the storm is waited for, and whom it was asked of rests.
+const JOIN_MS: u64 = 60_000;
 /// How far clocks are apart in a storm in which they are wrong, and how far one is set.
 const APART_MS: usize = 10_000;
 const STEP_MS: u64 = 3_600_000;
@@ -51,11 +58,22 @@ enum Later {
     Proposed,
 }
 
+/// What befalls the validators of a storm, beside everything else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plight {
+    /// Disks are lost.
+    Disks,
+    /// The member changes them.
+    Changes,
+    /// Some lie.
+    Liars,
+}
+
 /// A storm's state.
-struct Storm<'a> {
-    network: &'a mut Network<Real>,
+pub(super) struct Storm<'a> {
+    pub(super) network: &'a mut Network<Real>,
     /// Numbers of transactions that somebody has seen in a final block.
-    acknowledged: BTreeSet<u64>,
+    pub(super) acknowledged: BTreeSet<u64>,
     sent: Vec<u64>,
     /// The proposals that were made, and the one that is on its way.
     proposals: u64,
@@ -68,26 +86,44 @@ struct Storm<'a> {
     skewed: bool,
     /// How many more disks may be lost.
     disks: usize,
+    pub(super) liars: Vec<Liar>,
 }
 
 impl Storm<'_> {
     /// A number below `count`.
-    fn pick(&mut self, count: usize) -> usize {
+    pub(super) fn pick(&mut self, count: usize) -> usize {
         let count = u64::try_from(count).expect("small");
         usize::try_from(self.network.context.next_u64() % count).expect("small")
+    }
+
+    /// Blocks that there are before anything happens.
+    async fn begin_the_chain(&mut self) {
+        let honest = self.running();
+        for round in 0..BEFORE {
+            let sent = self.network.send(honest[round % honest.len()]);
+            self.network
+                .until("the network makes blocks", SKEWED_REST_MS, |network| {
+                    let ledger = |index: &usize| &network.validators[*index].ledger;
+                    honest.iter().all(|index| Real::contains(ledger(index), sent))
+                })
+                .await;
+            self.acknowledged.insert(sent);
+        }
     }
 
     async fn event(&mut self) {
         let pause_ms = [1, 5, 20, 60, 150, 400][self.pick(6)];
         self.network.pass(pause_ms).await;
         self.bury().await;
+        self.network.turn().await;
+        self.conspire();
         match self.pick(100) {
             0..40 => self.send(),
             40..54 => self.kill().await,
             54..76 => self.start().await,
             76..82 => self.fail_a_disk(),
-            82..84 => self.lose_a_disk().await,
-            84..90 => self.partition().await,
+            82..85 => self.lose_a_disk().await,
+            85..90 => self.partition().await,
             90..93 => self.slow_down().await,
             93..96 => self.govern(),
             96 => self.set_a_clock(),
@@ -102,20 +138,20 @@ impl Storm<'_> {
     /// Whose disk has lost power is gone altogether.
     async fn bury(&mut self) {
         for index in self.network.running_indices() {
-            if self.network.validators[index].machine.disk.has_failed() {
+            if self.network.validators[index].machine.has_failed() {
                 self.network.kill(index).await;
             }
         }
     }
 
     fn send(&mut self) {
-        let running = self.network.running_indices();
+        let running = self.running();
         if running.is_empty() {
             return;
         }
         for _ in 0..=self.pick(4) {
             let to = running[self.pick(running.len())];
-            if !self.network.validators[to].machine.disk.has_failed() {
+            if !self.network.validators[to].machine.has_failed() {
                 self.sent.push(self.network.send(to));
             }
         }
@@ -132,10 +168,11 @@ impl Storm<'_> {
     async fn start(&mut self) {
         let running = self.network.running_indices();
         let all = 0..self.network.validators.len();
-        let dead: Vec<usize> = all.filter(|index| !running.contains(index)).collect();
+        let dead: Vec<usize> =
+            all.filter(|index| !running.contains(index) && self.is_a_node(*index)).collect();
         if !dead.is_empty() {
             let index = dead[self.pick(dead.len())];
-            self.network.start(index).await;
+            self.begin(index).await;
         }
     }
 
@@ -145,13 +182,13 @@ impl Storm<'_> {
             let index = running[self.pick(running.len())];
             let after = 1 + self.pick(120);
             let after = u64::try_from(after).expect("small");
-            self.network.validators[index].machine.disk.fail_after(after);
+            self.network.validators[index].machine.fail_after(after);
         }
     }
 
     /// A validator comes back with an empty disk: only its keys are left, with the record of votes.
     async fn lose_a_disk(&mut self) {
-        let running = self.network.running_indices();
+        let running = self.running();
         if self.disks == 0 || running.is_empty() {
             return;
         }
@@ -159,12 +196,18 @@ impl Storm<'_> {
         let index = running[self.pick(running.len())];
         self.network.kill(index).await;
         self.network.lose_disk(index);
-        self.network.start(index).await;
+        self.network.validators[index].far_behind = self.distance();
+        self.begin(index).await;
+    }
+
+    /// How many blocks behind a node takes the state of others, if it does.
+    fn distance(&mut self) -> Option<u64> {
+        [None, Some(2), Some(8)][self.pick(3)]
     }
 
     /// The member suspends a validator or takes one back; a proposal that is lost is made again.
     fn govern(&mut self) {
-        let running = self.network.running_indices();
+        let running = self.running();
         if self.governs.is_none() || running.is_empty() {
             return;
         }
@@ -224,7 +267,7 @@ impl Storm<'_> {
     fn submit(&mut self, to: usize) {
         let validator = &self.network.validators[to];
         if let Some(bytes) = &self.proposal
-            && !validator.machine.disk.has_failed()
+            && !validator.machine.has_failed()
         {
             // It may be there already.
             let _known = validator.ledger.admit(bytes.clone(), Origin::Client);
@@ -235,9 +278,9 @@ impl Storm<'_> {
     fn settle(&mut self) {
         let Some(bytes) = &self.proposal else { return };
         let hash = keccak256(bytes);
-        let there = self.network.running_indices().into_iter().any(|index| {
+        let there = self.running().into_iter().any(|index| {
             let validator = &self.network.validators[index];
-            !validator.machine.disk.has_failed()
+            !validator.machine.has_failed()
                 && validator
                     .ledger
                     .honest
@@ -275,9 +318,9 @@ impl Storm<'_> {
 
     /// Notes what a client could have seen.
     fn acknowledge(&mut self) {
-        for index in self.network.running_indices() {
+        for index in self.running() {
             let validator = &self.network.validators[index];
-            if validator.machine.disk.has_failed() {
+            if validator.machine.has_failed() {
                 continue;
             }
             let open = self.sent.iter().filter(|number| !self.acknowledged.contains(*number));
@@ -291,27 +334,54 @@ impl Storm<'_> {
     async fn calm(&mut self) {
         self.network.connect_all(&link()).await;
         for validator in &self.network.validators {
-            validator.machine.disk.spare();
+            validator.machine.spare();
             validator.oddities.slow_down(0);
             validator.weather.disturb(0, 0);
         }
         self.bury().await;
-        self.network.start_all().await;
-        self.submit(0);
-        let sent = self.network.send(0);
-        self.network.included(sent, CALM_MS).await;
+        self.network.turn().await;
+        for index in 0..self.network.validators.len() {
+            if self.is_a_node(index) && !self.network.running_indices().contains(&index) {
+                self.begin(index).await;
+            }
+        }
+        self.conspire();
+        let honest = self.running();
+        // What one is told that takes the state of others waits until it has it.
+        let to = *honest
+            .iter()
+            .find(|index| !self.network.takes_states(**index))
+            .expect("most follow every block");
+        self.submit(to);
+        let sent = self.network.send(to);
+        let has = |network: &Network<Real>, index: usize| {
+            Real::contains(&network.validators[index].ledger, sent)
+        };
+        self.network
+            .until("those who follow every block have a new transaction", CALM_MS, |network| {
+                let mut all = honest.iter().filter(|index| !network.takes_states(**index));
+                all.all(|index| has(network, *index))
+            })
+            .await;
+        self.network
+            .until("those who take the state of others are there too", JOIN_MS, |network| {
+                honest.iter().all(|index| has(network, *index))
+            })
+            .await;
         // Validators may be about to change: the rest of the epoch is run out before.
         let limit_ms = if self.skewed { SKEWED_REST_MS } else { CALM_MS };
         self.network
             .until("everybody rests", limit_ms, |network| {
-                (0..network.validators.len()).all(|index| network.status(index).idle)
+                honest.iter().all(|index| network.status(*index).idle)
             })
             .await;
         self.network.pass(2_000).await;
         let tip = self.network.tip();
-        for validator in &self.network.validators {
+        for index in &honest {
+            let validator = &self.network.validators[*index];
             assert_eq!(validator.ledger.tip().number, tip, "everybody has the tip");
         }
+        self.network.fetch_blocks(&honest).await;
         self.network.pass(60_000).await;
         assert_eq!(self.network.tip(), tip, "an idle network makes no block");
     }
@@ -326,12 +396,17 @@ fn storm(seed: u64) -> String {
 pub(super) fn storm_over(seed: u64, prepare: impl Fn(&mut Network<Real>)) -> String {
     let validators = [4, 4, 4, 5, 7][usize::try_from(seed % 5).expect("small")];
     let epoch = [4, 8, 32, 1_000][usize::try_from(seed / 5 % 4).expect("small")];
-    // Either disks are lost, fewer than a third of them, and all validators are needed; or
-    // validators change, where it takes no thousand blocks until they do, and one comes.
-    let disks = if seed.is_multiple_of(3) { faulty(validators) } else { 0 };
-    let governs = disks == 0 && epoch < 100;
+    // Fewer than a third lie or lose their disks, and all validators are needed there; where
+    // validators change it takes no thousand blocks until they do.
+    let plight = match seed % 3 {
+        0 => Plight::Disks,
+        1 if epoch < 100 => Plight::Changes,
+        _ => Plight::Liars,
+    };
     let skewed = seed % 4 == 1;
-    simulate_with::<Real, _>(seed, (validators, usize::from(governs)), epoch, async |network| {
+    // One more node comes, and is to become a validator where they change.
+    let later = usize::from(plight != Plight::Disks);
+    simulate_with::<Real, _>(seed, (validators, later), epoch, async |network| {
         prepare(network);
         let mut storm = Storm {
             network,
@@ -340,22 +415,37 @@ pub(super) fn storm_over(seed: u64, prepare: impl Fn(&mut Network<Real>)) -> Str
             proposals: 0,
             proposal: None,
             suspended: BTreeSet::new(),
-            governs: governs.then_some(Later::Awaited),
+            governs: (plight == Plight::Changes).then_some(Later::Awaited),
             skewed,
-            disks,
+            disks: if plight == Plight::Disks { faulty(validators) } else { 0 },
+            liars: Vec::new(),
         };
+        if plight == Plight::Liars {
+            let first = storm.pick(validators);
+            for count in 0..=storm.pick(faulty(validators)) {
+                storm.tempt((first + count) % validators).await;
+            }
+            storm.disks = faulty(validators) - storm.liars.len();
+        }
+        if later > 0 {
+            storm.network.validators[validators].far_behind = storm.distance();
+        }
         for index in 0..validators {
             if skewed {
                 let ahead_ms = u64::try_from(storm.pick(APART_MS)).expect("small");
                 storm.network.set_clock(index, ahead_ms, 0);
             }
-            storm.network.start(index).await;
+            if storm.is_a_node(index) {
+                storm.begin(index).await;
+            }
         }
+        storm.begin_the_chain().await;
         for _ in 0..EVENTS {
             storm.event().await;
         }
         storm.calm().await;
-        storm.network.check(&storm.acknowledged);
+        storm.check();
+        storm.count();
     })
 }
 
@@ -388,7 +478,9 @@ fn the_chain_outlives_every_storm() {
             scope.spawn(run);
         }
     });
-    println!("storms {} to {} are survived", seeds.start, seeds.end - 1);
+    let (joins, lies) = (JOINS.load(Ordering::Relaxed), LIES.load(Ordering::Relaxed));
+    let (first, last) = (seeds.start, seeds.end - 1);
+    println!("storms {first} to {last} are survived, with {joins} joins by state and {lies} lies");
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! The liars of storms: who they are, what they do, and what becomes known of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{
+    liars::{Accomplice, Lie, Lies},
+    storm::Storm,
+    tampered::{Tamper, Tampered},
+};
+
+/// How often nodes have taken the state of others, and validators lied, in all storms of this process.
+pub(super) static JOINS: AtomicU64 = AtomicU64::new(0);
+pub(super) static LIES: AtomicU64 = AtomicU64::new(0);
+
+/// What a liar does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Vice {
+    /// It votes as nobody may, and lies about its state.
+    Votes(Lie),
+    /// It is like all others, but proposes wrong blocks.
+    Proposes(Tamper),
+    /// It repeats what it hears, and asks again and again.
+    Floods,
+}
+
+/// A validator that lies.
+pub(super) struct Liar {
+    pub(super) index: usize,
+    vice: Vice,
+    accomplice: Accomplice<Tampered>,
+    /// How often it has lied, in its votes and elsewhere.
+    told: Vec<Lies>,
+    /// How often it has voted twice, if it does.
+    twice: Option<Lies>,
+}
+
+impl Storm<'_> {
+    /// Those that run and don't lie.
+    pub(super) fn running(&self) -> Vec<usize> {
+        let running = self.network.running_indices().into_iter();
+        running.filter(|index| !self.lies(*index)).collect()
+    }
+
+    fn lies(&self, index: usize) -> bool {
+        self.liars.iter().any(|liar| liar.index == index)
+    }
+
+    /// Whether it runs what nodes run; a liar may not.
+    pub(super) fn is_a_node(&self, index: usize) -> bool {
+        let vice = self.liars.iter().find(|liar| liar.index == index).map(|liar| liar.vice);
+        matches!(vice, None | Some(Vice::Proposes(_)))
+    }
+
+    /// Starts a node, which may be one that proposes wrong blocks.
+    pub(super) async fn begin(&mut self, index: usize) {
+        self.network.start(index).await;
+        let vice = self.liars.iter().find(|liar| liar.index == index).map(|liar| liar.vice);
+        if let Some(Vice::Proposes(tamper)) = vice {
+            self.network.validators[index].ledger.tamper(tamper);
+        }
+    }
+
+    /// Makes a validator a liar.
+    pub(super) async fn tempt(&mut self, index: usize) {
+        let lies = [Lie::Equivocates, Lie::NullifiesWhatItFinalizes, Lie::Withholds];
+        let vice = match self.pick(8) {
+            0..4 => Vice::Votes(lies[self.pick(lies.len())]),
+            4..7 => Vice::Proposes(Tamper::ALL[self.pick(Tamper::ALL.len())]),
+            _ => Vice::Floods,
+        };
+        let accomplice = Accomplice::new(self.network.validators[index].ledger.clone());
+        let (mut told, mut twice) = (Vec::new(), None);
+        match vice {
+            Vice::Votes(lie) => {
+                told.push(self.network.lie_in_sync(index, accomplice.clone()).await);
+                let votes = self.network.lie(index, lie, accomplice.clone()).await;
+                twice = (lie != Lie::Withholds).then(|| Lies::clone(&votes));
+                told.push(votes);
+            }
+            Vice::Floods => self.network.flood(index).await,
+            Vice::Proposes(_) => {}
+        }
+        self.liars.push(Liar { index, vice, accomplice, told, twice });
+    }
+
+    /// Liars know what an honest node knows that runs now.
+    pub(super) fn conspire(&self) {
+        let Some(&honest) = self.running().first() else { return };
+        for liar in &self.liars {
+            liar.accomplice.replace(self.network.validators[honest].ledger.clone());
+        }
+    }
+
+    /// Counts how often nodes have taken states, and liars lied.
+    pub(super) fn count(&self) {
+        JOINS.fetch_add(self.network.joins, Ordering::Relaxed);
+        for liar in &self.liars {
+            let told: u64 = liar.told.iter().map(|lies| lies.load(Ordering::Relaxed)).sum();
+            let blocks = self.network.validators[liar.index].ledger.lies();
+            let blocks = u64::try_from(blocks).expect("small");
+            LIES.fetch_add(told + blocks, Ordering::Relaxed);
+        }
+    }
+
+    /// What must hold, at last.
+    pub(super) fn check(&self) {
+        let honest = self.running();
+        self.network.check_nodes(&honest, &self.acknowledged);
+        let accused: Vec<usize> =
+            self.liars.iter().filter(|liar| liar.twice.is_some()).map(|liar| liar.index).collect();
+        self.network.check_evidence(&honest, &accused);
+        for liar in &self.liars {
+            let lied = liar.twice.as_ref().is_some_and(|lies| lies.load(Ordering::Relaxed) > 0);
+            let seen = self.network.have_evidence(&honest, liar.index);
+            assert!(!lied || seen, "nobody has evidence against {}: {:?}", liar.index, liar.vice);
+        }
+    }
+}
