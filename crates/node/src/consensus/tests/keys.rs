@@ -98,7 +98,10 @@ impl Load {
             network.validators.iter().all(|one| one.ledger.tip().number == tip)
         };
         network.until("all have the tip", LIMIT_MS, there).await;
-        network.check(&self.acknowledged);
+        network.pass(1_000).await;
+        let all: Vec<usize> = (0..network.validators.len()).collect();
+        network.check_nodes(&all, &self.acknowledged);
+        network.check_evidence(&all, &[]);
     }
 }
 

@@ -145,7 +145,7 @@ impl<M: Machine> Network<M> {
         let validator = &self.validators[index];
         let signers = vec![validator.voting_keys[0].signer.clone()];
         let genesis = accomplice.ledger().genesis().hash();
-        let committees = Committees::new(genesis, validator.key.clone(), signers);
+        let committees = Committees::new(genesis, validator.key.clone(), Vec::new(), signers);
         let only = self.validators[usize::from(index == 0)].key.clone();
         let (mut sender, mut receiver) = self.register(index, 0).await;
         self.come(index);

@@ -51,7 +51,7 @@ pub(crate) struct Validator<M: Machine> {
     pub(crate) weather: Weather,
     /// How many disks it has had.
     disks: u64,
-    status: Board,
+    pub(super) status: Board,
     /// How far its clock is behind.
     pub(super) behind: Duration,
     /// How many blocks behind it takes the state of others, if it does.
@@ -63,7 +63,7 @@ pub(crate) struct Network<M: Machine> {
     pub(crate) validators: Vec<Validator<M>>,
     pub(crate) context: deterministic::Context,
     pub(super) oracle: Oracle<PublicKey, deterministic::Context>,
-    reach: Arc<Mutex<Reach>>,
+    pub(super) reach: Arc<Mutex<Reach>>,
     pub(crate) genesis: Genesis,
     pub(super) settings: Settings,
     pub(super) starts: u64,
