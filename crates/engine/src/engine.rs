@@ -151,7 +151,7 @@ pub struct NodeReport {
     pub highest: u64,
     /// Whether it has every block up to its tip: it neither makes its ledger anew from the others'
     /// state nor lacks blocks from before one that it has made so.
-    pub whole: bool,
+    pub history: History,
     /// How much of the others' state it has taken, in thousandths, while it takes it.
     pub state_per_mille: Option<u16>,
     /// How many seconds catching up takes, as far as it can tell.
@@ -167,6 +167,15 @@ pub struct SeatKeys {
     pub node_key: String,
     /// The key that it votes with.
     pub consensus_key: String,
+}
+
+/// Which blocks a node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// Every one up to its tip.
+    Whole,
+    /// Not all, or it makes its ledger anew.
+    Lacking,
 }
 
 /// What a node is to the members of its network, as far as it has the chain.

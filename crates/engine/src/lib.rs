@@ -15,7 +15,7 @@ pub mod recovery;
 pub mod windlass;
 
 pub use engine::{
-    Engine, GenesisFile, GenesisInput, MemberKeys, NodeInput, NodeReport, PeerAddress, RpcRequest,
-    Seat, SeatKeys, Sign, Succession, TestTransaction, ValidatorKeys,
+    Engine, GenesisFile, GenesisInput, History, MemberKeys, NodeInput, NodeReport, PeerAddress,
+    RpcRequest, Seat, SeatKeys, Sign, Succession, TestTransaction, ValidatorKeys,
 };
 pub use error::EngineError;

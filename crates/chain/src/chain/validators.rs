@@ -115,7 +115,7 @@ impl Chain {
     /// The rules to come that the state after the tip has.
     fn coming_rules(&self) -> Result<Option<Upgrade>, ChainError> {
         let output = self.ask_governance(At::Latest, governance::parameters_call())?;
-        governance::read_upgrade(&output).ok_or_else(|| unreadable("no parameters"))
+        governance::read_upgrade(&output).map_err(|_malformed| unreadable("no parameters"))
     }
 
     /// What a view of the contract answers in the state after a block.

@@ -72,7 +72,7 @@ impl Questions {
                 Some(question(parameters_call()))
             }
             _ => {
-                let upgrade = read_upgrade(&output)?;
+                let upgrade = read_upgrade(&output).ok()?;
                 let validators = self.validators.take();
                 self.decision = self.forced.map(|forced| Decision { validators, upgrade, forced });
                 None
@@ -102,11 +102,11 @@ pub(crate) fn parameters_call() -> Bytes {
     parametersCall {}.abi_encode().into()
 }
 
-/// What that call answered of rules to come; `None` if it is no such answer.
-pub(crate) fn read_upgrade(output: &[u8]) -> Option<Option<Upgrade>> {
-    let parameters = parametersCall::abi_decode_returns(output).ok()?;
+/// What that call answered of rules to come; an error if it is no such answer.
+pub(crate) fn read_upgrade(output: &[u8]) -> Result<Option<Upgrade>, alloy_sol_types::Error> {
+    let parameters = parametersCall::abi_decode_returns(output)?;
     let (version, height) = (parameters.nextRulesVersion, parameters.nextRulesHeight);
-    Some((version != 0).then_some(Upgrade { version, height }))
+    Ok((version != 0).then_some(Upgrade { version, height }))
 }
 
 fn question(input: impl Into<Bytes>) -> CallRequest {

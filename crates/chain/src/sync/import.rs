@@ -71,7 +71,7 @@ pub struct Importer {
     pub(super) followed: bool,
     /// The last answer was not certified by the validators that are known: there is a change that isn't
     /// known yet, or it was a lie.
-    pub(super) doubted: bool,
+    pub(super) doubt: Doubt,
     pub(super) plan: Plan,
     /// What is asked and not answered.
     pub(super) asked: BTreeMap<Lacking, Request>,
@@ -94,6 +94,13 @@ pub enum Begun {
     Part(u64),
     /// To a ledger that begins with this block.
     Whole(u64),
+}
+
+/// Whether the validators that are known may not be the newest ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    None,
+    Cast,
 }
 
 /// The block that the ledger will begin with.
@@ -132,7 +139,7 @@ impl Importer {
             checkpoint,
             validators,
             followed: false,
-            doubted: false,
+            doubt: Doubt::None,
             plan: plan.unwrap_or_default(),
             asked: BTreeMap::new(),
             beyond,
@@ -371,7 +378,7 @@ impl Importer {
             // Without its account a slot is nothing; the root shows it.
             let Some(account) = base.account(&address)? else { continue };
             changes.accounts.insert(address, Change { before: None, after: Some(account) });
-            changes.storage.insert(address, slots.into_iter().map(change).collect());
+            changes.storage.insert(address, slots.iter().map(change).collect());
         }
         self.commit(&base, changes, &[])
     }
@@ -401,7 +408,7 @@ impl Importer {
 }
 
 /// A slot that gets a value; what it had before is not looked at.
-pub(super) fn change(entry: SlotEntry) -> (U256, Change<U256>) {
+pub(super) fn change(entry: &SlotEntry) -> (U256, Change<U256>) {
     (entry.slot, Change { before: U256::ZERO, after: entry.value })
 }
 

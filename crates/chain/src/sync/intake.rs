@@ -9,7 +9,7 @@ use alloy_trie::EMPTY_ROOT_HASH;
 use windlass_proof::{ProvenBlock, proven_account};
 
 use super::blocks::{ANSWER_BLOCKS, checked};
-use super::import::Importer;
+use super::import::{Doubt, Importer};
 use super::serve::LAST;
 use super::{
     ANSWER_CHANGES, ASKED, AccountStorage, Accounts, Anchor, BlockRecord, Refusal, SlotEntry,
@@ -57,7 +57,9 @@ impl Importer {
         self.store.commit(batch)?;
         self.followed = changes.len() < ANSWER_CHANGES;
         let news = advanced.epoch > self.checkpoint.epoch;
-        self.doubted &= !news;
+        if news {
+            self.doubt = Doubt::None;
+        }
         self.checkpoint = advanced;
         Ok(news)
     }
@@ -69,7 +71,7 @@ impl Importer {
             Ok(block) => block,
             Err(error) => return self.doubt(anchor, &error).map(|()| None),
         };
-        self.doubted = false;
+        self.doubt = Doubt::None;
         self.tip = self.tip.max(block.number);
         self.check_age()?;
         Ok((block.number >= self.plan.base && block.number > self.beyond).then_some(block))
@@ -89,10 +91,11 @@ impl Importer {
         if is_of_before || !self.followed {
             return Ok(());
         }
-        if std::mem::take(&mut self.doubted) {
+        if self.doubt == Doubt::Cast {
+            self.doubt = Doubt::None;
             return Err(refused());
         }
-        self.doubted = true;
+        self.doubt = Doubt::Cast;
         self.followed = false;
         Ok(())
     }

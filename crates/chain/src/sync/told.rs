@@ -85,10 +85,10 @@ impl Importer {
             // Without its account a slot is nothing.
             let Some(account) = account else { continue };
             changes.accounts.insert(address, Change { before: None, after: Some(account) });
-            let passed = |entry: &SlotEntry| {
+            let passed = |entry: &&SlotEntry| {
                 end.is_none_or(|end| keccak256(entry.slot.to_be_bytes::<32>()) < end)
             };
-            let slots = slots.into_iter().filter(passed).map(change);
+            let slots = slots.iter().filter(passed).map(change);
             changes.storage.entry(address).or_default().extend(slots);
         }
         self.commit(&base, changes, &wiped)

@@ -390,6 +390,12 @@ mod tests {
             "replace-key v-3 consensus",
             &json!({"action": "renew_key", "validator": "v-3", "kind": "consensus"}),
         );
+    }
+
+    #[test]
+    fn every_parameter_and_permission_has_its_form() {
+        use serde_json::json;
+        let account = format!("0x{}", "11".repeat(20));
         check("set gas-limit 6", &json!({"action": "set_gas_limit", "gas_limit": 6}));
         check("set fees free", &json!({"action": "set_fees", "fees": {"policy": "free"}}));
         let eip = |floor: u64| json!({"policy": "eip1559", "floor_wei": floor});

@@ -181,7 +181,7 @@ pub(crate) fn shape(live: &LiveNetwork) -> impl PartialEq + use<> {
 
 #[cfg(test)]
 mod tests {
-    use windlass_engine::{NodeReport, Seat};
+    use windlass_engine::{History, NodeReport, Seat};
     use windlass_substrate::Running;
 
     use super::*;
@@ -203,7 +203,7 @@ mod tests {
             seat,
             seated_by: None,
             syncing: false,
-            whole: true,
+            history: History::Whole,
             highest: height,
             state_per_mille: None,
             left_s: None,

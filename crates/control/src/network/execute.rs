@@ -25,7 +25,7 @@ use crate::{
     operation::{self, Ending},
     store::{
         StoreError,
-        rows::{Ballot, ProcessRef, Rank, Record, TeardownRecord, Thing},
+        rows::{Ballot, Blocks, ProcessRef, Rank, Record, TeardownRecord, Thing},
     },
 };
 
@@ -165,7 +165,7 @@ impl Execution<'_> {
             Action::NoteRank { node, rank } => {
                 if let Some(node) = self.after.node_mut(&node) {
                     node.status.standing = Some(rank.standing);
-                    node.status.lacking = !rank.whole;
+                    node.status.blocks = if rank.whole { Blocks::All } else { Blocks::Some };
                 }
             }
             Action::NoteSetup { node, setup } => {

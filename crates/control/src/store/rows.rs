@@ -5,7 +5,7 @@
 //! block.
 
 use serde::{Deserialize, Serialize};
-use windlass_engine::{NodeReport, Seat};
+use windlass_engine::{History, NodeReport, Seat};
 use windlass_model::{
     KeyId, Name, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId,
     governance::MemberName,
@@ -182,8 +182,8 @@ pub(crate) struct NodeStatus {
     pub(crate) port_taken: bool,
     /// What it is to the members, as it said last.
     pub(crate) standing: Option<Standing>,
-    /// It has said that it lacks blocks, or makes its ledger anew.
-    pub(crate) lacking: bool,
+    /// Which blocks it has, as it said last.
+    pub(crate) blocks: Blocks,
     /// Its member is to name it as an observer.
     pub(crate) registration: Option<Registration>,
     /// Nothing is to be left of it.
@@ -226,6 +226,16 @@ pub(crate) enum Standing {
     Follower,
     /// It is a validator of the epoch.
     Validator,
+}
+
+/// Which blocks a node has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Blocks {
+    #[default]
+    All,
+    /// Not all up to its tip, or it makes its ledger anew.
+    Some,
 }
 
 /// How good a node is to ask, the better the greater.
@@ -285,7 +295,7 @@ pub(crate) struct Ballot {
 
 impl From<&NodeReport> for Rank {
     fn from(report: &NodeReport) -> Self {
-        Self { standing: (&report.seat).into(), whole: report.whole }
+        Self { standing: (&report.seat).into(), whole: report.history == History::Whole }
     }
 }
 
@@ -321,7 +331,7 @@ impl NodeRow {
 
     /// How good it is to ask, as far as it has said.
     pub(crate) fn rank(&self) -> Rank {
-        Rank { standing: self.standing(), whole: !self.status.lacking }
+        Rank { standing: self.standing(), whole: self.status.blocks == Blocks::All }
     }
 
     /// Every key that is held for it.

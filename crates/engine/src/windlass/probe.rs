@@ -11,7 +11,7 @@ use windlass_model::{
     spec::{Fees, NetworkSpec},
 };
 
-use crate::{EngineError, NodeReport, RpcRequest, Seat, SeatKeys, Sign, TestTransaction};
+use crate::{EngineError, History, NodeReport, RpcRequest, Seat, SeatKeys, Sign, TestTransaction};
 
 /// What the test transaction, a transfer of nothing, costs in gas.
 pub(super) const PROBE_GAS: u64 = 21_000;
@@ -112,7 +112,11 @@ pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
         seated_by,
         syncing: status.syncing,
         highest,
-        whole: status.sync.is_none() && !status.fetching_earlier,
+        history: if status.sync.is_none() && !status.fetching_earlier {
+            History::Whole
+        } else {
+            History::Lacking
+        },
         state_per_mille: status.sync.map(|sync| sync.per_mille),
         left_s: status.left_s,
         stalled: status.stalled.map(|stalled| (stalled.since_ms, stalled.reason)),

@@ -28,8 +28,8 @@ struct NodeFile {
     listen: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     export: Option<PathBuf>,
-    #[serde(skip_serializing_if = "SyncMode::is_default")]
-    sync: SyncMode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync: Option<SyncMode>,
     addresses: Vec<PeerEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     bootstrap: Vec<PeerEntry>,
@@ -53,7 +53,7 @@ pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
         vault: input.vault.to_owned(),
         listen: input.listen.to_string(),
         export: input.succession.map(|one| one.export.to_owned()),
-        sync: input.spec.sync,
+        sync: (input.spec.sync != SyncMode::default()).then_some(input.spec.sync),
         addresses: input.addresses.iter().map(entry).collect(),
         bootstrap: input.bootstrap.iter().map(entry).collect(),
     };

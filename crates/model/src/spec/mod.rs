@@ -120,13 +120,6 @@ pub enum SyncMode {
     Full,
 }
 
-impl SyncMode {
-    /// Whether it is what holds where nothing is said.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// A network as it is declared, every default filled in and every value checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

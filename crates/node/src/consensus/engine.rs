@@ -64,7 +64,7 @@ where
     /// would write in the epoch's journal is no vote of the validator's.
     pub(super) async fn enter(&mut self, epoch: Epoch) -> Result<Active, EpochError> {
         if let Some(key) = self.committees.other_identity(epoch) {
-            return Err(EpochError::OtherIdentity(key));
+            return Err(EpochError::OtherIdentity(Box::new(key)));
         }
         let (floor, from) = self.floor(epoch).await?;
         let voting = self.may_vote(epoch).await?;

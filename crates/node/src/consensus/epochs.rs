@@ -83,7 +83,7 @@ pub enum EpochError {
     Outgrown,
     /// The epoch has this node by another of its identities.
     #[error("the epoch has this node by its node key {}", key_bytes(.0))]
-    OtherIdentity(PublicKey),
+    OtherIdentity(Box<PublicKey>),
     /// Peers are further than is fetched block by block: the node takes their state.
     #[error("peers claim to have block {claimed}: their state is taken")]
     FarBehind {

@@ -100,8 +100,8 @@ impl Contacts {
     /// The address that the configuration has of a node, by the key that it has or that it began with.
     fn configured(&self, contact: &Contact) -> Option<SocketAddr> {
         let founder = contact.validator.and_then(|id| self.founders.get(&id));
-        let keys = [Some(&contact.node_key), founder].into_iter().flatten();
-        keys.filter_map(|key| self.addresses.get(key)).next().copied()
+        let mut keys = [Some(&contact.node_key), founder].into_iter().flatten();
+        keys.find_map(|key| self.addresses.get(key)).copied()
     }
 
     /// How a peer is reached; `None` where that is unknown, or where it is the peer that dials.

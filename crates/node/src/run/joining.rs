@@ -49,12 +49,11 @@ pub(super) async fn join(
         let open =
             || -> Result<_, SyncError> { Ok(RedbStore::open(&path).map_err(ChainError::from)?) };
         let kept = (begin == Begin::Resumed).then(open).and_then(Result::ok);
-        let store = match kept {
-            Some(store) => store,
-            None => {
-                remove(&path).map_err(|error| ChainError::from(StoreError::Io(Box::new(error))))?;
-                open()?
-            }
+        let store = if let Some(store) = kept {
+            store
+        } else {
+            remove(&path).map_err(|error| ChainError::from(StoreError::Io(Box::new(error))))?;
+            open()?
         };
         Importer::open(store, &genesis, beyond)
     };

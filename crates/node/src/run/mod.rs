@@ -152,7 +152,7 @@ pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
                 | NodeError::Start(StartError::Epoch(EpochError::OtherIdentity(key))),
             ) => {
                 tracing::info!(node_key = %key_bytes(&key), "the epoch has this node by another key");
-                going_by = GoingBy::sure(key);
+                going_by = GoingBy::sure(*key);
                 now
             }
             Ok(Ended::Alone) => {
@@ -169,7 +169,7 @@ pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
                 Mode::Consensus(SyncMode::Full)
             }
             Err(NodeError::Join(error @ JoinError::Store(_))) => {
-                let error = &error as &dyn std::error::Error;
+                let error: &dyn std::error::Error = &error;
                 tracing::error!(error, "going on block by block with the ledger that is there");
                 joining::remove_import(directory)?;
                 Mode::Consensus(SyncMode::Full)

@@ -141,7 +141,8 @@ where
             }
             if hungry > NOBODY / 2 && lock(&importer).lacks_only_codes().map_err(store_failed)? {
                 tracing::warn!("nobody has a code that a peer told of: the import begins anew");
-                self.begin_anew(&importer, &mut desks, true)?;
+                let told = std::mem::take(&mut desks.tellers);
+                self.begin_anew(&importer, &mut desks, told)?;
             }
             // Both branches only wait.
             let message = select! {
@@ -238,22 +239,24 @@ where
             }
             Err(again @ (SyncError::Spoilt { .. } | SyncError::TooOld { .. })) => {
                 tracing::warn!(%again, "the import begins anew");
-                self.begin_anew(importer, desks, matches!(again, SyncError::Spoilt { .. }))?;
+                let told = std::mem::take(&mut desks.tellers);
+                let is_spoilt = matches!(again, SyncError::Spoilt { .. });
+                self.begin_anew(importer, desks, if is_spoilt { told } else { BTreeSet::new() })?;
             }
             Err(error @ SyncError::Chain(_)) => return Err(store_failed(error)),
         }
         Ok(())
     }
 
-    /// Throws away what was taken; whoever told what changed is asked last if that may be why.
+    /// Throws away what was taken; whoever may be why is asked last what changed.
     fn begin_anew(
         &mut self,
         importer: &Arc<Mutex<Importer>>,
         desks: &mut Desks,
-        spoilt: bool,
+        suspects: BTreeSet<PublicKey>,
     ) -> Result<(), JoinError> {
         let now = self.context.current();
-        for peer in std::mem::take(&mut desks.tellers).into_iter().filter(|_| spoilt) {
+        for peer in suspects {
             *desks.spoilt.entry(peer).or_default() += 1;
         }
         desks.teller = None;

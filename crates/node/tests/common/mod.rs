@@ -36,16 +36,7 @@ pub(crate) fn create_for(
     member: Address,
 ) -> Vec<PathBuf> {
     let vault = Vault::open(root.join("keys")).expect("a vault");
-    let key = |index: u8, purpose: Purpose| {
-        let kind = match purpose {
-            Purpose::Node => 1,
-            Purpose::Consensus => 2,
-            Purpose::Account => 3,
-        };
-        let id = KeyId::from_entropy([index, kind, 0, 0, 0, 0, 0, 0, 0, 0]);
-        let public = vault.create(&id, purpose).expect("a key");
-        (id.to_string(), B256::from(public.ed25519().expect("an Ed25519 key")))
-    };
+    let key = |index, purpose| key(&vault, index, purpose);
     let keys: Vec<_> = (0..count)
         .map(|index| (key(index, Purpose::Node), key(index, Purpose::Consensus)))
         .collect();
@@ -106,6 +97,18 @@ pub(crate) fn create_for(
             directory
         })
         .collect()
+}
+
+/// A new key: its id and its public half.
+fn key(vault: &Vault, index: u8, purpose: Purpose) -> (String, B256) {
+    let kind = match purpose {
+        Purpose::Node => 1,
+        Purpose::Consensus => 2,
+        Purpose::Account => 3,
+    };
+    let id = KeyId::from_entropy([index, kind, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let public = vault.create(&id, purpose).expect("a key");
+    (id.to_string(), B256::from(public.ed25519().expect("an Ed25519 key")))
 }
 
 /// Free addresses; the listeners are closed before the validators bind them.

@@ -119,9 +119,9 @@ fn what_a_node_is_to_the_members_is_noted_when_it_says_so() {
     case.check("");
     let id = case.record().nodes[2].id.clone();
     let report = case.observed.live.get_mut(&id).and_then(|live| live.report.as_mut());
-    report.unwrap().whole = false;
+    report.unwrap().history = History::Lacking;
     case.check("validator-2 is Validator and lacks blocks");
-    case.record().nodes[2].status.lacking = true;
+    case.record().nodes[2].status.blocks = Blocks::Some;
     case.check("");
 }
 
@@ -129,10 +129,10 @@ fn what_a_node_is_to_the_members_is_noted_when_it_says_so() {
 fn whoever_lacks_blocks_is_asked_only_where_nobody_has_them() {
     let mut case = declared();
     assert_eq!(case.record().best_nodes().count(), 4);
-    case.record().nodes[2].status.lacking = true;
+    case.record().nodes[2].status.blocks = Blocks::Some;
     assert_eq!(case.record().best_nodes().count(), 3);
     for node in &mut case.record().nodes {
-        node.status.lacking = true;
+        node.status.blocks = Blocks::Some;
     }
     assert_eq!(case.record().best_nodes().count(), 4);
 }

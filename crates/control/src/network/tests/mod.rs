@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_engine::{
-    NodeReport, Seat,
+    History, NodeReport, Seat,
     governance::{MemberFacts, Roll},
     windlass::WindlassEngine,
 };
@@ -28,7 +28,7 @@ use crate::{
     monitor::LiveNode,
     operation,
     store::rows::{
-        AccountRow, Leaving, NodeRow, ProcessRef, Record, Registration, Standing,
+        AccountRow, Blocks, Leaving, NodeRow, ProcessRef, Record, Registration, Standing,
         StoredTransaction, TeardownRecord,
     },
     world::{
@@ -166,7 +166,7 @@ impl Case {
                 seat: Seat::Votes,
                 seated_by: None,
                 syncing: false,
-                whole: true,
+                history: History::Whole,
                 highest: height,
                 state_per_mille: None,
                 left_s: None,
@@ -195,7 +195,7 @@ impl Case {
             validators: 4,
             seated_by: None,
             syncing: false,
-            whole: true,
+            history: History::Whole,
             highest: height,
             state_per_mille: None,
             left_s: None,
@@ -286,8 +286,9 @@ impl Case {
 
     fn line(&self, action: &Action) -> String {
         let nodes = &self.observed.record.nodes;
-        let name =
-            |id: &NodeId| nodes.iter().find(|node| node.id == *id).map_or("?", |node| &node.name);
+        let name = |id: &NodeId| {
+            nodes.iter().find(|node| node.id == *id).map_or("?", |node| node.name.as_str())
+        };
         let key = |key: &KeyId| {
             let owner = nodes.iter().find(|node| node.key_ids().any(|own| own == key));
             let account = |account: &AccountRow| account.key.as_ref() == Some(key);
@@ -296,29 +297,22 @@ impl Case {
             owner.map(|node| node.name.as_str()).or(member).unwrap_or("?")
         };
         match action {
+            Action::NoteStarted { .. }
+            | Action::NoteEnded { .. }
+            | Action::NoteHealthy(_)
+            | Action::NoteStopped(_)
+            | Action::NoteRank { .. }
+            | Action::NoteSetup { .. }
+            | Action::NoteReplaced { .. }
+            | Action::NoteForgotten { .. } => noted(action, name),
             Action::SetState(state) => format!("state {state:?}"),
             Action::Reach(step) => format!("step {step}"),
             Action::Detail(text) => format!("detail {text}"),
             Action::Explain(reason) => {
                 format!("explain {:?}", reason.as_ref().map(|reason| &reason.message))
             }
-            Action::NoteStarted { node, process } => {
-                format!("{} runs as {}", name(node), process.pid)
-            }
-            Action::NoteEnded { node, reason, retry_at_ms } => format!(
-                "{} is down ({}), again in {} ms",
-                name(node),
-                reason.message,
-                retry_at_ms - NOW_MS
-            ),
-            Action::NoteHealthy(node) => format!("{} is healthy", name(node)),
-            Action::NoteStopped(node) => format!("{} is stopped", name(node)),
             Action::ChoosePort { node, port } => format!("port {port} for {}", name(node)),
             Action::Inventory(things) => format!("inventory of {} things", things.len()),
-            Action::NoteRank { node, rank } => {
-                let lacks = if rank.whole { "" } else { " and lacks blocks" };
-                format!("{} is {:?}{lacks}", name(node), rank.standing)
-            }
             Action::NodeInventory { node, things } => {
                 format!("inventory of {} things of {}", things.len(), name(node))
             }
@@ -327,20 +321,6 @@ impl Case {
             Action::GiveUp { node, errand, reason } => {
                 format!("give up {errand:?} {} ({})", name(node), reason.message)
             }
-            Action::NoteSetup { node, setup } => {
-                let next = usize::from(setup.next_node_key.is_some());
-                format!(
-                    "{} is given {} node keys, {} consensus keys and {} peers",
-                    name(node),
-                    1 + next,
-                    setup.consensus_keys.len(),
-                    setup.renewed.len()
-                )
-            }
-            Action::NoteReplaced { node, purpose } => {
-                format!("the {purpose} key of {} is replaced", name(node))
-            }
-            Action::NoteForgotten { node, .. } => format!("a key of {} is gone", name(node)),
             Action::ReleaseNode(node) => format!("release {}", name(node)),
             Action::CreateKey { node, purpose, .. } => {
                 format!("create {purpose} key of {}", name(node))
@@ -365,6 +345,42 @@ impl Case {
             | Action::ProbeEndpoint
             | Action::Release => format!("{action:?}"),
         }
+    }
+}
+
+/// What is noted of a node.
+fn noted<'a>(action: &Action, name: impl Fn(&NodeId) -> &'a str) -> String {
+    match action {
+        Action::NoteStarted { node, process } => {
+            format!("{} runs as {}", name(node), process.pid)
+        }
+        Action::NoteEnded { node, reason, retry_at_ms } => format!(
+            "{} is down ({}), again in {} ms",
+            name(node),
+            reason.message,
+            retry_at_ms - NOW_MS
+        ),
+        Action::NoteHealthy(node) => format!("{} is healthy", name(node)),
+        Action::NoteStopped(node) => format!("{} is stopped", name(node)),
+        Action::NoteRank { node, rank } => {
+            let lacks = if rank.whole { "" } else { " and lacks blocks" };
+            format!("{} is {:?}{lacks}", name(node), rank.standing)
+        }
+        Action::NoteSetup { node, setup } => {
+            let next = usize::from(setup.next_node_key.is_some());
+            format!(
+                "{} is given {} node keys, {} consensus keys and {} peers",
+                name(node),
+                1 + next,
+                setup.consensus_keys.len(),
+                setup.renewed.len()
+            )
+        }
+        Action::NoteReplaced { node, purpose } => {
+            format!("the {purpose} key of {} is replaced", name(node))
+        }
+        Action::NoteForgotten { node, .. } => format!("a key of {} is gone", name(node)),
+        other => format!("{other:?}"),
     }
 }
 

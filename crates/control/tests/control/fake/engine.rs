@@ -6,8 +6,8 @@ use super::governance::FakeGovernance;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use windlass_engine::{
-    Engine, EngineError, GenesisFile, GenesisInput, NodeInput, NodeReport, RpcRequest, Seat, Sign,
-    TestTransaction, governance::Governance, windlass::WindlassEngine,
+    Engine, EngineError, GenesisFile, GenesisInput, History, NodeInput, NodeReport, RpcRequest,
+    Seat, Sign, TestTransaction, governance::Governance, windlass::WindlassEngine,
 };
 use windlass_model::{
     api::BlockSummary,
@@ -112,7 +112,7 @@ impl Engine for FakeEngine {
                 },
                 seated_by: None,
                 syncing: false,
-                whole: true,
+                history: History::Whole,
                 highest: block(answer.get("tip")?)?.number,
                 state_per_mille: None,
                 left_s: None,

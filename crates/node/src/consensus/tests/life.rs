@@ -119,7 +119,7 @@ impl<L: Ledger> Life<L> {
                 Err(error) => return Err(format!("{error:?}")),
             };
             let EpochError::OtherIdentity(other) = ended else { return Ok(ended) };
-            key = other;
+            key = *other;
             self.come(&key);
             channels = self.channels(&key).await;
         }

@@ -41,16 +41,8 @@ struct Running {
     thread: thread::JoinHandle<()>,
 }
 
-fn run(
-    index: usize,
-    peers: &[Peer],
-    directory: &std::path::Path,
-    ledger: MemoryLedger,
-    cold: ColdStart,
-) -> Running {
-    let node = |seed: usize| HandleSigner::from_seed(u64::try_from(seed).expect("small"));
-    let vote = |seed: usize| HandleSigner::from_seed(1_000 + u64::try_from(seed).expect("small"));
-    let config = NodeConfig {
+fn config(index: usize, peers: &[Peer], directory: &std::path::Path) -> NodeConfig {
+    NodeConfig {
         node_key: String::new(),
         next_node_key: None,
         consensus_keys: Vec::new(),
@@ -61,7 +53,19 @@ fn run(
         sync: SyncMode::Fast,
         far_behind: FAR_BEHIND,
         export: None,
-    };
+    }
+}
+
+fn run(
+    index: usize,
+    peers: &[Peer],
+    directory: &std::path::Path,
+    ledger: MemoryLedger,
+    cold: ColdStart,
+) -> Running {
+    let node = |seed: usize| HandleSigner::from_seed(u64::try_from(seed).expect("small"));
+    let vote = |seed: usize| HandleSigner::from_seed(1_000 + u64::try_from(seed).expect("small"));
+    let config = config(index, peers, directory);
     let directory = directory.join(index.to_string());
     std::fs::create_dir_all(&directory).expect("a directory");
     let identity = Identity {

@@ -27,7 +27,7 @@ const ACCOUNTS_EACH: u64 = 400;
 const SLOTS_EACH: u64 = 660;
 const FILLING_GAS: u64 = 14_950_000;
 /// How long a state may take to be made, or taken.
-const PATIENCE: Duration = Duration::from_mins(60);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// From the first word of its input on, as many as the second one says: stores `~i` under `i`.
 const SLOTS: &str = "5f358060203501905b80198155600101818110600857 00";
@@ -124,7 +124,7 @@ async fn filler(endpoint: &Endpoint, contract: Address, next: &AtomicU64, (all, 
         if from >= all {
             return;
         }
-        if from / each % 250 == 0 {
+        if (from / each).is_multiple_of(250) {
             say::progress(&format!("{from} of {all}"));
         }
         let words = [from, each.min(all - from)];
