@@ -5,8 +5,11 @@
 test:
 	cargo run --quiet --package xtask -- ci
 
-# Storms over simulated networks of real validators, such as `make simulate SEEDS=1000..2000`; see
-# docs/simulation.md.
+# Storms over simulated networks of real validators, such as `make simulate SEEDS=1000..2000`, or one,
+# `make simulate SEED=42`; see docs/simulation.md.
+ifdef SEED
+export SEEDS := $(SEED)..$(shell expr $(SEED) + 1)
+endif
 simulate:
 	cargo test --workspace --lib -- --nocapture consensus::tests::storm
 
