@@ -5,7 +5,11 @@ use std::time::Duration;
 use commonware_p2p::simulated::Link;
 use commonware_utils::probability;
 
-use super::{machine::Memory, network::Network, simulate};
+use super::{
+    machine::Memory,
+    network::{Network, link},
+    simulate,
+};
 use crate::seam::Ledger;
 
 /// Sends so many transactions, one after the other, to validators that run.
@@ -219,4 +223,25 @@ pub(super) fn lossy() -> Link {
         jitter: Duration::from_millis(3),
         success_rate: probability!(0.8),
     }
+}
+
+#[test]
+fn two_halves_that_were_apart_for_an_hour_go_on_within_ten_seconds() {
+    simulate(490, 4, 64, async |network| {
+        network.start_all().await;
+        let sent = network.send(0);
+        network.included(sent, 5_000).await;
+        for (from, to) in [(0, 2), (0, 3), (1, 2), (1, 3)] {
+            network.cut(from, to).await;
+            network.cut(to, from).await;
+        }
+        let tip = network.tip();
+        let (left, right) = (network.send(0), network.send(2));
+        network.pass(3_600_000).await;
+        assert_eq!(network.tip(), tip, "half of the validators decide nothing");
+        network.connect_all(&link()).await;
+        network.included(left, 10_000).await;
+        network.included(right, 10_000).await;
+        network.check_honesty();
+    });
 }
