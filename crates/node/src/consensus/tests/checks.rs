@@ -64,7 +64,12 @@ impl Network<Real> {
         for validator in honest.iter().map(|index| &self.validators[*index]) {
             let evidence = validator.ledger.honest.chain().evidence().expect("it reads");
             for one in &evidence {
-                assert!(keys.contains(&one.node_key), "an honest validator voted twice: {one:?}");
+                let whose =
+                    self.validators.iter().position(|other| key_bytes(&other.key) == one.node_key);
+                assert!(
+                    keys.contains(&one.node_key),
+                    "an honest validator voted twice: {whose:?} {one:?}"
+                );
             }
             let kept = u64::try_from(evidence.len()).expect("small");
             let told = validator.board().get().evidence;

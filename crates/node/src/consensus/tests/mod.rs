@@ -69,7 +69,7 @@ where
     let config = deterministic::Config::new()
         .with_seed(seed)
         .with_start_time(UNIX_EPOCH + START)
-        .with_timeout(Some(Duration::from_hours(1)));
+        .with_timeout(Some(Duration::from_hours(2)));
     deterministic::Runner::new(config).start(|context| async move {
         let auditor = context.auditor();
         let mut network = Network::new(context, validators, later, epoch).await;

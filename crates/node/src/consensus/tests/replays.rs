@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use commonware_codec::{DecodeExt as _, Encode as _, ReadExt as _, varint::UInt};
@@ -94,12 +94,13 @@ fn a_genuine_certificate_proves_no_other_height() {
         let (mut sender, mut receiver) = network.register(6, TIPS).await;
         network.come(6);
         let victim = network.validators[5].key.clone();
-        let told = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&told);
+        let (told, boasts) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, may) = (Arc::clone(&told), Arc::clone(&boasts));
         network.context.child("boaster").spawn(move |_| async move {
             while let Ok((_, message)) = receiver.recv().await {
                 let Ok(mut heard) = Announcement::decode(message) else { continue };
-                if heard.height > 0 {
+                // Of a block that the victim has it would be blocked.
+                if heard.height > 0 && may.load(Ordering::Relaxed) {
                     heard.height += 900;
                     heard.question = None;
                     count.fetch_add(1, Ordering::Relaxed);
@@ -116,6 +117,7 @@ fn a_genuine_certificate_proves_no_other_height() {
             network.cut(5, other).await;
             network.cut(other, 5).await;
         }
+        boasts.store(true, Ordering::Relaxed);
         let sent = network.send(0);
         let there = |network: &Network<Memory>| {
             (0..5).all(|index| Memory::contains(&network.validators[index].ledger, sent))

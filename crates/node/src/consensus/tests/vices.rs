@@ -106,8 +106,9 @@ impl Storm<'_> {
     pub(super) fn check(&self) {
         let honest = self.running();
         self.network.check_nodes(&honest, &self.acknowledged);
-        let accused: Vec<usize> =
-            self.liars.iter().filter(|liar| liar.twice.is_some()).map(|liar| liar.index).collect();
+        // One that votes by itself may vote for both blocks of another one.
+        let votes = |liar: &&Liar| matches!(liar.vice, Vice::Votes(_));
+        let accused: Vec<usize> = self.liars.iter().filter(votes).map(|liar| liar.index).collect();
         self.network.check_evidence(&honest, &accused);
         for liar in &self.liars {
             let lied = liar.twice.as_ref().is_some_and(|lies| lies.load(Ordering::Relaxed) > 0);
