@@ -172,9 +172,21 @@ where
             let absent = known.iter().filter(|peer| absent.contains(&key_bytes(peer)));
             self.ask(absent.cloned().collect()).await;
         }
+        self.check_witness();
         self.note_stall(progress);
         self.note_pace(pace);
         met
+    }
+
+    /// A certificate is of a block and says nothing of its height: that shows when the block is here.
+    fn check_witness(&mut self) {
+        let Some((peer, hash, height)) = self.heard.witness() else { return };
+        let Ok(Some(block)) = self.ledger.block_by_hash(hash) else { return };
+        if block.number() == height {
+            return;
+        }
+        self.heard.correct(&peer, block.number());
+        commonware_p2p::block!(self.blocker, peer, "announced height was not the block's");
     }
 
     /// Says on the status board how long catching up takes, if this node is behind.
@@ -294,8 +306,7 @@ where
             }
             match self.check(&announcement) {
                 Proof::Holds => {
-                    // A block that isn't here is above those that are; how high it shows when it comes.
-                    proven = mine.saturating_add(1);
+                    proven = announcement.height;
                     self.hint(announcement.height, &peer);
                 }
                 Proof::Unknown => {
@@ -315,6 +326,7 @@ where
             heard: heard_us,
         });
         self.status.diagnosis().heard(&key_bytes(&peer), stamps, heard_us / 1_000);
+        let proven = (proven, announcement.digest.into());
         let first = self.heard.note(&peer, announcement.height, proven);
         if announcement.wants_answer || announcement.height < mine || first {
             let asked_us = announcement.sent_us;

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use alloy_primitives::B256;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_macros::select;
 use commonware_runtime::Clock;
@@ -35,8 +36,10 @@ pub struct Heard {
 struct Inner {
     /// The height that each peer said last that it has.
     claims: BTreeMap<PublicKey, u64>,
-    /// The highest proven tip.
+    /// The highest proven tip, and who has shown which block for it: how high that is shows when it is
+    /// here.
     proven: u64,
+    witness: Option<(PublicKey, B256)>,
     /// How often a peer has connected.
     connections: u64,
 }
@@ -55,20 +58,26 @@ impl Heard {
 
     /// The highest tip that is proven, or that more of these validators claim than can be faulty.
     pub fn highest(&self, validators: &[PublicKey]) -> u64 {
+        let claimed = self.claimed(validators);
+        self.lock().proven.max(claimed)
+    }
+
+    /// What more of these validators claim than can be faulty.
+    fn claimed(&self, validators: &[PublicKey]) -> u64 {
         let inner = self.lock();
         let claimed = validators.iter().filter_map(|peer| inner.claims.get(peer).copied());
         let mut claimed: Vec<u64> = claimed.collect();
         claimed.sort_unstable_by(|left, right| right.cmp(left));
-        let believed = claimed.get(faulty(validators.len())).copied().unwrap_or(0);
-        inner.proven.max(believed)
+        claimed.get(faulty(validators.len())).copied().unwrap_or(0)
     }
 
-    /// As [`Heard::highest`]. Where so few of these validators are heard that all of them may be faulty,
+    /// What more of these validators claim than can be faulty. Where so few of them are heard that all of
+    /// these may be faulty,
     /// the others may have gone long ago: then it is what more of all peers claim than can be faulty of
     /// as many. That is no proof, and it decides only how this node tries to catch up.
     pub fn believable(&self, validators: &[PublicKey]) -> u64 {
         if self.among(validators) > faulty(validators.len()) {
-            return self.highest(validators);
+            return self.claimed(validators);
         }
         let inner = self.lock();
         let mut claimed: Vec<u64> = inner.claims.values().copied().collect();
@@ -99,13 +108,31 @@ impl Heard {
         self.bell.ring();
     }
 
-    /// Notes what a peer claims, and how much of it is proven; true if it was heard the first time.
-    pub fn note(&self, peer: &PublicKey, claimed: u64, proven: u64) -> bool {
+    /// Who has shown which block as the highest proven tip, and how high it is said to be.
+    pub fn witness(&self) -> Option<(PublicKey, B256, u64)> {
+        let inner = self.lock();
+        inner.witness.clone().map(|(peer, block)| (peer, block, inner.proven))
+    }
+
+    /// That block is here, and has this height.
+    pub fn correct(&self, peer: &PublicKey, height: u64) {
+        let mut inner = self.lock();
+        inner.proven = height;
+        inner.witness = None;
+        inner.claims.insert(peer.clone(), height);
+    }
+
+    /// Notes what a peer claims, and how much of it is proven by which block; true if it was heard the
+    /// first time.
+    pub fn note(&self, peer: &PublicKey, claimed: u64, (proven, block): (u64, B256)) -> bool {
         let (first, news) = {
             let mut inner = self.lock();
             let before = inner.claims.insert(peer.clone(), claimed);
             let news = before.is_none_or(|before| claimed > before) || proven > inner.proven;
-            inner.proven = inner.proven.max(proven);
+            if proven > inner.proven {
+                inner.proven = proven;
+                inner.witness = Some((peer.clone(), block));
+            }
             (before.is_none(), news)
         };
         if news {
@@ -151,7 +178,7 @@ pub async fn caught_up<E: Clock, L: Ledger>(
         let early = early.filter(|left| !left.is_zero());
         let mut wait = early;
         let claimed = match early {
-            Some(_) => heard.highest(&validators),
+            Some(_) => heard.claimed(&validators),
             None => heard.believable(&validators),
         };
         if far.is_some_and(|far| claimed > ledger.tip().number.saturating_add(far)) {

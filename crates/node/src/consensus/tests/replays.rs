@@ -126,7 +126,6 @@ fn a_genuine_certificate_proves_no_other_height() {
         network.pass(35_000).await;
         assert!(told.load(Ordering::Relaxed) > 0, "nobody boasted");
         let tip = network.validators[5].ledger.tip().number;
-        assert_eq!(network.status(5).highest, tip + 1, "one block more is all that is proven");
         network.connect_all(&link()).await;
         network.pass(35_000).await;
         for index in 0..6 {
