@@ -294,7 +294,7 @@ where
             return;
         };
         let mine = self.ledger.tip().number;
-        let mut proven = announcement.height.min(mine);
+        let mut proven = (announcement.height.min(mine), None);
         if announcement.height > mine {
             let known = self.ledger.block_by_hash(announcement.digest.into());
             // It may have become final just now.
@@ -306,7 +306,7 @@ where
             }
             match self.check(&announcement) {
                 Proof::Holds => {
-                    proven = announcement.height;
+                    proven = (announcement.height, Some(announcement.digest.into()));
                     self.hint(announcement.height, &peer);
                 }
                 Proof::Unknown => {
@@ -326,7 +326,6 @@ where
             heard: heard_us,
         });
         self.status.diagnosis().heard(&key_bytes(&peer), stamps, heard_us / 1_000);
-        let proven = (proven, announcement.digest.into());
         let first = self.heard.note(&peer, announcement.height, proven);
         if announcement.wants_answer || announcement.height < mine || first {
             let asked_us = announcement.sent_us;

@@ -124,14 +124,19 @@ impl Heard {
 
     /// Notes what a peer claims, and how much of it is proven by which block; true if it was heard the
     /// first time.
-    pub fn note(&self, peer: &PublicKey, claimed: u64, (proven, block): (u64, B256)) -> bool {
+    pub fn note(
+        &self,
+        peer: &PublicKey,
+        claimed: u64,
+        (proven, block): (u64, Option<B256>),
+    ) -> bool {
         let (first, news) = {
             let mut inner = self.lock();
             let before = inner.claims.insert(peer.clone(), claimed);
             let news = before.is_none_or(|before| claimed > before) || proven > inner.proven;
             if proven > inner.proven {
                 inner.proven = proven;
-                inner.witness = Some((peer.clone(), block));
+                inner.witness = block.map(|block| (peer.clone(), block));
             }
             (before.is_none(), news)
         };
