@@ -172,21 +172,19 @@ where
             let absent = known.iter().filter(|peer| absent.contains(&key_bytes(peer)));
             self.ask(absent.cloned().collect()).await;
         }
-        self.check_witness();
+        self.check_height();
         self.note_stall(progress);
         self.note_pace(pace);
         met
     }
 
     /// A certificate is of a block and says nothing of its height: that shows when the block is here.
-    fn check_witness(&mut self) {
-        let Some((peer, hash, height)) = self.heard.witness() else { return };
+    fn check_height(&mut self) {
+        let Some(hash) = self.heard.awaited() else { return };
         let Ok(Some(block)) = self.ledger.block_by_hash(hash) else { return };
-        if block.number() == height {
-            return;
+        if let Some(peer) = self.heard.arrived(block.number()) {
+            commonware_p2p::block!(self.blocker, peer, "announced height was not the block's");
         }
-        self.heard.correct(&peer, block.number());
-        commonware_p2p::block!(self.blocker, peer, "announced height was not the block's");
     }
 
     /// Says on the status board how long catching up takes, if this node is behind.

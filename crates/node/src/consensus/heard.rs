@@ -36,8 +36,8 @@ pub struct Heard {
 struct Inner {
     /// The height that each peer said last that it has.
     claims: BTreeMap<PublicKey, u64>,
-    /// The highest proven tip, and who has shown which block for it: how high that is shows when it is
-    /// here.
+    /// The highest proven tip, and who has shown which block for it, until that is here: how high it is
+    /// shows then.
     proven: u64,
     witness: Option<(PublicKey, B256)>,
     /// How often a peer has connected.
@@ -72,9 +72,9 @@ impl Heard {
     }
 
     /// What more of these validators claim than can be faulty. Where so few of them are heard that all of
-    /// these may be faulty,
-    /// the others may have gone long ago: then it is what more of all peers claim than can be faulty of
-    /// as many. That is no proof, and it decides only how this node tries to catch up.
+    /// these may be faulty, the others may have gone long ago: then it is what more of all peers claim
+    /// than can be faulty of as many. That is no proof, and it decides only how this node tries to catch
+    /// up.
     pub fn believable(&self, validators: &[PublicKey]) -> u64 {
         if self.among(validators) > faulty(validators.len()) {
             return self.claimed(validators);
@@ -108,18 +108,21 @@ impl Heard {
         self.bell.ring();
     }
 
-    /// Who has shown which block as the highest proven tip, and how high it is said to be.
-    pub fn witness(&self) -> Option<(PublicKey, B256, u64)> {
-        let inner = self.lock();
-        inner.witness.clone().map(|(peer, block)| (peer, block, inner.proven))
+    /// The block that was shown as the highest proven tip, while it is not known to be here.
+    pub fn awaited(&self) -> Option<B256> {
+        self.lock().witness.as_ref().map(|(_, block)| *block)
     }
 
-    /// That block is here, and has this height.
-    pub fn correct(&self, peer: &PublicKey, height: u64) {
+    /// That block is here, and has this height; tells who has said that it has another one.
+    pub fn arrived(&self, height: u64) -> Option<PublicKey> {
         let mut inner = self.lock();
+        let (peer, _) = inner.witness.take()?;
+        if inner.proven == height {
+            return None;
+        }
         inner.proven = height;
-        inner.witness = None;
         inner.claims.insert(peer.clone(), height);
+        Some(peer)
     }
 
     /// Notes what a peer claims, and how much of it is proven by which block; true if it was heard the
@@ -178,11 +181,9 @@ pub async fn caught_up<E: Clock, L: Ledger>(
         let rings = heard.bell.rings();
         let validators = committees.node_keys();
         // Whoever answers first need not be one of those who decide.
-        let early =
-            TIP_PATIENCE.checked_sub(clock.current().duration_since(begun).unwrap_or_default());
-        let early = early.filter(|left| !left.is_zero());
-        let mut wait = early;
-        let claimed = match early {
+        let early = (begun + TIP_PATIENCE).duration_since(clock.current()).ok();
+        let mut wait = early.filter(|left| !left.is_zero());
+        let claimed = match wait {
             Some(_) => heard.claimed(&validators),
             None => heard.believable(&validators),
         };

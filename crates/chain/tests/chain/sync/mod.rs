@@ -146,6 +146,15 @@ fn answer(source: &Source, request: &Request) -> Answer {
     Answer::decode(&bytes).unwrap()
 }
 
+/// An import that has asked for the validators.
+fn begin(source: &Source, genesis: &Genesis, store: MemoryStore) -> Importer {
+    let mut importer = Importer::open(store, genesis, 0).unwrap();
+    let tasks = importer.tasks().unwrap();
+    assert_eq!(tasks.len(), 1, "first of all the validators");
+    importer.take(&tasks[0], answer(source, &tasks[0].request)).unwrap();
+    importer
+}
+
 /// Imports while the source makes a block every few answers.
 fn import(
     source: &mut Source,
@@ -269,17 +278,14 @@ fn an_import_goes_on_after_any_crash() {
 fn what_peers_keep_no_longer_is_not_waited_for() {
     let genesis = populated();
     let mut source = Source::new(&genesis);
-    let mut importer = Importer::open(MemoryStore::default(), &genesis, 0).unwrap();
-    let tasks = importer.tasks().unwrap();
-    assert_eq!(tasks.len(), 1, "first of all the validators");
-    importer.take(&tasks[0], answer(&source, &tasks[0].request)).unwrap();
+    source.advance(1);
+    let mut importer = begin(&source, &genesis, MemoryStore::default());
     let tasks = importer.tasks().unwrap();
     importer.take(&tasks[0], answer(&source, &tasks[0].request)).unwrap();
     assert!(importer.is_resumed());
     // A peer whose tip is before the base brings nothing.
     let older = Source::new(&genesis);
-    source.advance(1);
-    importer.take(&tasks[1], answer(&source, &tasks[1].request)).unwrap();
+    assert!(!importer.take(&tasks[1], answer(&older, &tasks[1].request)).unwrap());
     assert_eq!(
         older.chain.answer(&Request::Changed { after: 900 }, LIMIT).unwrap(),
         Answer::Unavailable
@@ -318,9 +324,7 @@ fn another_networks_state_is_refused() {
     let mut other = populated();
     other.timestamp += 1;
     let source = Source::new(&other);
-    let mut importer = Importer::open(MemoryStore::default(), &genesis, 0).unwrap();
-    let validators = importer.tasks().unwrap().remove(0);
-    importer.take(&validators, answer(&source, &validators.request)).unwrap();
+    let mut importer = begin(&source, &genesis, MemoryStore::default());
     // It may be a change of validators that isn't known yet, and many may tell of it at once.
     for task in importer.tasks().unwrap() {
         assert!(!importer.take(&task, answer(&source, &task.request)).unwrap(), "{task:?}");

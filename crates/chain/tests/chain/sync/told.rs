@@ -128,9 +128,7 @@ fn nothing_is_taken_that_is_not_beyond_what_is_there() {
 fn an_empty_range_that_ends_early_is_no_answer() {
     let genesis = populated();
     let source = Source::new(&genesis);
-    let mut importer = Importer::open(MemoryStore::default(), &genesis, 0).unwrap();
-    let validators = importer.tasks().unwrap().remove(0);
-    importer.take(&validators, answer(&source, &validators.request)).unwrap();
+    let mut importer = begin(&source, &genesis, MemoryStore::default());
     let task = importer.tasks().unwrap().remove(0);
     let Request::Accounts { from, .. } = task.request else { panic!("{task:?}") };
     let slow = answer(&source, &Request::Accounts { from, to: from });
@@ -147,9 +145,7 @@ fn an_import_that_goes_on_asks_where_the_chain_is() {
     nearly_done(&mut source, &mut importer);
     let base = source.chain.tip().number;
     source.advance(3);
-    let mut importer = Importer::open(store, &genesis, 0).unwrap();
-    let validators = importer.tasks().unwrap().remove(0);
-    importer.take(&validators, answer(&source, &validators.request)).unwrap();
+    let mut importer = begin(&source, &genesis, store);
     let tasks = importer.tasks().unwrap();
     let task = tasks.iter().find(|task| task.lacking == Lacking::Tip).expect("it asks");
     assert!(importer.take(task, answer(&source, &task.request)).unwrap());

@@ -37,10 +37,6 @@ pub(crate) struct Options {
     rounds: usize,
 }
 
-fn row(what: impl Into<String>, unit: &'static str, target: &'static str) -> Row {
-    Row { what: what.into(), target, unit, samples: Vec::new() }
-}
-
 /// Measures and reports.
 pub(crate) async fn run(options: Options) {
     let platform = Platform::start().await;
@@ -82,7 +78,7 @@ async fn distance(platform: &Platform, size: u32, round_trip: u64, options: &Opt
     let mut cluster = Cluster::start(platform, &spec, link).await;
     let of = format!("{size} validators, {round_trip} ms there and back");
     let mut seen = Vec::new();
-    let mut certificate = row(format!("{size} validators: a certificate"), "B", "");
+    let mut certificate = Row::new(format!("{size} validators: a certificate"), "B", "");
     for position in 0..options.transactions {
         let to = position % cluster.nodes.len();
         let (took, receipt) = cluster.transact(to).await;
@@ -91,8 +87,8 @@ async fn distance(platform: &Platform, size: u32, round_trip: u64, options: &Opt
             certificate.samples.extend(certificate_bytes(&cluster, &receipt).await);
         }
     }
-    let mut p50 = row(format!("{of}: finality as a client saw it, p50"), "ms", "");
-    let mut p99 = row(format!("{of}: the same, p99"), "ms", "");
+    let mut p50 = Row::new(format!("{of}: finality as a client saw it, p50"), "ms", "");
+    let mut p99 = Row::new(format!("{of}: the same, p99"), "ms", "");
     p50.samples.push(quantile(&seen, 0.5));
     p99.samples.push(quantile(&seen, 0.99));
 
@@ -101,12 +97,12 @@ async fn distance(platform: &Platform, size: u32, round_trip: u64, options: &Opt
     let first = cluster.nodes.first().expect("there are nodes");
     let ((), lags) =
         tokio::join!(trickle(&cluster.nodes, cluster.chain_id, going), first.lags(going));
-    let mut lag50 = row(format!("{of}: from a block's time to its finality, p50"), "ms", "");
-    let mut lag99 = row(format!("{of}: the same, p99"), "ms", "");
+    let mut lag50 = Row::new(format!("{of}: from a block's time to its finality, p50"), "ms", "");
+    let mut lag99 = Row::new(format!("{of}: the same, p99"), "ms", "");
     lag50.samples.push(quantile(&lags, 0.5));
     lag99.samples.push(quantile(&lags, 0.99));
 
-    let mut rate = row(format!("{of}: blocks under load"), "/s", "");
+    let mut rate = Row::new(format!("{of}: blocks under load"), "/s", "");
     let before = first.height().await;
     let begun = world::now();
     join_all((0..ACCOUNTS).map(|account| send_always(&cluster, account, options.seconds))).await;
@@ -162,7 +158,7 @@ async fn send(node: &Node, account: &mut Account) {
 
 /// One of four is killed; until each has had its turn, the slowest transaction waited for its view.
 async fn dead_leader(platform: &Platform, options: &Options) -> Row {
-    let mut row = row(
+    let mut row = Row::new(
         "4 validators, default settings: the slowest transaction after a leader died",
         "ms",
         "under 1,500 ms",
@@ -191,7 +187,7 @@ async fn dead_leader(platform: &Platform, options: &Options) -> Row {
 /// The member suspends a validator and takes it back: from the block with the vote until the others
 /// decide.
 async fn change(platform: &Platform, options: &Options) -> Row {
-    let mut row = row(
+    let mut row = Row::new(
         format!("5 validators, {EPOCH} blocks an epoch: an approved change takes effect"),
         "ms",
         "under 5,000 ms",
@@ -235,7 +231,7 @@ async fn change(platform: &Platform, options: &Options) -> Row {
 /// `windlass verify` as a whole, from its start to its end.
 async fn proofs(platform: &Platform, options: &Options) -> Row {
     let mut row =
-        row("4 validators: `windlass verify` of a transaction, the whole command", "ms", "");
+        Row::new("4 validators: `windlass verify` of a transaction, the whole command", "ms", "");
     platform.create("proof", 4).await;
     let network = platform.show("proof").await;
     let endpoint = Platform::endpoint(&network);

@@ -64,10 +64,6 @@ pub(crate) async fn run(options: Options) {
     }
 }
 
-fn row(what: impl Into<String>, unit: &'static str, target: &'static str) -> Row {
-    Row { what: what.into(), target, unit, samples: Vec::new() }
-}
-
 /// Commands of a network's life, from their start to their end.
 async fn life(platform: &Platform, rounds: u32) -> Vec<Row> {
     let count = VALIDATORS.to_string();
@@ -82,7 +78,7 @@ async fn life(platform: &Platform, rounds: u32) -> Vec<Row> {
         ("`network destroy`, with the receipt", &["destroy", "-y"], "under 1,000 ms"),
     ];
     let mut rows: Vec<Row> =
-        verbs.iter().map(|(what, _, target)| row(*what, "ms", target)).collect();
+        verbs.iter().map(|(what, _, target)| Row::new(*what, "ms", target)).collect();
     for _round in 0..rounds {
         for ((_, arguments, _), row) in verbs.iter().zip(&mut rows) {
             let words = [&["network"], *arguments, &["bench"]].concat();
@@ -135,9 +131,9 @@ async fn sent(endpoint: &Endpoint, raw: &str) {
 }
 
 async fn steady(subject: &Subject, rounds: u32) -> Vec<Row> {
-    let mut p50 = row("finality at 20 tx/s as the client saw it, p50", "ms", "under 60 ms");
-    let mut p99 = row("the same, p99", "ms", "under 150 ms");
-    let mut bytes = row("written a transaction at 20 tx/s, by all four together", "kB", "");
+    let mut p50 = Row::new("finality at 20 tx/s as the client saw it, p50", "ms", "under 60 ms");
+    let mut p99 = Row::new("the same, p99", "ms", "under 150 ms");
+    let mut bytes = Row::new("written a transaction at 20 tx/s, by all four together", "kB", "");
     for _round in 0..rounds {
         let mut account = Account::new(subject.chain_id);
         let signed: Vec<String> =
@@ -166,8 +162,8 @@ fn per(bytes: u64, count: usize) -> f64 {
 
 async fn flat_out(subject: &Subject, rounds: u32) -> Vec<Row> {
     let what = format!("flat out, {ACCOUNTS} accounts with batches of {BATCH}");
-    let mut rate = row(what, "tx/s", "reported");
-    let mut batch_p50 = row("finality of a whole batch then, p50", "ms", "reported");
+    let mut rate = Row::new(what, "tx/s", "reported");
+    let mut batch_p50 = Row::new("finality of a whole batch then, p50", "ms", "reported");
     for _round in 0..rounds {
         let signed: Vec<_> = (0..ACCOUNTS).map(|_| batches(subject.chain_id)).collect();
         let began = world::now();
@@ -214,10 +210,10 @@ async fn send_batches(subject: &Subject, batches: Vec<Vec<String>>) -> Vec<f64> 
 async fn idle(subject: &Subject, options: &Options) -> Vec<Row> {
     let watched = Duration::from_secs(options.idle_seconds);
     let what = |text: &str| format!("{text}, a validator over {} s", options.idle_seconds);
-    let mut written = row(what("idle: written"), "B", "0 B");
-    let mut cpu = row(what("idle: of a core"), "%", "under 0.05 %");
-    let mut resident = row("idle: resident, a validator", "MB", "under 40 MB");
-    let mut anonymous = row("idle: of it, not backed by a file", "MB", "");
+    let mut written = Row::new(what("idle: written"), "B", "0 B");
+    let mut cpu = Row::new(what("idle: of a core"), "%", "under 0.05 %");
+    let mut resident = Row::new("idle: resident, a validator", "MB", "under 40 MB");
+    let mut anonymous = Row::new("idle: of it, not backed by a file", "MB", "");
     tokio::time::sleep(SETTLING).await;
     for _round in 0..options.rounds {
         let before = subject.usage();

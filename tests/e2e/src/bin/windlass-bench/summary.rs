@@ -32,6 +32,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// A row without figures.
+    pub(crate) fn new(what: impl Into<String>, unit: &'static str, target: &'static str) -> Self {
+        Self { what: what.into(), target, unit, samples: Vec::new() }
+    }
+
     /// The row as a line of a Markdown table.
     pub(crate) fn line(&self) -> String {
         let at = |quantile_at| {

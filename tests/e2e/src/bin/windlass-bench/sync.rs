@@ -57,10 +57,6 @@ pub(crate) struct Options {
     rounds: usize,
 }
 
-fn row(what: impl Into<String>, unit: &'static str, target: &'static str) -> Row {
-    Row { what: what.into(), target, unit, samples: Vec::new() }
-}
-
 /// Measures and reports.
 pub(crate) async fn run(options: Options) {
     let platform = Platform::start().await;
@@ -89,9 +85,9 @@ pub(crate) async fn run(options: Options) {
     let bytes = fs::metadata(ledger).map_or(0, |file| file.len());
     let mut rows = joins(&platform, &nodes, &options).await;
     drop(platform.destroy("large").await);
-    let mut size = row("a validator's ledger", "MB", "");
+    let mut size = Row::new("a validator's ledger", "MB", "");
     size.samples.push(whole(bytes) / 1e6);
-    let mut blocks = row("blocks in it", "", "");
+    let mut blocks = Row::new("blocks in it", "", "");
     blocks.samples.push(whole(height));
     rows.splice(0..0, [size, blocks]);
     for line in HEAD {
@@ -155,15 +151,16 @@ async fn lengthen(endpoint: &Endpoint, node: &Node, blocks: u64) {
 
 /// Nodes that join, and finality before and meanwhile.
 async fn joins(platform: &Platform, nodes: &[Node], options: &Options) -> Vec<Row> {
-    let mut added = row("`network node add`, until the node follows", "s", "minutes");
-    let mut earlier = row("after it, until it has every block", "s", "");
-    let mut rate = row("blocks that it fetches then", "/s", "");
-    let mut alone = [row("block to finality, p50", "ms", ""), row("the same, p99", "ms", "")];
+    let mut added = Row::new("`network node add`, until the node follows", "s", "minutes");
+    let mut earlier = Row::new("after it, until it has every block", "s", "");
+    let mut rate = Row::new("blocks that it fetches then", "/s", "");
+    let mut alone =
+        [Row::new("block to finality, p50", "ms", ""), Row::new("the same, p99", "ms", "")];
     let mut beside = [
-        row("block to finality while a node joins, p50", "ms", ""),
-        row("the same, p99", "ms", "within 1.3x"),
+        Row::new("block to finality while a node joins, p50", "ms", ""),
+        Row::new("the same, p99", "ms", "within 1.3x"),
     ];
-    let mut ratio = row("p99 while a node joins, to p99 before", "x", "under 1.3");
+    let mut ratio = Row::new("p99 while a node joins, to p99 before", "x", "under 1.3");
     let note = |rows: &mut [Row; 2], lags: &[f64]| {
         for (row, at) in rows.iter_mut().zip([0.5, 0.99]) {
             row.samples.push(quantile(lags, at));
