@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::{
-    ci::{Counts, Run},
+    ci::{Counts, Run, failures},
     exec, say,
 };
 
@@ -109,7 +109,7 @@ fn package_name(manifest: &Path) -> Result<String> {
 
 /// Runs the chosen test programs and counts their tests.
 pub(crate) fn run(
-    run: &Run,
+    run: &mut Run,
     chosen: impl Fn(&TestBinary) -> bool,
     arguments: &[&str],
     log: &Path,
@@ -118,17 +118,17 @@ pub(crate) fn run(
     anyhow::ensure!(!run.binaries.is_empty(), "the tests were not built");
     let began = exec::now();
     let mut counts = Counts::default();
-    let found = run.binaries.iter().any(&chosen);
-    anyhow::ensure!(found, "there is no test program of this suite");
-    for binary in run.binaries.iter().filter(|binary| chosen(binary)) {
+    let chosen: Vec<_> = run.binaries.iter().filter(|binary| chosen(binary)).cloned().collect();
+    anyhow::ensure!(!chosen.is_empty(), "there is no test program of this suite");
+    for binary in chosen {
         let left = limit.saturating_sub(began.elapsed());
-        counts.add(run_one(run, binary, arguments, (log, left))?);
+        counts.add(run_one(run, &binary, arguments, (log, left))?);
     }
     Ok(counts)
 }
 
 fn run_one(
-    run: &Run,
+    run: &mut Run,
     binary: &TestBinary,
     arguments: &[&str],
     (log, limit): (&Path, Duration),
@@ -151,11 +151,11 @@ fn run_one(
         counts.failed += 1;
     }
     append(log, &text)?;
-    if counts.failed > 0 {
-        let who = format!("{} {}", binary.package, binary.target);
-        say::problem(&format!("{who}: {}, see {}", ended.describe(), own.display()));
-    }
     let name = format!("{} {}", binary.package, binary.target);
+    if counts.failed > 0 {
+        say::problem(&format!("{name}: {}, see {}", ended.describe(), own.display()));
+        run.failures.extend(failures::in_output(&name, &text));
+    }
     say::progress(&format!(
         "   · {name:<42} {:>6.1} s  {}",
         began.elapsed().as_secs_f64(),

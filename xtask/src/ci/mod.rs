@@ -1,10 +1,11 @@
 //! `cargo xtask ci`: every suite, each against its time budget.
 //!
 //! All suites run even if one fails. The output of every step goes to `artifacts/<suite>.log`; the
-//! terminal gets one line a step, the end of the log of what failed, a table, and the closing line
-//! `N passed, M failed`. Nothing is skipped: a suite whose parts cannot be had has failed.
+//! terminal gets one line a step, the end of the log of what failed, a table, what failed once more
+//! by name, and the closing line `N passed, M failed`. Nothing is skipped: a suite whose parts cannot be had has failed.
 
 mod binaries;
+mod failures;
 mod prerequisites;
 mod suites;
 
@@ -15,6 +16,7 @@ use anyhow::{Context, Result};
 use crate::{
     ci::{
         binaries::TestBinary,
+        failures::Failure,
         suites::{SUITES, Suite},
     },
     exec, say,
@@ -58,6 +60,8 @@ pub(crate) struct Run {
     pub(crate) artifacts: PathBuf,
     /// The test programs, once they are built.
     pub(crate) binaries: Vec<TestBinary>,
+    /// What failed until now.
+    pub(crate) failures: Vec<Failure>,
 }
 
 impl Run {
@@ -78,12 +82,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let chosen = choose(&options.suites)?;
     let artifacts = exec::root().join("artifacts");
     fs::create_dir_all(&artifacts).context("the folder artifacts cannot be made")?;
-    let mut run = Run { artifacts, binaries: Vec::new() };
+    let mut run = Run { artifacts, binaries: Vec::new(), failures: Vec::new() };
     let mut lines = Vec::new();
     for suite in chosen {
         lines.push(run_suite(suite, &mut run));
     }
-    let total = report(&lines);
+    let total = report(&lines, &run.failures);
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -113,8 +117,11 @@ fn run_suite(suite: &'static Suite, run: &mut Run) -> Line {
         let step_began = exec::now();
         let limit = Duration::from_secs(suite.budget_minutes * 120);
         let left = limit.saturating_sub(began.elapsed()).max(Duration::from_secs(1));
+        let known = run.failures.len();
         let outcome = (step.run)(run, &log, left).unwrap_or_else(|error| {
-            say::problem(&format!("{}: {error:#}", step.name));
+            let said = format!("{error:#}");
+            say::problem(&format!("{}: {said}", step.name));
+            run.failures.push(Failure { name: step.name.to_owned(), said: vec![said] });
             Counts::from(false)
         });
         say::result(&format!(
@@ -126,6 +133,10 @@ fn run_suite(suite: &'static Suite, run: &mut Run) -> Line {
         ));
         if outcome.failed > 0 {
             show_end(&log);
+            if run.failures.len() == known {
+                let name = format!("{}: {}", suite.name, step.name);
+                run.failures.push(Failure::of_step(name, &log));
+            }
         }
         counts.add(outcome);
     }
@@ -143,7 +154,7 @@ fn show_end(log: &PathBuf) {
     }
 }
 
-fn report(lines: &[Line]) -> Counts {
+fn report(lines: &[Line], failures: &[Failure]) -> Counts {
     let mut total = Counts::default();
     say::result("");
     say::result(&format!(
@@ -165,6 +176,13 @@ fn report(lines: &[Line]) -> Counts {
     }
     let time: Duration = lines.iter().map(|line| line.time).sum();
     say::result(&format!("{:<14} {:>10}", "all", seconds(time)));
+    for failure in failures {
+        say::result("");
+        say::result(&format!("failed: {}", failure.name));
+        for line in &failure.said {
+            say::result(&format!("   | {line}"));
+        }
+    }
     say::result("");
     say::result(&format!("{} passed, {} failed", total.passed, total.failed));
     total
