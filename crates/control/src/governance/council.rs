@@ -1,4 +1,5 @@
-//! The governance contract of a network, asked through the node with the newest tip.
+//! The governance contract of a network, asked through the node with the newest tip, or through
+//! another one where that does not answer.
 //!
 //! Everything that one council is asked is asked of one block.
 
@@ -29,7 +30,7 @@ use crate::{
         error::causes,
         rows::{Record, StoredTransaction},
     },
-    world::{RpcError, Target, World, rpc},
+    world::{RpcError, Target, World, rpc_first},
 };
 
 /// How many proposals one call of the contract is asked for: each may have sixteen long actions.
@@ -47,7 +48,8 @@ pub(crate) struct Council<'a> {
     world: &'a World,
     pub(crate) record: &'a Record,
     pub(crate) contract: &'a dyn Governance,
-    target: Target,
+    /// Who is asked, the first who answers.
+    targets: Vec<Target>,
     /// The newest block when it was opened.
     pub(crate) head: Head,
     /// The block that is asked about.
@@ -68,13 +70,13 @@ pub(crate) async fn open<'a>(
         .get(record.network.spec.engine)
         .ok_or_else(|| unavailable(record, "this platform does not have its engine"))?;
     let contract = engine.governance().ok_or_else(|| ungoverned(record))?;
-    let (target, _) = monitor
-        .best_node(&record.network.id)
+    let (targets, _) = monitor
+        .best_nodes(&record.network.id)
         .ok_or_else(|| unavailable(record, "no node answers at the moment"))?;
-    let answer = probe::ask(world, &target, &contract.head()).await;
+    let answer = probe::ask_first(world, &targets, &contract.head()).await;
     let answer = answer.map_err(|error| silent(record, &error))?;
     let head = contract.read_head(&answer).map_err(|error| odd(record, &error))?;
-    Ok(Council { world, record, contract, target, at: head.block.number, head })
+    Ok(Council { world, record, contract, targets, at: head.block.number, head })
 }
 
 impl Council<'_> {
@@ -84,7 +86,7 @@ impl Council<'_> {
     }
 
     async fn ask(&self, request: &RpcRequest) -> Answer<Value> {
-        let answer = probe::ask(self.world, &self.target, request).await;
+        let answer = probe::ask_first(self.world, &self.targets, request).await;
         answer.map_err(|error| silent(self.record, &error))
     }
 
@@ -209,7 +211,7 @@ impl Council<'_> {
 
     /// What a call reverted with, if it did.
     async fn revert(&self, request: &RpcRequest) -> Answer<Option<Vec<u8>>> {
-        match probe::ask(self.world, &self.target, request).await {
+        match probe::ask_first(self.world, &self.targets, request).await {
             Ok(_) => Ok(None),
             Err(RpcError::Refused { data: Some(data), .. }) => {
                 let digits = data.strip_prefix("0x").unwrap_or(&data);
@@ -267,7 +269,7 @@ impl Council<'_> {
     /// Sends a transaction. That a node has it already is a success.
     pub(crate) async fn send(&self, transaction: &StoredTransaction) -> Answer<()> {
         let (wire, call) = (&*self.world.wire, (transaction.method.as_str(), &transaction.params));
-        let Err(error) = rpc(wire, &self.target, "/", call, SEND_TIMEOUT).await else {
+        let Err(error) = rpc_first(wire, &self.targets, call, SEND_TIMEOUT).await else {
             return Ok(());
         };
         match &error {

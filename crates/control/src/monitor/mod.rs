@@ -10,6 +10,7 @@ mod health;
 mod poll;
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
@@ -176,18 +177,22 @@ impl Monitor {
         self.shared.lock().get(network).map(|watched| watched.live.clone())
     }
 
-    /// Where the node with the newest tip answers, and the height of that tip. A validator is asked
-    /// before others: what those have may be of another day.
-    pub(crate) fn best_node(&self, network: &NetworkId) -> Option<(Target, u64)> {
+    /// Where the nodes answer that are asked for a network, and the height of the first one's tip: who
+    /// has the newest comes first, and the others of its rank are there for when it has just gone.
+    /// Validators are asked before others: what those have may be of another day.
+    pub(crate) fn best_nodes(&self, network: &NetworkId) -> Option<(Vec<Target>, u64)> {
         let networks = self.shared.lock();
         let watched = networks.get(network)?;
         let answering = watched.live.nodes.iter().filter_map(|(id, node)| {
             let height = node.answer()?.tip.number;
             let (target, _) = watched.polls.get(id)?;
-            Some((watched.rank(id), height, target.clone()))
+            Some((watched.rank(id), height, target))
         });
-        let best = answering.max_by_key(|(rank, height, _)| (*rank, *height));
-        best.map(|(_, height, target)| (target, height))
+        let mut nodes: Vec<_> = answering.collect();
+        nodes.sort_by_key(|(rank, height, _)| Reverse((*rank, *height)));
+        let &(rank, height, _) = nodes.first()?;
+        let of_rank = nodes.iter().take_while(|(its, ..)| *its == rank);
+        Some((of_rank.map(|(_, _, target)| (*target).clone()).collect(), height))
     }
 
     /// Where the nodes answer that have the newest block: what they have is all that is final here.
@@ -431,7 +436,7 @@ impl Watched {
 /// Those with the greatest height, validators first.
 fn newest<T>(nodes: impl Iterator<Item = (u64, bool, T)>) -> Vec<T> {
     let mut nodes: Vec<_> = nodes.collect();
-    nodes.sort_by_key(|(height, is_validator, _)| std::cmp::Reverse((*height, *is_validator)));
+    nodes.sort_by_key(|(height, is_validator, _)| Reverse((*height, *is_validator)));
     let greatest = nodes.first().map(|(height, _, _)| *height);
     let nodes = nodes.into_iter().take_while(|(height, _, _)| Some(*height) == greatest);
     nodes.map(|(_, _, node)| node).collect()

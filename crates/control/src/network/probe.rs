@@ -10,7 +10,7 @@ use windlass_model::network::{BlockRef, NodeEvidence};
 use crate::{
     network::{Reconciler, observe::Observation},
     store::rows::{NodeRow, StoredTransaction},
-    world::{RpcError, Target, World, rpc},
+    world::{RpcError, Target, World, rpc, rpc_first},
 };
 
 /// How long a node has for an answer.
@@ -71,6 +71,15 @@ pub(crate) async fn ask(
     request: &RpcRequest,
 ) -> Result<Value, RpcError> {
     rpc(&*world.wire, target, "/", (request.method, &request.params), ANSWER_TIMEOUT).await
+}
+
+/// One question to the first of some nodes that answers.
+pub(crate) async fn ask_first(
+    world: &World,
+    targets: &[Target],
+    request: &RpcRequest,
+) -> Result<Value, RpcError> {
+    rpc_first(&*world.wire, targets, (request.method, &request.params), ANSWER_TIMEOUT).await
 }
 
 /// Sends the test transaction to every node: it is the same one however often it is sent, and

@@ -17,7 +17,6 @@ use crate::{
     operation,
     service::{Action, Actor, Answer, Control, Follow, Granted, LogOptions, network_not_found},
     store::{Find, error::causes, rows::Record},
-    world::Target,
 };
 
 /// The most objects of one page.
@@ -154,16 +153,18 @@ impl Control {
             .engines
             .get(record.network.spec.engine)
             .ok_or_else(|| unavailable(&record, "this platform does not have its engine"))?;
-        let (target, tip) = self
-            .answering_node(&record)
+        let (targets, tip) = self
+            .inner
+            .monitor
+            .best_nodes(&record.network.id)
             .ok_or_else(|| unavailable(&record, "no node answers at the moment"))?;
         let count = u64::from(limit.clamp(1, MAX_BLOCKS));
         let numbers = (tip.saturating_sub(count - 1)..=tip).rev();
         let asked = numbers.map(|number| {
             let request = engine.block_request(number);
-            let target = &target;
+            let targets = &targets;
             async move {
-                let answer = probe::ask(world, target, &request)
+                let answer = probe::ask_first(world, targets, &request)
                     .await
                     .map_err(|error| format!("{error}{}", causes(&error)))?;
                 engine.read_block(&answer).map_err(|error| error.to_string())
@@ -243,11 +244,6 @@ impl Control {
         }
         let stuck = self.inner.monitor.stuck(&operation.network);
         Operation { reason: stuck.or(operation.reason), ..operation }
-    }
-
-    /// Where the node with the newest tip answers, and that tip.
-    fn answering_node(&self, record: &Record) -> Option<(Target, u64)> {
-        self.inner.monitor.best_node(&record.network.id)
     }
 }
 

@@ -18,7 +18,7 @@ use windlass_substrate::Substrate;
 pub use keys::{KeyHolder, VaultKeys};
 pub use machine::{LoopbackPorts, MachineClock, MachineEntropy};
 pub use wire::{HttpWire, Message, Reply, Target, Wire, WireError};
-pub(crate) use wire::{RpcError, rpc};
+pub(crate) use wire::{RpcError, rpc, rpc_first};
 
 /// Tells the time. Times are stamped on facts and decide when something is tried again.
 pub trait Clock: fmt::Debug + Send + Sync {

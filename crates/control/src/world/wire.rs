@@ -203,3 +203,59 @@ pub(crate) async fn rpc(
     let text = answer.to_string().chars().take(200).collect();
     Err(RpcError::Status { method, status: reply.status, text })
 }
+
+/// One JSON-RPC call to the first of some nodes that answers at all: that one has ended is known only
+/// from the next look at it. There must be one.
+pub(crate) async fn rpc_first(
+    wire: &dyn Wire,
+    targets: &[Target],
+    question: (&str, &Value),
+    timeout: Duration,
+) -> Result<Value, RpcError> {
+    let (first, others) = targets.split_first().expect("somebody is asked");
+    let mut answer = rpc(wire, first, "/", question, timeout).await;
+    for target in others {
+        let Err(RpcError::Wire { .. }) = &answer else { break };
+        answer = rpc(wire, target, "/", question, timeout).await;
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the nodes on these ports the first has ended, and the second answers with an error.
+    #[derive(Debug)]
+    struct Nodes;
+
+    impl Wire for Nodes {
+        fn exchange(&self, message: Message) -> Pending<'_, Result<Reply, WireError>> {
+            Box::pin(async move {
+                let port = match message.target {
+                    Target::Address(address) => address.port(),
+                    Target::Socket(_) => 0,
+                };
+                let body = match port {
+                    1 => return Err(WireError::Connect(std::io::ErrorKind::NotFound.into())),
+                    2 => r#"{"error": {"code": -32000, "message": "no"}}"#.to_owned(),
+                    other => format!(r#"{{"result": {other}}}"#),
+                };
+                Ok(Reply { status: 200, body: body.into_bytes() })
+            })
+        }
+    }
+
+    async fn asked(ports: &[u16]) -> Result<Value, RpcError> {
+        let target = |port: &u16| Target::Address(SocketAddr::from(([127, 0, 0, 1], *port)));
+        let targets: Vec<Target> = ports.iter().map(target).collect();
+        rpc_first(&Nodes, &targets, ("eth_chainId", &json!([])), Duration::from_secs(1)).await
+    }
+
+    #[tokio::test]
+    async fn another_node_is_asked_only_where_one_has_ended() {
+        assert_eq!(asked(&[1, 3, 4]).await.expect("3 answers"), 3);
+        assert!(matches!(asked(&[1, 2, 3]).await, Err(RpcError::Refused { .. })), "2 answers");
+        assert!(matches!(asked(&[1, 1]).await, Err(RpcError::Wire { .. })), "nobody does");
+    }
+}
