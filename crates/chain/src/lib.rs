@@ -29,8 +29,8 @@ pub mod sync;
 pub use block::{Block, DecodeError, EXTRA_DATA_VERSION, ExtraData, timestamp_ms};
 pub use chain::{
     At, Attributes, BlockRef, Built, Chain, ChainError, Evidence, ExportPage, ExportPageError,
-    Filter, FoundError, Held, InvalidBlock, LogEntry, LogsError, MAX_EVIDENCE, ProveError, Skipped,
-    Tip, TransactionLocation, ValidateError, found, held,
+    Filter, FoundError, Held, InvalidBlock, LogEntry, LogsError, MAX_EVIDENCE, ProveError, Room,
+    Skipped, Tip, TransactionLocation, ValidateError, found, held,
 };
 pub use execute::{
     CallError, CallLimits, CallOutcome, CallRequest, CallResult, EstimateError, NoSenders, Senders,

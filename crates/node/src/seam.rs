@@ -18,7 +18,7 @@ use std::{fmt, sync::Arc};
 
 use alloy_primitives::{B256, Bytes};
 use windlass_chain::{
-    Block, Chain, Evidence,
+    Block, Chain, Evidence, Room,
     governance::{Committee, RosterNode, SeatedValidator},
 };
 
@@ -43,6 +43,8 @@ pub struct Proposal {
     /// Whether a block without transactions is wanted where there is no work: to finalise a
     /// notarised tip, or to reach an epoch's end. Otherwise `propose` answers `None` there.
     pub allow_empty: bool,
+    /// How much it takes of what a block may hold.
+    pub room: Room,
 }
 
 /// What the ledger says of another's block.

@@ -10,11 +10,11 @@ use std::thread::JoinHandle;
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex};
-use windlass_chain::Block;
 use windlass_chain::genesis::{
     Fees, Genesis, GenesisAccount, Governance, Member, Permissions, SignatureScheme, Validator,
 };
 use windlass_chain::store::MemoryStore;
+use windlass_chain::{Block, Room};
 use windlass_keys::{Secp256k1Signer, ThrowawayAccount, throwaway_account};
 
 use crate::ledger::{NodeLedger, open_store};
@@ -123,7 +123,7 @@ pub(crate) fn tip_block(ledger: &NodeLedger) -> Block {
 }
 
 pub(crate) fn proposal(now_ms: u64) -> Proposal {
-    Proposal { now_ms, epoch: 0, allow_empty: false }
+    Proposal { now_ms, epoch: 0, allow_empty: false, room: Room::ALL }
 }
 
 /// Makes everything executable final; answers how many blocks that took.

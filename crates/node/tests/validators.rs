@@ -228,6 +228,13 @@ fn a_key_that_no_member_has_named_connects_with_nobody_and_is_told() {
     running.into_iter().for_each(Running::stop);
 }
 
+/// What a node measures under this name, which has no labels.
+fn measured(directory: &Path, name: &str) -> u64 {
+    let answer = common::exchange(directory, "GET /metrics", "").expect("the node runs");
+    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+    answer.lines().find_map(value).unwrap_or_else(|| panic!("no {name} in {answer}"))
+}
+
 #[test]
 fn a_peer_of_another_genesis_is_refused_and_the_others_go_on() {
     let root = tempfile::tempdir().expect("a directory");
@@ -252,6 +259,12 @@ fn a_peer_of_another_genesis_is_refused_and_the_others_go_on() {
         for one in &directories[..3] {
             common::until(one, "it is final", |status| common::tip(status) > nonce);
         }
+    }
+    // Both sides count it.
+    for (one, name) in
+        [(&directories[0], "handshakes_refused"), (&directories[3], "handshakes_turned_away")]
+    {
+        assert!(measured(one, &format!("windlass_p2p_{name}_total")) > 0, "{name}");
     }
     let alone = common::until(&directories[3], "any", |_| true);
     assert_eq!((common::tip(&alone), &alone["connectedValidators"]), (0, &serde_json::json!(1)));

@@ -35,7 +35,7 @@ pub use self::prove::ProveError;
 pub(crate) use self::prove::Shown;
 pub(crate) use self::read::stored_block;
 pub use self::types::{
-    At, Attributes, BlockRef, Built, ChainError, Filter, InvalidBlock, LogEntry, LogsError,
+    At, Attributes, BlockRef, Built, ChainError, Filter, InvalidBlock, LogEntry, LogsError, Room,
     Skipped, Tip, TransactionLocation, ValidateError,
 };
 pub(crate) use self::validators::committee_record;

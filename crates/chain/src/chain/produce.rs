@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_consensus::proofs::calculate_transaction_root;
 use alloy_consensus::transaction::{Recovered, TxHashRef};
-use alloy_consensus::{BlockBody, TxEnvelope};
+use alloy_consensus::{BlockBody, Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::B256;
 
@@ -26,7 +26,8 @@ impl Chain {
     /// Builds a block on `parent`, which is the tip or executed above it.
     ///
     /// Transactions are tried in the order given until no other fits; one that is not valid there
-    /// is left out with the reason. The block is executed and may be finalised.
+    /// is left out with the reason. The block is executed and may be finalised. It takes no more than
+    /// the attributes' room, but for its first transaction.
     pub fn build(
         &self,
         parent: B256,
@@ -50,6 +51,11 @@ impl Chain {
             if bytes + length > MAX_BLOCK_BYTES {
                 skipped.push(Skipped { hash, reason: TransactionError::BlockFull });
                 continue;
+            }
+            let gas = before.gas_limit - executor.gas_left() + transaction.gas_limit();
+            let is_over = bytes + length > attributes.room.bytes || gas > attributes.room.gas;
+            if is_over && !included.is_empty() {
+                break;
             }
             match executor.transact(&transaction) {
                 Ok(()) => {

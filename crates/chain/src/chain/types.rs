@@ -26,6 +26,22 @@ pub struct Attributes {
     pub epoch: u64,
     /// Who gets the tips.
     pub beneficiary: Address,
+    /// How much it takes of what a block may hold.
+    pub room: Room,
+}
+
+/// How much a proposer takes of what a block may hold; one transaction in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes.
+    pub bytes: usize,
+    /// Gas, of what its transactions may use together.
+    pub gas: u64,
+}
+
+impl Room {
+    /// All that a block may hold.
+    pub const ALL: Self = Self { bytes: usize::MAX, gas: u64::MAX };
 }
 
 /// A block that was built; it is executed and may be finalised.

@@ -11,7 +11,7 @@ use windlass_chain::genesis::{
     Fees, Genesis, GenesisAccount, Governance, Member, Permissions, SignatureScheme, Validator,
 };
 use windlass_chain::store::MemoryStore;
-use windlass_chain::{Attributes, Block, CallLimits, Chain, NoSenders, Receipt};
+use windlass_chain::{Attributes, Block, CallLimits, Chain, NoSenders, Receipt, Room};
 
 pub(crate) const CHAIN_ID: u64 = 4_242;
 pub(crate) const START_S: u64 = 1_700_000_000;
@@ -178,6 +178,7 @@ pub(crate) fn at_ms(offset_ms: u64) -> Attributes {
         timestamp_ms: START_S * 1_000 + offset_ms,
         epoch: 0,
         beneficiary: Address::repeat_byte(0xbe),
+        room: Room::ALL,
     }
 }
 

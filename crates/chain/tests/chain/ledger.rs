@@ -320,26 +320,6 @@ fn competing_children_are_dropped_when_one_is_final() {
 }
 
 #[test]
-fn a_full_block_leaves_the_rest_for_the_next() {
-    let chain = open(&free());
-    let transactions: Vec<_> = (0..40)
-        .map(|nonce| {
-            wallet(1).eip1559_with(nonce, TxKind::Create, U256::ZERO, &burner(), 10_000_000)
-        })
-        .collect();
-    let tip = chain.tip();
-    let built = chain.build(tip.hash, at_ms(1), &mut transactions.into_iter()).unwrap();
-    assert_eq!(built.block.transactions().len(), 3);
-    assert_eq!(built.block.header().gas_used, 30_000_000);
-    let over = wallet(1).eip1559_with(0, TO_NOBODY, U256::ZERO, &[], 16_777_217);
-    let built = chain.build(tip.hash, at_ms(2), &mut [over].into_iter()).unwrap();
-    assert_eq!(
-        built.skipped[0].reason,
-        TransactionError::GasAboveCap { have: 16_777_217, cap: 16_777_216 }
-    );
-}
-
-#[test]
 fn calls_answer_as_geth_does() {
     let chain = open(&free());
     let counter_at = deploy(&chain, &deployer(&counter()));

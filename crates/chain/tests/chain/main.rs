@@ -4,6 +4,7 @@
 mod common;
 mod decoders;
 mod disk;
+mod full;
 mod keys;
 mod ledger;
 mod parameters;

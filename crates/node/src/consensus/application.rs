@@ -20,10 +20,18 @@ use commonware_cryptography::{Digested, ed25519::PublicKey};
 use commonware_macros::select;
 use commonware_runtime::{Clock, Metrics, Spawner};
 use futures::StreamExt;
+use windlass_chain::Room;
 
 use super::{
-    bell::Bell, block::OrderedBlock, committees::Committees, digest::Digest, idle::Progress,
-    scheme::Scheme, steady::Wall, work::Work,
+    bell::Bell,
+    block::{MAX_BLOCK_BYTES, OrderedBlock},
+    committees::Committees,
+    digest::Digest,
+    idle::Progress,
+    room::{Fate, Made, Rooms},
+    scheme::Scheme,
+    steady::Wall,
+    work::Work,
 };
 use crate::{
     diagnosis::Diagnosis,
@@ -47,6 +55,7 @@ pub struct ChainApplication<L> {
     wall: Wall,
     bell: Bell,
     diagnosis: Diagnosis,
+    rooms: Rooms,
     /// Blocks above the tip that the ledger has executed since it was opened: height, digest.
     executed: Arc<Mutex<BTreeSet<(u64, Digest)>>>,
 }
@@ -68,8 +77,8 @@ impl<L: Ledger> ChainApplication<L> {
         wall: Wall,
     ) -> Self {
         let (bell, executed) = (progress.bell().clone(), Arc::default());
-        let diagnosis = Diagnosis::default();
-        Self { ledger, work, committees, progress, wall, bell, diagnosis, executed }
+        let (diagnosis, rooms) = (Diagnosis::default(), Rooms::default());
+        Self { ledger, work, committees, progress, wall, bell, diagnosis, rooms, executed }
     }
 
     /// The same, telling there why a block is not voted on.
@@ -157,13 +166,28 @@ impl<L: Ledger> ChainApplication<L> {
         }
     }
 
-    /// Waits for work and makes a block of it.
+    /// What became of a proposal of this node, now that one is to be made on this parent.
+    fn fate(&self, made: &Made, parent: &OrderedBlock) -> Fate {
+        let above = parent.0.number();
+        if above < made.number || (above == made.number && parent.0.hash() != made.hash) {
+            return Fate::Lost;
+        }
+        match self.ledger.block_by_number(made.number) {
+            Ok(Some(block)) if block.hash() == made.hash => Fate::Final,
+            Ok(Some(_)) => Fate::Lost,
+            Ok(None) | Err(_) => Fate::Open,
+        }
+    }
+
+    /// Waits for work and makes a block of it; so many views before this one came to nothing.
     async fn make<E: Clock>(
         &self,
         clock: &E,
-        epoch: Epoch,
+        (epoch, lost): (Epoch, u64),
         parent: &OrderedBlock,
     ) -> Option<OrderedBlock> {
+        let most = Room { bytes: MAX_BLOCK_BYTES, gas: parent.0.header().gas_limit };
+        let room = self.rooms.next(most, lost, |made| self.fate(made, parent));
         let interval_ms = self.ledger.min_block_interval_ms();
         let earliest = parent.0.timestamp_ms().saturating_add(interval_ms);
         let soonest = earliest.saturating_sub(self.wall.now_ms());
@@ -178,10 +202,13 @@ impl<L: Ledger> ChainApplication<L> {
                 let ledger = self.ledger.clone();
                 let on = parent.0.clone();
                 let now_ms = self.wall.now_ms();
-                let proposal =
-                    Proposal { now_ms, epoch: epoch.get(), allow_empty: allow_empty_now };
+                let (epoch, allow_empty) = (epoch.get(), allow_empty_now);
+                let proposal = Proposal { now_ms, epoch, allow_empty, room };
                 match self.work.run(move || ledger.propose(&on, proposal)).await? {
-                    Ok(Some(block)) => return Some(OrderedBlock(block)),
+                    Ok(Some(block)) => {
+                        self.rooms.made(&block, room, lost);
+                        return Some(OrderedBlock(block));
+                    }
                     Ok(None) => {}
                     Err(error) => {
                         tracing::error!(%error, "cannot make a block");
@@ -225,7 +252,9 @@ where
         if !self.execute_ancestors(&clock, &parent, &mut ancestry).await {
             return None;
         }
-        let block = self.make(&clock, context.epoch(), &parent).await?;
+        let (view, before) = (context.round.view().get(), context.parent.0.get());
+        let lost = view.saturating_sub(before).saturating_sub(1);
+        let block = self.make(&clock, (context.epoch(), lost), &parent).await?;
         self.progress.active(context.round);
         self.remember(&block);
         let digest = block.0.hash().into();

@@ -7,6 +7,7 @@
 //! - [`scheme`], [`signer`], [`committees`]: two keys a validator, and who votes in which epoch.
 //! - [`block`], [`digest`], [`stores`]: the chain's own blocks and its own store; no second copy.
 //! - [`application`]: blocks only when there is work, judged without trusting any clock.
+//! - `room`: blocks as large as links and machines take.
 //! - [`epochs`]: one engine an epoch, handed over at the boundary.
 //! - [`idle`], [`freeze`]: the clock stands still while there is nothing to do.
 //! - [`steady`], [`clocked`]: nobody sets the clock that timeouts are measured on.
@@ -40,6 +41,7 @@ pub mod idle;
 pub mod marker;
 mod marshal;
 pub mod peers;
+mod room;
 pub mod scheme;
 pub mod scribe;
 pub mod signer;

@@ -39,11 +39,11 @@ use commonware_stream::{
 use commonware_utils::{NZU32, NZUsize};
 use rand_core::CryptoRng;
 
+pub use self::measures::measurements;
 use self::{
     contacts::{Contacts, Dialling, Tracker},
     gate::Gate,
 };
-pub use self::{gate::Refused, measures::measurements};
 use crate::{
     config::NodeConfig,
     consensus::{
@@ -87,8 +87,6 @@ pub struct Network<E: Clock> {
     pub track: Track,
     /// Who is connected.
     pub connected: Connected,
-    /// How many were not let in.
-    pub refused: Refused,
     /// Ends only by a failure.
     pub task: Handle<()>,
 }
@@ -147,9 +145,9 @@ where
         version: sake::Version::V1,
     };
     let handshake = Cups::<_, ChaCha20Poly1305>::new(sake, cups::Version::V1);
-    let refused = Refused::default();
+    let own = context.child("p2p");
     let mut settings = lookup::Config::local(
-        Gate { handshake, refused: refused.clone(), wall },
+        Gate::new(handshake, &own, wall),
         &scheme::namespace(roll.genesis),
         config.listen,
         max_peers,
@@ -170,7 +168,7 @@ where
     settings.tracked_peer_sets = NZUsize!(2);
     settings.block_duration = Duration::from_mins(1);
 
-    let (mut network, oracle) = lookup::Network::new(context.child("p2p"), settings);
+    let (mut network, oracle) = lookup::Network::new(own, settings);
     let channels = Channels {
         votes: network.register(0, VOTE_QUOTA),
         certificates: network.register(1, VOTE_QUOTA),
@@ -193,7 +191,7 @@ where
         // Looking uses up quota, and sends nothing.
         presence.check(Recipients::All).map(|checked| checked.recipients()).unwrap_or_default()
     });
-    Ok(Network { channels, oracle, track, connected, refused, task })
+    Ok(Network { channels, oracle, track, connected, task })
 }
 
 /// Whether the chain has no block yet, so that all validators are likely to start together.

@@ -13,7 +13,7 @@ use commonware_parallel::Sequential;
 use commonware_utils::{non_empty, ordered::BiMap};
 use sha2::{Digest as _, Sha256};
 use windlass_chain::{
-    At, Attributes, Block, Chain,
+    At, Attributes, Block, Chain, Room,
     export::End,
     genesis::{Fees, Genesis, Member, Validator},
     recovery::{propose, successor},
@@ -65,7 +65,8 @@ fn network(member: Address) -> (Genesis, HandleSigner, HandleSigner) {
 fn advance(chain: &Chain, after_ms: u64) -> Block {
     let tip = chain.tip();
     let timestamp_ms = tip.timestamp_ms + after_ms;
-    let attributes = Attributes { timestamp_ms, epoch: 0, beneficiary: Address::ZERO };
+    let attributes =
+        Attributes { timestamp_ms, epoch: 0, beneficiary: Address::ZERO, room: Room::ALL };
     let built = chain.build(tip.hash, attributes, &mut std::iter::empty()).expect("it builds");
     chain.finalize(&built.block).expect("it is valid");
     built.block

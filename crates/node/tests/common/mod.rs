@@ -118,21 +118,27 @@ fn addresses(count: usize) -> Vec<SocketAddr> {
     listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect()
 }
 
-/// Calls a method of a node.
-pub(crate) fn call(directory: &Path, method: &str, params: &Value) -> io::Result<Value> {
+/// One HTTP exchange with a node.
+pub(crate) fn exchange(directory: &Path, head: &str, body: &str) -> io::Result<String> {
     let mut socket = UnixStream::connect(directory.join("rpc.sock"))?;
     socket.set_read_timeout(Some(Duration::from_secs(40)))?;
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+    let length = body.len();
     write!(
         socket,
-        "POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
+        "{head} HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\n\
+         connection: close\r\ncontent-length: {length}\r\n\r\n{body}",
     )?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer)?;
     let start = answer.find("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-    serde_json::from_str(&answer[start..]).map_err(io::Error::other)
+    Ok(answer.split_off(start))
+}
+
+/// Calls a method of a node.
+pub(crate) fn call(directory: &Path, method: &str, params: &Value) -> io::Result<Value> {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+    let answer = exchange(directory, "POST /", &body)?;
+    serde_json::from_str(&answer).map_err(io::Error::other)
 }
 
 /// Waits until a node's status is as wanted.

@@ -9,6 +9,7 @@ use commonware_codec::{Decode as _, DecodeExt as _, Encode as _};
 use commonware_consensus::simplex::types::{Activity, Certificate, Vote};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_json::Value;
+use windlass_chain::Room;
 use windlass_proof::{Committee, Validator};
 
 use super::ledger::{MemoryLedger, transaction};
@@ -65,7 +66,7 @@ static BLOCKS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         for number in 0..count {
             ledger.admit(transaction(number), Origin::Client).expect("it is new");
         }
-        let proposal = Proposal { now_ms: 1_234, epoch: 3, allow_empty: true };
+        let proposal = Proposal { now_ms: 1_234, epoch: 3, allow_empty: true, room: Room::ALL };
         let block = ledger.propose(&ledger.genesis(), proposal).expect("it is sound");
         OrderedBlock(block.expect("it may be empty")).encode().to_vec()
     };

@@ -247,6 +247,18 @@ fn sign(key: &SecretKey, transaction: TxLegacy) -> Bytes {
     TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
 }
 
+/// A transaction with so many bytes of data, each zero, of an account that sends such.
+pub(crate) fn wide(nonce: u64, bytes: usize) -> Bytes {
+    let transaction = TxLegacy {
+        nonce,
+        gas_limit: 1_500_000,
+        to: TxKind::Call(Address::repeat_byte(0x77)),
+        input: vec![0; bytes].into(),
+        ..TxLegacy::default()
+    };
+    sign(&key(b"wide"), transaction)
+}
+
 /// The account of the simulated networks' only member.
 pub(crate) fn member() -> Address {
     let public = key(b"member").public_key(SECP256K1).serialize_uncompressed();

@@ -13,6 +13,7 @@ mod keys;
 pub(crate) mod ledger;
 mod liars;
 mod life;
+mod links;
 mod loopback;
 mod machine;
 mod mutations;

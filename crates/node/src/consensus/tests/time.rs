@@ -8,7 +8,7 @@ use commonware_consensus::{
 };
 use commonware_cryptography::{Digested, Digestible as _, Signer as _};
 use commonware_runtime::{Clock as _, Runner, Supervisor as _, deterministic};
-use windlass_chain::Block;
+use windlass_chain::{Block, Room};
 
 use super::ledger::MemoryLedger;
 use crate::{
@@ -32,7 +32,8 @@ fn judge(epoch: u64, ahead_ms: u64, change: fn(&Block) -> Block) -> (bool, u64) 
         let ledger = MemoryLedger::new(Vec::new());
         let genesis = OrderedBlock(ledger.genesis());
         let begun = unix_ms(context.current());
-        let proposal = Proposal { now_ms: begun + ahead_ms, epoch: 0, allow_empty: true };
+        let proposal =
+            Proposal { now_ms: begun + ahead_ms, epoch: 0, allow_empty: true, room: Room::ALL };
         let block = ledger.propose(&genesis.0, proposal).expect("it is sound").expect("a block");
         let progress = Progress::new(Bell::default(), 0);
         let signer = HandleSigner::from_seed(1);

@@ -233,6 +233,7 @@ impl Ledger for NodeLedger {
             timestamp_ms: parent.timestamp_ms().max(proposal.now_ms),
             epoch: proposal.epoch,
             beneficiary: Address::ZERO,
+            room: proposal.room,
         };
         let mut transactions = candidates.iter().map(|pooled| pooled.transaction.clone());
         let built = chain.build(parent.hash(), attributes, &mut transactions).map_err(failed)?;
