@@ -19,7 +19,7 @@ impl Failure {
     /// A step that is no test program: the end of its log tells why.
     pub(crate) fn of_step(name: String, log: &Path) -> Self {
         let bytes = fs::read(log).unwrap_or_default();
-        Self { name, said: last(&String::from_utf8_lossy(&bytes)) }
+        Self { name, said: last(&String::from_utf8_lossy(&bytes), LINES) }
     }
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn in_output(program: &str, text: &str) -> Vec<Failure> {
         failure.said = from_panic(&failure.said);
     }
     if found.is_empty() {
-        found.push(Failure { name: program.to_owned(), said: last(text) });
+        found.push(Failure { name: program.to_owned(), said: last(text, LINES) });
     }
     found
 }
@@ -58,9 +58,10 @@ fn from_panic(said: &[String]) -> Vec<String> {
     told.take(LINES).cloned().collect()
 }
 
-fn last(text: &str) -> Vec<String> {
+/// The last so many lines that are not empty.
+pub(super) fn last(text: &str, count: usize) -> Vec<String> {
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let from = lines.len().saturating_sub(LINES);
+    let from = lines.len().saturating_sub(count);
     lines.iter().skip(from).map(|line| (*line).to_owned()).collect()
 }
 

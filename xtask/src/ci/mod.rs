@@ -2,7 +2,8 @@
 //!
 //! All suites run even if one fails. The output of every step goes to `artifacts/<suite>.log`; the
 //! terminal gets one line a step, the end of the log of what failed, a table, what failed once more
-//! by name, and the closing line `N passed, M failed`. Nothing is skipped: a suite whose parts cannot be had has failed.
+//! by name, and the closing line `N passed, M failed`. Nothing is skipped: a suite whose parts cannot
+//! be had has failed.
 
 mod binaries;
 mod failures;
@@ -121,7 +122,8 @@ fn run_suite(suite: &'static Suite, run: &mut Run) -> Line {
         let outcome = (step.run)(run, &log, left).unwrap_or_else(|error| {
             let said = format!("{error:#}");
             say::problem(&format!("{}: {said}", step.name));
-            run.failures.push(Failure { name: step.name.to_owned(), said: vec![said] });
+            let name = format!("{}: {}", suite.name, step.name);
+            run.failures.push(Failure { name, said: vec![said] });
             Counts::from(false)
         });
         say::result(&format!(
@@ -146,10 +148,8 @@ fn run_suite(suite: &'static Suite, run: &mut Run) -> Line {
 fn show_end(log: &PathBuf) {
     const LINES: usize = 60;
     let Ok(bytes) = fs::read(log) else { return };
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<_> = text.lines().collect();
     say::result(&format!("   the end of {}:", log.display()));
-    for line in lines.iter().skip(lines.len().saturating_sub(LINES)) {
+    for line in failures::last(&String::from_utf8_lossy(&bytes), LINES) {
         say::result(&format!("   | {line}"));
     }
 }

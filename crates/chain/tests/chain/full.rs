@@ -1,11 +1,11 @@
-//! How much a block takes.
+//! What a block takes, and how much.
 
 use alloy_consensus::TxEnvelope;
 use alloy_consensus::transaction::Recovered;
 use alloy_primitives::{Address, TxKind, U256};
 use windlass_chain::{Attributes, Chain, Room, TransactionError};
 
-use crate::common::{at_ms, burner, free, open, wallet};
+use crate::common::{advance, at_ms, burner, free, open, wallet};
 
 const TO_NOBODY: TxKind = TxKind::Call(Address::repeat_byte(0x77));
 
@@ -51,4 +51,16 @@ fn a_proposer_may_take_less_of_a_block_but_one_transaction_always() {
     // 121,000 gas each; what the next one might use counts whole.
     assert_eq!(taken(Room { gas: 450_000, ..Room::ALL }), 3);
     assert_eq!(taken(Room { bytes: 0, gas: 0 }), 1);
+}
+
+#[test]
+fn a_beacon_request_is_refused() {
+    let chain = open(&free());
+    advance(&chain, vec![]);
+    let withdrawals = alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS;
+    let request = wallet(1).eip1559(0, TxKind::Call(withdrawals), U256::from(1_000), &[1u8; 56]);
+    let tip = chain.tip();
+    let built = chain.build(tip.hash, at_ms(9_000), &mut [request].into_iter()).unwrap();
+    assert_eq!(built.skipped[0].reason, TransactionError::BeaconRequest);
+    assert_eq!(built.block.transactions().len(), 0);
 }

@@ -489,31 +489,3 @@ fn proofs_lead_to_the_state_root() {
     }
     assert_eq!(chain.proof(NOBODY, &[]).unwrap().account, None);
 }
-
-#[test]
-fn a_beacon_request_is_refused() {
-    let chain = open(&free());
-    advance(&chain, vec![]);
-    let withdrawals = alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS;
-    let request = wallet(1).eip1559(0, TxKind::Call(withdrawals), U256::from(1_000), &[1u8; 56]);
-    let tip = chain.tip();
-    let built = chain.build(tip.hash, at_ms(9_000), &mut [request].into_iter()).unwrap();
-    assert_eq!(built.skipped[0].reason, TransactionError::BeaconRequest);
-    assert_eq!(built.block.transactions().len(), 0);
-}
-
-#[test]
-fn certificates_are_found_at_and_after_a_block() {
-    let chain = open(&free());
-    let (first, _) = advance(&chain, vec![]);
-    chain.put_certificate(1, first.hash(), Bytes::from_static(b"one")).unwrap();
-    assert!(chain.put_certificate(1, B256::ZERO, Bytes::new()).is_err());
-    advance(&chain, vec![]);
-    let (third, _) = advance(&chain, vec![]);
-    chain.put_certificate(3, third.hash(), Bytes::from_static(b"three")).unwrap();
-    assert_eq!(chain.certificate(1).unwrap().unwrap(), Bytes::from_static(b"one"));
-    assert_eq!(chain.certificate(2).unwrap(), None);
-    assert_eq!(chain.next_certificate(0).unwrap().unwrap(), (1, Bytes::from_static(b"one")));
-    assert_eq!(chain.next_certificate(2).unwrap().unwrap(), (3, Bytes::from_static(b"three")));
-    assert_eq!(chain.next_certificate(4).unwrap(), None);
-}

@@ -19,13 +19,16 @@ const NARROW: usize = 1_000_000;
 const WIDE: usize = 120_000;
 
 impl Network<Real> {
-    /// Every validator sends and receives so much a second at most.
-    async fn narrow(&self, bytes: usize) {
+    /// Starts, makes a block, and goes on over narrow links that are like this otherwise.
+    async fn begin_over_narrow(&mut self, link: &Link) {
+        self.start_all().await;
+        self.transact(1).await;
         for validator in &self.validators {
             let key = validator.key.clone();
-            let limited = self.oracle.limit_bandwidth(key, Some(bytes), Some(bytes)).await;
+            let limited = self.oracle.limit_bandwidth(key, Some(NARROW), Some(NARROW)).await;
             limited.expect("the network runs");
         }
+        self.connect_all(link).await;
     }
 
     /// Waits until so many large transactions are final everywhere.
@@ -46,11 +49,8 @@ impl Network<Real> {
 #[test]
 fn large_blocks_do_not_stop_a_network_whose_links_are_narrow() {
     simulate_on(510, 4, 64, async |network: &mut Network<Real>| {
-        network.start_all().await;
-        network.transact(1).await;
-        network.narrow(NARROW).await;
         let far = Link { latency: Duration::from_millis(75), ..link() };
-        network.connect_all(&far).await;
+        network.begin_over_narrow(&far).await;
         for nonce in 0..50 {
             let admitted = network.validators[0].ledger.admit(wide(nonce, WIDE), Origin::Client);
             admitted.expect("it is valid");
@@ -63,15 +63,12 @@ fn large_blocks_do_not_stop_a_network_whose_links_are_narrow() {
 #[test]
 fn a_quorum_that_is_back_goes_on_over_far_narrow_and_lossy_links() {
     simulate_on(511, 4, 64, async |network: &mut Network<Real>| {
-        network.start_all().await;
-        network.transact(1).await;
-        network.narrow(NARROW).await;
         let bad = Link {
             latency: Duration::from_millis(300),
             jitter: Duration::from_millis(30),
             success_rate: probability!(0.8),
         };
-        network.connect_all(&bad).await;
+        network.begin_over_narrow(&bad).await;
         for round in 0..3 {
             network.kill(1).await;
             network.kill(2).await;
