@@ -4,8 +4,9 @@
 //! still on an idle network. So a node that was away, or lost the last message, would learn of the
 //! tip with the next transaction only. Instead each node tells each peer, when they get to know
 //! each other, what its newest certified block is, and asks for the same; it answers who asks or is
-//! behind; and at a slow beat it tells everybody. What a peer claims is proven by the certificate;
-//! then marshal is hinted to fetch what is missing from that peer.
+//! behind; and at a slow beat it tells everybody. Whoever does not answer is asked again each second: the
+//! question or the answer may be lost. What a peer claims is proven by the certificate; then marshal is
+//! hinted to fetch what is missing from that peer.
 //!
 //! The same messages tell at start which peers are there: the engine of a restarted node waits
 //! until a quorum was heard and their tip is reached, so that it neither votes on what is decided
@@ -19,7 +20,7 @@
 //! [`super::announcement`] has the message's form.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -64,6 +65,8 @@ const SLOW_BEAT: Duration = Duration::from_secs(30);
 /// The first and the longest pause between looks at the connections.
 const FIRST_LOOK: Duration = Duration::from_millis(4);
 const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How long an answer is waited for before the peer is asked again.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 /// Without a block for this long although transactions are pending, the network stalls.
 const STALL_AFTER: Duration = Duration::from_secs(10);
 
@@ -105,7 +108,7 @@ where
         let mut look = FIRST_LOOK;
         let mut next_look = self.context.current();
         let mut next_beat = next_look + SLOW_BEAT;
-        let mut known: BTreeSet<PublicKey> = BTreeSet::new();
+        let mut peers = Peers::default();
         let mut progress = (self.ledger.tip().number, next_look);
         let mut pace = None;
         let mut boundaries = self.boundary.rings();
@@ -122,6 +125,7 @@ where
                 () = self.learned.after(learned) => None,
             };
             if let Some((peer, bytes)) = message {
+                peers.owing.remove(&peer);
                 self.hear(peer, bytes).await;
             }
             if self.boundary.rings() > boundaries {
@@ -134,30 +138,31 @@ where
             }
             let now = self.context.current();
             if now >= next_look {
-                let met = self.look(&mut known, &mut progress, &mut pace).await;
+                let met = self.look(&mut peers, &mut progress, &mut pace).await;
                 look = if met { FIRST_LOOK } else { (look * 3 / 2).min(LAST_LOOK) };
                 next_look = now + look;
             }
             if now >= next_beat {
                 next_beat = now + SLOW_BEAT;
-                self.ask(known.iter().cloned().collect()).await;
+                self.ask(peers.known.iter().cloned().collect()).await;
             }
         }
     }
 
-    /// Looks who is connected; asks the new ones. True if there are new ones, or some that haven't
-    /// answered yet.
+    /// Looks who is connected; asks the new ones, and those again that haven't answered in time. True
+    /// if there are new ones.
     async fn look(
         &mut self,
-        known: &mut BTreeSet<PublicKey>,
+        peers: &mut Peers,
         progress: &mut (u64, SystemTime),
         pace: &mut Option<Pace>,
     ) -> bool {
         let me = self.committees.node_key().clone();
         let now: BTreeSet<PublicKey> =
             (self.connected)().into_iter().filter(|peer| *peer != me).collect();
-        let new: Vec<PublicKey> = now.difference(known).cloned().collect();
-        *known = now;
+        let new: Vec<PublicKey> = now.difference(&peers.known).cloned().collect();
+        let late = peers.meet(now, self.context.current());
+        let known = &peers.known;
         let connected = known.iter().map(|peer| (key_bytes(peer), self.heard.claim(peer)));
         self.status.set_connected(&connected.collect());
         let at_ms = self.wall.now_ms();
@@ -166,6 +171,9 @@ where
         if met {
             self.heard.connected();
             self.ask(new).await;
+        }
+        if !late.is_empty() {
+            self.ask(late).await;
         }
         let absent = self.status.diagnosis().to_ask(at_ms);
         if !absent.is_empty() {
@@ -375,6 +383,31 @@ where
         } else {
             Proof::Fails
         }
+    }
+}
+
+/// Who is connected.
+#[derive(Default)]
+struct Peers {
+    known: BTreeSet<PublicKey>,
+    /// Those that have not said anything since they connected, and when each was asked last.
+    owing: BTreeMap<PublicKey, SystemTime>,
+}
+
+impl Peers {
+    /// Takes who is connected now; tells who is to be asked again.
+    fn meet(&mut self, connected: BTreeSet<PublicKey>, now: SystemTime) -> Vec<PublicKey> {
+        self.owing.retain(|peer, _| connected.contains(peer));
+        let mut late = Vec::new();
+        for (peer, asked) in &mut self.owing {
+            if now.duration_since(*asked).unwrap_or_default() >= ANSWER_PATIENCE {
+                *asked = now;
+                late.push(peer.clone());
+            }
+        }
+        self.owing.extend(connected.difference(&self.known).map(|peer| (peer.clone(), now)));
+        self.known = connected;
+        late
     }
 }
 
