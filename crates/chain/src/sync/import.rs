@@ -64,9 +64,10 @@ pub struct Importer {
     pub(super) store: Box<dyn Store>,
     pub(super) genesis: Block,
     pub(super) fees: Option<FeePolicy>,
-    pub(super) checkpoint: Checkpoint,
-    /// The newest validators as the contract has them.
-    pub(super) validators: Vec<Validator>,
+    /// The newest validators that are known, and those before them: one block by these may be the tip,
+    /// the one at which they changed.
+    pub(super) voters: Voters,
+    pub(super) before: Option<Voters>,
     /// Whether the newest validators are known, as far as peers tell.
     pub(super) followed: bool,
     /// The last answer was not certified by the validators that are known: there is a change that isn't
@@ -83,6 +84,21 @@ pub struct Importer {
     pub(super) pivot: Option<Pivot>,
     /// How many blocks up to that one are imported too.
     pub(super) last_blocks: u64,
+}
+
+/// Those who vote from an epoch on.
+#[derive(Clone)]
+pub(super) struct Voters {
+    pub(super) checkpoint: Checkpoint,
+    /// As the contract has them.
+    pub(super) validators: Vec<Validator>,
+}
+
+impl Voters {
+    fn committee(&self) -> Committee {
+        let seats = self.checkpoint.validators.clone();
+        Committee { hash: set_hash(&self.validators), seats }
+    }
 }
 
 /// What an import that was begun has come to.
@@ -136,8 +152,8 @@ impl Importer {
             store: Box::new(store),
             genesis: block,
             fees: RuleSet::windlass(genesis).fees(),
-            checkpoint,
-            validators,
+            voters: Voters { checkpoint, validators },
+            before: None,
             followed: false,
             doubt: Doubt::None,
             plan: plan.unwrap_or_default(),
@@ -216,7 +232,7 @@ impl Importer {
                 want(Lacking::Blocks, Request::Blocks { last, count: last + 1 - pivot.last });
             }
         } else if !self.followed {
-            want(Lacking::Validators, Request::Validators { since: self.checkpoint.epoch });
+            want(Lacking::Validators, Request::Validators { since: self.voters.checkpoint.epoch });
         } else {
             for index in 0..SEGMENTS {
                 let lacking = Lacking::Segment(index);
@@ -347,11 +363,11 @@ impl Importer {
             batch.put(keys::FIRST.to_vec(), number(*last));
         }
         batch.put(keys::certificate(block.number), certificate.to_vec());
-        let seats = self.checkpoint.validators.clone();
-        let committee = Committee { hash: set_hash(&self.validators), seats };
-        let first = block.epoch.saturating_sub(KEPT_EPOCHS).max(self.checkpoint.epoch);
+        let before = self.before.as_ref().filter(|_| block.epoch < self.voters.checkpoint.epoch);
+        let voters = before.unwrap_or(&self.voters);
+        let first = block.epoch.saturating_sub(KEPT_EPOCHS).max(voters.checkpoint.epoch);
         for epoch in first..=block.epoch {
-            batch.put(keys::committee(epoch), committee_record(&committee));
+            batch.put(keys::committee(epoch), committee_record(&voters.committee()));
         }
         batch.delete(keys::IMPORT.to_vec());
         Ok(self.store.commit(batch)?)

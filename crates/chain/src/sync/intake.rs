@@ -1,15 +1,16 @@
 //! Taking an answer: what it says is checked, then committed.
 
 use std::collections::BTreeMap;
+use std::{mem, slice};
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_rlp::Encodable;
 use alloy_trie::EMPTY_ROOT_HASH;
-use windlass_proof::{ProvenBlock, proven_account};
+use windlass_proof::{ProofError, ProvenBlock, proven_account};
 
 use super::blocks::{ANSWER_BLOCKS, checked};
-use super::import::{Doubt, Importer};
+use super::import::{Doubt, Importer, Voters};
 use super::serve::LAST;
 use super::{
     ANSWER_CHANGES, ASKED, AccountStorage, Accounts, Anchor, BlockRecord, Refusal, SlotEntry,
@@ -28,20 +29,21 @@ impl Importer {
         changes: &[windlass_proof::Change],
     ) -> Result<bool, SyncError> {
         let refused = |reason: String| SyncError::Refused(Refusal::Validators(reason));
-        let advanced = self
-            .checkpoint
-            .advance(changes)
-            .map_err(|error| refused(format!("{error}: {}", error.reason)))?;
+        let (mut voters, mut before) = (self.voters.clone(), self.before.clone());
         let mut batch = Batch::default();
         for change in changes {
             let header: Header =
                 exact(&change.header).ok_or_else(|| refused("its header is none".to_owned()))?;
-            let ended = header.number / self.checkpoint.epoch_length;
-            // What is before the checkpoint was not looked at.
-            if ended < self.checkpoint.epoch {
+            let ended = header.number / voters.checkpoint.epoch_length;
+            if ended < voters.checkpoint.epoch {
                 continue;
             }
-            self.validators.clone_from(&change.validators);
+            let checkpoint = voters
+                .checkpoint
+                .advance(slice::from_ref(change))
+                .map_err(|error| refused(format!("{error}: {}", error.reason)))?;
+            let after = Voters { checkpoint, validators: change.validators.clone() };
+            before = Some(mem::replace(&mut voters, after));
             let pairs = change.validators.iter().flat_map(|one| [one.node_key, one.consensus_key]);
             let shown = Shown {
                 block: header.number,
@@ -56,18 +58,18 @@ impl Importer {
         }
         self.store.commit(batch)?;
         self.followed = changes.len() < ANSWER_CHANGES;
-        let news = advanced.epoch > self.checkpoint.epoch;
+        let news = voters.checkpoint.epoch > self.voters.checkpoint.epoch;
         if news {
             self.doubt = Doubt::None;
         }
-        self.checkpoint = advanced;
+        (self.voters, self.before) = (voters, before);
         Ok(news)
     }
 
     /// The certified block of an anchor; `None` where it may be by validators that aren't known yet, or
     /// is of no use: older than what is here, or not beyond what was there before the import.
     pub(super) fn anchored(&mut self, anchor: &Anchor) -> Result<Option<ProvenBlock>, SyncError> {
-        let block = match self.checkpoint.certified(&anchor.header, &anchor.certificate) {
+        let block = match self.certified(anchor) {
             Ok(block) => block,
             Err(error) => return self.doubt(anchor, &error).map(|()| None),
         };
@@ -77,17 +79,31 @@ impl Importer {
         Ok((block.number >= self.plan.base && block.number > self.beyond).then_some(block))
     }
 
+    /// The block of an anchor, if it is by the validators that are known: the newest ones, or those before
+    /// at the block at which they changed, which is the tip for as long as nobody uses the network.
+    fn certified(
+        &self,
+        Anchor { header, certificate }: &Anchor,
+    ) -> Result<ProvenBlock, ProofError> {
+        let newest = &self.voters.checkpoint;
+        let error = match newest.certified(header, certificate) {
+            Ok(block) => return Ok(block),
+            Err(error) => error,
+        };
+        let before = self.before.as_ref();
+        let block = before.and_then(|one| one.checkpoint.certified(header, certificate).ok());
+        let is_last = |block: &ProvenBlock| block.number + 1 == newest.epoch * newest.epoch_length;
+        block.filter(is_last).ok_or(error)
+    }
+
     /// An anchor is not by the validators that are known. The newest ones are asked for then, and
     /// meanwhile nothing is said of others; after that one whose validators are still not known is a
     /// lie.
-    fn doubt(
-        &mut self,
-        anchor: &Anchor,
-        error: &windlass_proof::ProofError,
-    ) -> Result<(), SyncError> {
+    fn doubt(&mut self, anchor: &Anchor, error: &ProofError) -> Result<(), SyncError> {
         let refused = || SyncError::Refused(Refusal::Anchor(format!("{error}: {}", error.reason)));
         let header: Header = exact(&anchor.header).ok_or_else(refused)?;
-        let is_of_before = header.number / self.checkpoint.epoch_length < self.checkpoint.epoch;
+        let is_of_before =
+            header.number / self.voters.checkpoint.epoch_length < self.voters.checkpoint.epoch;
         if is_of_before || !self.followed {
             return Ok(());
         }

@@ -136,6 +136,34 @@ fn a_node_joins_an_idle_network_and_one_whose_validators_have_changed() {
 }
 
 #[test]
+fn a_node_joins_where_the_last_block_is_the_one_that_changed_the_validators() {
+    simulate_on::<Real, _>(350, 5, 8, async |network| {
+        for index in 0..4 {
+            network.start(index).await;
+        }
+        network.transact(10).await;
+        network.decide(0, Change::Suspend(5));
+        // The rest of the epoch is run out, and nothing is done after that.
+        network
+            .until("everybody rests", 10_000, |network| {
+                (0..4).all(|index| network.status(index).idle)
+            })
+            .await;
+        network.pass(2_000).await;
+        assert_eq!(network.tip(), 15, "the last block of an epoch");
+        network.join_by_state(4).await;
+        network.start(4).await;
+        network.has_all_blocks(4).await;
+        assert_eq!(network.validators[4].ledger.tip().number, 15);
+        // It goes on with those who vote now, and after it was started anew.
+        network.transact(3).await;
+        network.kill(4).await;
+        network.start(4).await;
+        network.transact(9).await;
+    });
+}
+
+#[test]
 fn a_node_joins_although_links_lose_messages() {
     simulate_on::<Real, _>(320, 5, EPOCH, async |network| {
         for index in 0..4 {

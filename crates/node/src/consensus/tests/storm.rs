@@ -240,10 +240,12 @@ impl Storm<'_> {
         }
     }
 
-    /// Somebody's clock is set an hour forth or back, or right; of fewer than a third at a time.
+    /// Somebody's clock is set an hour forth or back, or right; of fewer than a third at a time, those
+    /// that lie counted among them: whose clock is an hour late takes no blocks of the others.
     fn set_a_clock(&mut self) {
-        if self.skewed {
-            let index = self.pick(faulty(self.network.validators.len()));
+        let wrong = faulty(self.network.validators.len()) - self.liars.len();
+        if self.skewed && wrong > 0 {
+            let index = self.pick(wrong);
             let (ahead_ms, behind_ms) = [(STEP_MS, 0), (0, STEP_MS), (0, 0)][self.pick(3)];
             self.network.set_clock(index, ahead_ms, behind_ms);
         }

@@ -12,6 +12,7 @@ use windlass_chain::{
 };
 
 use crate::{
+    consensus::block::MAX_BLOCK_BYTES,
     ledger::NodeLedger,
     seam::{AdmitError, Ledger, LedgerError, Origin, Proposal, Tip, Verdict, Wake},
 };
@@ -70,7 +71,11 @@ impl Tamper {
             }
             Self::Signature | Self::Oversized => {
                 use alloy_consensus::{SignableTransaction as _, TxLegacy};
-                let length = if self == Self::Oversized { (8 << 20) + 100 } else { 0 };
+                // More than a block may have, and no more than p2p takes.
+                let length = match self {
+                    Self::Oversized => MAX_BLOCK_BYTES + 100 - block.encode().len(),
+                    _ => 0,
+                };
                 let unsigned = TxLegacy {
                     chain_id: Some(super::network::CHAIN_ID),
                     gas_limit: 21_000,
