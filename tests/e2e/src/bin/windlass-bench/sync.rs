@@ -93,7 +93,7 @@ pub(crate) async fn run(options: Options) {
     for line in HEAD {
         say::result(line);
     }
-    for row in rows {
+    for row in rows.iter().filter(|row| !row.samples.is_empty()) {
         say::result(&row.line());
     }
 }
@@ -192,6 +192,8 @@ async fn joins(platform: &Platform, nodes: &[Node], options: &Options) -> Vec<Ro
         let id = network.nodes.last().expect("it has nodes").id.clone();
         let node = Node::of(platform.workload(id.as_str()));
         let (began, height) = (world::now(), node.height().await);
+        let fetches =
+            node.status().await.is_some_and(|status| status["fetchingEarlier"] == json!(true));
         world::eventually("it has every block", PATIENCE, async || {
             let status = node.status().await?;
             (status["fetchingEarlier"] == json!(false)).then_some(())
@@ -199,7 +201,9 @@ async fn joins(platform: &Platform, nodes: &[Node], options: &Options) -> Vec<Ro
         .await;
         let took = ms(began.elapsed()) / 1e3;
         earlier.samples.push(took);
-        rate.samples.push(whole(height) / took.max(0.001));
+        if fetches {
+            rate.samples.push(whole(height) / took.max(0.001));
+        }
         for row in [&added, &earlier, &rate, &beside[1], &ratio] {
             say::progress(&row.line());
         }
