@@ -996,6 +996,27 @@ export interface components {
             /** @description Whose votes it saw. */
             voted: components["schemas"]["ViewVotes"];
         };
+        /** @description How members decide from the first block on; they can vote to change the thresholds. */
+        GovernanceTerms: {
+            /**
+             * Format: int32
+             * @description Members and validators change when more than so many percent of the active members are for it.
+             * @default 50
+             */
+            membership_threshold?: number;
+            /**
+             * Format: int32
+             * @description Parameters change when more than so many percent are.
+             * @default 50
+             */
+            parameters_threshold?: number;
+            /**
+             * Format: int32
+             * @description How long a proposal takes votes, in seconds.
+             * @default 604800
+             */
+            proposal_lifetime_s?: number;
+        };
         /**
          * @description Whether a network can do its work now.
          * @enum {string}
@@ -1098,6 +1119,7 @@ export interface components {
              * @description 30,000,000 unless said.
              */
             gas_limit?: number | null;
+            governance?: components["schemas"]["GovernanceTerms"] | null;
             kind?: components["schemas"]["NetworkKind"] | null;
             /** @description The members and their validators. */
             members?: components["schemas"]["Member"][] | null;
@@ -1339,6 +1361,8 @@ export interface components {
              * @description The gas limit of a block.
              */
             gas_limit: number;
+            /** @description How members decide. */
+            governance?: components["schemas"]["GovernanceTerms"];
             /** @description How many organizations share it. */
             kind: components["schemas"]["NetworkKind"];
             /** @description The members and their validators. */
@@ -2119,6 +2143,7 @@ export type Evidence = components['schemas']['Evidence'];
 export type Failure = components['schemas']['Failure'];
 export type Fees = components['schemas']['Fees'];
 export type FinalBlock = components['schemas']['FinalBlock'];
+export type GovernanceTerms = components['schemas']['GovernanceTerms'];
 export type Health = components['schemas']['Health'];
 export type HealthReport = components['schemas']['HealthReport'];
 export type HexBytes = components['schemas']['HexBytes'];

@@ -14,6 +14,9 @@ pub enum EngineError {
         /// The value.
         value: String,
     },
+    /// Nobody can have this key.
+    #[error("{0} is no Ed25519 public key: it has 32 bytes, and is no point of the curve")]
+    Key(String),
     /// A node's configuration cannot be written.
     #[error("the node's configuration cannot be written as TOML")]
     Configuration(#[source] toml::ser::Error),

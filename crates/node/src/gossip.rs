@@ -3,7 +3,8 @@
 //! What enters the pool is sent to all peers at once; whatever is still pending is sent again with
 //! growing pauses, and when a peer connects, so that a transaction reaches the next leader however
 //! many messages are lost. What came from a peer is not passed on at once (all validators are
-//! connected to each other), only with the repetitions. Nothing is sent while nothing is pending.
+//! connected to each other), but where it stays pending: whoever sent it may be gone, with nobody else
+//! having it. Nothing is sent while nothing is pending.
 //!
 //! Message: the transactions (EIP-2718 bytes), each with its length, together at most
 //! [`MAX_MESSAGE_BYTES`].
@@ -34,6 +35,8 @@ const GATHER: Duration = Duration::from_millis(8);
 /// The first and the longest pause before what is pending is sent again.
 const FIRST_REPEAT: Duration = Duration::from_secs(1);
 const LAST_REPEAT: Duration = Duration::from_secs(30);
+/// The first pause where all that is pending came from peers: they repeat it themselves.
+const FOR_PEERS: Duration = Duration::from_secs(4);
 /// How many transactions from peers are remembered.
 const REMEMBERED: usize = 16_384;
 
@@ -130,7 +133,7 @@ where
             if all {
                 sequence = 0;
             }
-            let mut any = false;
+            let (mut any, mut others) = (false, false);
             // The ledger hands out a bounded piece at a time.
             loop {
                 let (next, pending) = self.ledger.pending_for_gossip(sequence);
@@ -139,6 +142,7 @@ where
                     break;
                 }
                 sequence = next;
+                others = true;
                 let fresh: Vec<Bytes> = pending
                     .into_iter()
                     .filter(|bytes| all || !from_peers.known.contains(&keccak256(bytes)))
@@ -151,7 +155,11 @@ where
                 any.then(|| self.context.current() + pause)
             } else if any {
                 pause = FIRST_REPEAT;
-                Some(repeat.unwrap_or_else(|| self.context.current() + pause))
+                let soon = self.context.current() + pause;
+                Some(repeat.map_or(soon, |due| due.min(soon)))
+            } else if others && repeat.is_none() {
+                pause = FOR_PEERS;
+                Some(self.context.current() + pause)
             } else {
                 repeat
             };

@@ -17,6 +17,11 @@ use sha2::{Digest, Sha512};
 /// The bytes of a signature.
 pub(crate) const SIGNATURE_BYTES: usize = 64;
 
+/// Whether the bytes are a public key: those that encode no point of the curve verify nothing.
+pub fn is_public_key(bytes: &B256) -> bool {
+    PublicKey::decode(*bytes).is_some()
+}
+
 /// A public key: 32 bytes that encode a point of the curve, in whatever encoding.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublicKey {

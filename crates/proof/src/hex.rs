@@ -1,5 +1,5 @@
-//! JSON read strictly: bytes are strings of hex digits of either case that begin with 0x, and a
-//! list is refused as soon as it is too long.
+//! JSON read strictly: bytes are strings of hex digits in lower case that begin with 0x, and a list is
+//! refused as soon as it is too long.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -29,6 +29,10 @@ impl Visitor<'_> for HexVisitor {
     fn visit_str<E: Error>(self, text: &str) -> Result<Hex, E> {
         let digits = text.strip_prefix("0x").filter(|digits| !digits.starts_with("0x"));
         let digits = digits.ok_or_else(|| E::custom("hex must begin with 0x"))?;
+        // What is the same has one form.
+        if digits.bytes().any(|digit| digit.is_ascii_uppercase()) {
+            return Err(E::custom("hex digits must be in lower case"));
+        }
         hex::decode(digits).map(|bytes| Hex(bytes.into())).map_err(E::custom)
     }
 }

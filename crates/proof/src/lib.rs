@@ -60,6 +60,7 @@ pub use crate::certificate::{Certificate, CertificateError};
 pub use crate::claim::{AccountFact, Fact, LogFact, SlotFact, TransactionFact, proven_account};
 pub use crate::committee::{Certified, Committee, Validator, set_hash};
 pub use crate::document::DocumentError;
+pub use crate::ed25519::is_public_key;
 pub use crate::error::{ProofError, Reason};
 pub use crate::file::{
     AccountClaim, Change, Claim, FORMAT_VERSION, FileError, Inclusion, LogClaim, PROOF_FORMAT,

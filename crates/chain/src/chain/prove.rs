@@ -46,6 +46,17 @@ pub enum ProveError {
     /// This node has not got the certificate; others may.
     #[error("this node has no certificate at block {0} or above yet; ask again, or another node")]
     NoCertificate(u64),
+    /// Whoever trusts that epoch's validators knows nothing of those before.
+    #[error(
+        "it became final in epoch {epoch}, and the checkpoint is of epoch {since}: name an older one, or \
+         none, and verify with the genesis"
+    )]
+    BeforeCheckpoint {
+        /// The epoch of the certificate.
+        epoch: u64,
+        /// That of the checkpoint.
+        since: u64,
+    },
     /// The chain can't be read.
     #[error("the chain cannot be read")]
     Chain(#[from] ChainError),
@@ -97,6 +108,9 @@ impl Chain {
             .collect::<Result<_, ChainError>>()?;
         let epoch = headers.last().and_then(|last| ExtraData::decode(&last.extra_data));
         let epoch = epoch.map_or(0, |extra| extra.epoch);
+        if epoch < since {
+            return Err(ProveError::BeforeCheckpoint { epoch, since });
+        }
         Ok(Proof {
             genesis: alloy_rlp::encode(self.final_header(0)?).into(),
             changes: self.changes(since, epoch, usize::MAX)?,

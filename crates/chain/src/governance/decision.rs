@@ -5,7 +5,9 @@ use alloy_sol_types::SolCall;
 use revm::context::result::ExecutionResult;
 
 use super::abi::Governance::{parametersCall, proposalCall, proposeCall, settleCall, voteCall};
-use super::{ADDRESS, RULES_VERSION, SeatedValidator, read_validator_set, validator_set_call};
+use super::{
+    ADDRESS, RULES_VERSION, SeatedValidator, read_validator_set, seated, validator_set_call,
+};
 use crate::execute::CallRequest;
 
 /// The state of a proposal whose actions were executed.
@@ -68,7 +70,7 @@ impl Questions {
                 self.forced.map(|_| question(validator_set_call()))
             }
             2 => {
-                self.validators = Some(read_validator_set(&output)?);
+                self.validators = Some(seated(read_validator_set(&output)?).0);
                 Some(question(parameters_call()))
             }
             _ => {

@@ -10,6 +10,7 @@ mod offline;
 mod parameters;
 mod roster;
 
+use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
@@ -20,7 +21,9 @@ use revm::state::{AccountInfo, Bytecode};
 use serde::Deserialize;
 
 // What nodes must have as those who verify offline have it.
-pub use windlass_proof::{GOVERNANCE_ADDRESS as ADDRESS, Validator as SeatedValidator, set_hash};
+pub use windlass_proof::{
+    GOVERNANCE_ADDRESS as ADDRESS, Validator as SeatedValidator, is_public_key, set_hash,
+};
 
 use self::abi::Governance::{
     Grant, NewMember, NewValidator, Settings, constructorCall, validatorSetCall,
@@ -112,6 +115,20 @@ pub fn read_validator_set(output: &[u8]) -> Option<Vec<SeatedValidator>> {
         consensus_key: one.consensusKey,
     };
     Some(set.into_iter().map(seat).collect())
+}
+
+/// Those of a set of validators who can have a seat, and those who cannot: members may vote in whatever
+/// bytes they like, and one whose keys are no Ed25519 public keys, or another's, has none.
+pub fn seated(validators: Vec<SeatedValidator>) -> (Vec<SeatedValidator>, Vec<SeatedValidator>) {
+    let (mut nodes, mut votes) = (BTreeSet::new(), BTreeSet::new());
+    validators.into_iter().partition(|one| {
+        is_public_key(&one.node_key)
+            && is_public_key(&one.consensus_key)
+            && !nodes.contains(&one.node_key)
+            && !votes.contains(&one.consensus_key)
+            && nodes.insert(one.node_key)
+            && votes.insert(one.consensus_key)
+    })
 }
 
 /// The account that was made last, by the hash of its creation: a process has to do with one genesis

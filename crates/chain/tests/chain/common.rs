@@ -42,11 +42,14 @@ pub(crate) fn genesis(fees: Fees) -> Genesis {
             organization: "acme".to_owned(),
             endpoint: String::new(),
             account: Address::repeat_byte(0xac),
-            validators: (0u8..4)
-                .map(|index| Validator {
+            // Repeated, these bytes are points of the curve.
+            validators: [(1, 3), (6, 9), (10, 11), (12, 16)]
+                .into_iter()
+                .zip(0..)
+                .map(|((node, vote), index)| Validator {
                     name: format!("v{index}"),
-                    node_key: B256::repeat_byte(index * 2 + 1),
-                    consensus_key: B256::repeat_byte(index * 2 + 2),
+                    node_key: B256::repeat_byte(node),
+                    consensus_key: B256::repeat_byte(vote),
                     account: Address::ZERO,
                     endpoint: String::new(),
                 })

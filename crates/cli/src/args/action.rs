@@ -146,10 +146,16 @@ pub(crate) enum SwitchArg {
     Off,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum PolicyArg {
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum FeesArgs {
+    /// Nothing
     Free,
-    Eip1559,
+    /// A base fee by EIP-1559
+    Eip1559 {
+        /// The floor of the base fee
+        #[arg(long, value_name = "WEI", default_value_t = ONE_GWEI)]
+        floor_wei: u64,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -160,13 +166,8 @@ pub(crate) enum SetArgs {
         gas_limit: u64,
     },
     /// What transactions pay
-    Fees {
-        /// Nothing, or a base fee by EIP-1559
-        policy: PolicyArg,
-        /// The floor of the base fee [default: 1000000000]
-        #[arg(long, value_name = "WEI")]
-        floor_wei: Option<u64>,
-    },
+    #[command(subcommand)]
+    Fees(FeesArgs),
     /// The least time between two blocks
     BlockInterval {
         /// Such as 200ms or 1s, at most 600s
@@ -270,9 +271,8 @@ impl From<SetArgs> for Action {
     fn from(set: SetArgs) -> Self {
         match set {
             SetArgs::GasLimit { gas_limit } => Self::SetGasLimit { gas_limit },
-            SetArgs::Fees { policy: PolicyArg::Free, .. } => Self::SetFees { fees: Fees::Free {} },
-            SetArgs::Fees { policy: PolicyArg::Eip1559, floor_wei } => {
-                let floor_wei = floor_wei.unwrap_or(ONE_GWEI);
+            SetArgs::Fees(FeesArgs::Free) => Self::SetFees { fees: Fees::Free {} },
+            SetArgs::Fees(FeesArgs::Eip1559 { floor_wei }) => {
                 Self::SetFees { fees: Fees::Eip1559 { floor_wei } }
             }
             SetArgs::BlockInterval { interval } => {
@@ -435,6 +435,7 @@ mod tests {
             "set block-interval 5000000s",
             "set gas-limit many",
             "set fees gratis",
+            "set fees free --floor-wei 5",
             "allow 0x12 --send",
             "replace-key v node 12",
             "replace-key v both 12",

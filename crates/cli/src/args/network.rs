@@ -68,7 +68,22 @@ A spec in TOML (every field has a default):
   cors_origins = [\"https://app.example.com\"]
   fees = { policy = \"free\" }      # or { policy = \"eip1559\", floor_wei = 1000000000 }
   [alloc.\"0x70997970c51812dc3a010c7d01b50e0d17dc79c8\"]
-  balance = \"1000000000000000000\"")]
+  balance = \"1000000000000000000\"
+  [governance]                    # how members decide
+  membership_threshold = 50       # more than so many percent of them, for members and validators
+  parameters_threshold = 50
+  proposal_lifetime_s = 604800
+
+A consortium names its members, with the validators of each:
+  name = \"ring\"
+  kind = \"consortium\"
+  [[members]]
+  organization = \"acme\"
+  validators = 2
+  [[members]]
+  organization = \"beta\"
+  validators = 2
+  account = \"0x70997970c51812dc3a010c7d01b50e0d17dc79c8\"   # if its key is held elsewhere")]
 pub(crate) struct CreateArgs {
     /// The network's name: a-z, 0-9 and -, at most 40 characters [default: the spec's name]
     #[arg(required_unless_present = "file")]

@@ -143,11 +143,12 @@ pub(crate) fn proposals(network: &str, proposals: &[Proposal], now_ms: u64) -> S
 /// One proposal.
 pub(crate) fn proposal(one: &Proposal, now_ms: u64) -> String {
     let mut text = format!(
-        "proposal    {} by {}\nstate       {}\nvotes       {}\nends        {}\n",
+        "proposal    {} by {}\nstate       {}\nvotes       {}\n{:<12}{}\n",
         one.id,
         one.proposer.organization,
         state(one.state),
         one.tally.arithmetic,
+        if end(one) > now_ms { "ends" } else { "ended" },
         ends(one, now_ms),
     );
     if !one.reason.is_empty() {
@@ -201,8 +202,13 @@ fn state(state: ProposalState) -> &'static str {
 }
 
 /// When a proposal comes to its end, or did.
+/// When it ended, or ends.
+fn end(one: &Proposal) -> u64 {
+    one.settled_at_ms.unwrap_or(one.expires_at_ms)
+}
+
 fn ends(one: &Proposal, now_ms: u64) -> String {
-    let at_ms = one.settled_at_ms.unwrap_or(one.expires_at_ms);
+    let at_ms = end(one);
     if at_ms > now_ms {
         return format!("in {}", span(at_ms - now_ms));
     }
@@ -267,7 +273,7 @@ mod tests {
         for part in [
             "proposal    3 by acme\nstate       action failed\n",
             "votes       2 for and 0 against, of 3 members; more than 50 % is 2 for",
-            "ends        1 min 1 s ago\nreason      it is slow\n",
+            "ended       1 min 1 s ago\nreason      it is slow\n",
             "failure     it is suspended already (action_failed)\nremedy      later\n",
             "  suspend it\n",
             "beta    yes   1 min 1 s ago\n",

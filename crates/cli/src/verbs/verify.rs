@@ -234,7 +234,7 @@ fn text(verified: &Verified) -> String {
                 None => format!("account {}: there is none\n", fact.address),
             };
             for slot in &fact.slots {
-                let line = format_args!("  slot {} is {:#x}\n", slot.slot, slot.value);
+                let line = format_args!("  slot {} is {:#066x}\n", slot.slot, slot.value);
                 render::append(&mut text, line);
             }
             text

@@ -213,7 +213,10 @@ pub(super) fn find_validator(roll: &Roll, named: &Named) -> Answer<u32> {
     match ids.as_slice() {
         [id] => Ok(*id),
         [] => {
-            let there: Vec<&str> = roll.validators.iter().map(|one| one.name.as_str()).collect();
+            let mut there: Vec<_> =
+                roll.validators.iter().map(|one| (one.id, &*one.name)).collect();
+            there.sort_unstable();
+            let there: Vec<&str> = there.into_iter().map(|(_, name)| name).collect();
             Err(Box::new(Problem::new(
                 ErrorCode::ValidatorNotFound,
                 format!("there is no validator `{named}`"),

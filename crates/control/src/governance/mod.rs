@@ -21,7 +21,7 @@ pub(crate) use clerk::Clerk;
 pub(crate) use council::{Council, open};
 pub(crate) use draft::{Draft, existing, proposal, vote};
 pub(crate) use nodes::{Membership, membership, renewed, renews, seats};
-pub(crate) use view::{members, observers, proposals, validators};
+pub(crate) use view::{held_key, members, observers, proposals, validators};
 
 use windlass_model::{ErrorCode, Problem};
 

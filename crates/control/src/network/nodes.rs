@@ -11,7 +11,7 @@ use windlass_model::{
 };
 
 use crate::{
-    governance::{Membership, membership, stopped},
+    governance::{Membership, held_key, membership, stopped},
     network::declare::new_account,
     operation::{self, step},
     store::rows::{KeyRow, Leaving, NodeRow, NodeStatus, Record, Registration, Standing},
@@ -29,6 +29,8 @@ pub(crate) struct Addition {
     member: Name,
     count: usize,
     membership: Membership,
+    /// Who can propose them, where more than one member's key is held here.
+    proposer: Option<String>,
 }
 
 /// Whether nodes may come or go now. An operation that adds nodes is no reason against a removal:
@@ -103,7 +105,11 @@ pub(crate) fn addition(record: &Record, roll: &Roll, request: &NodesRequest) -> 
             ),
         )));
     }
-    Ok(Addition { member, count, membership })
+    let held = roll.members.iter().filter(|one| held_key(record, &one.account).is_some());
+    let held: Vec<&str> = held.map(|one| one.organization.as_str()).collect();
+    let own = held.iter().find(|one| **one == member.as_str());
+    let proposer = own.or(held.first()).filter(|_| held.len() > 1).map(|one| (*one).to_owned());
+    Ok(Addition { member, count, membership, proposer })
 }
 
 /// Writes the nodes, with every id that they need, into the record. Answers their names.
@@ -113,7 +119,7 @@ pub(crate) fn add(
     addition: &Addition,
     now_ms: u64,
 ) -> Vec<String> {
-    let Addition { member, count, membership } = addition;
+    let Addition { member, count, membership, .. } = addition;
     let key = || KeyRow { id: KeyId::from_entropy(world.random()), public: None };
     let registration = match membership {
         Membership::Member { member, account, key: Some(key) } => Some(Registration {
@@ -165,8 +171,9 @@ pub(crate) fn tell(
         Membership::Member { .. } | Membership::Suspended => "add-validator",
     };
     let nodes = names.join(" ");
+    let by = addition.proposer.as_ref().map(|one| format!(" --as {one}")).unwrap_or_default();
     operation.next =
-        Some(format!("windlass network propose {network} {verb} {member} --node {nodes}"));
+        Some(format!("windlass network propose {network}{by} {verb} {member} --node {nodes}"));
     operation.nodes = names;
     match &addition.membership {
         Membership::Member { key: Some(_), .. } => return Vec::new(),

@@ -397,6 +397,7 @@ fn invalid(error: &EngineError) -> Box<Problem> {
         EngineError::Export(_) => ErrorCode::ExportInvalid,
         EngineError::Genesis(_)
         | EngineError::Value { .. }
+        | EngineError::Key(_)
         | EngineError::Configuration(_)
         | EngineError::Recovery(_)
         | EngineError::Answer { .. } => ErrorCode::RecoveryInvalid,

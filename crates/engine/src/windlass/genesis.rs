@@ -24,7 +24,11 @@ pub(super) fn genesis(input: &GenesisInput<'_>) -> Result<GenesisFile, EngineErr
         signature_scheme: SignatureScheme::Ed25519,
         fees: fees(&spec.fees),
         alloc: alloc(spec, input.probe_account)?,
-        governance: Governance::default(),
+        governance: Governance {
+            membership_threshold: spec.governance.membership_threshold.into(),
+            parameters_threshold: spec.governance.parameters_threshold.into(),
+            proposal_lifetime_s: spec.governance.proposal_lifetime_s.into(),
+        },
         permissions: Permissions::default(),
         predecessor: None,
         members: input.members.iter().map(member).collect(),

@@ -109,6 +109,24 @@ impl Default for NodeLimits {
     }
 }
 
+/// How members decide from the first block on; they can vote to change the thresholds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GovernanceTerms {
+    /// Members and validators change when more than so many percent of the active members are for it.
+    pub membership_threshold: u8,
+    /// Parameters change when more than so many percent are.
+    pub parameters_threshold: u8,
+    /// How long a proposal takes votes, in seconds.
+    pub proposal_lifetime_s: u32,
+}
+
+impl Default for GovernanceTerms {
+    fn default() -> Self {
+        Self { membership_threshold: 50, parameters_threshold: 50, proposal_lifetime_s: 604_800 }
+    }
+}
+
 /// How a node that is far behind catches up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -148,6 +166,9 @@ pub struct NetworkSpec {
     pub alloc: BTreeMap<AccountAddress, Allocation>,
     /// The members and their validators.
     pub members: Vec<Member>,
+    /// How members decide.
+    #[serde(default)]
+    pub governance: GovernanceTerms,
     /// What each node may use.
     pub node_limits: NodeLimits,
     /// How a node that is far behind catches up.
@@ -217,6 +238,9 @@ pub struct Manifest {
     /// The members and their validators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
+    /// How members decide: by more than half of them, within a week, unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub governance: Option<GovernanceTerms>,
     /// What each node may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_limits: Option<NodeLimits>,
@@ -250,6 +274,7 @@ impl Manifest {
             cors_origins: self.cors_origins.clone().unwrap_or_default(),
             alloc: self.alloc.clone().unwrap_or_default(),
             members: self.resolve_members(defaults)?,
+            governance: self.governance.unwrap_or_default(),
             node_limits: self.node_limits.unwrap_or_default(),
             sync: self.sync.unwrap_or_default(),
         };
@@ -282,7 +307,12 @@ fn invalid(field: &str, detail: impl Into<String>, hint: impl Into<String>) -> B
 }
 
 fn check_ranges(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
+    let GovernanceTerms { membership_threshold, parameters_threshold, proposal_lifetime_s } =
+        spec.governance;
     let ranges = [
+        ("governance.membership_threshold", u64::from(membership_threshold), 50, 99),
+        ("governance.parameters_threshold", u64::from(parameters_threshold), 50, 99),
+        ("governance.proposal_lifetime_s", u64::from(proposal_lifetime_s), 1, 365 * 86_400),
         ("chain_id", spec.chain_id, 1, MAX_CHAIN_ID),
         ("gas_limit", spec.gas_limit, 1_000_000, 10_000_000_000),
         ("transaction_gas_cap", spec.transaction_gas_cap, 100_000, spec.gas_limit.max(1 << 24)),

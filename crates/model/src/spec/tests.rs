@@ -32,7 +32,7 @@ fn an_empty_manifest_has_four_validators_of_the_organization() {
 fn a_spec_survives_json() {
     let spec = resolve(
         "cors_origins = [\"https://a.example\"]\n[fees]\npolicy = \"eip1559\"\n\
-         [alloc.0xABcdef0000000000000000000000000000000001]\nbalance = \"1000\"\n",
+         [alloc.0xABCDEF0000000000000000000000000000000001]\nbalance = \"1000\"\n",
     )
     .expect("the manifest is valid");
     let json = serde_json::to_string(&spec).expect("a spec serializes");

@@ -2,13 +2,17 @@
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, str::FromStr};
 
+use alloy_primitives::Address;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, Visitor},
 };
 use utoipa::ToSchema;
 
-/// An Ethereum address: `0x` and 40 hex digits, kept in lower case.
+/// An Ethereum address: `0x` and 40 hex digits, kept in lower case. Where its letters are of both cases
+/// they have to be its checksum, [EIP-55].
+///
+/// [EIP-55]: https://eips.ethereum.org/EIPS/eip-55
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct AccountAddress(String);
@@ -29,6 +33,11 @@ pub enum InvalidValue {
     /// Not an address.
     #[error("an address is 0x and 40 hex digits")]
     Address,
+    /// Not as its letters say.
+    #[error(
+        "the case of the address's letters is its checksum (EIP-55), and is wrong: a digit is mistyped"
+    )]
+    Checksum,
     /// Not a number below 2^256.
     #[error("an amount is a whole number below 2^256, in decimal or as 0x hex")]
     Quantity,
@@ -46,10 +55,14 @@ impl FromStr for AccountAddress {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match hex_digits(text) {
-            Some(digits) if digits.len() == 40 => Ok(Self(format!("0x{digits}"))),
-            Some(_) | None => Err(InvalidValue::Address),
+        let digits = hex_digits(text).filter(|digits| digits.len() == 40);
+        let digits = digits.ok_or(InvalidValue::Address)?;
+        let has = |case: fn(&u8) -> bool| text.bytes().skip(2).any(|byte| case(&byte));
+        let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+        if mixed && Address::parse_checksummed(text, None).is_err() {
+            return Err(InvalidValue::Checksum);
         }
+        Ok(Self(format!("0x{digits}")))
     }
 }
 

@@ -8,7 +8,7 @@
 //! keys, or are another's, has no seat: every node leaves out the same ones.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -148,25 +148,6 @@ impl Committees {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Those of a set of validators who can have a seat.
-pub fn seated(validators: Vec<SeatedValidator>) -> Vec<SeatedValidator> {
-    let (mut nodes, mut votes) = (BTreeSet::new(), BTreeSet::new());
-    let can = |one: &SeatedValidator| {
-        let pair = pair(one);
-        let can = pair.is_some_and(|(node, vote)| {
-            !nodes.contains(&node)
-                && !votes.contains(&vote)
-                && nodes.insert(node)
-                && votes.insert(vote)
-        });
-        if !can {
-            tracing::warn!(node_key = %one.node_key, "a validator's keys are none, or another's");
-        }
-        can
-    };
-    validators.into_iter().filter(can).collect()
 }
 
 fn pair(one: &SeatedValidator) -> Option<(PublicKey, PublicKey)> {

@@ -33,7 +33,7 @@ use super::{
     bell::Bell,
     block::OrderedBlock,
     channels::EngineChannels,
-    committees::{Committees, seated},
+    committees::Committees,
     digest::Digest,
     engine::Active,
     evidence::Witness,
@@ -47,7 +47,7 @@ use super::{
     steady::Wall,
     stores::{Archive, StoreError},
 };
-use windlass_chain::governance::{Committee, set_hash};
+use windlass_chain::governance::{Committee, SeatedValidator, seated, set_hash};
 
 use crate::{
     seam::Ledger,
@@ -180,8 +180,7 @@ where
         let epoch = self.epoch_above(self.ledger.tip().number);
         self.remember(epoch).await?;
         self.know(epoch).await?;
-        // A peer may still wait for what ended the epoch before, and be known by that epoch only.
-        self.track(&[epoch.previous(), Some(epoch)].into_iter().flatten().collect::<Vec<_>>()).await
+        self.track_peers().await
     }
 
     /// Runs until a part fails.
@@ -319,19 +318,18 @@ where
         Ok(Some((block, acknowledgement)))
     }
 
-    /// Has p2p let in whom the members name now.
+    /// Has p2p let in whom the members name now, those who vote in the newest epoch, and those who voted
+    /// in the one before and have another identity now: they may still wait for what ended it.
     pub(super) async fn track_peers(&mut self) -> Result<(), EpochError> {
-        self.track(&[self.committees.newest()]).await
-    }
-
-    /// The same, with those who vote in these epochs.
-    async fn track(&mut self, epochs: &[Epoch]) -> Result<(), EpochError> {
         let (ledger, standing) = (self.ledger.clone(), self.standing);
-        let electorate = |epoch: &Epoch| Electorate {
-            node_keys: self.committees.node_keys_of(*epoch),
-            elected_at: self.first(*epoch) - 1,
+        let newest = self.committees.newest();
+        let electorate = |epoch: Epoch| Electorate {
+            node_keys: self.committees.node_keys_of(epoch),
+            elected_at: self.first(epoch) - 1,
+            over: epoch < newest,
         };
-        let epochs: Vec<_> = epochs.iter().map(electorate).collect();
+        let epochs = newest.previous().into_iter().chain([newest]);
+        let epochs: Vec<_> = epochs.map(electorate).collect();
         let read =
             move || Ok((ledger.governance_revision(), Peers::read(&ledger, &epochs, standing)?));
         let (revision, peers) = self.archive.call(read).await.map_err(EpochError::Store)?;
@@ -369,7 +367,10 @@ where
             }
             let elected = ledger.next_validators()?;
             let hash = set_hash(&elected);
-            let mut seats = seated(elected);
+            let (mut seats, without) = seated(elected);
+            for SeatedValidator { node_key, .. } in without {
+                tracing::warn!(%node_key, "a validator's keys are none, or another's");
+            }
             if seats.is_empty()
                 && let Some(before) = epoch.previous()
                 && let Some(kept) = ledger.committee(before.get())?

@@ -1,13 +1,14 @@
 //! Whom a node is connected with: those that the members have named, and nobody else.
 //!
 //! The validators of the epoch keep their connections until it ends, also those that were removed
-//! meanwhile, and identities that were replaced; those of the next epoch have theirs before it begins.
-//! Everybody else on the roster follows. Where who was removed is reached, the state before the epoch
+//! meanwhile; those of the next epoch have theirs before it begins. An identity that was replaced keeps
+//! them for an epoch more: who is behind goes by it still. Everybody else on the roster follows. Where who was removed is reached, the state before the epoch
 //! says. A node that was just made knows the chain's beginning only, so until it has caught up it
 //! also dials those that its own configuration names.
 
 use std::collections::BTreeMap;
 
+use alloy_primitives::B256;
 use commonware_cryptography::ed25519::PublicKey;
 use windlass_chain::governance::{NodeRole, RosterNode};
 
@@ -53,6 +54,8 @@ pub struct Electorate {
     pub node_keys: Vec<PublicKey>,
     /// The block before the epoch's first.
     pub elected_at: u64,
+    /// Whether the epoch is over: only identities of it that were replaced matter then.
+    pub over: bool,
 }
 
 /// Whether p2p has room for all.
@@ -76,21 +79,22 @@ impl Peers {
     ) -> Result<Self, LedgerError> {
         let mut roster = ledger.roster()?;
         let mut committee = Vec::new();
-        for Electorate { node_keys, elected_at } in epochs {
-            let named = |roster: &[RosterNode], key: &PublicKey| {
-                roster.iter().any(|node| node.node_key == key_bytes(key))
-            };
-            if node_keys.iter().any(|key| !named(&roster, key)) {
-                let before = ledger.roster_at(*elected_at)?.unwrap_or_default();
-                let removed = before.into_iter().filter(|node| {
-                    let votes = |key| key_bytes(key) == node.node_key;
-                    node_keys.iter().any(votes)
-                        && roster.iter().all(|known| known.node_key != node.node_key)
-                });
-                let removed: Vec<RosterNode> = removed.collect();
-                roster.extend(removed);
+        for Electorate { node_keys, elected_at, over } in epochs {
+            let named = |key: &B256| roster.iter().any(|node| node.node_key == *key);
+            let gone: Vec<B256> =
+                node_keys.iter().map(key_bytes).filter(|key| !named(key)).collect();
+            if !gone.is_empty() {
+                let stays =
+                    |node: &RosterNode| roster.iter().any(|one| one.validator == node.validator);
+                let before = ledger.roster_at(*elected_at)?.unwrap_or_default().into_iter();
+                let kept = before
+                    .filter(|node| gone.contains(&node.node_key) && (!over || stays(node)))
+                    .collect::<Vec<_>>();
+                roster.extend(kept);
             }
-            committee.extend(node_keys.iter().cloned());
+            if !over {
+                committee.extend(node_keys.iter().cloned());
+            }
         }
         Ok(Self::new(&committee, &roster, standing))
     }
@@ -122,7 +126,6 @@ impl Peers {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::B256;
     use commonware_cryptography::Signer as _;
 
     use super::*;

@@ -135,7 +135,7 @@ impl Tracker {
         Self { contacts, oracle, told: None, number: 0 }
     }
 
-    /// Lets these in, and nobody else: but for those that the set before has.
+    /// Lets these in, and nobody else.
     pub(super) fn track(&mut self, peers: &Peers) -> Tracking {
         if self.told.as_ref() == Some(peers) {
             return Tracking::Done;

@@ -165,7 +165,8 @@ where
     settings.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(1_024));
     settings.ping_frequency = Duration::from_secs(50);
     settings.dial_frequency = DIAL_EVERY;
-    settings.tracked_peer_sets = NZUsize!(2);
+    // Who is in none of them is cut off at once.
+    settings.tracked_peer_sets = NZUsize!(1);
     settings.block_duration = Duration::from_mins(1);
 
     let (mut network, oracle) = lookup::Network::new(own, settings);

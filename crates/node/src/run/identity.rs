@@ -45,7 +45,7 @@ pub(super) fn electorate(
         None => Vec::new(),
     };
     let node_keys = seats.iter().filter_map(|seat| public_key(&seat.node_key.0)).collect();
-    Ok(Electorate { node_keys, elected_at })
+    Ok(Electorate { node_keys, elected_at, over: false })
 }
 
 /// The one of a node's keys by which the chain has it: as a validator of the epoch, otherwise as

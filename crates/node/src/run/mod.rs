@@ -27,7 +27,7 @@ use alloy_primitives::B256;
 use commonware_cryptography::{Signer as _, ed25519::PublicKey};
 use commonware_macros::select;
 use commonware_runtime::{Metrics as _, Runner, Spawner, Supervisor, tokio as runtime};
-use windlass_chain::genesis::Genesis;
+use windlass_chain::{genesis::Genesis, governance::seated};
 use windlass_keys::vault::{Vault, VotesIn};
 
 pub use self::error::NodeError;
@@ -41,11 +41,10 @@ use crate::{
     config::{NodeConfig, SyncMode},
     consensus::{
         Consensus, Parts, Settings, StartError,
-        committees::seated,
         epochs::EpochError,
         exchange::key_bytes,
         marker::VotingKey,
-        peers::{Peers, Standing},
+        peers::{Electorate, Peers, Standing},
         signer::HandleSigner,
         start,
         steady::{Steadied, Steady, Wall},
@@ -367,7 +366,8 @@ fn open(
     let voting_keys = voting_keys(&vault, &config.consensus_keys, votes_in)?;
     let validators = genesis.validators().map(Into::into).collect::<Vec<_>>();
     // What members voted in once, whatever bytes these are, is in a document that follows.
-    if seated(validators.clone()).len() < validators.len() && genesis.predecessor.is_none() {
+    let (_, without_seat) = seated(validators.clone());
+    if !without_seat.is_empty() && genesis.predecessor.is_none() {
         return Err(NodeError::ValidatorKeys);
     }
     let ledger = match ledger {
@@ -416,7 +416,11 @@ fn open_ledger(
 /// the one before.
 fn peers(ledger: &NodeLedger, epoch_length: u64) -> Result<Peers, LedgerError> {
     let epoch = identity::epoch_above(ledger.tip().number, epoch_length);
-    let epochs = epoch.saturating_sub(1)..=epoch;
-    let epochs = epochs.map(|epoch| identity::electorate(ledger, epoch, epoch_length));
-    Peers::read(ledger, &epochs.collect::<Result<Vec<_>, _>>()?, Standing::Behind)
+    let electorate = |of: u64| {
+        let voting = identity::electorate(ledger, of, epoch_length)?;
+        Ok(Electorate { over: of < epoch, ..voting })
+    };
+    let epochs: Result<Vec<_>, LedgerError> =
+        (epoch.saturating_sub(1)..=epoch).map(electorate).collect();
+    Peers::read(ledger, &epochs?, Standing::Behind)
 }

@@ -120,9 +120,8 @@ fn of_the_case_of_hex() {
         .collect::<Vec<_>>()
         .join("\"");
     assert_ne!(upper, text);
-    let expected = read(text.as_bytes(), &chain.anchor());
-    assert!(expected.is_some());
-    assert_eq!(read(upper.as_bytes(), &chain.anchor()), expected);
+    assert!(read(text.as_bytes(), &chain.anchor()).is_some());
+    assert_eq!(read(upper.as_bytes(), &chain.anchor()), None, "what is the same has one form");
 }
 
 proptest! {

@@ -247,6 +247,31 @@ async fn a_member_votes_once_and_with_its_own_tool_if_it_likes() {
 }
 
 #[tokio::test]
+async fn a_proposal_whose_time_is_over_takes_no_vote() {
+    let platform = Platform::start().await;
+    let terms = "[governance]\nmembership_threshold = 66\nproposal_lifetime_s = 3\n";
+    create(&platform, "council", &format!("{}{terms}", consortium([None; 3]))).await;
+    let parameters: NetworkParameters = platform.run(&["network", "parameters", "council"]).await;
+    assert_eq!(parameters.proposal_lifetime_s, 3);
+    assert_eq!((parameters.thresholds.membership, parameters.thresholds.parameters), (66, 50));
+    ballot(&platform, "propose council --as acme suspend-member beta").await;
+    world::eventually("its time is over", PATIENCE, async || {
+        let found: Proposal = platform.run(&["network", "proposal", "council", "1"]).await;
+        (found.state == ProposalState::Expired).then_some(())
+    })
+    .await;
+    let vote = "vote council 1 yes --as gamma";
+    check(&platform, vote, (4, "proposal_closed", "is expired")).await;
+    // Keys that are none are refused before anybody votes.
+    let key = "02".repeat(32);
+    let propose = format!(
+        "propose council --as acme add-validator acme ghost --node-key {key} --consensus-key {key}"
+    );
+    check(&platform, &propose, (2, "proposal_invalid", "no Ed25519 public key")).await;
+    platform.destroy("council").await;
+}
+
+#[tokio::test]
 async fn a_member_that_cannot_pay_is_told_before_anything_is_sent() {
     let platform = Platform::start().await;
     let mut rich = Account::new(77_003);

@@ -177,7 +177,7 @@ async fn a_consortium_takes_a_member_in_and_removes_its_first() {
     assert_eq!(platform.show("ring").await.health, Health::Healthy);
     let next = added.next.expect("it says how it is voted in");
     let (_, next) = next.split_once("windlass network ").expect("it is a command");
-    assert_eq!(ballot(&platform, &format!("{next} --as acme")).await, ProposalState::InProgress);
+    assert_eq!(ballot(&platform, next).await, ProposalState::InProgress);
     assert_eq!(ballot(&platform, "vote ring 1 yes --as beta").await, ProposalState::Approved);
     seats(&platform, "ring", 5).await;
     assert_eq!(organizations(&platform).await, ["acme", "beta", "gamma", "delta"]);
@@ -205,6 +205,17 @@ async fn a_consortium_takes_a_member_in_and_removes_its_first() {
         (status.get("named")? == false).then_some(())
     })
     .await;
+    // And that they get no block any more.
+    let tip = async |node: &Node| {
+        let status = status_of(&platform, node.id.as_str()).await.expect("it runs");
+        status["tip"]["number"].as_u64().expect("a number")
+    };
+    let out = [tip(&told[0]).await, tip(&told[1]).await];
+    for _ in 0..3 {
+        endpoint.receipt(&account.send(&endpoint, Call::default()).await).await;
+    }
+    assert!(tip(&told[2]).await > out[0] + 2, "the others go on");
+    assert_eq!([tip(&told[0]).await, tip(&told[1]).await], out);
     let network = platform.show("ring").await;
     assert_eq!(network.health, Health::Healthy, "{network:?}");
 

@@ -10,7 +10,7 @@ use windlass_model::{
 };
 
 use crate::{EngineError, governance::FoundAction};
-use windlass_chain::governance::abi::Governance as Contract;
+use windlass_chain::governance::{abi::Governance as Contract, is_public_key};
 
 /// Bits of a permission.
 const SEND: u8 = 1;
@@ -247,7 +247,11 @@ fn number(named: &Named) -> Result<u32, EngineError> {
 
 fn key(key: &Ed25519Key) -> Result<B256, EngineError> {
     let wrong = |_odd| EngineError::Value { field: "key", value: key.to_string() };
-    key.as_str().parse().map_err(wrong)
+    let bytes: B256 = key.as_str().parse().map_err(wrong)?;
+    if !bytes.is_zero() && !is_public_key(&bytes) {
+        return Err(EngineError::Key(key.to_string()));
+    }
+    Ok(bytes)
 }
 
 fn address(account: &AccountAddress) -> Result<Address, EngineError> {

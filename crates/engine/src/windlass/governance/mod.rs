@@ -240,14 +240,16 @@ fn effect(action: &Action, block: u64, epoch: u64) -> (String, Option<u64>) {
         Action::AddMember { validators, .. } if validators.is_empty() => {
             (format!("since block {block}"), Some(block))
         }
-        Action::AddMember { .. }
-        | Action::AddMemberNodes { .. }
-        | Action::SuspendMember { .. }
-        | Action::ResumeMember { .. }
-        | Action::RemoveMember { .. } => (
+        Action::AddMember { .. } | Action::AddMemberNodes { .. } | Action::ResumeMember { .. } => (
             format!(
-                "its votes on proposals since block {block}, its validators at the end of the \
-                 epoch: from block {epoch} on"
+                "it votes on proposals since block {block}, its validators vote from block {epoch} on"
+            ),
+            Some(epoch),
+        ),
+        Action::SuspendMember { .. } | Action::RemoveMember { .. } => (
+            format!(
+                "it has no vote on proposals since block {block}, its validators vote until the epoch \
+                 ends: no more from block {epoch} on"
             ),
             Some(epoch),
         ),

@@ -11,7 +11,9 @@ use windlass_model::governance::{
     Thresholds, Voice,
 };
 
-use windlass_chain::governance::abi::Governance as Contract;
+use windlass_chain::governance::{
+    SeatedValidator, abi::Governance as Contract, is_public_key, seated,
+};
 
 use super::actions;
 use crate::{
@@ -72,7 +74,7 @@ fn validator(one: Contract::Validator) -> Result<ValidatorFacts, EngineError> {
         id: one.id,
         member: one.member,
         state: seat(one.state)?,
-        active: one.active,
+        active: one.active && is_public_key(&one.nodeKey) && is_public_key(&one.consensusKey),
         name: one.name,
         node_key: actions::key_text(one.nodeKey).to_string(),
         consensus_key: actions::key_text(one.consensusKey).to_string(),
@@ -98,8 +100,11 @@ pub(super) fn former(role: Role, answer: &Value) -> Result<String, EngineError> 
 }
 
 pub(super) fn validator_set(answer: &Value) -> Result<BTreeSet<String>, EngineError> {
-    let set = returned::<Contract::validatorSetCall>(answer)?;
-    Ok(set.into_iter().map(|one| actions::key_text(one.nodeKey).to_string()).collect())
+    let set = returned::<Contract::validatorSetCall>(answer)?.into_iter();
+    let set =
+        set.map(|one| SeatedValidator { node_key: one.nodeKey, consensus_key: one.consensusKey });
+    let (seats, _) = seated(set.collect());
+    Ok(seats.into_iter().map(|one| actions::key_text(one.node_key).to_string()).collect())
 }
 
 pub(super) fn parameters(answers: &[Value]) -> Result<NetworkParameters, EngineError> {

@@ -159,17 +159,18 @@ fn a_refusal_speaks_of_members_by_name() {
 }
 
 fn every_kind() -> Vec<Action> {
+    // Repeated, these bytes are points of the curve.
     let key = |byte: u8| windlass_model::governance::Ed25519Key::from_bytes([byte; 32]);
     let account = || "0x1111111111111111111111111111111111111111".parse().expect("an address");
     let (member, validator) = (Named::Id(7), Named::Id(9));
     let new = NewValidator {
         name: "v".to_owned(),
         node_key: key(1),
-        consensus_key: key(2),
+        consensus_key: key(3),
         account: Some(account()),
         endpoint: "host:1".to_owned(),
     };
-    let observer = NewObserver { node_key: key(3), endpoint: String::new() };
+    let observer = NewObserver { node_key: key(6), endpoint: String::new() };
     vec![
         Action::AddMember {
             organization: "delta".to_owned(),
@@ -184,15 +185,15 @@ fn every_kind() -> Vec<Action> {
         Action::AddValidator {
             member,
             name: "w".to_owned(),
-            node_key: key(4),
-            consensus_key: key(5),
+            node_key: key(9),
+            consensus_key: key(10),
             account: None,
             endpoint: String::new(),
         },
         Action::RemoveValidator { validator: validator.clone() },
         Action::SuspendValidator { validator: validator.clone() },
         Action::ResumeValidator { validator: validator.clone() },
-        Action::ReplaceKey { validator, kind: KeyKind::Consensus, key: key(6) },
+        Action::ReplaceKey { validator, kind: KeyKind::Consensus, key: key(11) },
         Action::SetGasLimit { gas_limit: 60_000_000 },
         Action::SetFees { fees: Fees::Eip1559 { floor_wei: 7 } },
         Action::SetBlockInterval { min_block_interval_ms: 200 },

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use commonware_p2p::simulated::Link;
+use commonware_codec::Encode as _;
+use commonware_macros::select;
+use commonware_p2p::{Receiver as _, Recipients, Sender as _, simulated::Link};
+use commonware_runtime::Clock as _;
 use commonware_utils::probability;
 
 use super::{
-    machine::Memory,
+    machine::{Machine as _, Memory},
     network::{Network, link},
+    process::TRANSACTIONS,
     simulate,
 };
-use crate::seam::Ledger;
+use crate::{gossip, seam::Ledger};
 
 /// Sends so many transactions, one after the other, to validators that run.
 async fn load(network: &mut Network<Memory>, count: usize, limit_ms: u64) {
@@ -54,6 +58,24 @@ fn a_restarted_validator_learns_the_tip_of_an_idle_network() {
             load(network, 4, 2_000).await;
         });
     }
+}
+
+#[test]
+fn a_transaction_of_a_peer_is_passed_on_where_it_stays_pending() {
+    simulate(60, 4, 1_000, async |network| {
+        network.start(0).await;
+        let (mut sender, mut receiver) = network.register(1, TRANSACTIONS).await;
+        network.pass(2_000).await;
+        let transaction = Memory::transaction(1);
+        let message = vec![transaction.0.clone()].encode();
+        let _sent = sender.send(Recipients::All, message, false);
+        // Both only wait.
+        let (_, heard) = select! {
+            heard = receiver.recv() => heard.expect("the network runs"),
+            () = network.context.sleep(Duration::from_secs(5)) => panic!("nobody else has it"),
+        };
+        assert_eq!(gossip::decode(heard).expect("it is one"), [transaction.0]);
+    });
 }
 
 #[test]

@@ -188,10 +188,16 @@ impl Machine for Real {
     fn importer(&self, beyond: u64) -> Open {
         let (file, genesis) = (self.import.clone(), self.genesis.clone());
         Box::new(move |begin| {
-            if begin == Begin::Anew {
-                file.erase();
-            }
-            let store = file.open().map_err(ChainError::from)?;
+            // As a node has it: what can't be read was only begun when the power failed.
+            let kept = (begin == Begin::Resumed).then(|| file.open());
+            let store = match kept {
+                Some(Ok(store)) => store,
+                Some(Err(error)) if file.has_failed() => return Err(ChainError::from(error).into()),
+                Some(Err(_)) | None => {
+                    file.erase();
+                    file.open().map_err(ChainError::from)?
+                }
+            };
             let importer = Importer::open(store, &genesis, beyond)?;
             Ok(importer.with_last_blocks(LAST_BLOCKS))
         })

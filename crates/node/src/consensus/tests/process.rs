@@ -20,8 +20,9 @@ use crate::{
 
 /// Messages a second and peer.
 pub(crate) const QUOTA: Quota = Quota::per_second(NZU32!(512));
-/// The channels: that of tips, that of the state, and how many there are.
+/// The channels: that of tips, that of transactions, that of the state, and how many there are.
 pub(crate) const TIPS: u64 = 5;
+pub(crate) const TRANSACTIONS: u64 = 6;
 pub(crate) const STATE: u64 = 7;
 pub(crate) const CHANNELS: u64 = 8;
 

@@ -87,7 +87,8 @@ async fn prove(
             ProveError::Chain(error) => error.into(),
             ProveError::UnknownTransaction
             | ProveError::NoLog { .. }
-            | ProveError::NoCertificate(_) => RpcError::Server(error.to_string()),
+            | ProveError::NoCertificate(_)
+            | ProveError::BeforeCheckpoint { .. } => RpcError::Server(error.to_string()),
         })
     };
     node.work.run(job).await
