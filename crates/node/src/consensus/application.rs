@@ -137,7 +137,8 @@ impl<L: Ledger> ChainApplication<L> {
         block: &OrderedBlock,
     ) -> bool {
         loop {
-            let (ledger, now_ms) = (self.ledger.clone(), self.wall.now_ms());
+            let now_ms = self.diagnosis.time_ms(self.wall.now_ms());
+            let ledger = self.ledger.clone();
             let (on, new) = (parent.0.clone(), block.0.clone());
             let number = new.number();
             match self.work.run(move || ledger.verify(&on, &new, now_ms)).await {

@@ -29,6 +29,7 @@ use std::{
 
 use alloy_primitives::B256;
 
+use crate::status::faulty;
 use clocks::Samples;
 pub use clocks::Stamps;
 pub use report::{
@@ -291,6 +292,23 @@ impl Diagnosis {
             }
         }
         asked
+    }
+
+    /// The time of day by which blocks are judged, in Unix milliseconds: this node's own, or what more
+    /// validators' clocks show than can be faulty, where that is later. So who is late takes blocks of those
+    /// who are right.
+    pub fn time_ms(&self, own_ms: u64) -> u64 {
+        let seen = self.lock();
+        let clock = |key: &B256| {
+            if *key == seen.me {
+                return Some(own_ms);
+            }
+            let offset_ms = seen.nodes.get(key)?.clocks.offset_us()? / 1_000;
+            own_ms.checked_add_signed(offset_ms)
+        };
+        let mut clocks: Vec<u64> = seen.committee.iter().filter_map(clock).collect();
+        clocks.sort_unstable_by(|left, right| right.cmp(left));
+        clocks.get(faulty(seen.committee.len())).map_or(own_ms, |shown| own_ms.max(*shown))
     }
 
     /// A block's time is so far ahead of this node's clock that it is held.

@@ -229,24 +229,43 @@ fn a_held_block_is_a_reason_until_its_time() {
     scene.check(2_500, None);
 }
 
+/// A network whose others' clocks are so many microseconds ahead.
+fn measured(offsets: [i64; 3]) -> Scene {
+    let scene = Scene::new();
+    for (peer, offset) in (2..).zip(offsets) {
+        let at = |us: i64| u64::try_from(10_000_000 + us).expect("positive");
+        scene.diagnosis().asked(&key(peer), at(0));
+        let (received, answered) = (at(offset + 10), at(offset + 20));
+        let stamps = Stamps { asked: at(0), received, answered, heard: at(30) };
+        scene.diagnosis().heard(&key(peer), Some(stamps), 10_000);
+        // It answers a question that nobody asked.
+        let forged = Stamps { asked: at(1), ..stamps };
+        scene.diagnosis().heard(&key(peer), Some(forged), 10_000);
+        let samples = scene.diagnosis().lock().nodes[&key(peer)].clocks.count();
+        assert_eq!(samples, 1);
+    }
+    scene
+}
+
+#[test]
+fn who_is_late_judges_by_what_more_clocks_show_than_can_be_faulty() {
+    let check = |offsets, expect| {
+        let scene = measured(offsets);
+        assert_eq!(scene.diagnosis().time_ms(100_000), expect, "{offsets:?}");
+    };
+    check([0, 0, 0], 100_000);
+    check([3_600_000_000, 0, -5_000_000], 100_000);
+    check([-3_000_000, -3_000_000, -3_000_000], 100_000);
+    // Of four one may be faulty: what two show is believed.
+    check([7_000_000, 3_000_000, 0], 103_000);
+    check([7_000_000, 7_000_000, 7_000_000], 107_000);
+    assert_eq!(Scene::new().diagnosis().time_ms(100_000), 100_000, "nothing is measured");
+    assert_eq!(Diagnosis::default().time_ms(100_000), 100_000, "nobody votes");
+}
+
 #[test]
 fn clocks_beyond_the_drift_are_named() {
-    let measure = |offsets: [i64; 3]| {
-        let scene = Scene::new();
-        for (peer, offset) in (2..).zip(offsets) {
-            let at = |us: i64| u64::try_from(10_000_000 + us).expect("positive");
-            scene.diagnosis().asked(&key(peer), at(0));
-            let (received, answered) = (at(offset + 10), at(offset + 20));
-            let stamps = Stamps { asked: at(0), received, answered, heard: at(30) };
-            scene.diagnosis().heard(&key(peer), Some(stamps), 10_000);
-            // It answers a question that nobody asked.
-            let forged = Stamps { asked: at(1), ..stamps };
-            scene.diagnosis().heard(&key(peer), Some(forged), 10_000);
-            let samples = scene.diagnosis().lock().nodes[&key(peer)].clocks.count();
-            assert_eq!(samples, 1);
-        }
-        scene.report(10_000).warnings
-    };
+    let measure = |offsets| measured(offsets).report(10_000).warnings;
     assert_eq!(measure([0, -1_900_000, 1_900_000]), Vec::<String>::new());
     let of = |peer| key(peer);
     assert_eq!(
