@@ -71,6 +71,17 @@ struct FromPeers {
     order: VecDeque<B256>,
 }
 
+/// What came of sending what is pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sent {
+    /// Nothing is pending.
+    Nothing,
+    /// Peers have sent all of it.
+    NothingFresh,
+    /// Something was.
+    Some,
+}
+
 impl FromPeers {
     fn insert(&mut self, hash: B256) {
         if self.known.insert(hash) {
@@ -133,36 +144,39 @@ where
             if all {
                 sequence = 0;
             }
-            let (mut any, mut others) = (false, false);
-            // The ledger hands out a bounded piece at a time.
-            loop {
-                let (next, pending) = self.ledger.pending_for_gossip(sequence);
-                if next == sequence || pending.is_empty() {
-                    sequence = next;
-                    break;
-                }
-                sequence = next;
-                others = true;
-                let fresh: Vec<Bytes> = pending
-                    .into_iter()
-                    .filter(|bytes| all || !from_peers.known.contains(&keccak256(bytes)))
-                    .collect();
-                any |= !fresh.is_empty();
-                self.send(fresh);
-            }
+            let sent =
+                self.send_after(&mut sequence, |hash| all || !from_peers.known.contains(hash));
             repeat = if all {
                 pause = if met { FIRST_REPEAT } else { (pause * 2).min(LAST_REPEAT) };
-                any.then(|| self.context.current() + pause)
-            } else if any {
+                (sent == Sent::Some).then(|| self.context.current() + pause)
+            } else if sent == Sent::Some {
                 pause = FIRST_REPEAT;
                 let soon = self.context.current() + pause;
                 Some(repeat.map_or(soon, |due| due.min(soon)))
-            } else if others && repeat.is_none() {
+            } else if sent == Sent::NothingFresh && repeat.is_none() {
                 pause = FOR_PEERS;
                 Some(self.context.current() + pause)
             } else {
                 repeat
             };
+        }
+    }
+
+    /// Sends what entered the pool after a place in its order, and moves that on.
+    fn send_after(&mut self, sequence: &mut u64, is_fresh: impl Fn(&B256) -> bool) -> Sent {
+        let mut sent = Sent::Nothing;
+        // The ledger hands out a bounded piece at a time.
+        loop {
+            let (next, pending) = self.ledger.pending_for_gossip(*sequence);
+            let is_last = next == *sequence || pending.is_empty();
+            *sequence = next;
+            if is_last {
+                return sent;
+            }
+            let fresh: Vec<Bytes> =
+                pending.into_iter().filter(|bytes| is_fresh(&keccak256(bytes))).collect();
+            sent = sent.max(if fresh.is_empty() { Sent::NothingFresh } else { Sent::Some });
+            self.send(fresh);
         }
     }
 

@@ -25,8 +25,8 @@ pub(super) fn genesis(input: &GenesisInput<'_>) -> Result<GenesisFile, EngineErr
         fees: fees(&spec.fees),
         alloc: alloc(spec, input.probe_account)?,
         governance: Governance {
-            membership_threshold: spec.governance.membership_threshold.into(),
-            parameters_threshold: spec.governance.parameters_threshold.into(),
+            membership_threshold: spec.governance.membership_threshold,
+            parameters_threshold: spec.governance.parameters_threshold,
             proposal_lifetime_s: spec.governance.proposal_lifetime_s.into(),
         },
         permissions: Permissions::default(),
