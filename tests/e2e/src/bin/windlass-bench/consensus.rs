@@ -63,7 +63,8 @@ pub(crate) async fn run(options: Options) {
 }
 
 /// Says what was measured as soon as it is: the whole takes minutes.
-fn told(rows: Vec<Row>) -> Vec<Row> {
+fn told(mut rows: Vec<Row>) -> Vec<Row> {
+    rows.retain(|row| !row.samples.is_empty());
     for row in &rows {
         say::progress(&row.line());
     }

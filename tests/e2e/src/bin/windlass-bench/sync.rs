@@ -204,7 +204,8 @@ async fn joins(platform: &Platform, nodes: &[Node], options: &Options) -> Vec<Ro
         if fetches {
             rate.samples.push(whole(height) / took.max(0.001));
         }
-        for row in [&added, &earlier, &rate, &beside[1], &ratio] {
+        let rows = [&added, &earlier, &rate, &beside[1], &ratio].into_iter();
+        for row in rows.filter(|row| !row.samples.is_empty()) {
             say::progress(&row.line());
         }
         let name = &network.nodes.last().expect("it has nodes").name;
