@@ -201,12 +201,12 @@ fn state(state: ProposalState) -> &'static str {
     }
 }
 
-/// When a proposal comes to its end, or did.
-/// When it ended, or ends.
+/// When a proposal comes to its end, or did: Unix milliseconds.
 fn end(one: &Proposal) -> u64 {
     one.settled_at_ms.unwrap_or(one.expires_at_ms)
 }
 
+/// How long that is to come, or ago.
 fn ends(one: &Proposal, now_ms: u64) -> String {
     let at_ms = end(one);
     if at_ms > now_ms {

@@ -94,6 +94,26 @@ fn mistakes_name_their_place_and_a_remedy() {
 }
 
 #[test]
+fn an_address_in_mixed_case_has_its_checksum() {
+    let check = |text: &str, expect: Result<&str, InvalidValue>| {
+        let got = text.parse::<AccountAddress>();
+        assert_eq!(
+            got.as_ref().map(AccountAddress::as_str).map_err(Clone::clone),
+            expect,
+            "{text}"
+        );
+    };
+    // An example of EIP-55.
+    let lower = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed";
+    check("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", Ok(lower));
+    check(lower, Ok(lower));
+    check("0x5AAEB6053F3E94C9B9A09F33669435E7EF1BEAED", Ok(lower));
+    check("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD", Err(InvalidValue::Checksum));
+    check("0x5aAeb6153F3E94C9b9A09f33669435E7Ef1BeAed", Err(InvalidValue::Checksum));
+    check("0x5aAeb6", Err(InvalidValue::Address));
+}
+
+#[test]
 fn amounts_are_kept_as_minimal_hex() {
     let check = |text: &str, expect: Option<&str>| {
         let got = text.parse::<Quantity>().ok();

@@ -137,7 +137,8 @@ impl<L: Ledger> ChainApplication<L> {
         block: &OrderedBlock,
     ) -> bool {
         loop {
-            let now_ms = self.diagnosis.time_ms(self.wall.now_ms());
+            let own_ms = self.wall.now_ms();
+            let now_ms = self.diagnosis.time_ms(own_ms);
             let ledger = self.ledger.clone();
             let (on, new) = (parent.0.clone(), block.0.clone());
             let number = new.number();
@@ -154,7 +155,7 @@ impl<L: Ledger> ChainApplication<L> {
                 }
                 Some(Verdict::Early { wait_ms }) => {
                     let ahead_ms = block.0.timestamp_ms().saturating_sub(now_ms);
-                    self.diagnosis.held(number, ahead_ms, wait_ms, now_ms);
+                    self.diagnosis.held(number, ahead_ms, wait_ms, own_ms);
                     clock.sleep(Duration::from_millis(wait_ms.max(1))).await;
                 }
                 Some(Verdict::Unknown(reason)) => {

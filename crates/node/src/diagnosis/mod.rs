@@ -6,6 +6,9 @@
 //! when somebody asks ([`report`]), so that a quiet node does nothing. None of it is in the node's
 //! status, which stands still while a network is idle.
 //!
+//! Consensus itself asks for one thing: the time of day by which it judges blocks, since the clocks of
+//! others are measured here ([`Diagnosis::time_ms`]).
+//!
 //! A validator is *missing*
 //! - from when it lost its connection with this node, if no vote of it was seen since;
 //! - from the first decision (a final or a given up view) after its last vote, if it was absent from

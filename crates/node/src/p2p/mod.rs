@@ -165,7 +165,7 @@ where
     settings.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(1_024));
     settings.ping_frequency = Duration::from_secs(50);
     settings.dial_frequency = DIAL_EVERY;
-    // Who is in none of them is cut off at once.
+    // Who is not in the newest is cut off at once.
     settings.tracked_peer_sets = NZUsize!(1);
     settings.block_duration = Duration::from_mins(1);
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use windlass_chain::genesis::{Genesis, GenesisAccount};
 use windlass_chain::store::MemoryStore;
 use windlass_chain::sync::{Answer, Importer, Lacking, Refusal, Request, SyncError, Task};
-use windlass_chain::{At, Chain, ChainError, Filter, LogsError};
+use windlass_chain::{At, Chain, ChainError, Filter, LogsError, ProveError};
 use windlass_proof::{Certificate, TrustAnchor, Validator, set_hash, verify};
 
 use crate::common::{Wallet, advance, deployer, follow, free, hex, open, wallet};
@@ -241,7 +241,10 @@ fn a_state_is_imported_while_the_chain_goes_on() {
         let hash = source.chain.header(number).unwrap().unwrap().seal();
         chain.put_certificate(number, hash, certificate).unwrap();
     }
-    let proof = chain.prove_transaction(*block.transactions()[0].tx_hash(), 0).unwrap();
+    let hash = *block.transactions()[0].tx_hash();
+    let late = chain.prove_transaction(hash, 1_000);
+    assert!(matches!(late, Err(ProveError::BeforeCheckpoint { since: 1_000, .. })), "{late:?}");
+    let proof = chain.prove_transaction(hash, 0).unwrap();
     let anchor = TrustAnchor::from_genesis(&genesis.canonical_json()).unwrap();
     assert_eq!(verify(&proof, &anchor).unwrap().block.number, 2);
 }
