@@ -170,9 +170,14 @@ impl Proxy {
             outgoing
         };
         let mut last = "it has no nodes".to_owned();
+        let mut misdirected = None;
         for upstream in self.candidates(network, client) {
             let sent = upstream.send(outgoing(upgrade.as_ref().map(|(name, _)| name)), &self.tasks);
             match sent.await {
+                // It is not part of the network any more, or not yet; the routes will say so soon.
+                Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => {
+                    misdirected = Some(response);
+                }
                 Ok(response) => {
                     count(&network.counters.requests);
                     return self.passed_back(response, upgrade, network);
@@ -187,6 +192,11 @@ impl Proxy {
                     }
                 }
             }
+        }
+        if let Some(mut response) = misdirected {
+            count(&network.counters.requests);
+            *response.status_mut() = StatusCode::OK;
+            return self.passed_back(response, None, network);
         }
         count(&network.counters.failed);
         let problem = answer::unavailable(format!("no node of the network answers: {last}"));

@@ -183,7 +183,11 @@ async fn answer_as(
         "node": name, "uri": parts.uri.to_string(), "headers": names,
         "body": String::from_utf8_lossy(&body),
     });
-    Ok(Response::new(Full::new(Bytes::from(seen.to_string()))))
+    let mut response = Response::new(Full::new(Bytes::from(seen.to_string())));
+    if name == "left" {
+        *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+    }
+    Ok(response)
 }
 
 fn table(generation: u64, upstreams: &[&Path]) -> RouteTable {
@@ -258,6 +262,28 @@ async fn a_client_stays_with_a_node_until_it_fails() {
     std::fs::remove_file(&socket).expect("a stale socket");
     let _back = Node::start(root.path(), name);
     assert_eq!(gateway.call(&url(""), &call()).await.json()["node"], other);
+}
+
+#[tokio::test]
+async fn what_a_node_that_has_left_is_asked_another_answers() {
+    let (root, gateway, one, _two) = world().await;
+    // So many that it is not by chance that none of them is asked first.
+    let left: Vec<Node> = (0..16)
+        .map(|number| {
+            let folder = root.path().join(number.to_string());
+            std::fs::create_dir(&folder).expect("a folder");
+            Node::start(&folder, "left")
+        })
+        .collect();
+    let mut sockets: Vec<&Path> = left.iter().map(|node| &*node.socket).collect();
+    sockets.push(&one.socket);
+    gateway.push(&table(2, &sockets)).await;
+    let answer = gateway.call(&url(""), &call()).await;
+    assert_eq!((answer.status, &answer.json()["node"]), (StatusCode::OK, &json!("one")));
+    // Where there is no other, its own words are better than none.
+    gateway.push(&table(3, &[&left[0].socket])).await;
+    let answer = gateway.call(&url(""), &call()).await;
+    assert_eq!((answer.status, &answer.json()["node"]), (StatusCode::OK, &json!("left")));
 }
 
 #[tokio::test]

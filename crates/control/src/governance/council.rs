@@ -285,9 +285,10 @@ impl Council<'_> {
                 )))
             }
             // Another node, or the same one later, may take it.
-            RpcError::Refused { .. } | RpcError::Wire { .. } | RpcError::Status { .. } => {
-                Err(silent(self.record, &error))
-            }
+            RpcError::Refused { .. }
+            | RpcError::Elsewhere { .. }
+            | RpcError::Wire { .. }
+            | RpcError::Status { .. } => Err(silent(self.record, &error)),
         }
     }
 

@@ -313,11 +313,13 @@ async fn page(
             format!("the node does not export: {message}"),
             "an export needs a chain that does not move meanwhile: send nothing, and try again",
         )),
-        RpcError::Wire { .. } | RpcError::Status { .. } => Box::new(Problem::new(
-            ErrorCode::NetworkUnavailable,
-            format!("the node does not answer: {error}{}", causes(&error)),
-            "`windlass network show` says how its nodes do",
-        )),
+        RpcError::Elsewhere { .. } | RpcError::Wire { .. } | RpcError::Status { .. } => {
+            Box::new(Problem::new(
+                ErrorCode::NetworkUnavailable,
+                format!("the node does not answer: {error}{}", causes(&error)),
+                "`windlass network show` says how its nodes do",
+            ))
+        }
     })?;
     recovery.read_page(&answer).map_err(|error| {
         let detail = format!("{error}{}", causes(&error));

@@ -6,7 +6,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{Request, body::Bytes, client::conn::http1};
+use hyper::{Request, StatusCode, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{
@@ -155,6 +155,9 @@ pub(crate) enum RpcError {
     /// A response that is no answer.
     #[error("{method} was answered with status {status}: {text}")]
     Status { method: String, status: u16, text: String },
+    /// The node is not part of its network: another is to be asked.
+    #[error("{method} was refused: {message}")]
+    Elsewhere { method: String, message: String },
     /// The node answered with an error.
     #[error("{method} was refused: {message} (code {code})")]
     Refused {
@@ -194,6 +197,9 @@ pub(crate) async fn rpc(
     if let Some(error) = answer.get("error") {
         let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
         let message = error.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if reply.status == StatusCode::MISDIRECTED_REQUEST.as_u16() {
+            return Err(RpcError::Elsewhere { method, message });
+        }
         let data = error.get("data").and_then(Value::as_str).map(str::to_owned);
         return Err(RpcError::Refused { method, code, message, data });
     }
@@ -204,8 +210,8 @@ pub(crate) async fn rpc(
     Err(RpcError::Status { method, status: reply.status, text })
 }
 
-/// One JSON-RPC call to the first of some nodes that answers at all: that one has ended is known only
-/// from the next look at it. There must be one.
+/// One JSON-RPC call to the first of some nodes that answers for its network: that one has ended, or has
+/// left the network, is known only from the next look at it. There must be one.
 pub(crate) async fn rpc_first(
     wire: &dyn Wire,
     targets: &[Target],
@@ -215,7 +221,7 @@ pub(crate) async fn rpc_first(
     let (first, others) = targets.split_first().expect("somebody is asked");
     let mut answer = rpc(wire, first, "/", question, timeout).await;
     for target in others {
-        let Err(RpcError::Wire { .. }) = &answer else { break };
+        let Err(RpcError::Wire { .. } | RpcError::Elsewhere { .. }) = &answer else { break };
         answer = rpc(wire, target, "/", question, timeout).await;
     }
     answer
@@ -225,7 +231,8 @@ pub(crate) async fn rpc_first(
 mod tests {
     use super::*;
 
-    /// Of the nodes on these ports the first has ended, and the second answers with an error.
+    /// Of the nodes on these ports the first has ended, the second answers with an error, and the fifth
+    /// has left the network.
     #[derive(Debug)]
     struct Nodes;
 
@@ -236,12 +243,14 @@ mod tests {
                     Target::Address(address) => address.port(),
                     Target::Socket(_) => 0,
                 };
+                let no = r#"{"error": {"code": -32000, "message": "no"}}"#;
                 let body = match port {
                     1 => return Err(WireError::Connect(std::io::ErrorKind::NotFound.into())),
-                    2 => r#"{"error": {"code": -32000, "message": "no"}}"#.to_owned(),
+                    2 | 5 => no.to_owned(),
                     other => format!(r#"{{"result": {other}}}"#),
                 };
-                Ok(Reply { status: 200, body: body.into_bytes() })
+                let status = if port == 5 { 421 } else { 200 };
+                Ok(Reply { status, body: body.into_bytes() })
             })
         }
     }
@@ -253,9 +262,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_node_is_asked_only_where_one_has_ended() {
+    async fn another_node_is_asked_only_where_one_has_ended_or_left() {
         assert_eq!(asked(&[1, 3, 4]).await.expect("3 answers"), 3);
         assert!(matches!(asked(&[1, 2, 3]).await, Err(RpcError::Refused { .. })), "2 answers");
         assert!(matches!(asked(&[1, 1]).await, Err(RpcError::Wire { .. })), "nobody does");
+        assert_eq!(asked(&[5, 1, 3]).await.expect("3 answers"), 3);
+        assert!(matches!(asked(&[5]).await, Err(RpcError::Elsewhere { .. })), "all have left");
     }
 }

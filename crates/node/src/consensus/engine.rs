@@ -35,6 +35,8 @@ use crate::seam::Ledger;
 const LEADER_TIMEOUT: Duration = Duration::from_millis(800);
 const CERTIFICATION_TIMEOUT: Duration = Duration::from_millis(1_400);
 const RETRY: Duration = Duration::from_secs(1);
+/// When an engine has opened its journal for sure.
+const OPENING: Duration = Duration::from_secs(5);
 
 /// The running engine.
 pub(super) struct Active {
@@ -68,9 +70,6 @@ where
         }
         let (floor, from) = self.floor(epoch).await?;
         let voting = self.may_vote(epoch).await?;
-        if let Some(old) = epoch.previous().and_then(Epoch::previous) {
-            self.guard.forget(&self.context, old).await;
-        }
         let scheme =
             self.committees.enter(epoch, voting).ok_or(EpochError::Validators(epoch.get()))?;
         let validators = self.committees.node_keys();
@@ -124,7 +123,24 @@ where
         self.progress.entered(epoch);
         self.boundary.ring();
         tracing::info!(%epoch, tip = self.ledger.tip().number, "entered an epoch");
+        if let Some(old) = epoch.previous().and_then(Epoch::previous) {
+            self.forget(old);
+        }
         Ok(Active { epoch, engine })
+    }
+
+    /// Removes the journal of an epoch that nobody votes in any more: its record is newer. Not at
+    /// once, since the storage does one such thing at a time and waits for the disk in it, and the
+    /// engine that has just started opens its own.
+    fn forget(&self, epoch: Epoch) {
+        let partitions = self.guard.partitions_of(epoch);
+        self.context.child("forget").spawn(|context| async move {
+            context.sleep(OPENING).await;
+            for partition in partitions {
+                // Most often it is absent: this node followed then, or has removed it before.
+                let _absent = context.remove(&partition, None).await;
+            }
+        });
     }
 
     /// Where an epoch's engine starts from, and in which view that was decided.

@@ -10,7 +10,10 @@
 //! Messages of an epoch that a peer has entered and this node hasn't are kept until it does (a
 //! cold start would lose seconds otherwise), and tell it that it is late.
 
-use std::num::{NonZeroU16, NonZeroUsize};
+use std::{
+    num::{NonZeroU16, NonZeroUsize},
+    time::{Duration, SystemTime},
+};
 
 use commonware_consensus::{
     CertifiableAutomaton, Relay, Reporter,
@@ -42,7 +45,7 @@ use super::{
     heard::{Found, Heard, caught_up},
     idle::Progress,
     marker::{Guard, GuardError},
-    peers::{Electorate, Peers, Standing, Track, Tracking},
+    peers::{Electorate, Peers, Standing, Tenure, Track, Tracking},
     scheme::Scheme,
     steady::Wall,
     stores::{Archive, StoreError},
@@ -59,6 +62,10 @@ pub(super) const PAGE_SIZE: NonZeroU16 = NZU16!(4_096);
 pub(super) const PAGES: NonZeroUsize = NZUsize!(64);
 /// Buffers of journals, in bytes.
 pub(super) const BUFFER: NonZeroUsize = NZUsize!(16 * 1_024);
+
+/// How long who has no seat any more keeps its connections: long enough to repeat what clients gave
+/// it last.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How many epochs before the current one stay verifiable after a restart.
 const REMEMBERED_EPOCHS: u64 = 16;
@@ -138,6 +145,8 @@ pub struct Epochs<E, L, S: Sender, B, A> {
     pub(super) letting_in: Track,
     /// The revision of the roster that p2p tracks.
     pub(super) tracked: Option<u64>,
+    /// When those go who had a seat in the epoch before.
+    pub(super) farewell: Option<SystemTime>,
     /// Whether the peers' tip was reached.
     pub(super) standing: Standing,
     pub(super) guard: Guard,
@@ -155,6 +164,7 @@ impl<E, L, S: Sender, B, A> std::fmt::Debug for Epochs<E, L, S, B, A> {
 enum Event {
     Update(Update<OrderedBlock>),
     Early(Which, (Channel, Message<PublicKey>)),
+    FarewellOver,
     EngineEnded,
 }
 
@@ -192,6 +202,7 @@ where
             match self.next(Some(&mut active)).await? {
                 Event::EngineEnded => return Err(EpochError::Ended("the consensus engine")),
                 Event::Early(which, message) => self.early(active.epoch, which, message),
+                Event::FarewellOver => self.track_peers().await?,
                 Event::Update(update) => {
                     let Some((block, acknowledgement)) = self.deliver(update).await? else {
                         continue;
@@ -199,6 +210,7 @@ where
                     if Some(block.0.number()) == self.last(active.epoch) {
                         let next = active.epoch.next();
                         self.know(next).await?;
+                        self.farewell = Some(self.context.current() + FAREWELL);
                         active = self.enter(next).await?;
                     }
                     acknowledgement.acknowledge();
@@ -226,11 +238,13 @@ where
             match event {
                 Event::EngineEnded => return Err(EpochError::Ended("the consensus engine")),
                 Event::Early(which, message) => self.early(*epoch, which, message),
+                Event::FarewellOver => self.track_peers().await?,
                 Event::Update(update) => {
                     if let Some((block, acknowledgement)) = self.deliver(update).await? {
                         if Some(block.0.number()) == self.last(*epoch) {
                             *epoch = epoch.next();
                             self.know(*epoch).await?;
+                            self.farewell = Some(self.context.current() + FAREWELL);
                             self.track_peers().await?;
                         }
                         acknowledgement.acknowledge();
@@ -249,9 +263,16 @@ where
                 None => std::future::pending().await,
             }
         };
+        let due = self.farewell;
+        let farewell = async {
+            match due {
+                Some(due) => self.context.sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
         let closed = || EpochError::Ended("the network");
         // Cancel-safe: each branch takes a message only when it completes.
-        select! {
+        let event = select! {
             update = self.deliveries.next() => {
                 update.map(Event::Update).ok_or(EpochError::Ended("marshal"))
             },
@@ -264,8 +285,13 @@ where
             early = self.channels.resolver.early.recv() => {
                 early.map(|early| Event::Early(Which::Resolver, early)).ok_or_else(closed)
             },
+            () = farewell => Ok(Event::FarewellOver),
             _ = engine => Ok(Event::EngineEnded),
+        };
+        if matches!(event, Ok(Event::FarewellOver)) {
+            self.farewell = None;
         }
+        event
     }
 
     /// Keeps a message for an epoch that isn't entered yet; a sender in a later epoch has the
@@ -318,15 +344,20 @@ where
         Ok(Some((block, acknowledgement)))
     }
 
-    /// Has p2p let in whom the members name now, those who vote in the newest epoch, and those who voted
-    /// in the one before and have another identity now: they may still wait for what ended it.
+    /// Has p2p let in whom the members name now, those who vote in the newest epoch, and of those who
+    /// voted in the one before who has another identity now (it may still wait for what ended it) or
+    /// has lost its seat a moment ago.
     pub(super) async fn track_peers(&mut self) -> Result<(), EpochError> {
         let (ledger, standing) = (self.ledger.clone(), self.standing);
         let newest = self.committees.newest();
         let electorate = |epoch: Epoch| Electorate {
             node_keys: self.committees.node_keys_of(epoch),
             elected_at: self.first(epoch) - 1,
-            over: epoch < newest,
+            tenure: match self.farewell {
+                _ if epoch == newest => Tenure::Now,
+                Some(_) => Tenure::JustOver,
+                None => Tenure::Over,
+            },
         };
         let epochs = newest.previous().into_iter().chain([newest]);
         let epochs: Vec<_> = epochs.map(electorate).collect();
@@ -335,7 +366,7 @@ where
         let (revision, peers) = self.archive.call(read).await.map_err(EpochError::Store)?;
         let committee = self.committees.node_keys();
         self.tracked = Some(revision);
-        let all: Vec<_> = peers.iter().map(|one| key_bytes(&one.node_key)).collect();
+        let all: Vec<_> = peers.named().map(|one| key_bytes(&one.node_key)).collect();
         self.status.set_peers(&committee.iter().map(key_bytes).collect::<Vec<_>>(), &all);
         match (self.letting_in)(&peers) {
             Tracking::Done => Ok(()),

@@ -113,12 +113,9 @@ impl Guard {
         Ok(if lost { Admission::JournalLost } else { Admission::Votes })
     }
 
-    /// Removes the journal of an epoch that nobody votes in any more: its record is newer.
-    pub async fn forget<E: Storage>(&self, context: &E, epoch: Epoch) {
-        for partition in [self.journal(epoch), self.name(epoch)] {
-            // Most often it is absent: this node followed then, or has removed it before.
-            let _absent = context.remove(&partition, None).await;
-        }
+    /// The partitions that an epoch's journal and its name are in.
+    pub fn partitions_of(&self, epoch: Epoch) -> [String; 2] {
+        [self.journal(epoch), self.name(epoch)]
     }
 
     /// Where the name of an epoch's journal is.

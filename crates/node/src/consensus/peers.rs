@@ -1,14 +1,14 @@
 //! Whom a node is connected with: those that the members have named, and nobody else.
 //!
 //! The validators of the epoch keep their connections until it ends, also those that were removed
-//! meanwhile; those of the next epoch have theirs before it begins. An identity that was replaced keeps
-//! them for an epoch more: who is behind goes by it still. Everybody else on the roster follows. Where who was removed is reached, the state before the epoch
-//! says. A node that was just made knows the chain's beginning only, so until it has caught up it
-//! also dials those that its own configuration names.
+//! meanwhile, who have theirs a moment longer: what clients gave them last must reach the others.
+//! Those of the next epoch have theirs before it begins. An identity that was replaced keeps them for
+//! an epoch more: who is behind goes by it still. Everybody else on the roster follows. Where who was
+//! removed is reached, the state before the epoch says. A node that was just made knows the chain's
+//! beginning only, so until it has caught up it also dials those that its own configuration names.
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::B256;
 use commonware_cryptography::ed25519::PublicKey;
 use windlass_chain::governance::{NodeRole, RosterNode};
 
@@ -22,6 +22,8 @@ pub struct Peers {
     pub validators: Vec<Contact>,
     /// Suspended validators and observers.
     pub followers: Vec<Contact>,
+    /// Those who had a seat until a moment ago, and are nobody's any more.
+    pub leaving: Vec<Contact>,
     /// Whether this node has the tip that its peers have.
     pub standing: Standing,
 }
@@ -54,8 +56,19 @@ pub struct Electorate {
     pub node_keys: Vec<PublicKey>,
     /// The block before the epoch's first.
     pub elected_at: u64,
-    /// Whether the epoch is over: only identities of it that were replaced matter then.
-    pub over: bool,
+    /// Whether they vote still.
+    pub tenure: Tenure,
+}
+
+/// Whether who was elected votes still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenure {
+    /// They do.
+    Now,
+    /// Their epoch ended a moment ago.
+    JustOver,
+    /// It is over: only identities that were replaced matter.
+    Over,
 }
 
 /// Whether p2p has room for all.
@@ -77,26 +90,45 @@ impl Peers {
         epochs: &[Electorate],
         standing: Standing,
     ) -> Result<Self, LedgerError> {
-        let mut roster = ledger.roster()?;
-        let mut committee = Vec::new();
-        for Electorate { node_keys, elected_at, over } in epochs {
-            let named = |key: &B256| roster.iter().any(|node| node.node_key == *key);
-            let gone: Vec<B256> =
-                node_keys.iter().map(key_bytes).filter(|key| !named(key)).collect();
-            if !gone.is_empty() {
-                let stays =
-                    |node: &RosterNode| roster.iter().any(|one| one.validator == node.validator);
-                let before = ledger.roster_at(*elected_at)?.unwrap_or_default().into_iter();
-                let kept = before
-                    .filter(|node| gone.contains(&node.node_key) && (!over || stays(node)))
-                    .collect::<Vec<_>>();
-                roster.extend(kept);
-            }
-            if !over {
-                committee.extend(node_keys.iter().cloned());
+        let roster = ledger.roster()?;
+        let named = |key: &PublicKey| roster.iter().any(|node| node.node_key == key_bytes(key));
+        let mut before = Vec::new();
+        for Electorate { node_keys, elected_at, .. } in epochs {
+            let all_named = node_keys.iter().all(named);
+            let then = if all_named { None } else { ledger.roster_at(*elected_at)? };
+            before.push(then.unwrap_or_default());
+        }
+        Ok(Self::of(roster, epochs.iter().zip(before), standing))
+    }
+
+    /// Those of a roster, and whoever votes in these epochs, each with the roster before it.
+    fn of<'a>(
+        mut roster: Vec<RosterNode>,
+        epochs: impl Iterator<Item = (&'a Electorate, Vec<RosterNode>)>,
+        standing: Standing,
+    ) -> Self {
+        let (mut committee, mut leaving) = (Vec::new(), Vec::new());
+        for (Electorate { node_keys, tenure, .. }, before) in epochs {
+            let is_gone = |node: &RosterNode| {
+                roster.iter().all(|one| one.node_key != node.node_key)
+                    && node_keys.iter().any(|key| key_bytes(key) == node.node_key)
+            };
+            let stays =
+                |node: &RosterNode| roster.iter().any(|one| one.validator == node.validator);
+            let (kept, gone): (Vec<_>, Vec<_>) = before
+                .into_iter()
+                .filter(is_gone)
+                .partition(|node| *tenure == Tenure::Now || stays(node));
+            roster.extend(kept);
+            match tenure {
+                Tenure::Now => committee.extend(node_keys.iter().cloned()),
+                Tenure::JustOver => leaving.extend(gone),
+                Tenure::Over => {}
             }
         }
-        Ok(Self::new(&committee, &roster, standing))
+        let Self { validators, followers, .. } = Self::new(&[], &leaving, standing);
+        let leaving = validators.into_iter().chain(followers).collect();
+        Self { leaving, ..Self::new(&committee, &roster, standing) }
     }
 
     /// Those of a roster, where `committee` votes now. Keys that are none are left out.
@@ -118,14 +150,20 @@ impl Peers {
         peers
     }
 
+    /// All whom the members name.
+    pub fn named(&self) -> impl Iterator<Item = &Contact> {
+        self.validators.iter().chain(&self.followers)
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Contact> {
-        self.validators.iter().chain(&self.followers)
+        self.named().chain(&self.leaving)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloy_primitives::B256;
     use commonware_cryptography::Signer as _;
 
     use super::*;
@@ -157,5 +195,43 @@ mod tests {
         assert_eq!(peers.followers[0].node_key, keys[2]);
         let reached = |one: &&Contact| one.endpoint == "node.example:30303";
         assert_eq!(peers.iter().filter(reached).count(), 3, "a removed one has no endpoint");
+    }
+
+    #[test]
+    fn who_lost_its_seat_stays_a_moment_longer_and_who_has_another_key_an_epoch() {
+        let keys: Vec<_> = (0..5).map(|seed| HandleSigner::from_seed(seed).public_key()).collect();
+        let node = |key: usize, validator| RosterNode {
+            node_key: key_bytes(&keys[key]),
+            endpoint: format!("node-{key}.example:30303"),
+            role: NodeRole::Validator,
+            validator: Some(validator),
+        };
+        // Of 0, 1, 2 and 3 the third was removed, and the fourth goes by the fifth key now.
+        let before = vec![node(0, 0), node(1, 1), node(2, 2), node(3, 3)];
+        let now = vec![node(0, 0), node(1, 1), node(4, 3)];
+        let check = |tenure, expect: [&[usize]; 2]| {
+            let elected = |keys: &[PublicKey], tenure| Electorate {
+                node_keys: keys.to_vec(),
+                elected_at: 0,
+                tenure,
+            };
+            let epochs = [elected(&keys[..4], tenure), elected(&[], Tenure::Now)];
+            let epochs = epochs.iter().zip([before.clone(), Vec::new()]);
+            let peers = Peers::of(now.clone(), epochs, Standing::AtTip);
+            for (contacts, expect) in [&peers.validators, &peers.leaving].into_iter().zip(expect) {
+                let found: Vec<_> = contacts
+                    .iter()
+                    .map(|one| keys.iter().position(|key| *key == one.node_key).expect("a key"))
+                    .collect();
+                let mut sorted = found.clone();
+                sorted.sort_unstable();
+                assert_eq!(sorted, expect, "{tenure:?}");
+                assert!(contacts.iter().all(|one| !one.endpoint.is_empty()), "{contacts:?}");
+            }
+            assert_eq!(peers.named().count() + peers.leaving.len(), peers.iter().count());
+        };
+        check(Tenure::Now, [&[0, 1, 2, 3, 4], &[]]);
+        check(Tenure::JustOver, [&[0, 1, 3, 4], &[2]]);
+        check(Tenure::Over, [&[0, 1, 3, 4], &[]]);
     }
 }

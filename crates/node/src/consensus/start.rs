@@ -248,6 +248,7 @@ where
         far_behind: settings.far_behind,
         letting_in: parts.track,
         tracked: None,
+        farewell: None,
         standing: Standing::Behind,
         witness,
         guard: Guard { keys: parts.voting_keys, partitions: parts.partitions },

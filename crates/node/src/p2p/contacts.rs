@@ -151,7 +151,7 @@ impl Tracker {
         let begun_with = begun_with
             .map(|key| Contact { node_key: key.clone(), endpoint: String::new(), validator: None })
             .collect::<Vec<_>>();
-        for contact in peers.validators.iter().chain(&begun_with) {
+        for contact in peers.validators.iter().chain(&peers.leaving).chain(&begun_with) {
             let (key, address) = (contact.node_key.clone(), self.contacts.address(contact));
             match address {
                 // Dialling nowhere would keep the peer's own connections out meanwhile.

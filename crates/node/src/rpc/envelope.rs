@@ -4,7 +4,11 @@
 //! object) for one without an id, which is never answered. A client that waits for an answer is told
 //! here what is wrong. In a batch, such a call becomes an entry that the library refuses.
 //!
+//! An answer that another node would give otherwise has the status 421, [Misdirected Request], so that
+//! whoever passes requests on asks another node without reading answers.
+//!
 //! [JSON-RPC 2.0]: https://www.jsonrpc.org/specification
+//! [Misdirected Request]: https://www.rfc-editor.org/rfc/rfc9110#status.421
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +16,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::{Method, body::Body, header::CONTENT_LENGTH};
+use hyper::{Method, StatusCode, body::Body, header::CONTENT_LENGTH};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse, http::response};
 use jsonrpsee::types::{ErrorObjectOwned, Id, Response, ResponsePayload};
@@ -20,7 +24,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tower::{Layer, Service};
 
-use super::limits;
+use super::{geth::Elsewhere, limits};
 
 /// Code of a request that is JSON and no JSON-RPC.
 const INVALID_REQUEST: i32 = -32600;
@@ -74,16 +78,19 @@ where
                 }
                 Err(error) => return Err(error),
             };
-            match judge(&body) {
-                Verdict::Fine => {
-                    inner.call(HttpRequest::from_parts(parts, HttpBody::from(body.to_vec()))).await
-                }
+            let body = match judge(&body) {
+                Verdict::Fine => HttpBody::from(body.to_vec()),
                 Verdict::Mended(mended) => {
                     parts.headers.remove(CONTENT_LENGTH);
-                    inner.call(HttpRequest::from_parts(parts, HttpBody::from(mended))).await
+                    HttpBody::from(mended)
                 }
-                Verdict::Refused { id, reason } => Ok(refused(id, &reason)),
+                Verdict::Refused { id, reason } => return Ok(refused(id, &reason)),
+            };
+            let mut answer = inner.call(HttpRequest::from_parts(parts, body)).await?;
+            if answer.extensions().get::<Elsewhere>().is_some() {
+                *answer.status_mut() = StatusCode::MISDIRECTED_REQUEST;
             }
+            Ok(answer)
         })
     }
 }

@@ -9,6 +9,8 @@ use crate::seam::AdmitError;
 
 /// As Geth and EIP-4444's other clients have it.
 const HISTORY_LACKING: i32 = 4444;
+/// Ours, of the range for servers' own use.
+pub(super) const NOT_NAMED: i32 = -32_050;
 
 /// Why a method has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +35,12 @@ pub(super) enum RpcError {
         /// Its text.
         message: String,
     },
+    /// Nobody would get a transaction from this node.
+    #[error(
+        "this node is not part of the network, as far as it has the chain: no member names it, and \
+         nobody would get the transaction from it. Send it to a node that is"
+    )]
+    NotNamed,
     /// A transaction was taken and is not in a block in time.
     #[error("the transaction was added to the pool but wasn't final within {waited_ms} ms")]
     NotFinal {
@@ -65,6 +73,7 @@ impl RpcError {
             Self::LimitExceeded(_) => -32005,
             Self::Reverted(_) => 3,
             Self::Refused { code, .. } => *code,
+            Self::NotNamed => NOT_NAMED,
             Self::NotFinal { .. } => 4,
             Self::Internal(_) => -32603,
         }
@@ -81,6 +90,7 @@ impl From<RpcError> for ErrorObjectOwned {
             | RpcError::Server(_)
             | RpcError::LimitExceeded(_)
             | RpcError::Refused { .. }
+            | RpcError::NotNamed
             | RpcError::Internal(_) => Self::owned(code, message, None::<()>),
         }
     }

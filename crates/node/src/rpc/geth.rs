@@ -1,5 +1,5 @@
 //! Geth's manners where the server library has its own: the text for an unknown method, in batches
-//! too.
+//! too. And a mark on answers that another node would give otherwise.
 
 use jsonrpsee::server::middleware::rpc::{
     Batch, BatchEntry, Notification, Request, RpcService, RpcServiceT,
@@ -8,7 +8,11 @@ use jsonrpsee::server::{BatchResponseBuilder, MethodResponse, Methods};
 use jsonrpsee::types::ErrorObjectOwned;
 use tower::Layer;
 
-use super::limits;
+use super::{error::NOT_NAMED, limits};
+
+/// Marks an answer: another node of the network is to be asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Elsewhere;
 
 /// Puts [`GethService`] around the server's own.
 #[derive(Clone, Debug)]
@@ -46,7 +50,11 @@ impl RpcServiceT for GethService {
         let Self { methods, inner } = self.clone();
         async move {
             if methods.method(request.method_name()).is_some() {
-                return inner.call(request).await;
+                let mut answer = inner.call(request).await;
+                if answer.as_error_code() == Some(NOT_NAMED) {
+                    answer.extensions_mut().insert(Elsewhere);
+                }
+                return answer;
             }
             let name: String = request.method_name().chars().take(128).collect();
             let text = format!("the method {name} does not exist/is not available");

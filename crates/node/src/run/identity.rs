@@ -14,7 +14,7 @@ use windlass_chain::genesis::Genesis;
 use crate::{
     consensus::{
         exchange::key_bytes,
-        peers::Electorate,
+        peers::{Electorate, Tenure},
         signer::{HandleSigner, public_key},
     },
     seam::{Ledger, LedgerError},
@@ -45,7 +45,7 @@ pub(super) fn electorate(
         None => Vec::new(),
     };
     let node_keys = seats.iter().filter_map(|seat| public_key(&seat.node_key.0)).collect();
-    Ok(Electorate { node_keys, elected_at, over: false })
+    Ok(Electorate { node_keys, elected_at, tenure: Tenure::Now })
 }
 
 /// The one of a node's keys by which the chain has it: as a validator of the epoch, otherwise as

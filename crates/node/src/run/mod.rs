@@ -44,7 +44,7 @@ use crate::{
         epochs::EpochError,
         exchange::key_bytes,
         marker::VotingKey,
-        peers::{Electorate, Peers, Standing},
+        peers::{Electorate, Peers, Standing, Tenure},
         signer::HandleSigner,
         start,
         steady::{Steadied, Steady, Wall},
@@ -418,7 +418,8 @@ fn peers(ledger: &NodeLedger, epoch_length: u64) -> Result<Peers, LedgerError> {
     let epoch = identity::epoch_above(ledger.tip().number, epoch_length);
     let electorate = |of: u64| {
         let voting = identity::electorate(ledger, of, epoch_length)?;
-        Ok(Electorate { over: of < epoch, ..voting })
+        let tenure = if of < epoch { Tenure::JustOver } else { Tenure::Now };
+        Ok(Electorate { tenure, ..voting })
     };
     let epochs: Result<Vec<_>, LedgerError> =
         (epoch.saturating_sub(1)..=epoch).map(electorate).collect();

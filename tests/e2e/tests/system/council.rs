@@ -14,7 +14,7 @@ use windlass_model::{
     network::{Operation, OperationKind, OperationState},
 };
 
-use crate::support::{PATIENCE, healthy, status_of};
+use crate::support::{PATIENCE, healthy, one_tip, quantity, status_of};
 
 /// Three organizations with five validators; whoever has an account of its own has its key too.
 fn consortium(accounts: [Option<&Account>; 3]) -> String {
@@ -160,9 +160,12 @@ async fn by_hand(platform: &Platform, own: &mut Account, line: &str) {
         gas: 2_000_000,
         ..Call::default()
     };
-    let endpoint = Platform::endpoint(&platform.show("council").await);
+    let network = platform.show("council").await;
+    let endpoint = Platform::endpoint(&network);
     let hash = own.send(&endpoint, call).await;
-    endpoint.receipt(&hash).await;
+    let receipt = endpoint.receipt(&hash).await;
+    // The platform may ask another node than the one that had the receipt first.
+    one_tip(platform, &network, quantity(&receipt["blockNumber"]).expect("a number")).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
-use windlass_e2e::{Account, Call, Endpoint, Platform, world};
+use windlass_e2e::{Account, Call, Endpoint, Platform, call_node, node_socket, world};
 use windlass_model::{
     api::Accepted,
     governance::{NetworkMember, ProposalState},
@@ -201,11 +201,21 @@ async fn a_consortium_takes_a_member_in_and_removes_its_first() {
     let second = account.send(&endpoint, Call::default()).await;
     endpoint.receipt(&second).await;
     world::eventually("the first member's nodes say that they are out", PATIENCE, async || {
-        let status = status_of(&platform, told[0].id.as_str()).await?;
-        (status.get("named")? == false).then_some(())
+        let mut alone = true;
+        for node in &told[..2] {
+            let status = status_of(&platform, node.id.as_str()).await?;
+            let peers = status.get("peers")?.as_array()?.iter();
+            alone &= status.get("named")? == false
+                && peers.filter(|peer| peer["connected"] == true).count() == 0;
+        }
+        alone.then_some(())
     })
     .await;
-    // And that they get no block any more.
+    // They take nothing that nobody would get, and get no block any more.
+    let socket = node_socket(&platform.data_dir, told[0].id.as_str());
+    let raw = json!([Account::new(77_011).sign(Call::default())]);
+    let refused = call_node(&socket, "eth_sendRawTransaction", raw).await.expect("it answers");
+    assert_eq!(refused.expect_err("nobody would get it").code, -32_050);
     let tip = async |node: &Node| {
         let status = status_of(&platform, node.id.as_str()).await.expect("it runs");
         status["tip"]["number"].as_u64().expect("a number")
@@ -214,7 +224,10 @@ async fn a_consortium_takes_a_member_in_and_removes_its_first() {
     for _ in 0..3 {
         endpoint.receipt(&account.send(&endpoint, Call::default()).await).await;
     }
-    assert!(tip(&told[2]).await > out[0] + 2, "the others go on");
+    world::eventually("the others go on", PATIENCE, async || {
+        (tip(&told[2]).await > out[0] + 2).then_some(())
+    })
+    .await;
     assert_eq!([tip(&told[0]).await, tip(&told[1]).await], out);
     let network = platform.show("ring").await;
     assert_eq!(network.health, Health::Healthy, "{network:?}");

@@ -47,6 +47,9 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
 
 /// Recovers the sender and takes the transaction into the pool, on a thread of its own.
 async fn send(node: &Shared, transaction: Bytes) -> Result<B256, RpcError> {
+    if !node.status.get().named {
+        return Err(RpcError::NotNamed);
+    }
     let worker = Shared::clone(node);
     let job = move || {
         vote::check(&worker, &transaction)?;

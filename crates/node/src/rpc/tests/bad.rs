@@ -64,6 +64,27 @@ fn the_pool_refuses_in_geths_words() {
     assert_eq!(drive(&server.ledger), 1, "the one that was known");
 }
 
+#[test]
+fn a_node_that_nobody_names_takes_no_transaction() {
+    let server = Server::free();
+    let transaction = server.rich.transaction(0, |_| ());
+    let call = |method: &str| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": [transaction] });
+    server.status.update(|status| status.named = false);
+    for method in ["eth_sendRawTransaction", "eth_sendRawTransactionSync"] {
+        let (code, text) = server.error(method, json!([transaction]));
+        assert_eq!(code, -32_050);
+        assert!(text.starts_with("this node is not part of the network"), "{text}");
+    }
+    let status = |body: Value| post(server.running.path(), body.to_string().as_bytes()).status;
+    let read = json!({ "jsonrpc": "2.0", "id": 2, "method": "eth_chainId" });
+    assert_eq!(status(call("eth_sendRawTransaction")), 421);
+    assert_eq!(status(json!([read, call("eth_sendRawTransaction")])), 421);
+    assert_eq!(status(read), 200, "what it has can be read");
+    server.status.update(|status| status.named = true);
+    assert_eq!(status(call("eth_sendRawTransaction")), 200);
+    assert_eq!(drive(&server.ledger), 1);
+}
+
 /// Every method with parameters that it can't take: an error of the right kind, and no panic.
 #[test]
 fn parameters_of_any_kind_are_answered() {
