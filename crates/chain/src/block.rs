@@ -8,7 +8,7 @@
 //! The genesis block's `extraData` is the hash of the genesis document, so that its block hash
 //! commits to every parameter of the network.
 
-use alloy_consensus::{Header, TxEnvelope};
+use alloy_consensus::{EthereumTxEnvelope, Header, TxEip4844, TxEnvelope};
 use alloy_primitives::{B256, Bytes, Sealed};
 use alloy_rlp::{Decodable, Encodable};
 
@@ -126,9 +126,10 @@ impl Block {
     /// Reads the canonical RLP, and nothing else.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut rest = bytes;
-        let block =
-            alloy_consensus::Block::<TxEnvelope>::decode(&mut rest).map_err(DecodeError::Rlp)?;
-        let block = Self::new(block);
+        // In blocks no transaction carries its blobs, which are large and decoded on the stack.
+        let block = alloy_consensus::Block::<EthereumTxEnvelope<TxEip4844>>::decode(&mut rest)
+            .map_err(DecodeError::Rlp)?;
+        let block = Self::new(block.map_transactions(TxEnvelope::from));
         if !rest.is_empty() || *block.encode() != *bytes {
             return Err(DecodeError::NotCanonical);
         }

@@ -33,7 +33,8 @@ pub use chain::{
     Skipped, Tip, TransactionLocation, ValidateError, found, held,
 };
 pub use execute::{
-    CallError, CallLimits, CallOutcome, CallRequest, CallResult, EstimateError, NoSenders, Senders,
+    CallError, CallLimits, CallOutcome, CallRequest, CallResult, EstimateError,
+    GethDebugTracingOptions, GethTrace, NoSenders, Overrides, Senders, TraceError,
     TransactionError, not_permitted,
 };
 pub use receipt::Receipt;

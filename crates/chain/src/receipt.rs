@@ -30,6 +30,8 @@ pub struct Receipt {
     pub logs: Vec<Log>,
     /// The address of the contract that the transaction created, where it is a creation.
     pub contract_address: Option<Address>,
+    /// The state's root after it, which receipts had before EIP-658 in the place of `success`.
+    pub state_root: Option<B256>,
 }
 
 impl Receipt {
@@ -44,10 +46,15 @@ impl Receipt {
         self.envelope().encoded_2718().into()
     }
 
+    /// What the receipt says of how it ended.
+    pub fn status(&self) -> Eip658Value {
+        self.state_root.map_or(Eip658Value::Eip658(self.success), Eip658Value::PostState)
+    }
+
     /// The receipt in the type that alloy hashes and encodes.
     pub fn envelope(&self) -> alloy_consensus::ReceiptEnvelope {
         let receipt = alloy_consensus::Receipt {
-            status: Eip658Value::Eip658(self.success),
+            status: self.status(),
             cumulative_gas_used: self.cumulative_gas_used,
             logs: self.logs.clone(),
         }

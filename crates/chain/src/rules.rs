@@ -4,6 +4,8 @@
 //! with limits from the genesis, and with the gas limit and the fees that the members decide. [`RuleSet::ethereum`] is
 //! Ethereum itself by a schedule of forks, so that the public suites check the same executor.
 
+use std::collections::BTreeSet;
+
 use alloy_consensus::Header;
 use alloy_eips::eip1559::BaseFeeParams;
 use alloy_eips::eip7840::BlobParams;
@@ -52,7 +54,7 @@ pub enum Fork {
 }
 
 /// When each fork of an Ethereum chain begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
     /// The chain id that transactions sign.
     pub chain_id: u64,
@@ -183,12 +185,36 @@ impl RuleSet {
         }
     }
 
+    /// The schedule of forks of an Ethereum chain; `None` where the rules are always the newest.
+    pub fn schedule(&self) -> Option<&Schedule> {
+        match &self.kind {
+            Kind::Windlass(_) => None,
+            Kind::Ethereum(schedule) => Some(schedule),
+        }
+    }
+
     /// How blobs are priced at a time; `None` where there are none.
-    pub(crate) fn blob_params(&self, timestamp: u64) -> Option<BlobParams> {
+    pub fn blob_params(&self, timestamp: u64) -> Option<BlobParams> {
         match &self.kind {
             Kind::Windlass(_) => None,
             Kind::Ethereum(schedule) => latest(&schedule.blobs, timestamp),
         }
+    }
+
+    /// What a unit of blob gas costs in a block; `None` where there are no blobs.
+    pub fn blob_fee(&self, header: &Header) -> Option<u128> {
+        Some(self.blob_params(header.timestamp)?.calc_blob_fee(header.excess_blob_gas?))
+    }
+
+    /// What a unit of blob gas costs in the block after `parent`, if that comes a moment later.
+    pub fn next_blob_fee(&self, parent: &Header) -> Option<u128> {
+        let params = self.blob_params(parent.timestamp)?;
+        let excess = params.next_block_excess_blob_gas_osaka(
+            parent.excess_blob_gas?,
+            parent.blob_gas_used?,
+            parent.base_fee_per_gas?,
+        );
+        Some(params.calc_blob_fee(excess))
     }
 
     /// The EVM's configuration for a block.
@@ -238,6 +264,27 @@ impl RuleSet {
 }
 
 impl Schedule {
+    /// The times at which the rules change, blobs' alone among them, in rising order.
+    pub fn times(&self) -> BTreeSet<u64> {
+        let forks = self.by_time.iter().map(|(at, _)| *at);
+        forks.chain(self.blobs.iter().map(|(at, _)| *at)).collect()
+    }
+
+    /// Which forks a chain has passed at a time, as nodes tell each other (EIP-2124 and 6122): the
+    /// CRC-32 of block 0's hash and of each fork's number or time, those of the genesis left out.
+    /// All that are by number have passed.
+    pub fn fork_id(&self, genesis: B256, genesis_time: u64, time: u64) -> [u8; 4] {
+        let numbers: BTreeSet<u64> = self.by_number.iter().map(|(at, _)| *at).collect();
+        let numbers = numbers.into_iter().filter(|at| *at > 0);
+        let times = self.times().into_iter().filter(|at| *at > genesis_time && *at <= time);
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(genesis.as_slice());
+        for at in numbers.chain(times) {
+            hasher.update(&at.to_be_bytes());
+        }
+        hasher.finalize().to_be_bytes()
+    }
+
     fn fork(&self, number: u64, timestamp: u64) -> Fork {
         latest(&self.by_time, timestamp)
             .or_else(|| latest(&self.by_number, number))

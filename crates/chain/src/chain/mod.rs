@@ -14,6 +14,7 @@ mod logs;
 mod produce;
 mod prove;
 mod read;
+mod trace;
 mod types;
 mod validators;
 
@@ -134,6 +135,16 @@ impl Chain {
     pub fn with_state_window(mut self, blocks: u64) -> Self {
         self.state_window = blocks;
         self
+    }
+
+    /// How many blocks before the tip have states that can be read.
+    pub fn state_window(&self) -> u64 {
+        self.state_window
+    }
+
+    /// The oldest block whose state can be read.
+    pub fn oldest_state(&self) -> Result<u64, ChainError> {
+        Ok(stored_u64(self.snapshot()?.as_ref(), keys::OLDEST)?.unwrap_or(0))
     }
 
     /// The rules of the chain.

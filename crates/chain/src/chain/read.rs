@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use alloy_consensus::{BlockBody, Header, TxEnvelope};
+use alloy_eips::eip2930::AccessList;
 use alloy_primitives::{Address, B256, Bytes, Sealed, U256};
 use alloy_rlp::Decodable;
 
@@ -11,7 +12,7 @@ use super::{Chain, first_number, stored_header, stored_number};
 use crate::block::Block;
 use crate::execute::call::CallSite;
 use crate::execute::{
-    CallError, CallLimits, CallOutcome, CallRequest, EstimateError, call, estimate,
+    CallError, CallLimits, CallOutcome, CallRequest, EstimateError, access, call, estimate,
 };
 use crate::governance::InForce;
 use crate::receipt::Receipt;
@@ -106,6 +107,16 @@ impl Chain {
         limits: CallLimits<'_>,
     ) -> Result<u64, EstimateError> {
         self.on_site(at, |site| estimate::estimate_gas(site, request, limits))
+    }
+
+    /// What a call touches, as an access list, and what it does with that.
+    pub fn access_list(
+        &self,
+        at: At,
+        request: &CallRequest,
+        limits: CallLimits<'_>,
+    ) -> Result<(AccessList, CallOutcome), CallError> {
+        self.on_site(at, |site| access::access_list(site, request, limits))
     }
 
     /// A Merkle proof at the tip.

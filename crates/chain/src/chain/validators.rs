@@ -99,7 +99,9 @@ impl Chain {
             Ok(()) => {}
             Err(CallError::Chain(error)) => return Err(error),
             // It can't be in a block either.
-            Err(CallError::Invalid(_) | CallError::Cancelled) => return Ok(None),
+            Err(CallError::Invalid(_) | CallError::Overrides(_) | CallError::Cancelled) => {
+                return Ok(None);
+            }
         }
         let Some(made) = questions.decision() else { return Ok(None) };
         let now = self.next_validators_hash()?;
@@ -126,7 +128,9 @@ impl Chain {
         let read = self.on_site(at, |site| call::run(site, &request, READING_GAS, None));
         let outcome = read.map(call::outcome).map_err(|error| match error {
             CallError::Chain(error) => error,
-            CallError::Invalid(_) | CallError::Cancelled => unreadable(&error.to_string()),
+            CallError::Invalid(_) | CallError::Overrides(_) | CallError::Cancelled => {
+                unreadable(&error.to_string())
+            }
         })?;
         match outcome.result {
             CallResult::Success { output } => Ok(output),

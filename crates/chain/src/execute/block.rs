@@ -1,23 +1,28 @@
 //! Executes one block: system calls, transactions, and what comes after them.
 
+use std::sync::atomic::AtomicBool;
+
 use alloy_consensus::transaction::{Recovered, TxHashRef};
 use alloy_consensus::{Header, Transaction, TxEnvelope, Typed2718};
 use alloy_eips::eip4895::Withdrawals;
 use alloy_eips::eip7685::Requests;
 use alloy_eips::{eip2935, eip4788, eip7002, eip7251};
-use alloy_evm::eth::{EthEvm, EthEvmBuilder};
+use alloy_evm::eth::{EthEvm, EthEvmBuilder, EthEvmContext};
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_evm::{Evm, EvmEnv, FromRecoveredTx};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use revm::DatabaseCommit;
 use revm::context::TxEnv;
 use revm::context::result::{ExecutionResult, ResultAndState};
 use revm::inspector::NoOpInspector;
+use revm::{DatabaseCommit, Inspector};
+use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 
+use super::call::{CallError, Cancel};
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError};
 use super::rewards::block_rewards;
 use super::state::ExecutionState;
+use super::trace::{GethTrace, TraceError, check_whole, unexpected};
 use crate::chain::ChainError;
 use crate::genesis::BEACON_REQUEST_CONTRACTS;
 use crate::governance::InForce;
@@ -40,17 +45,20 @@ pub(crate) struct Executed {
 }
 
 /// A block on its way.
-pub(crate) struct BlockExecutor<'a> {
+pub(crate) struct BlockExecutor<'a, I = NoOpInspector> {
     in_force: &'a InForce<'a>,
     rules: &'a RuleSet,
     header: &'a Header,
     fork: Fork,
     base: &'a Base,
-    evm: EthEvm<ExecutionState<'a>, NoOpInspector, PrecompilesMap>,
+    evm: EthEvm<ExecutionState<'a>, I, PrecompilesMap>,
     receipts: Vec<Receipt>,
     gas_used: u64,
     blob_gas_used: u64,
 }
+
+/// Who traces a block's transactions, until it is told to end.
+type Tracing<'a> = (Cancel<'a>, DebugInspector);
 
 impl<'a> BlockExecutor<'a> {
     /// Begins a block; of the header it reads what is known before execution.
@@ -60,6 +68,63 @@ impl<'a> BlockExecutor<'a> {
         base: &'a Base,
         codes: &'a CodeCache,
     ) -> Result<Self, ChainError> {
+        Self::begin_with(in_force, header, base, codes, NoOpInspector)
+    }
+}
+
+impl<'a, 'c> BlockExecutor<'a, Tracing<'c>> {
+    /// Begins a block whose transactions are traced.
+    pub(crate) fn begin_traced(
+        in_force: &'a InForce<'a>,
+        header: &'a Header,
+        base: &'a Base,
+        codes: &'a CodeCache,
+        (cancel, tracer): (Option<&'c AtomicBool>, DebugInspector),
+    ) -> Result<Self, ChainError> {
+        Self::begin_with(in_force, header, base, codes, (Cancel::new(cancel), tracer))
+    }
+
+    /// Executes the next transaction; what it did, if its place is told.
+    pub(crate) fn trace(
+        &mut self,
+        transaction: &Recovered<TxEnvelope>,
+        place: Option<TransactionContext>,
+    ) -> Result<Option<GethTrace>, TraceError> {
+        let failed = |error| match error {
+            TransactError::Chain(error) => error,
+            TransactError::Invalid(reason) => unexpected(&reason),
+        };
+        let env = self.transaction_env(transaction).map_err(failed)?;
+        let price = effective_gas_price(&env, self.header.base_fee_per_gas);
+        self.evm.db_mut().set_sender(transaction.signer());
+        self.evm.set_inspector_enabled(place.is_some());
+        let ended = self.evm.transact_raw(env.clone());
+        self.evm.set_inspector_enabled(false);
+        let block = self.evm.block().clone();
+        let (state, (cancel, tracer), _) = self.evm.components_mut();
+        if cancel.has_struck() {
+            return Err(CallError::Cancelled.into());
+        }
+        let ended = ended.map_err(|error| failed(error.into()))?;
+        let mut trace = None;
+        if place.is_some() {
+            check_whole(tracer)?;
+            trace = Some(tracer.get_result(place, &env, &block, &ended, state)?);
+            tracer.fuse().map_err(|error| TraceError::Tracer(error.to_string()))?;
+        }
+        self.include(transaction, price, ended).map_err(failed)?;
+        Ok(trace)
+    }
+}
+
+impl<'a, I: Inspector<EthEvmContext<ExecutionState<'a>>>> BlockExecutor<'a, I> {
+    fn begin_with(
+        in_force: &'a InForce<'a>,
+        header: &'a Header,
+        base: &'a Base,
+        codes: &'a CodeCache,
+        inspector: I,
+    ) -> Result<Self, ChainError> {
         let rules = in_force.rules.as_ref();
         let fork = rules.fork(header.number, header.timestamp);
         let mut state = ExecutionState::new(base, codes);
@@ -67,7 +132,7 @@ impl<'a> BlockExecutor<'a> {
             state.keep_empty_accounts();
         }
         let env = EvmEnv::new(rules.evm_config(header), rules.evm_block(header));
-        let evm = EthEvmBuilder::new(state, env).build();
+        let evm = EthEvmBuilder::new(state, env).inspector(inspector).build();
         let mut executor = Self {
             in_force,
             rules,
@@ -96,7 +161,17 @@ impl<'a> BlockExecutor<'a> {
         let env = self.transaction_env(transaction)?;
         let effective_gas_price = effective_gas_price(&env, self.header.base_fee_per_gas);
         self.evm.db_mut().set_sender(transaction.signer());
-        let ResultAndState { result, state } = self.evm.transact_raw(env)?;
+        let ended = self.evm.transact_raw(env)?;
+        self.include(transaction, effective_gas_price, ended)
+    }
+
+    /// Takes what a transaction did into the block.
+    fn include(
+        &mut self,
+        transaction: &Recovered<TxEnvelope>,
+        effective_gas_price: u128,
+        ResultAndState { result, state }: ResultAndState,
+    ) -> Result<(), TransactError> {
         if self.is_windlass()
             && BEACON_REQUEST_CONTRACTS.iter().any(|contract| {
                 state
@@ -124,6 +199,7 @@ impl<'a> BlockExecutor<'a> {
             from,
             logs: if success { result.into_logs() } else { Vec::new() },
             contract_address,
+            state_root: self.intermediate_root()?,
         });
         Ok(())
     }
@@ -158,6 +234,16 @@ impl<'a> BlockExecutor<'a> {
             state_root,
             changes,
         })
+    }
+
+    /// The state's root between two transactions, which receipts hold before EIP-658.
+    fn intermediate_root(&self) -> Result<Option<B256>, TransactError> {
+        if self.fork >= Fork::Byzantium {
+            return Ok(None);
+        }
+        let changes = self.evm.db().clone().into_changes();
+        let (mut changes, wiped) = changes.map_err(TransactError::Chain)?;
+        root::seal(self.base, &mut changes, &wiped).map(Some).map_err(TransactError::Chain)
     }
 
     fn is_windlass(&self) -> bool {
@@ -281,7 +367,7 @@ fn effective_gas_price(env: &TxEnv, base_fee: Option<u64>) -> u128 {
 /// The balances that a proof-of-work block adds are wei of this type.
 pub(crate) type Credit = (Address, U256);
 
-impl std::fmt::Debug for BlockExecutor<'_> {
+impl<I> std::fmt::Debug for BlockExecutor<'_, I> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BlockExecutor")
             .field("header", &self.header)

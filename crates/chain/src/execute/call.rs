@@ -1,29 +1,34 @@
 //! A message call on the state at a block, as Geth runs `eth_call`.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy_consensus::Header;
 use alloy_eips::eip2930::AccessList;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::EvmEnv;
-use alloy_evm::eth::EthEvmBuilder;
+use alloy_evm::eth::{EthEvmBuilder, EthEvmContext};
+use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::{Address, Bytes, Log, TxKind, U256};
-use revm::Inspector;
-use revm::context::result::{EVMError, ExecutionResult, HaltReason};
-use revm::context::{ContextSetters, ContextTr, JournalTr, Transaction, TxEnv};
+use revm::context::result::{EVMError, ExecutionResult, HaltReason, ResultAndState};
+use revm::context::{ContextSetters, ContextTr, Evm as RevmEvm, JournalTr, Transaction, TxEnv};
 use revm::context_interface::cfg::gas::InitialAndFloorGas;
 use revm::context_interface::either::Either;
 use revm::context_interface::journaled_state::account::JournaledAccountTr;
+use revm::handler::instructions::EthInstructions;
 use revm::handler::pre_execution::calculate_caller_fee;
 use revm::handler::{EthFrame, EvmTr, EvmTrError, Handler};
 use revm::inspector::{InspectorEvmTr, InspectorHandler};
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::{InstructionResult, Interpreter, InterpreterTypes};
+use revm::precompile::{PrecompileSpecId, Precompiles};
 use revm::state::EvmState;
+use revm::{Database, ExecuteEvm, Inspector};
 
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError, halt_text};
+use super::overrides::{Overrides, apply_to_block, apply_to_state};
 use super::state::ExecutionState;
 use crate::chain::ChainError;
 use crate::rules::RuleSet;
@@ -54,6 +59,8 @@ pub struct CallRequest {
     pub access_list: AccessList,
     /// EIP-7702's delegations.
     pub authorization_list: Vec<SignedAuthorization>,
+    /// What it finds otherwise than the chain has it.
+    pub overrides: Arc<Overrides>,
 }
 
 /// The bounds of a call.
@@ -107,6 +114,9 @@ pub enum CallError {
     /// The call is not valid as a transaction.
     #[error("{0}")]
     Invalid(TransactionError),
+    /// What it should find otherwise contradicts itself.
+    #[error("{0}")]
+    Overrides(String),
     /// It was cancelled.
     #[error("execution aborted (timeout)")]
     Cancelled,
@@ -157,23 +167,9 @@ pub(crate) fn run_each(
     first: &CallRequest,
     mut next: impl FnMut(ExecutionResult) -> Option<CallRequest>,
 ) -> Result<(), CallError> {
-    let mut config = site.rules.evm_config(site.header);
-    config.tx_gas_limit_cap = Some(u64::MAX);
-    let mut block = site.rules.evm_block(site.header);
-    // What the chain asks for itself isn't bound by what a block may use.
-    block.gas_limit = block.gas_limit.max(most);
     let gas = |request: &CallRequest| request.gas.map_or(most, |gas| gas.min(most));
-    let env = transaction(site, first, gas(first))?;
-    if env.gas_price == 0 {
-        block.basefee = 0;
-    }
-    let state = ExecutionState::new(site.base, site.codes);
-    let inspector = Cancel { flag: cancel, steps: 0, is_set: false };
-    let mut evm = EthEvmBuilder::new(state, EvmEnv::new(config, block))
-        .inspector(inspector)
-        .build()
-        .into_inner();
-    let mut env = env;
+    let mut evm = open(site, first, most, Cancel::new(cancel))?;
+    let mut env = transaction(site, &mut evm.ctx.journaled_state.database, first, gas(first))?;
     loop {
         evm.set_tx(env);
         let mut handler = CallHandler::default();
@@ -182,23 +178,113 @@ pub(crate) fn run_each(
         if evm.inspector.is_set {
             return Err(CallError::Cancelled);
         }
-        let result =
-            result.map_err(|error: EVMError<ChainError>| match TransactError::from(error) {
-                TransactError::Invalid(reason) => CallError::Invalid(reason),
-                TransactError::Chain(error) => CallError::Chain(error),
-            })?;
-        let Some(request) = next(result) else { return Ok(()) };
-        env = transaction(site, &request, gas(&request))?;
+        let Some(request) = next(result.map_err(failed)?) else { return Ok(()) };
+        env = transaction(site, &mut evm.ctx.journaled_state.database, &request, gas(&request))?;
     }
 }
 
-fn transaction(site: CallSite<'_>, request: &CallRequest, gas: u64) -> Result<TxEnv, CallError> {
+/// Runs a call with an inspector; what it changed, and whatever `read` makes of it.
+pub(crate) fn inspect<'a, I, T>(
+    site: CallSite<'a>,
+    request: &CallRequest,
+    limits: CallLimits<'_>,
+    inspector: I,
+    read: impl FnOnce(&mut CallEvm<'a, (Cancel<'_>, I)>, ResultAndState) -> Result<T, CallError>,
+) -> Result<T, CallError>
+where
+    I: Inspector<EthEvmContext<ExecutionState<'a>>>,
+{
+    let most = limits.gas_cap.min(site.header.gas_limit);
+    let mut evm = open(site, request, most, (Cancel::new(limits.cancel), inspector))?;
+    let gas = request.gas.map_or(most, |gas| gas.min(most));
+    let env = transaction(site, &mut evm.ctx.journaled_state.database, request, gas)?;
+    evm.set_tx(env);
+    let result = CallHandler::default().inspect_run(&mut evm);
+    has_struck(&evm)?;
+    let result = result.map_err(failed)?;
+    let state = evm.finalize();
+    read(&mut evm, ResultAndState { result, state })
+}
+
+/// An error where the call was ended from outside.
+fn has_struck<I>(evm: &CallEvm<'_, (Cancel<'_>, I)>) -> Result<(), CallError> {
+    if evm.inspector.0.is_set { Err(CallError::Cancelled) } else { Ok(()) }
+}
+
+/// An EVM that calls.
+pub(crate) type CallEvm<'a, I> = RevmEvm<
+    EthEvmContext<ExecutionState<'a>>,
+    I,
+    EthInstructions<EthInterpreter, EthEvmContext<ExecutionState<'a>>>,
+    PrecompilesMap,
+    EthFrame,
+>;
+
+/// An EVM on a site, as the request finds it.
+fn open<'a, I>(
+    site: CallSite<'a>,
+    request: &CallRequest,
+    most: u64,
+    inspector: I,
+) -> Result<CallEvm<'a, I>, CallError>
+where
+    I: Inspector<EthEvmContext<ExecutionState<'a>>>,
+{
+    let mut config = site.rules.evm_config(site.header);
+    config.tx_gas_limit_cap = Some(u64::MAX);
+    let mut block = site.rules.evm_block(site.header);
+    apply_to_block(&request.overrides.block, &mut block);
+    // What the chain asks for itself isn't bound by what a block may use.
+    block.gas_limit = block.gas_limit.max(most);
+    if site.rules.fees_are_free() || price(request) == 0 {
+        block.basefee = 0;
+    }
+    let (state, precompiles) = site.state(&request.overrides)?;
+    let env = EvmEnv::new(config, block);
+    let builder = EthEvmBuilder::new(state, env).precompiles(precompiles).inspector(inspector);
+    Ok(builder.build().into_inner())
+}
+
+impl<'a> CallSite<'a> {
+    /// The state and the precompiled contracts as a call finds them.
+    pub(crate) fn state(
+        self,
+        overrides: &Overrides,
+    ) -> Result<(ExecutionState<'a>, PrecompilesMap), CallError> {
+        let spec = self.rules.evm_config(self.header).spec;
+        let precompiles = Precompiles::new(PrecompileSpecId::from_spec_id(spec));
+        let mut precompiles = PrecompilesMap::from_static(precompiles);
+        let mut state = ExecutionState::new(self.base, self.codes);
+        apply_to_state(&overrides.state, &mut state, &mut precompiles)?;
+        state.set_block_hashes(overrides.block.block_hash.clone().unwrap_or_default());
+        Ok((state, precompiles))
+    }
+}
+
+fn failed(error: EVMError<ChainError>) -> CallError {
+    match TransactError::from(error) {
+        TransactError::Invalid(reason) => CallError::Invalid(reason),
+        TransactError::Chain(error) => CallError::Chain(error),
+    }
+}
+
+/// The most that a request pays for a unit of gas.
+fn price(request: &CallRequest) -> u128 {
+    request.gas_price.or(request.max_fee_per_gas).unwrap_or(0)
+}
+
+fn transaction(
+    site: CallSite<'_>,
+    state: &mut ExecutionState<'_>,
+    request: &CallRequest,
+    gas: u64,
+) -> Result<TxEnv, CallError> {
     let nonce = match request.nonce {
         Some(nonce) => nonce,
-        None => site.base.account(&request.from)?.map_or(0, |account| account.nonce),
+        None => state.basic(request.from)?.map_or(0, |account| account.nonce),
     };
     let free = site.rules.fees_are_free();
-    let price = request.gas_price.or(request.max_fee_per_gas).unwrap_or(0);
+    let price = price(request);
     let tip = request.max_priority_fee_per_gas.or(request.max_fee_per_gas.map(|_| 0));
     let mut env = TxEnv {
         caller: request.from,
@@ -245,10 +331,21 @@ pub(crate) fn outcome(result: ExecutionResult) -> CallOutcome {
 
 /// Ends a call when a flag is set, within some thousand instructions.
 #[derive(Debug)]
-struct Cancel<'a> {
+pub(crate) struct Cancel<'a> {
     flag: Option<&'a AtomicBool>,
     steps: u32,
     is_set: bool,
+}
+
+impl<'a> Cancel<'a> {
+    pub(crate) fn new(flag: Option<&'a AtomicBool>) -> Self {
+        Self { flag, steps: 0, is_set: false }
+    }
+
+    /// Whether it has ended a call.
+    pub(crate) fn has_struck(&self) -> bool {
+        self.is_set
+    }
 }
 
 /// How many instructions run between two looks at the flag; a power of two.

@@ -2,6 +2,7 @@
 
 use alloy_primitives::{Bytes, U256};
 use alloy_trie::KECCAK_EMPTY;
+use revm::Database;
 
 use super::call::{CallError, CallLimits, CallOutcome, CallRequest, CallResult, CallSite};
 use super::call::{outcome, run};
@@ -127,7 +128,8 @@ fn allowance(
     if price == 0 || site.rules.fees_are_free() {
         return Ok(capped);
     }
-    let account = site.base.account(&request.from).map_err(CallError::Chain)?;
+    let (mut state, _) = site.state(&request.overrides)?;
+    let account = state.basic(request.from).map_err(CallError::Chain)?;
     let have = account.map_or(U256::ZERO, |account| account.balance);
     let available = have.checked_sub(request.value).ok_or({
         let reason = TransactionError::InsufficientFunds { have, want: request.value };
@@ -145,7 +147,8 @@ fn is_plain_transfer(site: CallSite<'_>, request: &CallRequest) -> Result<bool, 
     {
         return Ok(false);
     }
-    let account = site.base.account(&to).map_err(CallError::Chain)?;
+    let (mut state, _) = site.state(&request.overrides)?;
+    let account = state.basic(to).map_err(CallError::Chain)?;
     Ok(account.is_none_or(|account| account.code_hash == KECCAK_EMPTY))
 }
 

@@ -1,5 +1,6 @@
 //! Execution: blocks, calls and gas estimates on one EVM.
 
+pub(crate) mod access;
 pub(crate) mod block;
 pub(crate) mod call;
 pub(crate) mod codes;
@@ -7,8 +8,10 @@ mod error;
 pub(crate) mod estimate;
 mod ethereum;
 pub(crate) mod header;
+pub(crate) mod overrides;
 mod rewards;
 mod state;
+pub(crate) mod trace;
 
 use alloy_consensus::TxEnvelope;
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
@@ -18,6 +21,8 @@ pub use self::call::{CallError, CallLimits, CallOutcome, CallRequest, CallResult
 pub(crate) use self::error::TransactError;
 pub use self::error::{TransactionError, not_permitted};
 pub use self::estimate::EstimateError;
+pub use self::overrides::Overrides;
+pub use self::trace::{GethDebugTracingOptions, GethTrace, TraceError};
 use crate::chain::InvalidBlock;
 
 /// Senders recovered earlier, at admission.

@@ -8,9 +8,10 @@ use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 use revm::bytecode::Bytecode;
 use revm::context::DBErrorMarker;
 use revm::state::{Account as TouchedAccount, AccountInfo};
-use revm::{Database, DatabaseCommit};
+use revm::{Database, DatabaseCommit, DatabaseRef};
 
 use super::codes::CodeCache;
+use super::overrides::{AccountOverride, bytecode};
 use crate::chain::ChainError;
 use crate::state::Account;
 use crate::state::base::Base;
@@ -22,6 +23,7 @@ impl DBErrorMarker for ChainError {}
 const REFUSING_NONCE: u64 = u64::MAX - 1;
 
 /// The state above a base: what was read is kept, what is committed is recorded.
+#[derive(Clone)]
 pub(crate) struct ExecutionState<'a> {
     base: &'a Base,
     codes: &'a CodeCache,
@@ -31,6 +33,8 @@ pub(crate) struct ExecutionState<'a> {
     clears_empty: bool,
     /// Who sent the transaction: an account that signs is no contract to be created.
     sender: Address,
+    /// Hashes of blocks that are shown instead of theirs.
+    hashes: BTreeMap<u64, B256>,
 }
 
 /// An account as the EVM sees it.
@@ -41,7 +45,7 @@ struct Plain {
     code_hash: B256,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Entry {
     before: Option<Account>,
     after: Option<Plain>,
@@ -65,7 +69,42 @@ impl<'a> ExecutionState<'a> {
             new_codes: HashMap::default(),
             clears_empty: true,
             sender: Address::ZERO,
+            hashes: BTreeMap::new(),
         }
+    }
+
+    /// Shows other hashes of blocks.
+    pub(crate) fn set_block_hashes(&mut self, hashes: BTreeMap<u64, B256>) {
+        self.hashes.extend(hashes);
+    }
+
+    /// Shows an account otherwise than the base has it.
+    pub(crate) fn set_account(
+        &mut self,
+        address: Address,
+        with: &AccountOverride,
+    ) -> Result<(), ChainError> {
+        let code = with.code.as_ref().map(bytecode);
+        for (slot, _) in with.state_diff.iter().flatten() {
+            // What it is before is known by reading it.
+            self.storage(address, (*slot).into())?;
+        }
+        let entry = self.entry(address)?;
+        let mut plain = entry.after.unwrap_or_else(Plain::empty);
+        plain.nonce = with.nonce.unwrap_or(plain.nonce);
+        plain.balance = with.balance.unwrap_or(plain.balance);
+        plain.code_hash = code.as_ref().map_or(plain.code_hash, Bytecode::hash_slow);
+        entry.after = Some(plain);
+        if with.state.is_some() {
+            entry.wipe();
+        }
+        for (slot, value) in with.state.iter().chain(&with.state_diff).flatten() {
+            entry.set((*slot).into(), (*value).into(), U256::ZERO);
+        }
+        if let Some(code) = code {
+            self.new_codes.insert(plain.code_hash, code);
+        }
+        Ok(())
     }
 
     /// The rules before EIP-161: an empty account that was touched exists.
@@ -197,7 +236,54 @@ impl Database for ExecutionState<'_> {
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, ChainError> {
-        self.base.block_hash(number)
+        match self.hashes.get(&number) {
+            Some(hash) => Ok(*hash),
+            None => self.base.block_hash(number),
+        }
+    }
+}
+
+/// For who reads what is there without changing it: tracers.
+impl DatabaseRef for ExecutionState<'_> {
+    type Error = ChainError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, ChainError> {
+        let plain = match self.accounts.get(&address) {
+            Some(entry) => entry.after,
+            None => self.base.account(&address)?.map(Plain::from),
+        };
+        Ok(plain.map(|plain| AccountInfo {
+            balance: plain.balance,
+            nonce: plain.nonce,
+            code_hash: plain.code_hash,
+            code: None,
+            ..AccountInfo::default()
+        }))
+    }
+
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, ChainError> {
+        match self.new_codes.get(&hash) {
+            Some(code) => Ok(code.clone()),
+            None => self.codes.get_or_load(hash, || self.base.code(&hash)),
+        }
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, ChainError> {
+        let Some(entry) = self.accounts.get(&address) else {
+            return self.base.slot(&address, &slot);
+        };
+        match entry.slots.get(&slot) {
+            Some(change) => Ok(change.after),
+            None if entry.wiped || entry.before.is_none() => Ok(U256::ZERO),
+            None => self.base.slot(&address, &slot),
+        }
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, ChainError> {
+        match self.hashes.get(&number) {
+            Some(hash) => Ok(*hash),
+            None => self.base.block_hash(number),
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //! parameters say what that state has, so that whoever reads the document alone sees who votes.
 
 mod canonical;
+mod ethereum;
 mod json;
 mod parse;
 mod predecessor;
@@ -33,6 +34,7 @@ use crate::block::Block;
 use crate::governance;
 use crate::state::Account;
 
+pub use self::ethereum::EthereumGenesis;
 pub use self::predecessor::Predecessor;
 pub(crate) use self::system::BEACON_REQUEST_CONTRACTS;
 

@@ -139,6 +139,7 @@ pub(super) fn checked(
             transaction_hash: *transaction.tx_hash(),
             from,
             contract_address: transaction.is_create().then(|| from.create(transaction.nonce())),
+            state_root: None,
             ..told
         });
     }

@@ -35,6 +35,9 @@ use crate::pool::{
 };
 use crate::seam::{Ledger as _, Origin};
 
+/// Ethereum's limits of a contract's code (EIP-170) and of a transaction's gas (EIP-7825).
+const MAX_CODE_BYTES: u64 = 24_576;
+const MAX_TRANSACTION_GAS: u64 = 1 << 24;
 /// An account whose code begins so is a delegation (EIP-7702), which may still send.
 const DELEGATION_PREFIX: [u8; 3] = [0xef, 0x01, 0x00];
 const DELEGATION_BYTES: usize = 23;
@@ -127,11 +130,51 @@ fn open_with(
     file: Option<PathBuf>,
 ) -> Result<NodeLedger, OpenError> {
     let chain = Chain::open(store, genesis).map_err(OpenError::Chain)?;
+    let terms = Terms {
+        document: genesis.canonical_json(),
+        epoch_length: genesis.epoch_length,
+        contract_size_limit: genesis.contract_size_limit,
+        transaction_gas_cap: genesis.transaction_gas_cap,
+    };
+    over(chain, terms, journal, file)
+}
+
+/// A ledger over an Ethereum chain as it stands, to read it and to call on it; nobody makes blocks.
+pub fn over_ethereum(chain: Chain) -> Result<NodeLedger, OpenError> {
+    let terms = Terms {
+        document: b"{}".to_vec(),
+        epoch_length: u64::MAX,
+        contract_size_limit: MAX_CODE_BYTES,
+        transaction_gas_cap: MAX_TRANSACTION_GAS,
+    };
+    over(chain, terms, None, None)
+}
+
+/// What the genesis fixes.
+struct Terms {
+    document: Vec<u8>,
+    epoch_length: u64,
+    contract_size_limit: u64,
+    transaction_gas_cap: u64,
+}
+
+fn over(
+    chain: Chain,
+    terms: Terms,
+    journal: Option<&Path>,
+    file: Option<PathBuf>,
+) -> Result<NodeLedger, OpenError> {
     let first = chain.block(0).map_err(OpenError::Chain)?;
     let first = first.ok_or(OpenError::Chain(ChainError::UnknownBlock))?;
     let decided = chain.decided().map_err(OpenError::Chain)?;
     let base_fee = next_base_fee(&chain, &decided.rules).map_err(OpenError::Chain)?;
-    let rules = pool_rules(genesis, &decided.rules);
+    let rules = PoolRules {
+        chain_id: decided.rules.chain_id(),
+        fees: fee_rule(&decided.rules),
+        block_gas_limit: gas_limit(&chain, &decided.rules).map_err(OpenError::Chain)?,
+        transaction_gas_cap: terms.transaction_gas_cap,
+        contract_size_limit: terms.contract_size_limit,
+    };
     let pool = Pool::new(rules, Limits::default(), base_fee);
     let (journal, pending) = match journal {
         None => (None, Vec::new()),
@@ -145,8 +188,8 @@ fn open_with(
         inner: Arc::new(Inner {
             chain,
             genesis: first,
-            document: genesis.canonical_json(),
-            epoch_length: genesis.epoch_length,
+            document: terms.document,
+            epoch_length: terms.epoch_length,
             file,
             decided: Mutex::new(decided),
             pending: Mutex::new(Pending { pool, journal: None, own: HashMap::new() }),
@@ -209,9 +252,20 @@ impl NodeLedger {
         self.lock().pool.counts()
     }
 
+    /// What is executable and what is queued, of all senders or of one; each by sender and nonce.
+    pub fn pool_content(&self, sender: Option<Address>) -> [Vec<Arc<Pooled>>; 2] {
+        self.lock().pool.content(sender)
+    }
+
     /// A pending transaction.
     pub fn pending(&self, hash: &B256) -> Option<Arc<Pooled>> {
         self.lock().pool.get(hash).cloned()
+    }
+
+    /// Reads a transaction that the pool might take.
+    pub fn decode(&self, bytes: &[u8]) -> Result<TxEnvelope, PoolError> {
+        let rules = *self.lock().pool.rules();
+        decode(bytes, &rules)
     }
 
     /// The nonce of a sender's next transaction, executable pending ones counted.
@@ -282,8 +336,7 @@ impl NodeLedger {
     }
 
     fn try_admit(&self, bytes: &Bytes, from: Origin) -> Result<B256, PoolError> {
-        let rules = *self.lock().pool.rules();
-        let transaction = decode(bytes, &rules)?;
+        let transaction = self.decode(bytes)?;
         let hash = *transaction.tx_hash();
         if self.lock().pool.get(&hash).is_some() {
             return Err(PoolError::Known);
@@ -373,19 +426,19 @@ fn next_base_fee(chain: &Chain, rules: &RuleSet) -> Result<u64, ChainError> {
     Ok(rules.next_base_fee(&header).unwrap_or_default())
 }
 
-fn pool_rules(genesis: &Genesis, rules: &RuleSet) -> PoolRules {
-    PoolRules {
-        chain_id: genesis.chain_id,
-        fees: fee_rule(rules),
-        block_gas_limit: rules.gas_limit().unwrap_or(genesis.gas_limit),
-        transaction_gas_cap: genesis.transaction_gas_cap,
-        contract_size_limit: genesis.contract_size_limit,
+/// Of the block after the tip.
+fn gas_limit(chain: &Chain, rules: &RuleSet) -> Result<u64, ChainError> {
+    if let Some(limit) = rules.gas_limit() {
+        return Ok(limit);
     }
+    let header = chain.header(chain.tip().hash)?.ok_or(ChainError::UnknownBlock)?;
+    Ok(header.gas_limit)
 }
 
 fn fee_rule(rules: &RuleSet) -> FeeRule {
     match rules.fees() {
         Some(FeePolicy::Eip1559 { floor_wei }) => FeeRule::Eip1559 { floor_wei },
-        Some(FeePolicy::Free) | None => FeeRule::Free,
+        Some(FeePolicy::Free) => FeeRule::Free,
+        None => FeeRule::Eip1559 { floor_wei: 0 },
     }
 }

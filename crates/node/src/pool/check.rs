@@ -61,16 +61,16 @@ impl PoolRules {
 
 /// Decodes EIP-2718 bytes and checks everything but the signature.
 pub fn decode(bytes: &[u8], rules: &PoolRules) -> Result<TxEnvelope, PoolError> {
-    let limit = rules.transaction_bytes();
-    if bytes.len() > limit {
-        return Err(PoolError::Oversized { size: bytes.len(), limit });
-    }
     match bytes.first() {
         None => return Err(PoolError::Encoding("typed transaction too short".to_owned())),
         Some(3) => return Err(PoolError::Blob),
         // Above 0x7f it is a list: a legacy transaction.
         Some(1 | 2 | 4 | 0x80..) => {}
         Some(_) => return Err(PoolError::UnknownType),
+    }
+    let limit = rules.transaction_bytes();
+    if bytes.len() > limit {
+        return Err(PoolError::Oversized { size: bytes.len(), limit });
     }
     let transaction = TxEnvelope::decode_2718_exact(bytes).map_err(|error| match error {
         Eip2718Error::RlpError(error) => PoolError::Encoding(error.to_string()),

@@ -264,6 +264,18 @@ impl Pool {
         (ready, self.len() - ready)
     }
 
+    /// What follows its sender's nonce without a gap, and what doesn't; of all senders or of one.
+    pub fn content(&self, sender: Option<Address>) -> [Vec<Arc<Pooled>>; 2] {
+        let mut queues: Vec<_> = match sender {
+            Some(sender) => self.queues.get_key_value(&sender).into_iter().collect(),
+            None => self.queues.iter().collect(),
+        };
+        queues.sort_unstable_by_key(|(sender, _)| **sender);
+        let queues = queues.into_iter().map(|(_, queue)| queue);
+        let ready = queues.clone().flat_map(|queue| queue.ready().cloned()).collect();
+        [ready, queues.flat_map(|queue| queue.rest().cloned()).collect()]
+    }
+
     /// What came after the sequence and is still here, oldest first and at most about `max_bytes`,
     /// and the sequence to ask with next.
     pub fn since(&self, sequence: u64, max_bytes: usize) -> (u64, Vec<Bytes>) {

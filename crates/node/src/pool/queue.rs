@@ -87,6 +87,11 @@ impl Queue {
         self.transactions.values().take(self.ready)
     }
 
+    /// Those that are not ready.
+    pub(super) fn rest(&self) -> impl Iterator<Item = &Arc<Pooled>> {
+        self.transactions.values().skip(self.ready)
+    }
+
     pub(super) fn ready_at(&self, nonce: u64) -> Option<&Arc<Pooled>> {
         (nonce < self.next_nonce()).then(|| self.transactions.get(&nonce)).flatten()
     }

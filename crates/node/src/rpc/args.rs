@@ -41,9 +41,14 @@ impl Args {
         index: usize,
     ) -> Result<Option<T>, RpcError> {
         let Some(value) = self.values.get(index) else { return Ok(None) };
-        serde_json::from_str(value.get())
-            .map_err(|error| RpcError::InvalidParams(format!("invalid argument {index}: {error}")))
+        serde_json::from_str(value.get()).map_err(|error| invalid(index, &error.to_string()))
     }
+}
+
+/// What is wrong with a parameter, without where in it a parser of ours found that.
+pub(super) fn invalid(index: usize, reason: &str) -> RpcError {
+    let reason = reason.rsplit_once(" at line ").map_or(reason, |(reason, _)| reason);
+    RpcError::InvalidParams(format!("invalid argument {index}: {reason}"))
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! From the ledger's types to what JSON-RPC shows.
 
 use alloy_consensus::transaction::Recovered;
-use alloy_consensus::{Eip658Value, Receipt as LogReceipt, ReceiptEnvelope, Sealed, TxEnvelope};
+use alloy_consensus::{Header, Receipt as LogReceipt, ReceiptEnvelope, Sealed, TxEnvelope};
 use alloy_consensus::{Transaction as _, TxType};
 use alloy_primitives::{Address, TxKind, U256};
 use alloy_rpc_types::{
     Block as RpcBlock, BlockTransactions, Header as RpcHeader, Log as RpcLog, Transaction,
-    TransactionReceipt, Withdrawals,
+    TransactionReceipt,
 };
 use windlass_chain::{Block, LogEntry, Receipt};
 
@@ -42,9 +42,9 @@ pub(super) fn block(
     let size = U256::from(block.encode().len());
     Ok(RpcBlock {
         header: RpcHeader::from_consensus(sealed, None, Some(size)),
-        uncles: Vec::new(),
+        uncles: block.as_inner().body.ommers.iter().map(Header::hash_slow).collect(),
         transactions,
-        withdrawals: block.header().withdrawals_root.map(|_| Withdrawals::default()),
+        withdrawals: block.as_inner().body.withdrawals.clone(),
     })
 }
 
@@ -80,32 +80,43 @@ pub(super) fn pending(transaction: &Recovered<TxEnvelope>) -> Transaction {
     }
 }
 
-/// The receipts of a block.
+/// The receipts of a block, in which a unit of blob gas cost so much.
 pub(super) fn receipts(
     block: &Block,
     receipts: &[Receipt],
+    blob_fee: Option<u128>,
 ) -> Result<Vec<TransactionReceipt>, RpcError> {
     let mut log_index = 0;
     let mut all = Vec::with_capacity(receipts.len());
     for (index, (transaction, receipt)) in block.transactions().iter().zip(receipts).enumerate() {
-        all.push(receipt_at(block, transaction, receipt, (index, log_index))?);
+        let mut one = receipt_at(block, transaction, receipt, (index, log_index))?;
+        price_blobs(&mut one, transaction, blob_fee);
+        all.push(one);
         log_index += receipt.logs.len();
     }
     Ok(all)
 }
 
-/// The receipt of one transaction of a block.
+/// The receipt of one transaction of a block, in which a unit of blob gas cost so much.
 pub(super) fn receipt(
     block: &Block,
     receipts: &[Receipt],
     index: usize,
+    blob_fee: Option<u128>,
 ) -> Result<TransactionReceipt, RpcError> {
     let (Some(transaction), Some(receipt)) = (block.transactions().get(index), receipts.get(index))
     else {
         return Err(RpcError::Internal("a transaction has no receipt".to_owned()));
     };
     let before = receipts.iter().take(index).map(|receipt| receipt.logs.len()).sum();
-    receipt_at(block, transaction, receipt, (index, before))
+    let mut receipt = receipt_at(block, transaction, receipt, (index, before))?;
+    price_blobs(&mut receipt, transaction, blob_fee);
+    Ok(receipt)
+}
+
+fn price_blobs(receipt: &mut TransactionReceipt, of: &TxEnvelope, blob_fee: Option<u128>) {
+    receipt.blob_gas_used = of.blob_gas_used();
+    receipt.blob_gas_price = blob_fee.filter(|_| receipt.blob_gas_used.is_some());
 }
 
 /// A log that a query found.
@@ -141,7 +152,7 @@ fn receipt_at(
         removed: false,
     });
     let inner = LogReceipt {
-        status: Eip658Value::Eip658(receipt.success),
+        status: receipt.status(),
         cumulative_gas_used: receipt.cumulative_gas_used,
         logs: logs.collect(),
     };

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Bytes, U256};
 use jsonrpsee::types::ErrorObjectOwned;
-use windlass_chain::{CallError, ChainError, EstimateError, LogsError};
+use windlass_chain::{CallError, ChainError, EstimateError, LogsError, TraceError};
 
 use super::limits;
 use crate::seam::AdmitError;
@@ -142,10 +142,22 @@ impl From<CallError> for RpcError {
         match error {
             CallError::Chain(error) => error.into(),
             CallError::Invalid(reason) => Self::Server(format!("err: {reason}")),
+            CallError::Overrides(reason) => Self::Server(reason),
             CallError::Cancelled => Self::Server(format!(
                 "execution aborted (timeout = {}s)",
                 limits::CALL_DEADLINE.as_secs()
             )),
+        }
+    }
+}
+
+impl From<TraceError> for RpcError {
+    fn from(error: TraceError) -> Self {
+        match error {
+            TraceError::Call(error) => error.into(),
+            TraceError::Genesis => Self::Server(error.to_string()),
+            TraceError::Tracer(reason) => Self::Server(reason),
+            TraceError::TooLarge { .. } => Self::LimitExceeded(error.to_string()),
         }
     }
 }

@@ -19,6 +19,7 @@
 //! [Ethereum's execution API]: https://ethereum.github.io/execution-apis/
 
 mod args;
+mod block_param;
 mod convert;
 mod envelope;
 mod error;

@@ -1,13 +1,16 @@
 //! Accounts: balance, nonce, code, storage, proof.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256};
 use alloy_rpc_types::serde_helpers::JsonStorageKey;
-use alloy_rpc_types::{BlockId, EIP1186AccountProofResponse, EIP1186StorageProof};
+use alloy_rpc_types::{EIP1186AccountProofResponse, EIP1186StorageProof};
 use jsonrpsee::RpcModule;
-use windlass_chain::At;
+use windlass_chain::{At, ChainError};
 
 use super::{Node, Shared, method, state_at};
 use crate::rpc::args::Args;
+use crate::rpc::block_param::BlockParam;
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
 
@@ -31,6 +34,10 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         let slot = U256::from_be_bytes(slot.as_b256().0);
         Ok(B256::from(state.storage(address, slot)?))
     });
+    method(module, "eth_getStorageValues", 2, async |node: Shared, args: Args| {
+        let wanted = args.required(0)?;
+        storage_values(&node, wanted, args.optional(1)?)
+    });
     method(module, "eth_getProof", 3, async |node: Shared, args: Args| {
         let (address, slots) = (args.required(0)?, args.required(1)?);
         let at = state_at(&node, args.optional(2)?)?;
@@ -44,15 +51,46 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
 }
 
 /// `pending` counts the pool's executable transactions.
-fn transaction_count(node: &Node, address: Address, id: Option<BlockId>) -> Result<U64, RpcError> {
-    if id.is_some_and(|id| id.is_pending()) {
+fn transaction_count(
+    node: &Node,
+    address: Address,
+    id: Option<BlockParam>,
+) -> Result<U64, RpcError> {
+    if id.is_some_and(|id| id.0.is_pending()) {
         return Ok(U64::from(node.ledger.pending_nonce(address)?));
     }
     let account = node.ledger.chain().state(state_at(node, id)?)?.account(address)?;
     Ok(U64::from(account.map_or(0, |account| account.nonce)))
 }
 
-fn code(node: &Node, address: Address, id: Option<BlockId>) -> Result<Bytes, RpcError> {
+/// Slots of several accounts at once.
+fn storage_values(
+    node: &Node,
+    wanted: BTreeMap<Address, Vec<B256>>,
+    id: Option<BlockParam>,
+) -> Result<BTreeMap<Address, Vec<B256>>, RpcError> {
+    let count: usize = wanted.values().map(Vec::len).sum();
+    if count > limits::STORAGE_VALUES {
+        let text = format!("too many slots (max {})", limits::STORAGE_VALUES);
+        return Err(RpcError::LimitExceeded(text));
+    }
+    if count == 0 {
+        return Err(RpcError::InvalidParams("empty request".to_owned()));
+    }
+    let state = node.ledger.chain().state(state_at(node, id)?)?;
+    wanted
+        .into_iter()
+        .map(|(address, slots)| {
+            let values: Result<Vec<B256>, ChainError> = slots
+                .into_iter()
+                .map(|slot| Ok(B256::from(state.storage(address, slot.into())?)))
+                .collect();
+            Ok((address, values?))
+        })
+        .collect()
+}
+
+fn code(node: &Node, address: Address, id: Option<BlockParam>) -> Result<Bytes, RpcError> {
     let state = node.ledger.chain().state(state_at(node, id)?)?;
     let contract =
         state.account(address)?.is_some_and(|account| account.code_hash != KECCAK256_EMPTY);

@@ -1,11 +1,13 @@
 //! Blocks and what is in them.
 
-use alloy_primitives::{B256, U64, U256};
-use alloy_rpc_types::{Block as RpcBlock, BlockId, BlockNumberOrTag, TransactionReceipt};
+use alloy_consensus::Header;
+use alloy_primitives::{B256, U64};
+use alloy_rpc_types::{Block as RpcBlock, BlockId, TransactionReceipt};
 use jsonrpsee::RpcModule;
 
 use super::{Node, Shared, block_with_receipts, method};
 use crate::rpc::args::Args;
+use crate::rpc::block_param::{BlockParam, NumberParam};
 use crate::rpc::convert::{self, Detail};
 use crate::rpc::error::RpcError;
 
@@ -20,7 +22,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         get(&node, by_hash(&args)?, args.optional(1)?)
     });
     method(module, "eth_getBlockReceipts", 1, async |node: Shared, args: Args| {
-        receipts(&node, args.required(0)?)
+        receipts(&node, args.required::<BlockParam>(0)?.0)
     });
     method(module, "eth_getBlockTransactionCountByNumber", 1, async |node: Shared, args: Args| {
         transaction_count(&node, by_number(&args)?)
@@ -28,20 +30,23 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_getBlockTransactionCountByHash", 1, async |node: Shared, args: Args| {
         transaction_count(&node, by_hash(&args)?)
     });
-    // There are no uncles.
+    // Blocks of our own networks have no uncles; Ethereum's had.
     method(module, "eth_getUncleCountByBlockNumber", 1, async |node: Shared, args: Args| {
-        Ok(transaction_count(&node, by_number(&args)?)?.map(|_| U64::ZERO))
+        Ok(uncles(&node, by_number(&args)?)?.map(|uncles| U64::from(uncles.len())))
     });
     method(module, "eth_getUncleCountByBlockHash", 1, async |node: Shared, args: Args| {
-        Ok(transaction_count(&node, by_hash(&args)?)?.map(|_| U64::ZERO))
+        Ok(uncles(&node, by_hash(&args)?)?.map(|uncles| U64::from(uncles.len())))
     });
-    for name in ["eth_getUncleByBlockNumberAndIndex", "eth_getUncleByBlockHashAndIndex"] {
-        method(module, name, 2, async |_node: Shared, _args| Ok(None::<U256>));
-    }
+    method(module, "eth_getUncleByBlockNumberAndIndex", 2, async |node: Shared, args: Args| {
+        uncle(&node, by_number(&args)?, args.required(1)?)
+    });
+    method(module, "eth_getUncleByBlockHashAndIndex", 2, async |node: Shared, args: Args| {
+        uncle(&node, by_hash(&args)?, args.required(1)?)
+    });
 }
 
 pub(super) fn by_number(args: &Args) -> Result<BlockId, RpcError> {
-    args.required::<BlockNumberOrTag>(0).map(BlockId::Number)
+    args.required::<NumberParam>(0).map(|param| BlockId::Number(param.0))
 }
 
 pub(super) fn by_hash(args: &Args) -> Result<BlockId, RpcError> {
@@ -54,9 +59,21 @@ fn get(node: &Node, id: BlockId, full: Option<bool>) -> Result<Option<RpcBlock>,
     convert::block(&block, &receipts, detail).map(Some)
 }
 
+fn uncles(node: &Node, id: BlockId) -> Result<Option<Vec<Header>>, RpcError> {
+    let found = block_with_receipts(node, id)?;
+    Ok(found.map(|(block, _)| block.as_inner().body.ommers.clone()))
+}
+
+fn uncle(node: &Node, id: BlockId, index: U64) -> Result<Option<RpcBlock>, RpcError> {
+    let index = usize::try_from(index).unwrap_or(usize::MAX);
+    let uncle = uncles(node, id)?.and_then(|uncles| uncles.into_iter().nth(index));
+    Ok(uncle.map(RpcBlock::uncle_from_header))
+}
+
 fn receipts(node: &Node, id: BlockId) -> Result<Option<Vec<TransactionReceipt>>, RpcError> {
     let Some((block, receipts)) = block_with_receipts(node, id)? else { return Ok(None) };
-    convert::receipts(&block, &receipts).map(Some)
+    let blob_fee = node.ledger.chain().rules().blob_fee(block.header());
+    convert::receipts(&block, &receipts, blob_fee).map(Some)
 }
 
 fn transaction_count(node: &Node, id: BlockId) -> Result<Option<U64>, RpcError> {

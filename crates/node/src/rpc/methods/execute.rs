@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy_primitives::{Bytes, TxKind, U64};
-use alloy_rpc_types::{BlockId, TransactionRequest};
+use alloy_rpc_types::state::StateOverride;
+use alloy_rpc_types::{BlockOverrides, TransactionRequest};
 use jsonrpsee::RpcModule;
-use serde_json::Value;
-use windlass_chain::{At, CallLimits, CallRequest, CallResult};
+use serde_json::{Value, json};
+use windlass_chain::{At, CallLimits, CallRequest, CallResult, Overrides};
 
 use super::{Node, Shared, method, state_at};
 use crate::rpc::args::Args;
+use crate::rpc::block_param::BlockParam;
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
 
@@ -26,6 +28,10 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         })
         .await
     });
+    method(module, "eth_createAccessList", 3, async |node: Shared, args: Args| {
+        let (request, at) = parse(&node, &args)?;
+        run(&node, move |node, limits| access_list(node, &request, at, limits)).await
+    });
 }
 
 /// Sets the flag when the request is over, however it ends: answered, late, or its client gone.
@@ -38,7 +44,7 @@ impl Drop for CancelOnDrop {
     }
 }
 
-async fn run<T, F>(node: &Shared, job: F) -> Result<T, RpcError>
+pub(super) async fn run<T, F>(node: &Shared, job: F) -> Result<T, RpcError>
 where
     T: Send + 'static,
     F: FnOnce(&Node, CallLimits<'_>) -> Result<T, RpcError> + Send + 'static,
@@ -76,24 +82,50 @@ fn call(
     }
 }
 
-fn parse(node: &Node, args: &Args) -> Result<(CallRequest, At), RpcError> {
-    let request = call_request(node, args.required(0)?)?;
-    let at = state_at(node, args.optional::<BlockId>(1)?)?;
-    for (index, what) in [(2, "state overrides"), (3, "block overrides")] {
-        let empty = match args.optional::<Value>(index)? {
-            None => true,
-            Some(Value::Object(fields)) => fields.is_empty(),
-            Some(_) => false,
-        };
-        if !empty {
-            let text = format!("invalid argument {index}: {what} are not supported");
-            return Err(RpcError::InvalidParams(text));
-        }
+/// As Geth answers: a call that fails has a list too, and says how it failed.
+fn access_list(
+    node: &Node,
+    request: &CallRequest,
+    at: At,
+    limits: CallLimits<'_>,
+) -> Result<Value, RpcError> {
+    let (list, outcome) = node.ledger.chain().access_list(at, request, limits)?;
+    let mut answer = json!({ "accessList": list, "gasUsed": U64::from(outcome.gas_used) });
+    let failure = match outcome.result {
+        CallResult::Success { .. } => None,
+        CallResult::Revert { .. } => Some("execution reverted".to_owned()),
+        CallResult::Halt { reason, .. } => Some(reason),
+    };
+    if let Some(failure) = failure {
+        answer["error"] = Value::String(failure);
     }
-    Ok((request, at))
+    Ok(answer)
 }
 
-fn call_request(node: &Node, request: TransactionRequest) -> Result<CallRequest, RpcError> {
+fn parse(node: &Node, args: &Args) -> Result<(CallRequest, At), RpcError> {
+    let overrides = overrides(args.optional(2)?, args.optional(3)?)?;
+    let request = call_request(node, args.required(0)?, overrides)?;
+    Ok((request, state_at(node, args.optional::<BlockParam>(1)?)?))
+}
+
+/// What a call is to find otherwise. What has no effect on a call is refused, in Geth's words.
+pub(super) fn overrides(
+    state: Option<StateOverride>,
+    block: Option<BlockOverrides>,
+) -> Result<Overrides, RpcError> {
+    let (state, block) = (state.unwrap_or_default(), block.unwrap_or_default());
+    if block.beacon_root.is_some() {
+        let text = "block override \"beaconRoot\" is not supported for this RPC method";
+        return Err(RpcError::Server(text.to_owned()));
+    }
+    Ok(Overrides { state, block })
+}
+
+pub(super) fn call_request(
+    node: &Node,
+    request: TransactionRequest,
+    overrides: Overrides,
+) -> Result<CallRequest, RpcError> {
     let invalid = |text: String| RpcError::InvalidParams(text);
     let want = node.ledger.chain().rules().chain_id();
     match request.chain_id {
@@ -131,5 +163,6 @@ fn call_request(node: &Node, request: TransactionRequest) -> Result<CallRequest,
         nonce: request.nonce,
         access_list: request.access_list.unwrap_or_default(),
         authorization_list: request.authorization_list.unwrap_or_default(),
+        overrides: Arc::new(overrides),
     })
 }

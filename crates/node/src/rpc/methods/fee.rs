@@ -8,6 +8,7 @@ use windlass_chain::{Block, Receipt};
 
 use super::{Node, Shared, block_ref, block_with_receipts, method};
 use crate::rpc::args::Args;
+use crate::rpc::block_param::NumberParam;
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
 
@@ -20,15 +21,21 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_gasPrice", 0, async |node: Shared, _args| {
         Ok(U256::from(node.ledger.next_base_fee()?) + U256::from(tip(&node)))
     });
+    method(module, "eth_baseFee", 0, async |node: Shared, _args| {
+        Ok(U256::from(node.ledger.next_base_fee()?))
+    });
     method(module, "eth_maxPriorityFeePerGas", 0, async |node: Shared, _args| {
         Ok(U256::from(tip(&node)))
     });
-    method(module, "eth_blobBaseFee", 0, async |_node: Shared, _args| {
-        Ok(U256::from(LEAST_BLOB_BASE_FEE))
+    method(module, "eth_blobBaseFee", 0, async |node: Shared, _args| {
+        let chain = node.ledger.chain();
+        let tip = chain.header(chain.tip().hash)?.ok_or_else(RpcError::header_not_found)?;
+        let fee = chain.rules().next_blob_fee(&tip);
+        Ok(U256::from(fee.unwrap_or(LEAST_BLOB_BASE_FEE)))
     });
     method(module, "eth_feeHistory", 3, async |node: Shared, args: Args| {
         let blocks = quantity(&args.required(0)?)?;
-        let newest = args.required(1)?;
+        let NumberParam(newest) = args.required(1)?;
         history(&node, blocks, newest, args.optional(2)?)
     });
 }

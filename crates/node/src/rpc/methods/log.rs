@@ -4,20 +4,32 @@ use alloy_rpc_types::{
     BlockNumberOrTag, Filter as RpcFilter, FilterBlockOption, FilterSet, Log as RpcLog,
 };
 use jsonrpsee::RpcModule;
+use serde_json::{Map, Value};
 use windlass_chain::Filter;
 
 use super::{Node, Shared, method};
-use crate::rpc::args::Args;
+use crate::rpc::args::{Args, invalid};
 use crate::rpc::convert;
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_getLogs", 1, async |node: Shared, args: Args| {
-        let filter = args.required(0)?;
+        let filter = filter(&args)?;
         let shared = Shared::clone(&node);
         node.work.run(move || get(&shared, &filter)).await
     });
+}
+
+/// A filter, with Geth's words where it names blocks in both ways.
+fn filter(args: &Args) -> Result<RpcFilter, RpcError> {
+    let fields: Map<String, Value> = args.required(0)?;
+    let has = |name| fields.get(name).is_some_and(|value| !value.is_null());
+    if has("blockHash") && (has("fromBlock") || has("toBlock")) {
+        let text = "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other";
+        return Err(invalid(0, text));
+    }
+    args.required(0)
 }
 
 fn get(node: &Node, filter: &RpcFilter) -> Result<Vec<RpcLog>, RpcError> {

@@ -2,11 +2,15 @@
 
 mod account;
 mod block;
+mod config;
+mod debug;
 mod execute;
 mod fee;
 mod log;
 mod node;
+mod pool;
 mod prove;
+mod trace;
 mod transaction;
 mod vote;
 
@@ -19,6 +23,7 @@ use serde::Serialize;
 use windlass_chain::{At, Block, BlockRef, Receipt};
 
 use super::args::Args;
+use super::block_param::BlockParam;
 use super::error::RpcError;
 use super::workers::{Panics, Workers};
 use super::{Measure, Shared};
@@ -83,6 +88,10 @@ pub(super) fn all(node: Shared) -> RpcModule<Shared> {
     log::register(&mut module);
     fee::register(&mut module);
     prove::register(&mut module);
+    config::register(&mut module);
+    debug::register(&mut module);
+    trace::register(&mut module);
+    pool::register(&mut module);
     module
 }
 
@@ -121,9 +130,9 @@ fn block_ref(node: &Node, id: Option<BlockId>) -> Option<BlockRef> {
 }
 
 /// The moment whose state a parameter names.
-fn state_at(node: &Node, id: Option<BlockId>) -> Result<At, RpcError> {
+fn state_at(node: &Node, id: Option<BlockParam>) -> Result<At, RpcError> {
     let tip = node.ledger.chain().tip();
-    match block_ref(node, id).ok_or_else(RpcError::header_not_found)? {
+    match block_ref(node, id.map(|id| id.0)).ok_or_else(RpcError::header_not_found)? {
         BlockRef::Number(number) if number == tip.number => Ok(At::Latest),
         BlockRef::Number(number) => Ok(At::Number(number)),
         BlockRef::Hash(hash) if hash == tip.hash => Ok(At::Latest),

@@ -32,10 +32,6 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         Ok(node.report(&node.status.get(), now_ms()))
     });
     method(module, "windlass_evidence", 0, async |node: Shared, _args| evidence(&node));
-    method(module, "txpool_status", 0, async |node: Shared, _args| {
-        let (pending, queued) = node.ledger.pending_counts();
-        Ok(json!({ "pending": U64::from(pending), "queued": U64::from(queued) }))
-    });
 }
 
 /// `Name/vVersion/os-arch/language`, as Geth has it.

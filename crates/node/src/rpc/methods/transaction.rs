@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{B256, Bytes, U64};
 use alloy_rpc_types::{BlockId, Transaction, TransactionReceipt};
 use jsonrpsee::RpcModule;
 
 use super::block::{by_hash, by_number};
+use super::debug::raw_transaction;
 use super::{Node, Shared, block_with_receipts, find, method, vote};
 use crate::rpc::args::Args;
 use crate::rpc::convert;
@@ -30,9 +30,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         receipt_soon(&node, args.required(0)?).await
     });
     method(module, "eth_getRawTransactionByHash", 1, async |node: Shared, args: Args| {
-        let found = get(&node, args.required(0)?)?;
-        let raw = found.map(|found| Bytes::from(found.inner.inner().encoded_2718()));
-        Ok(raw.unwrap_or_default())
+        raw_transaction(&node, args.required(0)?)
     });
     method(
         module,
@@ -94,7 +92,8 @@ fn get(node: &Node, hash: B256) -> Result<Option<Transaction>, RpcError> {
 
 fn receipt(node: &Node, hash: B256) -> Result<Option<TransactionReceipt>, RpcError> {
     let Some((block, receipts, index)) = find(node, hash)? else { return Ok(None) };
-    convert::receipt(&block, &receipts, index).map(Some)
+    let blob_fee = node.ledger.chain().rules().blob_fee(block.header());
+    convert::receipt(&block, &receipts, index, blob_fee).map(Some)
 }
 
 /// The receipt, which a pending transaction is given a moment for.

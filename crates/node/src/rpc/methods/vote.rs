@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 
 use alloy_consensus::Transaction as _;
-use alloy_consensus::TxEnvelope;
 use alloy_consensus::transaction::SignerRecoverable as _;
-use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::{B256, Bytes};
 use windlass_chain::governance::{self, RULES_VERSION, SeatedValidator, Upgrade};
 
@@ -24,8 +22,8 @@ const EPOCHS_BEHIND: u64 = 2;
 /// Refuses a transaction that decides on validators of whom too few are connected and up to date, or on
 /// rules that this program does not know.
 pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
-    // Whatever else is wrong with it, the pool says.
-    let Ok(transaction) = TxEnvelope::decode_2718_exact(transaction) else { return Ok(()) };
+    // Whatever is wrong with it, the pool says.
+    let Ok(transaction) = node.ledger.decode(transaction) else { return Ok(()) };
     if transaction.to() != Some(governance::ADDRESS) {
         return Ok(());
     }

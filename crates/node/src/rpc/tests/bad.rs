@@ -160,11 +160,6 @@ fn wrong_parameters_are_named() {
         ),
         (
             "eth_call",
-            json!([{}, "latest", { Address::ZERO.to_string(): { "balance": "0x1" } }]),
-            "invalid argument 2: state overrides are not supported",
-        ),
-        (
-            "eth_call",
             json!([{ "gasPrice": "0x1", "maxFeePerGas": "0x1" }]),
             "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified",
         ),

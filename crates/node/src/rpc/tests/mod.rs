@@ -2,7 +2,9 @@
 
 mod bad;
 mod client;
+mod execution_apis;
 mod pages;
+mod trace;
 
 use std::os::unix::fs::MetadataExt as _;
 

@@ -1,0 +1,114 @@
+//! What an execution does step by step, as Geth's tracers tell it.
+
+use alloy_primitives::B256;
+pub use alloy_rpc_types::trace::geth::{GethDebugTracingOptions, GethTrace};
+use revm_inspectors::tracing::{
+    DebugInspector, DebugInspectorError, TraceLimitBehavior, TraceLimits, TransactionContext,
+};
+
+use super::call::{CallError, CallLimits, CallRequest, CallSite, inspect};
+use super::error::TransactionError;
+use crate::chain::ChainError;
+
+/// The most bytes of memory and inputs that one trace keeps.
+const MOST_RECORDED_BYTES: usize = 64 << 20;
+
+/// Why there is no trace.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// The execution could not run.
+    #[error("{0}")]
+    Call(#[from] CallError),
+    /// The tracer is not known, or its configuration is wrong.
+    #[error("{0}")]
+    Tracer(String),
+    /// The genesis is the result of no execution.
+    #[error("genesis is not traceable")]
+    Genesis,
+    /// The trace would be too large.
+    #[error("the trace is too large: it keeps over {limit} bytes of memory and inputs")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl From<ChainError> for TraceError {
+    fn from(error: ChainError) -> Self {
+        Self::Call(error.into())
+    }
+}
+
+impl From<DebugInspectorError<ChainError>> for TraceError {
+    fn from(error: DebugInspectorError<ChainError>) -> Self {
+        match error {
+            DebugInspectorError::Database(error) => error.into(),
+            other => Self::Tracer(other.to_string()),
+        }
+    }
+}
+
+/// A tracer by Geth's options, within what a node's memory holds.
+pub(crate) fn tracer(options: &GethDebugTracingOptions) -> Result<DebugInspector, TraceError> {
+    let tracer = DebugInspector::new(options.clone());
+    let tracer = tracer.map_err(|error| TraceError::Tracer(error.to_string()))?;
+    let limits = TraceLimits::default()
+        .set_max_recorded_bytes(Some(MOST_RECORDED_BYTES))
+        .set_behavior(TraceLimitBehavior::Skip);
+    Ok(match tracer {
+        DebugInspector::CallTracer(inner, config) => {
+            DebugInspector::CallTracer(inner.with_limits(limits), config)
+        }
+        DebugInspector::PreStateTracer(inner, config) => {
+            DebugInspector::PreStateTracer(inner.with_limits(limits), config)
+        }
+        DebugInspector::FlatCallTracer(inner) => {
+            DebugInspector::FlatCallTracer(inner.with_limits(limits))
+        }
+        DebugInspector::Default(inner, config) => {
+            DebugInspector::Default(inner.with_limits(limits), config)
+        }
+        other => other,
+    })
+}
+
+/// Whether a tracer kept all that it should.
+pub(crate) fn check_whole(tracer: &DebugInspector) -> Result<(), TraceError> {
+    let exceeded = match tracer {
+        DebugInspector::CallTracer(inner, _)
+        | DebugInspector::PreStateTracer(inner, _)
+        | DebugInspector::FlatCallTracer(inner)
+        | DebugInspector::Default(inner, _) => inner.limit_exceeded(),
+        _ => false,
+    };
+    if exceeded { Err(TraceError::TooLarge { limit: MOST_RECORDED_BYTES }) } else { Ok(()) }
+}
+
+/// Traces a call.
+pub(crate) fn trace_call(
+    site: CallSite<'_>,
+    request: &CallRequest,
+    options: &GethDebugTracingOptions,
+    limits: CallLimits<'_>,
+) -> Result<GethTrace, TraceError> {
+    let tracer = tracer(options)?;
+    inspect(site, request, limits, tracer, |evm, ended| {
+        if let Err(error) = check_whole(&evm.inspector.1) {
+            return Ok(Err(error));
+        }
+        let (context, (_, tracer)) = (&mut evm.ctx, &mut evm.inspector);
+        let state = &mut context.journaled_state.database;
+        let trace = tracer.get_result(None, &context.tx, &context.block, &ended, state);
+        Ok(trace.map_err(TraceError::from))
+    })?
+}
+
+/// Where a transaction is that is traced.
+pub(crate) fn place(block: B256, index: usize, hash: B256) -> TransactionContext {
+    TransactionContext { block_hash: Some(block), tx_index: Some(index), tx_hash: Some(hash) }
+}
+
+/// A transaction of a final block that is not valid any more: the ledger is damaged.
+pub(crate) fn unexpected(reason: &TransactionError) -> ChainError {
+    ChainError::Damaged(format!("a transaction of a final block is not valid: {reason}"))
+}

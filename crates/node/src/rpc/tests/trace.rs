@@ -1,0 +1,119 @@
+//! Overrides, access lists and tracers, on the test contract.
+
+use alloy_primitives::{Address, B256, TxKind};
+use serde_json::{Value, json};
+
+use super::Server;
+use crate::testing::{Account, drive};
+
+/// `NUMBER` or `BALANCE` of the caller, as a word.
+const NUMBER: &str = "0x435f5260205ff3";
+const BALANCE: &str = "0x33315f5260205ff3";
+
+fn word(value: u8) -> Value {
+    json!(B256::with_last_byte(value))
+}
+
+#[test]
+fn a_call_finds_what_it_is_told_to_find() {
+    let server = Server::free();
+    let (contract, _) = server.deploy(&Account::new());
+    let at = Address::repeat_byte(0x77);
+    let call = |request: Value, state: Value, block: Value| {
+        server.call("eth_call", json!([request, "latest", state, block]))
+    };
+    let read = json!({ "to": contract, "data": "0x03" });
+    let slot = B256::ZERO;
+    let with =
+        |field: &str| json!({ contract.to_string(): { field: { slot.to_string(): word(9) } } });
+    assert_eq!(call(read.clone(), json!({}), json!({})), word(0));
+    assert_eq!(call(read.clone(), with("stateDiff"), Value::Null), word(9));
+    assert_eq!(call(read.clone(), with("state"), Value::Null), word(9));
+    let code = |code: &str| json!({ at.to_string(): { "code": code } });
+    let block = json!({ "number": "0x2a" });
+    assert_eq!(call(json!({ "to": at }), code(NUMBER), block), word(42));
+    let rich =
+        json!({ at.to_string(): { "code": BALANCE }, contract.to_string(): { "balance": "0x7" } });
+    assert_eq!(call(json!({ "to": at, "from": contract }), rich, Value::Null), word(7));
+    // The identity contract elsewhere, and nothing where it was.
+    let identity = Address::with_last_byte(4);
+    let moved = json!({ identity.to_string(): { "movePrecompileToAddress": at } });
+    let ask = |to: Address| call(json!({ "to": to, "data": "0x1234" }), moved.clone(), Value::Null);
+    assert_eq!((ask(at), ask(identity)), (json!("0x1234"), json!("0x")));
+    let gas = json!([{ "to": at }, "latest", code(NUMBER)]);
+    assert!(super::number(&server.call("eth_estimateGas", gas)) > 21_000);
+    for (state, expect) in [
+        (json!({ at.to_string(): { "movePrecompileToAddress": contract } }), "is not a precompile"),
+        (
+            json!({ at.to_string(): { "state": {}, "stateDiff": {} } }),
+            "has both 'state' and 'stateDiff'",
+        ),
+        (
+            json!({ identity.to_string(): { "movePrecompileToAddress": at }, at.to_string(): {} }),
+            "is already overridden",
+        ),
+    ] {
+        let (code, text) = server.error("eth_call", json!([read, "latest", state]));
+        assert!(code == -32000 && text.contains(expect), "{text}");
+    }
+    let (code, _) = server.error("eth_call", json!([read, "latest", { "0x1": {} }]));
+    assert_eq!(code, -32602);
+}
+
+#[test]
+fn an_access_list_names_what_is_touched() {
+    let server = Server::free();
+    let (contract, _) = server.deploy(&Account::new());
+    let list = |data: &str| {
+        server.call("eth_createAccessList", json!([{ "to": contract, "data": data }, "latest"]))
+    };
+    let touched = json!([{ "address": contract, "storageKeys": [B256::ZERO] }]);
+    let found = list("0x03");
+    assert_eq!((&found["accessList"], found.get("error")), (&touched, None));
+    assert!(super::number(&found["gasUsed"]) > 21_000);
+    let reverted = list("0x01");
+    assert_eq!(reverted["error"], "execution reverted");
+    assert_eq!(reverted["accessList"], json!([]));
+}
+
+#[test]
+fn tracers_tell_what_a_transaction_did() {
+    let server = Server::free();
+    let account = Account::new();
+    let (contract, _) = server.deploy(&account);
+    let hash = server.send(&account.transaction(1, |call| {
+        (call.to, call.input) = (TxKind::Call(contract), vec![1, 2, 3, 4].into());
+    }));
+    drive(&server.ledger);
+    let trace =
+        |tracer: &str| server.call("debug_traceTransaction", json!([hash, { "tracer": tracer }]));
+    let calls = trace("callTracer");
+    assert_eq!((&calls["type"], &calls["to"]), (&json!("CALL"), &json!(contract)));
+    assert_eq!(
+        (&calls["error"], &calls["revertReason"]),
+        (&json!("execution reverted"), &json!("nope"))
+    );
+    assert_eq!(trace("4byteTracer"), json!({ "0x01020304-0": 1 }));
+    let before = trace("prestateTracer");
+    assert_eq!(before[account.address().to_string().to_lowercase()]["nonce"], 1);
+    let steps = server.call("debug_traceTransaction", json!([hash]));
+    assert_eq!(
+        (&steps["failed"], &steps["structLogs"][0]["op"]),
+        (&json!(true), &json!("CALLDATASIZE"))
+    );
+    let receipt = server.call("eth_getTransactionReceipt", json!([hash]));
+    let block = server.call("debug_traceBlockByNumber", json!([receipt["blockNumber"], {}]));
+    assert_eq!((&block[0]["txHash"], &block[0]["result"]), (&hash, &steps));
+    let request = json!({ "from": account.address(), "to": contract, "data": "0x01020304" });
+    let called =
+        server.call("debug_traceCall", json!([request, "latest", { "tracer": "callTracer" }]));
+    assert_eq!((&called["output"], &called["error"]), (&calls["output"], &calls["error"]));
+    let endless = json!([{ "to": contract, "data": "0x02" }, "latest", {}]);
+    let (code, text) = server.error("debug_traceCall", endless);
+    assert!(code == -32000 || code == -32005 || code == -32008, "{code}: {text}");
+    for tracer in ["{data: [], step: function(log) {}}", "nonsense"] {
+        let (code, _) = server.error("debug_traceTransaction", json!([hash, { "tracer": tracer }]));
+        assert_eq!(code, -32000);
+    }
+    assert_eq!(super::number(&server.call("eth_blockNumber", json!([]))), 2);
+}
