@@ -28,14 +28,16 @@ pub mod sync;
 
 pub use block::{Block, DecodeError, EXTRA_DATA_VERSION, ExtraData, timestamp_ms};
 pub use chain::{
-    At, Attributes, BlockRef, Built, Chain, ChainError, Evidence, ExportPage, ExportPageError,
-    Filter, FoundError, Held, InvalidBlock, LogEntry, LogsError, MAX_EVIDENCE, ProveError, Room,
-    Skipped, Tip, TransactionLocation, ValidateError, found, held,
+    At, Attributes, BlockRef, BlockRequest, Built, Chain, ChainError, Evidence, ExportPage,
+    ExportPageError, Filter, FoundError, Held, InvalidBlock, LogEntry, LogsError, MAX_EVIDENCE,
+    MOST_BLOCKS, PROOF_WINDOW, ProveError, Room, SimulatedBlock, Skipped, Tip, TransactionLocation,
+    ValidateError, found, held,
 };
 pub use execute::{
     CallError, CallLimits, CallOutcome, CallRequest, CallResult, EstimateError,
-    GethDebugTracingOptions, GethTrace, NoSenders, Overrides, Senders, TraceError,
-    TransactionError, not_permitted,
+    GethDebugTracingOptions, GethTrace, Manner, NoSenders, Overrides, Priced, Senders,
+    SimulateError, SimulatedCall, TraceError, TransactionError, Transfers, Validation,
+    not_permitted,
 };
 pub use receipt::Receipt;
 pub use rules::{FeePolicy, Fork, RuleSet, Schedule};

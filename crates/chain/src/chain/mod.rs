@@ -14,6 +14,8 @@ mod logs;
 mod produce;
 mod prove;
 mod read;
+mod rewind;
+mod simulate;
 mod trace;
 mod types;
 mod validators;
@@ -35,6 +37,8 @@ pub use self::held::{Held, held};
 pub use self::prove::ProveError;
 pub(crate) use self::prove::Shown;
 pub(crate) use self::read::stored_block;
+pub use self::rewind::PROOF_WINDOW;
+pub use self::simulate::{BlockRequest, MOST_BLOCKS, SimulatedBlock};
 pub use self::types::{
     At, Attributes, BlockRef, Built, ChainError, Filter, InvalidBlock, LogEntry, LogsError, Room,
     Skipped, Tip, TransactionLocation, ValidateError,

@@ -85,7 +85,7 @@ impl Chain {
         slots: &[U256],
         since: u64,
     ) -> Result<Proof, ProveError> {
-        let shown = self.proof(address, slots)?;
+        let shown = self.proof(At::Latest, address, slots)?;
         let slots = shown
             .storage
             .into_iter()

@@ -119,9 +119,9 @@ impl Chain {
         self.on_site(at, |site| access::access_list(site, request, limits))
     }
 
-    /// A Merkle proof at the tip.
-    pub fn proof(&self, address: Address, slots: &[U256]) -> Result<Proof, ChainError> {
-        let view = self.state(At::Latest)?;
+    /// A Merkle proof at a block of the proof window.
+    pub fn proof(&self, at: At, address: Address, slots: &[U256]) -> Result<Proof, ChainError> {
+        let view = self.state_with_tries(at)?;
         let hash = view.base.block_hash(view.number)?;
         view.prove(hash, address, slots)
     }

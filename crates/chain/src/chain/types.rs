@@ -148,6 +148,16 @@ pub enum ChainError {
         /// The oldest block whose state is kept.
         oldest: u64,
     },
+    /// The tries of the state at that block are no longer kept.
+    #[error(
+        "proofs at block {number} are not available; the oldest block that has some is {oldest}"
+    )]
+    ProofPruned {
+        /// The block asked for.
+        number: u64,
+        /// The oldest block whose state can be proven.
+        oldest: u64,
+    },
     /// The ledger was begun with a later state, and the blocks before are not there yet.
     #[error("pruned history unavailable: blocks before {first} are not here yet")]
     HistoryLacking {

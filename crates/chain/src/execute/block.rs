@@ -11,8 +11,8 @@ use alloy_evm::eth::{EthEvm, EthEvmBuilder, EthEvmContext};
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_evm::{Evm, EvmEnv, FromRecoveredTx};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use revm::context::TxEnv;
 use revm::context::result::{ExecutionResult, ResultAndState};
+use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::inspector::NoOpInspector;
 use revm::{DatabaseCommit, Inspector};
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
@@ -47,13 +47,13 @@ pub(crate) struct Executed {
 /// A block on its way.
 pub(crate) struct BlockExecutor<'a, I = NoOpInspector> {
     in_force: &'a InForce<'a>,
-    rules: &'a RuleSet,
-    header: &'a Header,
+    pub(super) rules: &'a RuleSet,
+    pub(super) header: &'a Header,
     fork: Fork,
     base: &'a Base,
-    evm: EthEvm<ExecutionState<'a>, I, PrecompilesMap>,
+    pub(super) evm: EthEvm<ExecutionState<'a>, I, PrecompilesMap>,
     receipts: Vec<Receipt>,
-    gas_used: u64,
+    pub(super) gas_used: u64,
     blob_gas_used: u64,
 }
 
@@ -125,15 +125,30 @@ impl<'a, I: Inspector<EthEvmContext<ExecutionState<'a>>>> BlockExecutor<'a, I> {
         codes: &'a CodeCache,
         inspector: I,
     ) -> Result<Self, ChainError> {
+        let mut executor = Self::prepare(in_force, header, (base, codes), inspector, |_, _| {});
+        executor.call_before_transactions()?;
+        Ok(executor)
+    }
+
+    /// A block for which nothing was executed yet.
+    pub(super) fn prepare(
+        in_force: &'a InForce<'a>,
+        header: &'a Header,
+        (base, codes): (&'a Base, &'a CodeCache),
+        inspector: I,
+        adjust: impl FnOnce(&mut CfgEnv, &mut BlockEnv),
+    ) -> Self {
         let rules = in_force.rules.as_ref();
         let fork = rules.fork(header.number, header.timestamp);
         let mut state = ExecutionState::new(base, codes);
         if fork < Fork::SpuriousDragon {
             state.keep_empty_accounts();
         }
-        let env = EvmEnv::new(rules.evm_config(header), rules.evm_block(header));
+        let (mut config, mut block) = (rules.evm_config(header), rules.evm_block(header));
+        adjust(&mut config, &mut block);
+        let env = EvmEnv::new(config, block);
         let evm = EthEvmBuilder::new(state, env).inspector(inspector).build();
-        let mut executor = Self {
+        Self {
             in_force,
             rules,
             header,
@@ -143,9 +158,7 @@ impl<'a, I: Inspector<EthEvmContext<ExecutionState<'a>>>> BlockExecutor<'a, I> {
             receipts: Vec::new(),
             gas_used: 0,
             blob_gas_used: 0,
-        };
-        executor.call_before_transactions()?;
-        Ok(executor)
+        }
     }
 
     /// Gas that transactions may still ask for.
@@ -166,7 +179,7 @@ impl<'a, I: Inspector<EthEvmContext<ExecutionState<'a>>>> BlockExecutor<'a, I> {
     }
 
     /// Takes what a transaction did into the block.
-    fn include(
+    pub(super) fn include(
         &mut self,
         transaction: &Recovered<TxEnvelope>,
         effective_gas_price: u128,
@@ -281,7 +294,7 @@ impl<'a, I: Inspector<EthEvmContext<ExecutionState<'a>>>> BlockExecutor<'a, I> {
         Ok(env)
     }
 
-    fn call_before_transactions(&mut self) -> Result<(), ChainError> {
+    pub(super) fn call_before_transactions(&mut self) -> Result<(), ChainError> {
         if self.header.number == 0 {
             return Ok(());
         }

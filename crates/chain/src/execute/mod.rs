@@ -10,6 +10,7 @@ mod ethereum;
 pub(crate) mod header;
 pub(crate) mod overrides;
 mod rewards;
+pub(crate) mod simulate;
 mod state;
 pub(crate) mod trace;
 
@@ -22,6 +23,7 @@ pub(crate) use self::error::TransactError;
 pub use self::error::{TransactionError, not_permitted};
 pub use self::estimate::EstimateError;
 pub use self::overrides::Overrides;
+pub use self::simulate::{Manner, Priced, SimulateError, SimulatedCall, Transfers, Validation};
 pub use self::trace::{GethDebugTracingOptions, GethTrace, TraceError};
 use crate::chain::InvalidBlock;
 

@@ -84,6 +84,11 @@ impl<'a> ExecutionState<'a> {
         address: Address,
         with: &AccountOverride,
     ) -> Result<(), ChainError> {
+        let AccountOverride { balance, nonce, code, state, state_diff, .. } = with;
+        let is_touched = balance.is_some() || nonce.is_some() || code.is_some();
+        if !is_touched && state.is_none() && state_diff.is_none() {
+            return Ok(());
+        }
         let code = with.code.as_ref().map(bytecode);
         for (slot, _) in with.state_diff.iter().flatten() {
             // What it is before is known by reading it.
@@ -157,9 +162,13 @@ impl<'a> ExecutionState<'a> {
                 let known = slots.entry(slot).or_insert(change);
                 known.after = change.after;
             }
-            slots.retain(|_, change| change.before != change.after);
+            // Where all was removed, what was set again counts, though it be what it was.
+            let is_wiped = wiped.last() == Some(&address);
+            slots.retain(|_, change| {
+                change.before != change.after || (is_wiped && !change.after.is_zero())
+            });
             let same = entry.before.map(Plain::from) == entry.after;
-            if same && slots.is_empty() && !wiped.contains(&address) {
+            if same && slots.is_empty() && !is_wiped {
                 continue;
             }
             let storage_root = entry.before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);

@@ -33,6 +33,17 @@ impl Base {
         Self { layers, snapshot, past }
     }
 
+    /// The state at the snapshot's own block.
+    pub(crate) fn into_present(self) -> Self {
+        Self { layers: Vec::new(), past: None, ..self }
+    }
+
+    /// The state after one more block.
+    pub(crate) fn above(mut self, layer: Arc<Layer>) -> Self {
+        self.layers.insert(0, layer);
+        self
+    }
+
     pub(crate) fn snapshot(&self) -> &dyn Snapshot {
         self.snapshot.as_ref()
     }

@@ -11,7 +11,7 @@ use windlass_chain::genesis::{
     Fees, Genesis, GenesisAccount, Governance, Member, Permissions, SignatureScheme, Validator,
 };
 use windlass_chain::store::MemoryStore;
-use windlass_chain::{Attributes, Block, CallLimits, Chain, NoSenders, Receipt, Room};
+use windlass_chain::{At, Attributes, Block, CallLimits, Chain, NoSenders, Receipt, Room};
 
 pub(crate) const CHAIN_ID: u64 = 4_242;
 pub(crate) const START_S: u64 = 1_700_000_000;
@@ -303,4 +303,21 @@ pub(crate) fn balance_slot(holder: Address) -> U256 {
 
 pub(crate) fn hex(text: &str) -> Vec<u8> {
     alloy_primitives::hex::decode(text.replace(' ', "")).unwrap()
+}
+
+pub(crate) const NOBODY: Address = Address::repeat_byte(0x77);
+pub(crate) const TO_NOBODY: TxKind = TxKind::Call(NOBODY);
+
+/// Deploys a contract from wallet 1 and gives its address.
+pub(crate) fn deploy(chain: &Chain, init: &[u8]) -> Address {
+    let nonce = nonce(chain, wallet(1).address);
+    let (_, receipts) = advance(chain, vec![wallet(1).legacy(nonce, TxKind::Create, 0, init)]);
+    assert!(receipts[0].success);
+    let address = receipts[0].contract_address.unwrap();
+    assert!(!chain.state(At::Latest).unwrap().code(address).unwrap().is_empty());
+    address
+}
+
+pub(crate) fn nonce(chain: &Chain, address: Address) -> u64 {
+    chain.state(At::Latest).unwrap().account(address).unwrap().map_or(0, |account| account.nonce)
 }

@@ -1,8 +1,9 @@
 //! The ledger from outside: blocks are built, validated by others, made final and read.
 
 use crate::common::{
-    COUNTED, TRANSFER, advance, at_ms, balance_slot, build, burner, counter, deployer, factory,
-    follow, free, hex, limits, open, priced, reverter, token_deployer, transfer, wallet,
+    COUNTED, NOBODY, TO_NOBODY, TRANSFER, advance, at_ms, balance_slot, build, burner, counter,
+    deploy, deployer, factory, follow, free, hex, limits, nonce, open, priced, reverter,
+    token_deployer, transfer, wallet,
 };
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -11,9 +12,6 @@ use windlass_chain::{
     Filter, InvalidBlock, NoSenders, TransactionError, ValidateError,
 };
 
-const NOBODY: Address = Address::repeat_byte(0x77);
-const TO_NOBODY: TxKind = TxKind::Call(NOBODY);
-
 fn call(to: Address, input: &[u8]) -> CallRequest {
     CallRequest {
         from: wallet(9).address,
@@ -21,20 +19,6 @@ fn call(to: Address, input: &[u8]) -> CallRequest {
         input: Bytes::copy_from_slice(input),
         ..CallRequest::default()
     }
-}
-
-/// Deploys a contract from wallet 1 and gives its address.
-fn deploy(chain: &Chain, init: &[u8]) -> Address {
-    let nonce = nonce(chain, wallet(1).address);
-    let (_, receipts) = advance(chain, vec![wallet(1).legacy(nonce, TxKind::Create, 0, init)]);
-    assert!(receipts[0].success);
-    let address = receipts[0].contract_address.unwrap();
-    assert!(!chain.state(At::Latest).unwrap().code(address).unwrap().is_empty());
-    address
-}
-
-fn nonce(chain: &Chain, address: Address) -> u64 {
-    chain.state(At::Latest).unwrap().account(address).unwrap().map_or(0, |account| account.nonce)
 }
 
 fn balance(chain: &Chain, address: Address, at: At) -> U256 {
@@ -457,35 +441,4 @@ fn older_states_are_read_within_the_window() {
         Err(ChainError::StatePruned { oldest, .. }) if oldest == tip - 6
     ));
     assert!(matches!(chain.state(At::Number(tip + 1)), Err(ChainError::UnknownBlock)));
-}
-
-#[test]
-fn proofs_lead_to_the_state_root() {
-    let chain = open(&free());
-    let token_at = deploy(&chain, &token_deployer(1_000));
-    let slots = [balance_slot(wallet(1).address), balance_slot(NOBODY)];
-    let proof = chain.proof(token_at, &slots).unwrap();
-    let header = chain.header(proof.block_hash).unwrap().unwrap();
-    let account = proof.account.unwrap();
-    alloy_trie::proof::verify_proof(
-        header.state_root,
-        nybbles::Nibbles::unpack(alloy_primitives::keccak256(token_at)),
-        Some(alloy_rlp::encode(account)),
-        &proof.account_proof,
-    )
-    .unwrap();
-    let values: Vec<U256> = proof.storage.iter().map(|slot| slot.value).collect();
-    assert_eq!(values, [U256::from(1_000), U256::ZERO]);
-    for slot in proof.storage {
-        let key = alloy_primitives::keccak256(slot.slot.to_be_bytes::<32>());
-        let value = (!slot.value.is_zero()).then(|| alloy_rlp::encode(slot.value));
-        alloy_trie::proof::verify_proof(
-            account.storage_root,
-            nybbles::Nibbles::unpack(key),
-            value,
-            &slot.proof,
-        )
-        .unwrap();
-    }
-    assert_eq!(chain.proof(NOBODY, &[]).unwrap().account, None);
 }

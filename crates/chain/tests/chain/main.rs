@@ -10,6 +10,7 @@ mod keys;
 mod ledger;
 mod parameters;
 mod power;
+mod proofs;
 mod recovery;
 mod sync;
 mod validators;

@@ -4,7 +4,8 @@ use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolValue, sol};
 use windlass_chain::governance::{ADDRESS, Permission, Upgrade};
 use windlass_chain::{
-    Chain, ChainError, FeePolicy, InvalidBlock, NoSenders, Skipped, TransactionError, ValidateError,
+    At, Chain, ChainError, FeePolicy, InvalidBlock, NoSenders, Skipped, TransactionError,
+    ValidateError,
 };
 
 use crate::common::{Wallet, advance, at_ms, build, follow, free, genesis, open, priced, wallet};
@@ -45,7 +46,7 @@ fn forced(kind: u8, arguments: &impl SolValue, force: Force) -> Vec<u8> {
 #[expect(clippy::needless_pass_by_value, reason = "literals read better")]
 fn decide(chains: &[&Chain], member: &Wallet, kind: u8, arguments: impl SolValue) {
     let input = proposal(kind, &arguments);
-    let nonce = chains[0].state(windlass_chain::At::Latest).unwrap();
+    let nonce = chains[0].state(At::Latest).unwrap();
     let nonce = nonce.account(member.address).unwrap().unwrap_or_default().nonce;
     let (block, receipts) =
         advance(chains[0], vec![member.eip1559(nonce, TxKind::Call(ADDRESS), U256::ZERO, &input)]);
@@ -169,7 +170,7 @@ fn a_version_of_the_rules_that_is_not_known_stops_the_node_and_says_so() {
         "{refused:?}"
     );
     // What is there can be read.
-    assert!(chain.proof(ADDRESS, &[]).is_ok());
+    assert!(chain.proof(At::Latest, ADDRESS, &[]).is_ok());
 }
 
 #[test]

@@ -257,6 +257,11 @@ impl NodeLedger {
         self.lock().pool.content(sender)
     }
 
+    /// The place of the newest transaction in the order in which they came into the pool.
+    pub fn pool_sequence(&self) -> u64 {
+        self.lock().pool.sequence()
+    }
+
     /// A pending transaction.
     pub fn pending(&self, hash: &B256) -> Option<Arc<Pooled>> {
         self.lock().pool.get(hash).cloned()

@@ -264,6 +264,11 @@ impl Pool {
         (ready, self.len() - ready)
     }
 
+    /// The place of the newest transaction in the order of arrival.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     /// What follows its sender's nonce without a gap, and what doesn't; of all senders or of one.
     pub fn content(&self, sender: Option<Address>) -> [Vec<Arc<Pooled>>; 2] {
         let mut queues: Vec<_> = match sender {

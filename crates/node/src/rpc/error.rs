@@ -103,9 +103,9 @@ impl From<ChainError> for RpcError {
             ChainError::HistoryLacking { .. } => {
                 Self::Refused { code: HISTORY_LACKING, message: error.to_string() }
             }
-            ChainError::StatePruned { .. } | ChainError::UnknownRules { .. } => {
-                Self::Server(error.to_string())
-            }
+            ChainError::StatePruned { .. }
+            | ChainError::ProofPruned { .. }
+            | ChainError::UnknownRules { .. } => Self::Server(error.to_string()),
             ChainError::Store(ref source) => {
                 tracing::error!(%error, %source, "a request failed because the ledger did");
                 Self::Internal(format!("{error}: {source}"))
@@ -180,7 +180,7 @@ impl From<AdmitError> for RpcError {
 }
 
 /// "execution reverted", with the reason where Solidity's `require` or a panic gave one.
-fn revert_text(output: &Bytes) -> String {
+pub(super) fn revert_text(output: &Bytes) -> String {
     match revert_reason(output) {
         Some(reason) => format!("execution reverted: {reason}"),
         None => "execution reverted".to_owned(),

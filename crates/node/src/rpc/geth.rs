@@ -1,14 +1,18 @@
-//! Geth's manners where the server library has its own: the text for an unknown method, in batches
-//! too. And a mark on answers that another node would give otherwise.
+//! Geth's manners where the server library has its own: the text for an unknown method and for
+//! subscriptions over HTTP, in batches too. And a mark on answers that another node would give otherwise.
 
 use jsonrpsee::server::middleware::rpc::{
     Batch, BatchEntry, Notification, Request, RpcService, RpcServiceT,
 };
 use jsonrpsee::server::{BatchResponseBuilder, MethodResponse, Methods};
 use jsonrpsee::types::ErrorObjectOwned;
+use jsonrpsee::types::error::INTERNAL_ERROR_CODE;
 use tower::Layer;
 
 use super::{error::NOT_NAMED, limits};
+
+/// What needs a WebSocket; over HTTP the server library calls it an internal error.
+const SUBSCRIPTIONS: [&str; 2] = ["eth_subscribe", "eth_unsubscribe"];
 
 /// Marks an answer: another node of the network is to be asked.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +54,14 @@ impl RpcServiceT for GethService {
         let Self { methods, inner } = self.clone();
         async move {
             if methods.method(request.method_name()).is_some() {
+                let subscribes = SUBSCRIPTIONS.contains(&request.method_name());
+                let id = request.id.clone();
                 let mut answer = inner.call(request).await;
+                if subscribes && answer.as_error_code() == Some(INTERNAL_ERROR_CODE) {
+                    let text = "notifications not supported";
+                    let error = ErrorObjectOwned::owned(-32601, text, None::<()>);
+                    return MethodResponse::error(id, error);
+                }
                 if answer.as_error_code() == Some(NOT_NAMED) {
                     answer.extensions_mut().insert(Elsewhere);
                 }

@@ -26,10 +26,16 @@ pub(super) const LOG_BLOCKS: u64 = 100_000;
 pub(super) const FEE_HISTORY_BLOCKS: u64 = 1_024;
 /// The most percentiles of a fee history.
 pub(super) const FEE_HISTORY_PERCENTILES: usize = 100;
+/// The most filters that a node keeps.
+pub(super) const FILTERS: usize = 1_000;
+/// The most subscriptions of a connection.
+pub(super) const SUBSCRIPTIONS: u32 = 128;
 /// The most slots that are read at once.
 pub(super) const STORAGE_VALUES: usize = 1_024;
 /// The most pending transactions that are shown at once.
 pub(super) const POOL_CONTENT: usize = 10_000;
+/// The most calls of a simulation.
+pub(super) const SIMULATED_CALLS: usize = 5_000;
 /// The most slots in a proof.
 pub(super) const PROOF_SLOTS: usize = 1_024;
 /// About how many bytes a page of an export has.

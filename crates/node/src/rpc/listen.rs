@@ -15,6 +15,7 @@ use jsonrpsee::server::{
 use tokio_util::task::TaskTracker;
 
 use super::envelope::EnvelopeLayer;
+use super::filters::HexIds;
 use super::geth::GethLayer;
 use super::limits;
 use super::pages::PagesLayer;
@@ -138,6 +139,8 @@ fn config() -> ServerConfig {
         .max_connections(limits::CONNECTIONS)
         .set_batch_request_config(BatchRequestConfig::Limit(limits::BATCH_CALLS))
         .set_message_buffer_capacity(limits::WAITING_MESSAGES)
+        .max_subscriptions_per_connection(limits::SUBSCRIPTIONS)
+        .set_id_provider(HexIds)
         .build()
 }
 

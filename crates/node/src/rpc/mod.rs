@@ -23,6 +23,7 @@ mod block_param;
 mod convert;
 mod envelope;
 mod error;
+mod filters;
 mod geth;
 mod limits;
 mod listen;

@@ -107,12 +107,8 @@ fn proof(
         let text = format!("too many slots: {}, at most {}", keys.len(), limits::PROOF_SLOTS);
         return Err(RpcError::LimitExceeded(text));
     }
-    if at != At::Latest {
-        let text = "proofs are available for the latest block only";
-        return Err(RpcError::Server(text.to_owned()));
-    }
     let slots: Vec<U256> = keys.iter().map(|key| U256::from_be_bytes(key.as_b256().0)).collect();
-    let proof = node.ledger.chain().proof(address, &slots)?;
+    let proof = node.ledger.chain().proof(at, address, &slots)?;
     let account = proof.account.unwrap_or_default();
     let storage_proof = keys
         .into_iter()

@@ -5,7 +5,7 @@ use alloy_eips::{eip2935, eip4788, eip7002, eip7251};
 use alloy_primitives::{Address, Bytes, U64, address};
 use jsonrpsee::RpcModule;
 use serde_json::{Map, Value, json};
-use windlass_chain::{Fork, Schedule};
+use windlass_chain::{Fork, PROOF_WINDOW, Schedule};
 
 use super::{Node, Shared, method};
 use crate::rpc::args::Args;
@@ -42,7 +42,7 @@ const fn at(last: u8) -> Address {
     Address::with_last_byte(last)
 }
 
-/// From which block on the node has what. States before the window are gone, and proofs are of the tip.
+/// From which block on the node has what. States and proofs have windows before the tip.
 fn capabilities(node: &Node) -> Result<Value, RpcError> {
     let chain = node.ledger.chain();
     let tip = chain.tip();
@@ -62,7 +62,7 @@ fn capabilities(node: &Node) -> Result<Value, RpcError> {
         "logs": all,
         "receipts": all,
         "blocks": all,
-        "stateproofs": window(tip.number, 1),
+        "stateproofs": window(tip.number.saturating_sub(PROOF_WINDOW), PROOF_WINDOW),
     }))
 }
 

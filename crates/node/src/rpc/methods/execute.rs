@@ -135,7 +135,7 @@ pub(super) fn call_request(
         }
         Some(_) | None => {}
     }
-    if request.blob_versioned_hashes.is_some() || request.max_fee_per_blob_gas.is_some() {
+    if request.blob_versioned_hashes.is_some() {
         return Err(invalid("blob transactions have no place on this network".to_owned()));
     }
     if request.gas_price.is_some()

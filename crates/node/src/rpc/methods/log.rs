@@ -17,23 +17,39 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_getLogs", 1, async |node: Shared, args: Args| {
         let filter = filter(&args)?;
         let shared = Shared::clone(&node);
-        node.work.run(move || get(&shared, &filter)).await
+        node.work.run(move || search(&shared, &filter)).await
     });
 }
 
+/// The filter that a method needs.
+pub(super) fn filter(args: &Args) -> Result<RpcFilter, RpcError> {
+    read_filter(args, 0)?
+        .ok_or_else(|| RpcError::InvalidParams("missing value for required argument 0".to_owned()))
+}
+
 /// A filter, with Geth's words where it names blocks in both ways.
-fn filter(args: &Args) -> Result<RpcFilter, RpcError> {
-    let fields: Map<String, Value> = args.required(0)?;
+pub(super) fn read_filter(args: &Args, index: usize) -> Result<Option<RpcFilter>, RpcError> {
+    let Some(fields) = args.optional::<Map<String, Value>>(index)? else { return Ok(None) };
     let has = |name| fields.get(name).is_some_and(|value| !value.is_null());
     if has("blockHash") && (has("fromBlock") || has("toBlock")) {
         let text = "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other";
-        return Err(invalid(0, text));
+        return Err(invalid(index, text));
     }
-    args.required(0)
+    args.optional(index)
 }
 
-fn get(node: &Node, filter: &RpcFilter) -> Result<Vec<RpcLog>, RpcError> {
-    let Some((from, to)) = range(node, &filter.block_option)? else { return Ok(Vec::new()) };
+/// The logs that a filter takes.
+pub(super) fn search(node: &Node, filter: &RpcFilter) -> Result<Vec<RpcLog>, RpcError> {
+    let Some(range) = range(node, &filter.block_option)? else { return Ok(Vec::new()) };
+    matching(node, filter, range)
+}
+
+/// The logs of these blocks that a filter takes.
+pub(super) fn matching(
+    node: &Node,
+    filter: &RpcFilter,
+    (from, to): (u64, u64),
+) -> Result<Vec<RpcLog>, RpcError> {
     let filter = Filter { addresses: list(&filter.address), topics: topics(filter) };
     let entries = node.ledger.chain().logs(from..=to, &filter, limits::LOGS)?;
     Ok(entries.into_iter().map(convert::log).collect())

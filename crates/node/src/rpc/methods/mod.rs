@@ -6,10 +6,13 @@ mod config;
 mod debug;
 mod execute;
 mod fee;
+mod filter;
 mod log;
 mod node;
 mod pool;
 mod prove;
+mod simulate;
+mod subscription;
 mod trace;
 mod transaction;
 mod vote;
@@ -25,6 +28,7 @@ use windlass_chain::{At, Block, BlockRef, Receipt};
 use super::args::Args;
 use super::block_param::BlockParam;
 use super::error::RpcError;
+use super::filters::Filters;
 use super::workers::{Panics, Workers};
 use super::{Measure, Shared};
 use crate::diagnosis::{Facts, Report, Work};
@@ -41,6 +45,8 @@ pub(super) struct Node {
     pub(super) status: StatusBoard,
     /// Measurements of the network.
     pub(super) network: Option<Measure>,
+    /// What clients poll.
+    pub(super) filters: Filters,
     /// Calls and estimates, which may take their whole deadline.
     calls: Workers,
     /// Transactions to check and logs to find.
@@ -64,6 +70,7 @@ impl Node {
             ledger,
             status,
             network,
+            filters: Filters::default(),
             calls: Workers::new("rpc-call", threads, CALL_NICENESS, Panics::Contained),
             work: Workers::new("rpc-work", threads, 0, Panics::End),
         })
@@ -92,6 +99,9 @@ pub(super) fn all(node: Shared) -> RpcModule<Shared> {
     debug::register(&mut module);
     trace::register(&mut module);
     pool::register(&mut module);
+    filter::register(&mut module);
+    subscription::register(&mut module);
+    simulate::register(&mut module);
     module
 }
 

@@ -53,7 +53,7 @@ fn peer_count(node: &Node) -> U64 {
 }
 
 /// `false`, or where the node stands while others are ahead of it.
-fn syncing(node: &Node) -> Value {
+pub(super) fn syncing(node: &Node) -> Value {
     let status = node.status.get();
     if !status.syncing {
         return Value::Bool(false);

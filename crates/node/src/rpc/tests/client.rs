@@ -94,6 +94,11 @@ impl WebSocket {
         frame.extend([0; 4]);
         frame.extend(text.as_bytes());
         self.stream.write_all(&frame).unwrap();
+        self.next()
+    }
+
+    /// The next message.
+    pub(super) fn next(&mut self) -> Value {
         let mut head = [0; 2];
         self.stream.read_exact(&mut head).unwrap();
         let length = match head[1] {

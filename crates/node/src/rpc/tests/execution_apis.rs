@@ -21,8 +21,6 @@ use crate::rpc::serve;
 use crate::seam::Ledger as _;
 use crate::status::{Identity, StatusBoard, StatusTip};
 
-/// What there is not yet.
-const MISSING: [&str; 1] = ["eth_simulateV1"];
 /// What may be absent where the shape counts only.
 const OPTIONAL: [&str; 1] = ["deleteStrategy"];
 /// What this node is not to answer as the suite wants.
@@ -230,11 +228,10 @@ fn all_cases_of_the_execution_apis_pass() {
     let mut failures = Vec::new();
     for case in cases(&folder) {
         let method = case.name.split('/').next().unwrap_or_default().to_owned();
-        let (passed, all) = counts.entry(method.clone()).or_default();
+        let (passed, all) = counts.entry(method).or_default();
         *all += 1;
         match run(&socket, &case) {
             Ok(()) => *passed += 1,
-            Err(_) if MISSING.contains(&&*method) => {}
             Err(error) => failures.push(format!("{}: {error}", case.name)),
         }
     }
@@ -242,7 +239,7 @@ fn all_cases_of_the_execution_apis_pass() {
     let (passed, all) = counts.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let told: Vec<_> = counts.iter().map(|(name, (ok, of))| format!("{name} {ok}/{of}")).collect();
     println!("execution-apis: {passed} of {all} pass: {}", told.join(", "));
-    println!("refused on purpose: {REFUSED:?}; not there yet: {MISSING:?}");
+    println!("refused on purpose: {REFUSED:?}");
     assert!(failures.is_empty(), "{passed} of {all} pass:\n{}", failures.join("\n"));
     assert!(all > 0, "the suite is empty");
 }

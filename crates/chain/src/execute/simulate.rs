@@ -1,0 +1,453 @@
+//! Calls in a block that is made up: what `eth_simulateV1` runs, as Geth runs it.
+
+use std::sync::atomic::AtomicBool;
+
+use alloy_consensus::transaction::Recovered;
+use alloy_consensus::{Header, SignableTransaction, TxEip1559, TxEip7702, TxEnvelope, TxLegacy};
+use alloy_evm::Evm;
+use alloy_evm::eth::EthEvmContext;
+use alloy_primitives::{Address, B256, Bytes, Log, LogData, Signature, TxKind, U256, b256};
+use revm::context::{CfgEnv, ContextTr, JournalTr, TxEnv};
+use revm::context_interface::either::Either;
+use revm::interpreter::interpreter::EthInterpreter;
+use revm::interpreter::{
+    CallInputs, CallOutcome as Ended, CreateInputs, CreateOutcome, InstructionResult, Interpreter,
+};
+use revm::{Database, Inspector};
+
+use super::block::BlockExecutor;
+use super::call::{CallError, CallRequest, CallResult, Cancel, outcome};
+use super::codes::CodeCache;
+use super::error::{TransactError, TransactionError};
+use super::overrides::{AccountOverride, Overrides, apply_to_block, apply_to_state};
+use super::state::ExecutionState;
+use crate::chain::ChainError;
+use crate::governance::InForce;
+use crate::state::base::Base;
+
+/// What a call in a simulated block did.
+#[derive(Clone, Debug)]
+pub struct SimulatedCall {
+    /// The transaction that it stands for, which nobody signed.
+    pub transaction: TxEnvelope,
+    /// How it ended.
+    pub result: CallResult,
+    /// What it logged, transfers of value among it where they were asked for.
+    pub logs: Vec<Log>,
+    /// Gas used, after refunds.
+    pub gas_used: u64,
+    /// The most gas that it held at a time.
+    pub most_gas: u64,
+}
+
+/// Why a simulation ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// The state could not be read, or the simulation was cancelled.
+    #[error("{0}")]
+    Call(#[from] CallError),
+    /// The numbers of blocks don't rise.
+    #[error("block numbers must be in order: {number} <= {before}")]
+    Number {
+        /// A block's.
+        number: U256,
+        /// That of the block before.
+        before: u64,
+    },
+    /// The times of blocks don't rise.
+    #[error("block timestamps must be in order: {time} <= {before}")]
+    Time {
+        /// A block's, in seconds.
+        time: u64,
+        /// That of the block before.
+        before: u64,
+    },
+    /// More blocks than are simulated at once.
+    #[error("too many blocks")]
+    TooMany,
+    /// A call does not fit into its block.
+    #[error("block gas limit reached: {used} >= {limit}")]
+    BlockFull {
+        /// Gas used in the block.
+        used: u64,
+        /// The block's limit.
+        limit: u64,
+    },
+    /// A call is not valid as a transaction.
+    #[error("err: {} (supplied gas {gas})", refusal(.reason, .request))]
+    Transaction {
+        /// Why.
+        reason: TransactionError,
+        /// Whose it is.
+        request: Box<Priced>,
+        /// The gas that it had.
+        gas: u64,
+    },
+}
+
+impl From<ChainError> for SimulateError {
+    fn from(error: ChainError) -> Self {
+        Self::Call(error.into())
+    }
+}
+
+/// Who calls, and what it offers.
+#[derive(Clone, Copy, Debug)]
+pub struct Priced {
+    from: Address,
+    nonce: u64,
+    fee_cap: u128,
+    tip: u128,
+    base_fee: u64,
+}
+
+/// Why a call is not valid, with whose it is.
+fn refusal(reason: &TransactionError, priced: &Priced) -> String {
+    let Priced { from, nonce, fee_cap, tip, base_fee } = priced;
+    match reason {
+        TransactionError::FeeBelowBaseFee => format!(
+            "max fee per gas less than block base fee: address {from}, maxFeePerGas: {fee_cap}, \
+             baseFee: {base_fee}"
+        ),
+        TransactionError::PriorityFeeAboveMaxFee => format!(
+            "max priority fee per gas higher than max fee per gas: address {from}, \
+             maxPriorityFeePerGas: {tip}, maxFeePerGas: {fee_cap}"
+        ),
+        TransactionError::InsufficientFunds { have, want } => format!(
+            "insufficient funds for gas * price + value: address {from} have {have} want {want}"
+        ),
+        TransactionError::NonceTooLow { transaction, state } => {
+            format!("nonce too low: address {from}, tx: {transaction} state: {state}")
+        }
+        TransactionError::NonceTooHigh { transaction, state } => {
+            format!("nonce too high: address {from}, tx: {transaction} state: {state}")
+        }
+        TransactionError::NonceOverflow => {
+            format!("nonce has max value: address {from}, nonce: {nonce}")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Who sees what simulated calls do.
+pub(crate) type Watching<'c> = (Cancel<'c>, Logs);
+
+/// Whether simulated calls must be valid as transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validation {
+    /// Nonces and prices count.
+    Full,
+    /// A call runs if its sender has the value that it sends.
+    Lenient,
+}
+
+/// Whether transfers of value are logged as a token's would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfers {
+    /// They are.
+    Logged,
+    /// They are not.
+    Silent,
+}
+
+/// How a simulation goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner<'c> {
+    /// Whether calls must be valid as transactions.
+    pub validation: Validation,
+    /// Whether transfers of value are logged.
+    pub transfers: Transfers,
+    /// Ends it soon after it is set.
+    pub cancel: Option<&'c AtomicBool>,
+}
+
+impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
+    /// Begins a block that is made up.
+    pub(crate) fn begin_simulated(
+        in_force: &'a InForce<'a>,
+        header: &'a Header,
+        (base, codes): (&'a Base, &'a CodeCache),
+        overrides: &Overrides,
+        manner: Manner<'c>,
+    ) -> Result<Self, SimulateError> {
+        let watching = (Cancel::new(manner.cancel), Logs::new(manner.transfers));
+        let adjust = |config: &mut CfgEnv, block: &mut _| {
+            config.tx_gas_limit_cap = Some(u64::MAX);
+            config.disable_eip3607 = true;
+            config.disable_nonce_check = manner.validation == Validation::Lenient;
+            config.disable_base_fee = manner.validation == Validation::Lenient;
+            apply_to_block(&overrides.block, block);
+        };
+        let mut executor = Self::prepare(in_force, header, (base, codes), watching, adjust);
+        let (state, _, precompiles) = executor.evm.components_mut();
+        apply_to_state(&overrides.state, state, precompiles)?;
+        state.set_block_hashes(overrides.block.block_hash.clone().unwrap_or_default());
+        executor.call_before_transactions()?;
+        Ok(executor)
+    }
+
+    /// Runs a call; `pool` is the gas that the simulation has left.
+    pub(crate) fn simulate(
+        &mut self,
+        request: &CallRequest,
+        pool: &mut u64,
+        manner: Manner<'_>,
+    ) -> Result<SimulatedCall, SimulateError> {
+        let from = request.from;
+        let account = self.evm.db_mut().basic(from)?;
+        let next = account.map_or(0, |account| account.nonce);
+        let nonce = request.nonce.unwrap_or(next);
+        let (used, limit) = (self.gas_used, self.header.gas_limit);
+        let gas = request.gas.unwrap_or(limit.saturating_sub(used));
+        if used.saturating_add(gas) > limit {
+            return Err(SimulateError::BlockFull { used, limit });
+        }
+        let gas = gas.min(*pool);
+        let priced = priced(request, nonce, self.header.base_fee_per_gas.unwrap_or(0));
+        let refused = |reason| {
+            let request = Box::new(priced);
+            SimulateError::Transaction { reason, request, gas }
+        };
+        check(&priced, next, manner).map_err(refused)?;
+        let transaction = unsigned(request, &priced, gas, self.rules.chain_id());
+        let env = environment(request, &priced, gas, self.rules.chain_id()).map_err(refused)?;
+        self.evm.db_mut().set_sender(from);
+        // Where it does not count, the greatest nonce is followed by zero, as in Geth.
+        let wraps = nonce == u64::MAX;
+        self.evm.set_inspector_enabled(true);
+        let ended = self.evm.transact_raw(env);
+        self.evm.set_inspector_enabled(false);
+        let (_, (cancel, logs), _) = self.evm.components_mut();
+        if cancel.has_struck() {
+            return Err(CallError::Cancelled.into());
+        }
+        let logs = logs.take();
+        let failed = |error| match error {
+            TransactError::Chain(error) => error.into(),
+            TransactError::Invalid(reason) => refused(reason),
+        };
+        let ended = ended.map_err(|error| failed(error.into()))?;
+        let gas = ended.result.gas();
+        let most_gas = gas.total_gas_spent().max(gas.floor_gas());
+        let told = outcome(ended.result.clone());
+        *pool = pool.saturating_sub(told.gas_used);
+        let price = priced.fee_cap.min(u128::from(priced.base_fee).saturating_add(priced.tip));
+        let transaction = Recovered::new_unchecked(transaction, from);
+        self.include(&transaction, price, ended).map_err(failed)?;
+        if wraps {
+            let zero = AccountOverride { nonce: Some(0), ..AccountOverride::default() };
+            self.evm.db_mut().set_account(from, &zero)?;
+        }
+        let transaction = transaction.into_inner();
+        Ok(SimulatedCall {
+            transaction,
+            result: told.result,
+            logs,
+            gas_used: told.gas_used,
+            most_gas,
+        })
+    }
+}
+
+fn priced(request: &CallRequest, nonce: u64, base_fee: u64) -> Priced {
+    let (fee_cap, tip) = match request.gas_price {
+        Some(price) => (price, price),
+        None => {
+            (request.max_fee_per_gas.unwrap_or(0), request.max_priority_fee_per_gas.unwrap_or(0))
+        }
+    };
+    Priced { from: request.from, nonce, fee_cap, tip, base_fee }
+}
+
+/// What Geth checks first: nonces where they count, and prices unless there are none and they need not
+/// be.
+fn check(priced: &Priced, next: u64, manner: Manner<'_>) -> Result<(), TransactionError> {
+    let Priced { nonce, fee_cap, tip, base_fee, .. } = *priced;
+    if manner.validation == Validation::Full {
+        let (transaction, state) = (nonce, next);
+        if nonce > next {
+            return Err(TransactionError::NonceTooHigh { transaction, state });
+        }
+        if nonce < next {
+            return Err(TransactionError::NonceTooLow { transaction, state });
+        }
+        if nonce == u64::MAX {
+            return Err(TransactionError::NonceOverflow);
+        }
+    }
+    if manner.validation == Validation::Full || fee_cap > 0 || tip > 0 {
+        if fee_cap < tip {
+            return Err(TransactionError::PriorityFeeAboveMaxFee);
+        }
+        if fee_cap < u128::from(base_fee) {
+            return Err(TransactionError::FeeBelowBaseFee);
+        }
+    }
+    Ok(())
+}
+
+/// The transaction that a call stands for, with an empty signature.
+fn unsigned(request: &CallRequest, priced: &Priced, gas_limit: u64, chain_id: u64) -> TxEnvelope {
+    let signature = Signature::new(U256::ZERO, U256::ZERO, false);
+    let Priced { nonce, fee_cap, tip, .. } = *priced;
+    let (to, value) = (request.to.map_or(TxKind::Create, TxKind::Call), request.value);
+    let (input, access_list) = (request.input.clone(), request.access_list.clone());
+    if request.gas_price.is_some() {
+        let (gas_price, chain_id) = (fee_cap, None);
+        let legacy = TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input };
+        return TxEnvelope::Legacy(legacy.into_signed(signature));
+    }
+    let (max_fee_per_gas, max_priority_fee_per_gas) = (fee_cap, tip);
+    if !request.authorization_list.is_empty() {
+        let delegating = TxEip7702 {
+            chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas,
+            max_priority_fee_per_gas,
+            to: request.to.unwrap_or_default(),
+            value,
+            access_list,
+            authorization_list: request.authorization_list.clone(),
+            input,
+        };
+        return TxEnvelope::Eip7702(delegating.into_signed(signature));
+    }
+    let plain = TxEip1559 {
+        chain_id,
+        nonce,
+        gas_limit,
+        max_fee_per_gas,
+        max_priority_fee_per_gas,
+        to,
+        value,
+        access_list,
+        input,
+    };
+    TxEnvelope::Eip1559(plain.into_signed(signature))
+}
+
+fn environment(
+    request: &CallRequest,
+    priced: &Priced,
+    gas_limit: u64,
+    chain_id: u64,
+) -> Result<TxEnv, TransactionError> {
+    let mut env = TxEnv {
+        caller: request.from,
+        gas_limit,
+        gas_price: priced.fee_cap,
+        gas_priority_fee: request.gas_price.is_none().then_some(priced.tip),
+        kind: request.to.map_or(TxKind::Create, TxKind::Call),
+        value: request.value,
+        data: request.input.clone(),
+        nonce: if priced.nonce == u64::MAX { 0 } else { priced.nonce },
+        chain_id: Some(chain_id),
+        access_list: request.access_list.clone(),
+        ..TxEnv::default()
+    };
+    env.authorization_list = request.authorization_list.iter().cloned().map(Either::Left).collect();
+    env.derive_tx_type().map_err(|error| TransactionError::Other(format!("{error}")))?;
+    Ok(env)
+}
+
+/// Who logs transfers of value.
+const TRANSFERS: Address = Address::repeat_byte(0xee);
+/// `Transfer(address,address,uint256)`.
+const TRANSFER: B256 = b256!("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
+
+/// What is logged while it may still be reverted, frame by frame; transfers of value too, where asked.
+#[derive(Debug)]
+pub(crate) struct Logs {
+    frames: Vec<Vec<Log>>,
+    done: Vec<Log>,
+    transfers: Transfers,
+}
+
+impl Logs {
+    fn new(transfers: Transfers) -> Self {
+        Self { frames: Vec::new(), done: Vec::new(), transfers }
+    }
+
+    fn take(&mut self) -> Vec<Log> {
+        self.frames.clear();
+        std::mem::take(&mut self.done)
+    }
+
+    fn current(&mut self) -> &mut Vec<Log> {
+        self.frames.last_mut().unwrap_or(&mut self.done)
+    }
+
+    fn transfer(&mut self, from: Address, to: Address, value: U256) {
+        if self.transfers == Transfers::Logged && !value.is_zero() {
+            let topics = vec![TRANSFER, from.into_word(), to.into_word()];
+            let data = Bytes::copy_from_slice(&value.to_be_bytes::<32>());
+            let log = Log { address: TRANSFERS, data: LogData::new_unchecked(topics, data) };
+            self.current().push(log);
+        }
+    }
+
+    fn leave(&mut self, ended: InstructionResult) {
+        let logs = self.frames.pop().unwrap_or_default();
+        if ended.is_ok() {
+            self.current().extend(logs);
+        }
+    }
+}
+
+impl<'a> Inspector<EthEvmContext<ExecutionState<'a>>, EthInterpreter> for Logs {
+    fn call(
+        &mut self,
+        _: &mut EthEvmContext<ExecutionState<'a>>,
+        inputs: &mut CallInputs,
+    ) -> Option<Ended> {
+        self.frames.push(Vec::new());
+        if let Some(value) = inputs.transfer_value() {
+            self.transfer(inputs.transfer_from(), inputs.transfer_to(), value);
+        }
+        None
+    }
+
+    fn call_end(
+        &mut self,
+        _: &mut EthEvmContext<ExecutionState<'a>>,
+        _: &CallInputs,
+        outcome: &mut Ended,
+    ) {
+        self.leave(outcome.result.result);
+    }
+
+    fn create(
+        &mut self,
+        context: &mut EthEvmContext<ExecutionState<'a>>,
+        inputs: &mut CreateInputs,
+    ) -> Option<CreateOutcome> {
+        self.frames.push(Vec::new());
+        let caller = context.journal_mut().load_account(inputs.caller()).ok()?;
+        let created = inputs.created_address(caller.data.info.nonce);
+        self.transfer(inputs.caller(), created, inputs.value());
+        None
+    }
+
+    fn create_end(
+        &mut self,
+        _: &mut EthEvmContext<ExecutionState<'a>>,
+        _: &CreateInputs,
+        outcome: &mut CreateOutcome,
+    ) {
+        self.leave(outcome.result.result);
+    }
+
+    fn log_full(
+        &mut self,
+        _: &mut Interpreter,
+        _: &mut EthEvmContext<ExecutionState<'a>>,
+        log: Log,
+    ) {
+        self.current().push(log);
+    }
+
+    fn selfdestruct(&mut self, contract: Address, target: Address, value: U256) {
+        self.transfer(contract, target, value);
+    }
+}
