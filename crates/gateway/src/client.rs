@@ -13,12 +13,16 @@ use std::{
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Request, Response,
+    Request, Response, Uri,
     body::Incoming,
     client::conn::http1::{SendRequest, handshake},
+    header::{self, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::UnixStream, time::timeout};
+use tokio::{
+    net::UnixStream,
+    time::{sleep, timeout},
+};
 use tokio_util::task::TaskTracker;
 
 /// How long a node's socket may take to accept.
@@ -26,6 +30,10 @@ const CONNECT: Duration = Duration::from_secs(2);
 
 /// How long a node may take to answer: longer than the longest call that waits on purpose.
 const ANSWER: Duration = Duration::from_mins(2);
+
+/// How long a node may be silent before it is asked whether it lives, and how long that may take.
+const SILENCE: Duration = Duration::from_secs(2);
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// Connections that are kept for the next request, per node.
 const KEPT: usize = 64;
@@ -54,6 +62,9 @@ pub(crate) enum ClientError {
     /// It has the request and takes too long.
     #[error("the node did not answer within {} s", ANSWER.as_secs())]
     Late,
+    /// It has the request, and does not say that it lives: another node may be asked.
+    #[error("the node hangs")]
+    Hung,
 }
 
 impl Upstream {
@@ -75,9 +86,48 @@ impl Upstream {
         self.failed_at_ms.store(now_ms.max(1), Ordering::Relaxed);
     }
 
+    /// Sends a request, and waits for the answer as long as the node shows that it lives: a call may
+    /// take long, and a node that hangs takes requests too. One that failed before is asked first.
+    pub(crate) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        tasks: &TaskTracker,
+    ) -> Result<Response<Incoming>, ClientError> {
+        if self.failed_at_ms.load(Ordering::Relaxed) != 0 {
+            self.check_alive(tasks).await?;
+            self.failed_at_ms.store(0, Ordering::Relaxed);
+        }
+        let answer = self.exchange(request, tasks);
+        let life = async {
+            loop {
+                sleep(SILENCE).await;
+                if let Err(error) = self.check_alive(tasks).await {
+                    return error;
+                }
+            }
+        };
+        // Cancel safety: who loses is dropped, and its connection with it.
+        tokio::select! {
+            answer = answer => answer,
+            error = life => Err(error),
+        }
+    }
+
+    /// Asks on a connection of its own for a sign of life; whatever the answer is, it is one.
+    async fn check_alive(&self, tasks: &TaskTracker) -> Result<(), ClientError> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = Uri::from_static("/health");
+        request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
+        let asked = async {
+            let mut sender = self.connect(tasks).await?;
+            sender.send_request(request).await.map(drop).map_err(ClientError::Lost)
+        };
+        timeout(SIGN_OF_LIFE, asked).await.unwrap_or(Err(ClientError::Hung))
+    }
+
     /// Sends a request on a kept connection if there is one, otherwise on a new one. A kept connection
     /// that turns out to be closed gives the request back unsent, and a new one takes it.
-    pub(crate) async fn send(
+    async fn exchange(
         &self,
         mut request: Request<Full<Bytes>>,
         tasks: &TaskTracker,

@@ -187,7 +187,8 @@ impl Proxy {
                     last = error.to_string();
                     tracing::warn!(socket = %upstream.path().display(), %error, "a node gave no answer");
                     match error {
-                        ClientError::Connect(_) => {}
+                        // What a node that hangs has taken is the same transaction elsewhere.
+                        ClientError::Connect(_) | ClientError::Hung => {}
                         ClientError::Lost(_) | ClientError::Late => break,
                     }
                 }
