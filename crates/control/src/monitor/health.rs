@@ -81,8 +81,11 @@ pub(crate) fn judge(
         deciding.iter().filter_map(|(_, live)| live.and_then(LiveNode::answer)).collect();
     let here = deciding.len();
     let all = validators(nodes, known).and_then(|all| usize::try_from(all).ok()).unwrap_or(here);
-    // Those that other platforms have are seen by the nodes alone.
-    let elsewhere = all.saturating_sub(here);
+    // Those that other platforms have are seen by the nodes alone, as long as they are connected.
+    let connections = answers.iter().map(|report| report.connected_validators).max();
+    let connections = connections.and_then(|seen| usize::try_from(seen).ok()).unwrap_or(0);
+    let away = all.saturating_sub(here);
+    let elsewhere = connections.saturating_sub(answers.len()).min(away);
     let missing: Vec<&str> = deciding
         .iter()
         .filter(|(_, live)| live.and_then(LiveNode::answer).is_none())
@@ -114,9 +117,12 @@ pub(crate) fn judge(
     // A node that is gone may have been voted out since: then the others are all that decide.
     let missed = !missing.is_empty() && answers.len() < all;
     let apart = answers.iter().any(|report| !report.quorum_connected() || report.syncing);
-    if missed || apart {
+    let unseen = away - elsewhere;
+    if missed || apart || unseen > 0 {
         let message = if missed {
             format!("{} of {all} nodes answer; missing: {}", answers.len(), missing.join(", "))
+        } else if unseen > 0 {
+            format!("{unseen} of {all} validators are none of this platform's and not connected")
         } else {
             "a node is catching up or looks for its peers".to_owned()
         };
@@ -250,6 +256,23 @@ mod tests {
         // One that was voted out says so, and another has taken its place.
         check([all(), all(), all(), follows(), all()], (Health::Healthy, None, 9));
         check([follows(), follows(), follows(), follows()], (Health::Healthy, None, 9));
+    }
+
+    #[test]
+    fn validators_elsewhere_count_while_they_are_connected() {
+        let of_six = |connected| {
+            let mut node = node(9, connected);
+            if let Some(report) = &mut node.report {
+                (report.validators, report.quorum) = (6, 5);
+            }
+            node
+        };
+        let all = |connected| [0; 4].map(|_| of_six(connected));
+        check(all(6), (Health::Healthy, None, 9));
+        let one = "1 of 6 validators are none of this platform's and not connected";
+        check(all(5), (Health::Degraded, Some(one), 9));
+        let none = "0 of 6 nodes are connected with a quorum; no block is made";
+        check(all(4), (Health::Unavailable, Some(none), 9));
     }
 
     #[test]
