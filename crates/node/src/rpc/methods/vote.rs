@@ -4,7 +4,7 @@
 //! The chain cannot know who is reachable, nor what programs its nodes run, so each node says what it
 //! sees. A proposal that names it (`force`) is taken all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_consensus::Transaction as _;
 use alloy_consensus::transaction::SignerRecoverable as _;
@@ -13,6 +13,7 @@ use windlass_chain::governance::{self, RULES_VERSION, SeatedValidator, Upgrade};
 
 use super::Node;
 use crate::rpc::error::RpcError;
+use crate::rpc::now_ms;
 use crate::status::{Status, quorum};
 
 /// How many epochs a node may be behind and count as one that follows: it tells where it is at each
@@ -37,22 +38,41 @@ pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     }
     let Some(validators) = decision.validators else { return Ok(()) };
     let status = node.status.get();
+    let absent = absent(node, &status);
     let behind = EPOCHS_BEHIND.saturating_mul(node.ledger.epoch_length());
     let tip = node.ledger.chain().tip().number;
     let now = node.ledger.chain().next_validators()?;
-    objection((&validators, &now), &status, &node.status.heights(), tip.saturating_sub(behind))
+    let seen = Seen { status, absent, heights: node.status.heights() };
+    objection((&validators, &now), &seen, tip.saturating_sub(behind))
         .map_or(Ok(()), |objection| Err(RpcError::Server(objection)))
+}
+
+/// What this node sees of the others.
+struct Seen {
+    status: Status,
+    /// Validators that are connected, maybe, and do not vote: they hang, or are not heard.
+    absent: BTreeSet<B256>,
+    heights: BTreeMap<B256, u64>,
+}
+
+/// The validators that are missing, as the newest blocks show.
+fn absent(node: &Node, status: &Status) -> BTreeSet<B256> {
+    let report = node.report(status, now_ms());
+    let missing = report.validators.iter().filter(|one| one.missing.is_some());
+    missing.map(|one| one.link.node_key).collect()
 }
 
 /// What is to be said against these validators, where those count who have the block `least`. Who gets
 /// another node key is there by the one that it has now.
 fn objection(
     (validators, now): (&[SeatedValidator], &[SeatedValidator]),
-    status: &Status,
-    heights: &BTreeMap<B256, u64>,
+    Seen { status, absent, heights }: &Seen,
     least: u64,
 ) -> Option<String> {
     let follows = |key: &B256| {
+        if absent.contains(key) {
+            return false;
+        }
         // Who only follows is connected with validators and not with others that follow: of those
         // it may know nothing.
         let is_foreign = || status.peers.iter().all(|peer| peer.node_key != *key);
@@ -107,11 +127,20 @@ mod tests {
         check_all(None, seats, 0, expect);
     }
 
-    /// The node keys of all of them are so much above what they are now.
     fn check_all(
         not_voting: Option<&str>,
         seats: std::ops::RangeInclusive<u8>,
         above: u8,
+        expect: Option<&str>,
+    ) {
+        check_seen(not_voting, seats, (above, BTreeSet::new()), expect);
+    }
+
+    /// The node keys of all of them are so much above what they are now.
+    fn check_seen(
+        not_voting: Option<&str>,
+        seats: std::ops::RangeInclusive<u8>,
+        (above, absent): (u8, BTreeSet<B256>),
         expect: Option<&str>,
     ) {
         let identity = Identity {
@@ -132,7 +161,8 @@ mod tests {
         };
         let now: Vec<_> = (1..=7).map(|byte| seat(byte, 0)).collect();
         let validators: Vec<_> = seats.map(|byte| seat(byte, above)).collect();
-        let said = objection((&validators, &now), &board.get(), &board.heights(), 900);
+        let seen = Seen { status: board.get(), absent, heights: board.heights() };
+        let said = objection((&validators, &now), &seen, 900);
         match expect {
             None => assert_eq!(said, None),
             Some(text) => {
@@ -148,6 +178,9 @@ mod tests {
         check(1..=5, Some("5 validators, of whom 4 must vote for each block, and only 3"));
         check(2..=5, Some("4 validators, of whom 3 must vote for each block, and only 2"));
         check(6..=6, Some("only 0 are connected"));
+        let hangs = |byte| (0, BTreeSet::from([key(byte)]));
+        check_seen(None, 1..=3, hangs(2), Some("only 2"));
+        check_seen(None, 1..=4, hangs(7), None);
         check_all(None, 1..=4, 50, None);
         check_all(None, 2..=5, 50, Some("only 2"));
     }
