@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, Sealed, U256};
 use alloy_rlp::Decodable;
+use windlass_proof::Validator;
 
 pub use self::evidence::{Evidence, MAX_EVIDENCE};
 pub use self::export::{ExportPage, ExportPageError};
@@ -64,6 +65,8 @@ pub struct Chain {
     rules: RuleSet,
     store: Box<dyn Store>,
     genesis_hash: B256,
+    /// Who votes until the members decide otherwise.
+    founders: Vec<Validator>,
     state_window: u64,
     codes: CodeCache,
     /// Held while a block is made final: there is one writer.
@@ -91,14 +94,18 @@ impl Chain {
     pub fn open(store: impl Store, genesis: &Genesis) -> Result<Self, ChainError> {
         let rules = RuleSet::windlass(genesis);
         // Block 0 commits to the document: a ledger that has it needs no state made anew.
-        let stored = match stored_genesis(&store)? {
-            Some(block) if block.header().extra_data[..] == genesis.document_hash()[..] => block,
-            None if genesis.predecessor.is_some() => return Err(ChainError::Unfounded),
-            Some(_) | None => {
-                return Self::open_with(store, rules, &genesis.block(), &genesis.accounts());
+        let mut chain = match stored_genesis(&store)? {
+            Some(block) if block.header().extra_data[..] == genesis.document_hash()[..] => {
+                Self::open_with(store, rules, &block, &BTreeMap::new())?
             }
+            None if genesis.predecessor.is_some() => return Err(ChainError::Unfounded),
+            Some(_) | None => Self::open_with(store, rules, &genesis.block(), &genesis.accounts())?,
         };
-        Self::open_with(store, rules, &stored, &BTreeMap::new())
+        let founders = genesis
+            .validators()
+            .map(|one| Validator { node_key: one.node_key, consensus_key: one.consensus_key });
+        chain.founders = founders.collect();
+        Ok(chain)
     }
 
     /// Opens a ledger with any rules, genesis block and state; its state root must be the block's.
@@ -126,6 +133,7 @@ impl Chain {
             rules,
             store: Box::new(store),
             genesis_hash: genesis.hash(),
+            founders: Vec::new(),
             state_window: STATE_WINDOW,
             codes: CodeCache::default(),
             writer: Mutex::default(),

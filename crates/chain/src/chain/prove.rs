@@ -8,10 +8,10 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
 use windlass_proof::prove::index_path;
 use windlass_proof::{
-    AccountClaim, Change, Claim, Inclusion, LogClaim, Proof, SlotClaim, Validator,
+    AccountClaim, Change, Claim, Inclusion, LogClaim, MAX_HEADERS, Proof, SlotClaim, Validator,
 };
 
-use super::{At, Chain, ChainError};
+use super::{At, Chain, ChainError, first_number};
 use crate::block::ExtraData;
 use crate::governance;
 use crate::receipt::Receipt;
@@ -27,6 +27,18 @@ pub(crate) struct Shown {
     pub(crate) storage_proof: Vec<Bytes>,
     /// Node key, consensus key, node key, …
     pub(crate) keys: Vec<B256>,
+}
+
+impl Shown {
+    /// Who they are; `None` where the keys are no pairs.
+    fn validators(&self) -> Option<Vec<Validator>> {
+        let (pairs, []) = self.keys.as_chunks::<2>() else { return None };
+        let validator = |[node_key, consensus_key]: &[B256; 2]| Validator {
+            node_key: *node_key,
+            consensus_key: *consensus_key,
+        };
+        Some(pairs.iter().map(validator).collect())
+    }
 }
 
 /// Why there is no proof.
@@ -46,6 +58,17 @@ pub enum ProveError {
     /// This node has not got the certificate; others may.
     #[error("this node has no certificate at block {0} or above yet; ask again, or another node")]
     NoCertificate(u64),
+    /// A proof would be longer than verifiers take.
+    #[error(
+        "this node has no certificate within {MAX_HEADERS} blocks above block {block} (the next is at \
+         {certified}): ask a node that was there then, or one that has fetched all blocks since"
+    )]
+    TooFar {
+        /// The block.
+        block: u64,
+        /// The next one with a certificate.
+        certified: u64,
+    },
     /// Whoever trusts that epoch's validators knows nothing of those before.
     #[error(
         "it became final in epoch {epoch}, and the checkpoint is of epoch {since}: name an older one, or \
@@ -101,8 +124,14 @@ impl Chain {
     /// What a claim about a block needs beside itself.
     fn prove(&self, block: u64, claim: Claim, since: u64) -> Result<Proof, ProveError> {
         let tip = self.tip().number;
-        let nearest = self.next_certificate(block)?.filter(|(certified, _)| *certified <= tip);
+        // Those at changes of validators are kept apart.
+        let nearest = [self.next_certificate(block)?, self.next_change_block(block)?];
+        let nearest = nearest.into_iter().flatten().filter(|(certified, _)| *certified <= tip);
+        let nearest = nearest.min_by_key(|(certified, _)| *certified);
         let (certified, certificate) = nearest.ok_or(ProveError::NoCertificate(block))?;
+        if certified - block >= u64::try_from(MAX_HEADERS).unwrap_or(u64::MAX) {
+            return Err(ProveError::TooFar { block, certified });
+        }
         let headers: Vec<Header> = (block..=certified)
             .map(|number| self.final_header(number))
             .collect::<Result<_, ChainError>>()?;
@@ -205,23 +234,39 @@ impl Chain {
         Ok(kept)
     }
 
+    /// Who votes in an epoch, by the changes that are kept.
+    pub(crate) fn validators_of(&self, epoch: u64) -> Result<Vec<Validator>, ChainError> {
+        let Some(record) = self.kept_changes(0, epoch, usize::MAX)?.pop() else {
+            return Ok(self.founders.clone());
+        };
+        let damaged = || ChainError::Damaged("a change of validators".to_owned());
+        let shown = Shown::decode(&mut record.as_slice()).map_err(|_malformed| damaged())?;
+        shown.validators().ok_or_else(damaged)
+    }
+
+    /// The next block before a change of validators, and its certificate.
+    fn next_change_block(&self, from: u64) -> Result<Option<(u64, Bytes)>, ChainError> {
+        let snapshot = self.snapshot()?;
+        let (start, end) = (keys::change_block(from), keys::change_block(u64::MAX));
+        let Some((number, record)) = first_number(snapshot.as_ref(), &start, &end)? else {
+            return Ok(None);
+        };
+        let Anchor { certificate, .. } = alloy_rlp::decode_exact(record)
+            .map_err(|_malformed| ChainError::Damaged(format!("block {number}")))?;
+        Ok(Some((number, certificate)))
+    }
+
     fn change(&self, record: &[u8]) -> Result<Change, ProveError> {
         let damaged = || ChainError::Damaged("a change of validators".to_owned());
         let shown = Shown::decode(&mut &*record).map_err(|_malformed| damaged())?;
-        let (pairs, []) = shown.keys.as_chunks::<2>() else { return Err(damaged().into()) };
+        let validators = shown.validators().ok_or_else(damaged)?;
         let Anchor { header, certificate } = self.change_block(shown.block)?;
         Ok(Change {
             header,
             certificate,
             account_proof: shown.account_proof,
             storage_proof: shown.storage_proof,
-            validators: pairs
-                .iter()
-                .map(|[node_key, consensus_key]| Validator {
-                    node_key: *node_key,
-                    consensus_key: *consensus_key,
-                })
-                .collect(),
+            validators,
         })
     }
 

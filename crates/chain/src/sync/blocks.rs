@@ -4,6 +4,7 @@ use alloy_consensus::proofs::calculate_transaction_root;
 use alloy_consensus::transaction::SignerRecoverable;
 use alloy_consensus::{BlockBody, Header, Transaction, TxEnvelope, Typed2718};
 use alloy_primitives::{B256, Bytes, Sealed};
+use windlass_proof::Committee;
 
 use super::{BlockRecord, Refusal, SyncError, exact};
 use crate::block::Block;
@@ -20,7 +21,8 @@ pub(super) const ANSWER_BLOCKS: u64 = 256;
 const MAX_RECORD_BYTES: usize = 7 << 20;
 
 impl Chain {
-    /// Blocks from a height downwards, as many as fit.
+    /// Blocks from a height downwards, as many as fit. The first of them that has a certificate brings
+    /// it: proofs of blocks need one a little above them.
     pub(super) fn block_records(
         &self,
         last: u64,
@@ -28,13 +30,18 @@ impl Chain {
         limit: usize,
     ) -> Result<Vec<BlockRecord>, ChainError> {
         let snapshot = self.snapshot()?;
-        let (mut records, mut size) = (Vec::new(), 0);
+        let (mut records, mut size) = (Vec::<BlockRecord>::new(), 0);
+        let mut is_certified = false;
         for number in (1..=last).rev().take(usize::try_from(count.min(ANSWER_BLOCKS)).unwrap_or(0))
         {
-            let Some(record) = stored_record(snapshot.as_ref(), number)? else { break };
+            let Some(mut record) = stored_record(snapshot.as_ref(), number)? else { break };
             let bytes = record.body.len() + record.receipts.len() + record.header.len();
             if bytes > MAX_RECORD_BYTES || (size > 0 && size + bytes > limit) {
                 break;
+            }
+            if !is_certified {
+                record.certificate = self.certificate(number)?.unwrap_or_default();
+                is_certified = !record.certificate.is_empty();
             }
             size += bytes;
             records.push(record);
@@ -48,7 +55,8 @@ impl Chain {
         Ok((last > 0).then_some(super::Request::Blocks { last, count: ANSWER_BLOCKS }))
     }
 
-    /// Keeps blocks below the first one that is there, with their receipts; tells how many.
+    /// Keeps blocks below the first one that is there, with their receipts, and certificates that hold;
+    /// tells how many.
     ///
     /// # Errors
     /// If one of them is not the parent of the one above, or has not what its header says; then none is
@@ -67,6 +75,9 @@ impl Chain {
             }
             put_block(&mut batch, &block, &receipts);
             put_logs(&mut batch, first, &receipts);
+            if self.is_certificate_of(&block, &record.certificate)? {
+                batch.put(keys::certificate(first), record.certificate.to_vec());
+            }
             kept += 1;
         }
         if first > 1 {
@@ -76,6 +87,16 @@ impl Chain {
         }
         self.commit_batch(batch)?;
         Ok(kept)
+    }
+
+    /// Whether a quorum of those who voted in the block's epoch signed that it is final.
+    fn is_certificate_of(&self, block: &Block, certificate: &[u8]) -> Result<bool, ChainError> {
+        let Some(extra) = block.extra_data().filter(|_| !certificate.is_empty()) else {
+            return Ok(false);
+        };
+        let voting = self.validators_of(extra.epoch)?;
+        let committee = Committee::new(self.genesis_hash(), &voting);
+        Ok(committee.is_some_and(|voting| voting.verify(certificate, block.hash()).is_ok()))
     }
 }
 
@@ -89,7 +110,8 @@ fn stored_record(snapshot: &dyn Snapshot, number: u64) -> Result<Option<BlockRec
         return Ok(None);
     };
     let header: Bytes = alloy_rlp::encode(header.inner()).into();
-    Ok(Some(BlockRecord { header, body: body.into(), receipts: receipts.into() }))
+    let certificate = Bytes::new();
+    Ok(Some(BlockRecord { header, body: body.into(), receipts: receipts.into(), certificate }))
 }
 
 /// A block with this hash and its receipts, each checked against the header; what a receipt has beyond

@@ -193,6 +193,8 @@ pub struct BlockRecord {
     pub body: Bytes,
     /// The receipts' RLP.
     pub receipts: Bytes,
+    /// The certificate that formed at it; empty where it is not told.
+    pub certificate: Bytes,
 }
 
 /// A change of validators as it is sent.

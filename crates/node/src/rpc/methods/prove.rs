@@ -88,6 +88,7 @@ async fn prove(
             ProveError::UnknownTransaction
             | ProveError::NoLog { .. }
             | ProveError::NoCertificate(_)
+            | ProveError::TooFar { .. }
             | ProveError::BeforeCheckpoint { .. } => RpcError::Server(error.to_string()),
         })
     };
