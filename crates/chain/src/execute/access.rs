@@ -3,7 +3,9 @@
 use alloy_eips::eip2930::AccessList;
 use revm_inspectors::access_list::AccessListInspector;
 
-use super::call::{CallError, CallLimits, CallOutcome, CallRequest, CallSite, inspect, outcome};
+use super::call::{
+    CallError, CallLimits, CallOutcome, CallRequest, CallSite, Cancel, inspect, outcome,
+};
 
 /// How often a list is tried before one that still changes is taken.
 const MOST_ROUNDS: usize = 16;
@@ -20,7 +22,8 @@ pub(crate) fn access_list(
     loop {
         rounds += 1;
         let inspector = AccessListInspector::new(request.access_list.clone());
-        let (found, ended) = inspect(site, &request, limits, inspector, |evm, ended| {
+        let watching = (Cancel::new(limits.cancel), inspector);
+        let (found, ended) = inspect(site, &request, limits, watching, |evm, ended| {
             Ok((evm.inspector.1.access_list(), outcome(ended.result)))
         })?;
         if found == request.access_list || rounds == MOST_ROUNDS {

@@ -17,12 +17,12 @@ use revm::inspector::NoOpInspector;
 use revm::{DatabaseCommit, Inspector};
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 
-use super::call::{CallError, Cancel};
+use super::call::Cancel;
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError};
 use super::rewards::block_rewards;
 use super::state::ExecutionState;
-use super::trace::{GethTrace, TraceError, check_whole, unexpected};
+use super::trace::{GethTrace, TraceError, check_whole, kept, unexpected};
 use crate::chain::ChainError;
 use crate::genesis::BEACON_REQUEST_CONTRACTS;
 use crate::governance::InForce;
@@ -81,7 +81,8 @@ impl<'a, 'c> BlockExecutor<'a, Tracing<'c>> {
         codes: &'a CodeCache,
         (cancel, tracer): (Option<&'c AtomicBool>, DebugInspector),
     ) -> Result<Self, ChainError> {
-        Self::begin_with(in_force, header, base, codes, (Cancel::new(cancel), tracer))
+        let cancel = Cancel::beside(cancel, kept(&tracer));
+        Self::begin_with(in_force, header, base, codes, (cancel, tracer))
     }
 
     /// Executes the next transaction; what it did, if its place is told.
@@ -102,13 +103,10 @@ impl<'a, 'c> BlockExecutor<'a, Tracing<'c>> {
         self.evm.set_inspector_enabled(false);
         let block = self.evm.block().clone();
         let (state, (cancel, tracer), _) = self.evm.components_mut();
-        if cancel.has_struck() {
-            return Err(CallError::Cancelled.into());
-        }
+        check_whole(cancel, tracer)?;
         let ended = ended.map_err(|error| failed(error.into()))?;
         let mut trace = None;
         if place.is_some() {
-            check_whole(tracer)?;
             trace = Some(tracer.get_result(place, &env, &block, &ended, state)?);
             tracer.fuse().map_err(|error| TraceError::Tracer(error.to_string()))?;
         }

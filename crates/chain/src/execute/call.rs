@@ -21,7 +21,10 @@ use revm::handler::pre_execution::calculate_caller_fee;
 use revm::handler::{EthFrame, EvmTr, EvmTrError, Handler};
 use revm::inspector::{InspectorEvmTr, InspectorHandler};
 use revm::interpreter::interpreter::EthInterpreter;
-use revm::interpreter::{InstructionResult, Interpreter, InterpreterTypes};
+use revm::interpreter::interpreter_types::StackTr;
+use revm::interpreter::{
+    CallInputs, CreateInputs, CreateOutcome, InstructionResult, Interpreter, InterpreterTypes,
+};
 use revm::precompile::{PrecompileSpecId, Precompiles};
 use revm::state::EvmState;
 use revm::{Database, ExecuteEvm, Inspector};
@@ -188,27 +191,24 @@ pub(crate) fn inspect<'a, I, T>(
     site: CallSite<'a>,
     request: &CallRequest,
     limits: CallLimits<'_>,
-    inspector: I,
+    (cancel, inspector): (Cancel<'_>, I),
     read: impl FnOnce(&mut CallEvm<'a, (Cancel<'_>, I)>, ResultAndState) -> Result<T, CallError>,
 ) -> Result<T, CallError>
 where
     I: Inspector<EthEvmContext<ExecutionState<'a>>>,
 {
     let most = limits.gas_cap.min(site.header.gas_limit);
-    let mut evm = open(site, request, most, (Cancel::new(limits.cancel), inspector))?;
+    let mut evm = open(site, request, most, (cancel, inspector))?;
     let gas = request.gas.map_or(most, |gas| gas.min(most));
     let env = transaction(site, &mut evm.ctx.journaled_state.database, request, gas)?;
     evm.set_tx(env);
     let result = CallHandler::default().inspect_run(&mut evm);
-    has_struck(&evm)?;
+    if evm.inspector.0.has_struck() && !evm.inspector.0.is_full() {
+        return Err(CallError::Cancelled);
+    }
     let result = result.map_err(failed)?;
     let state = evm.finalize();
     read(&mut evm, ResultAndState { result, state })
-}
-
-/// An error where the call was ended from outside.
-fn has_struck<I>(evm: &CallEvm<'_, (Cancel<'_>, I)>) -> Result<(), CallError> {
-    if evm.inspector.0.is_set { Err(CallError::Cancelled) } else { Ok(()) }
 }
 
 /// An EVM that calls.
@@ -329,17 +329,56 @@ pub(crate) fn outcome(result: ExecutionResult) -> CallOutcome {
     }
 }
 
-/// Ends a call when a flag is set, within some thousand instructions.
+/// Ends a call when a flag is set, within some thousand instructions, or when a tracer beside it keeps
+/// more than it may.
 #[derive(Debug)]
 pub(crate) struct Cancel<'a> {
     flag: Option<&'a AtomicBool>,
     steps: u32,
     is_set: bool,
+    kept: Option<Kept>,
+}
+
+/// About how many bytes a tracer keeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    /// How many more there may be.
+    pub(crate) left: usize,
+    /// For each instruction, and for each word on the stack then.
+    pub(crate) step: usize,
+    pub(crate) word: usize,
+    /// For each call.
+    pub(crate) frame: usize,
+}
+
+impl Kept {
+    /// Whether there is room for so much.
+    fn take(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.left;
+        self.left = self.left.saturating_sub(bytes);
+        fits
+    }
 }
 
 impl<'a> Cancel<'a> {
     pub(crate) fn new(flag: Option<&'a AtomicBool>) -> Self {
-        Self { flag, steps: 0, is_set: false }
+        Self { flag, steps: 0, is_set: false, kept: None }
+    }
+
+    /// The same beside a tracer.
+    pub(crate) fn beside(flag: Option<&'a AtomicBool>, kept: Kept) -> Self {
+        Self { kept: Some(kept), ..Self::new(flag) }
+    }
+
+    /// Whether the tracer kept too much.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept.is_some_and(|kept| kept.left == 0)
+    }
+
+    fn enter(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            self.is_set |= !kept.take(kept.frame);
+        }
     }
 
     /// Whether it has ended a call.
@@ -353,6 +392,10 @@ const STEPS_BETWEEN_LOOKS: u32 = 4_096;
 
 impl<CTX, INTR: InterpreterTypes> Inspector<CTX, INTR> for Cancel<'_> {
     fn step(&mut self, interpreter: &mut Interpreter<INTR>, _: &mut CTX) {
+        if let Some(kept) = &mut self.kept {
+            let words = interpreter.stack.len().saturating_mul(kept.word);
+            self.is_set |= !kept.take(kept.step.saturating_add(words));
+        }
         self.steps = self.steps.wrapping_add(1);
         if !self.is_set && self.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) {
             self.is_set = self.flag.is_some_and(|flag| flag.load(Ordering::Relaxed));
@@ -360,6 +403,16 @@ impl<CTX, INTR: InterpreterTypes> Inspector<CTX, INTR> for Cancel<'_> {
         if self.is_set {
             interpreter.halt(InstructionResult::OutOfGas);
         }
+    }
+
+    fn call(&mut self, _: &mut CTX, _: &mut CallInputs) -> Option<revm::interpreter::CallOutcome> {
+        self.enter();
+        None
+    }
+
+    fn create(&mut self, _: &mut CTX, _: &mut CreateInputs) -> Option<CreateOutcome> {
+        self.enter();
+        None
     }
 }
 

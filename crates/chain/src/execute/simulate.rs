@@ -210,7 +210,11 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
         };
         check(&priced, next, manner).map_err(refused)?;
         let transaction = unsigned(request, &priced, gas, self.rules.chain_id());
-        let env = environment(request, &priced, gas, self.rules.chain_id()).map_err(refused)?;
+        let mut env = environment(request, &priced, gas, self.rules.chain_id()).map_err(refused)?;
+        if self.rules.fees_are_free() {
+            env.gas_price = 0;
+            env.gas_priority_fee = env.gas_priority_fee.map(|_| 0);
+        }
         self.evm.db_mut().set_sender(from);
         // Where it does not count, the greatest nonce is followed by zero, as in Geth.
         let wraps = nonce == u64::MAX;

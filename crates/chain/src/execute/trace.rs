@@ -6,12 +6,18 @@ use revm_inspectors::tracing::{
     DebugInspector, DebugInspectorError, TraceLimitBehavior, TraceLimits, TransactionContext,
 };
 
-use super::call::{CallError, CallLimits, CallRequest, CallSite, inspect};
+use super::call::{CallError, CallLimits, CallRequest, CallSite, Cancel, Kept, inspect};
 use super::error::TransactionError;
 use crate::chain::ChainError;
 
 /// The most bytes of memory and inputs that one trace keeps.
 const MOST_RECORDED_BYTES: usize = 64 << 20;
+/// About the most bytes that it keeps of instructions, stacks and calls.
+const MOST_KEPT_BYTES: usize = 256 << 20;
+/// What a tracer keeps for an instruction, for a word on the stack, and for a call.
+const STEP_BYTES: usize = 320;
+const WORD_BYTES: usize = 32;
+const FRAME_BYTES: usize = 1_024;
 
 /// Why there is no trace.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +32,7 @@ pub enum TraceError {
     #[error("genesis is not traceable")]
     Genesis,
     /// The trace would be too large.
-    #[error("the trace is too large: it keeps over {limit} bytes of memory and inputs")]
+    #[error("the trace is too large: it would keep over {limit} bytes")]
     TooLarge {
         /// The limit.
         limit: usize,
@@ -72,8 +78,23 @@ pub(crate) fn tracer(options: &GethDebugTracingOptions) -> Result<DebugInspector
     })
 }
 
+/// How much a tracer may keep.
+pub(crate) fn kept(tracer: &DebugInspector) -> Kept {
+    let (step, word) = match tracer {
+        DebugInspector::Default(..) | DebugInspector::Mux(..) => (STEP_BYTES, WORD_BYTES),
+        _ => (0, 0),
+    };
+    Kept { left: MOST_KEPT_BYTES, step, word, frame: FRAME_BYTES }
+}
+
 /// Whether a tracer kept all that it should.
-pub(crate) fn check_whole(tracer: &DebugInspector) -> Result<(), TraceError> {
+pub(crate) fn check_whole(cancel: &Cancel<'_>, tracer: &DebugInspector) -> Result<(), TraceError> {
+    if cancel.is_full() {
+        return Err(TraceError::TooLarge { limit: MOST_KEPT_BYTES });
+    }
+    if cancel.has_struck() {
+        return Err(CallError::Cancelled.into());
+    }
     let exceeded = match tracer {
         DebugInspector::CallTracer(inner, _)
         | DebugInspector::PreStateTracer(inner, _)
@@ -92,11 +113,12 @@ pub(crate) fn trace_call(
     limits: CallLimits<'_>,
 ) -> Result<GethTrace, TraceError> {
     let tracer = tracer(options)?;
-    inspect(site, request, limits, tracer, |evm, ended| {
-        if let Err(error) = check_whole(&evm.inspector.1) {
+    let watching = (Cancel::beside(limits.cancel, kept(&tracer)), tracer);
+    inspect(site, request, limits, watching, |evm, ended| {
+        let (context, (cancel, tracer)) = (&mut evm.ctx, &mut evm.inspector);
+        if let Err(error) = check_whole(cancel, tracer) {
             return Ok(Err(error));
         }
-        let (context, (_, tracer)) = (&mut evm.ctx, &mut evm.inspector);
         let state = &mut context.journaled_state.database;
         let trace = tracer.get_result(None, &context.tx, &context.block, &ended, state);
         Ok(trace.map_err(TraceError::from))

@@ -8,6 +8,7 @@ use alloy_rpc_types::{EIP1186AccountProofResponse, EIP1186StorageProof};
 use jsonrpsee::RpcModule;
 use windlass_chain::{At, ChainError};
 
+use super::execute::run;
 use super::{Node, Shared, method, state_at};
 use crate::rpc::args::Args;
 use crate::rpc::block_param::BlockParam;
@@ -41,12 +42,8 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_getProof", 3, async |node: Shared, args: Args| {
         let (address, slots) = (args.required(0)?, args.required(1)?);
         let at = state_at(&node, args.optional(2)?)?;
-        node.work
-            .run({
-                let node = Shared::clone(&node);
-                move || proof(&node, address, slots, at)
-            })
-            .await
+        // The tries of an earlier state take a while to make.
+        run(&node, move |node, _limits| proof(node, address, slots, at)).await
     });
 }
 
