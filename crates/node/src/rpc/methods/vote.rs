@@ -12,6 +12,7 @@ use alloy_primitives::{B256, Bytes};
 use windlass_chain::governance::{self, RULES_VERSION, SeatedValidator, Upgrade};
 
 use super::Node;
+use crate::diagnosis::Missing;
 use crate::rpc::error::RpcError;
 use crate::rpc::now_ms;
 use crate::status::{Status, quorum};
@@ -19,6 +20,8 @@ use crate::status::{Status, quorum};
 /// How many epochs a node may be behind and count as one that follows: it tells where it is at each
 /// epoch's end.
 const EPOCHS_BEHIND: u64 = 2;
+/// How long a validator may be missing and count as there: one that takes a new key starts anew.
+const ABSENT_MS: u64 = 10_000;
 
 /// Refuses a transaction that decides on validators of whom too few are connected and up to date, or on
 /// rules that this program does not know.
@@ -55,10 +58,13 @@ struct Seen {
     heights: BTreeMap<B256, u64>,
 }
 
-/// The validators that are missing, as the newest blocks show.
+/// The validators that have been missing for a while, as the newest blocks show.
 fn absent(node: &Node, status: &Status) -> BTreeSet<B256> {
-    let report = node.report(status, now_ms());
-    let missing = report.validators.iter().filter(|one| one.missing.is_some());
+    let now_ms = now_ms();
+    let is_absent = |missing: &Missing| now_ms.saturating_sub(missing.since_ms) >= ABSENT_MS;
+    let report = node.report(status, now_ms);
+    let missing =
+        report.validators.iter().filter(|one| one.missing.as_ref().is_some_and(is_absent));
     missing.map(|one| one.link.node_key).collect()
 }
 
