@@ -62,8 +62,8 @@ pub(crate) enum ClientError {
     /// It has the request and takes too long.
     #[error("the node did not answer within {} s", ANSWER.as_secs())]
     Late,
-    /// It has the request, and does not say that it lives: another node may be asked.
-    #[error("the node hangs")]
+    /// It does not say that it lives, whether it has the request or not: another node may be asked.
+    #[error("the node gives no sign of life")]
     Hung,
 }
 
@@ -120,7 +120,8 @@ impl Upstream {
         request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
         let asked = async {
             let mut sender = self.connect(tasks).await?;
-            sender.send_request(request).await.map(drop).map_err(ClientError::Lost)
+            // Nothing of the client's was on this connection: another node may be asked.
+            sender.send_request(request).await.map(drop).map_err(|_closed| ClientError::Hung)
         };
         timeout(SIGN_OF_LIFE, asked).await.unwrap_or(Err(ClientError::Hung))
     }

@@ -283,7 +283,17 @@ fn transaction(
         Some(nonce) => nonce,
         None => state.basic(request.from)?.map_or(0, |account| account.nonce),
     };
-    let free = site.rules.fees_are_free();
+    environment(site.rules, request, gas, nonce).map_err(CallError::Invalid)
+}
+
+/// What the EVM is to run for a request.
+pub(super) fn environment(
+    rules: &RuleSet,
+    request: &CallRequest,
+    gas: u64,
+    nonce: u64,
+) -> Result<TxEnv, TransactionError> {
+    let free = rules.fees_are_free();
     let price = price(request);
     let tip = request.max_priority_fee_per_gas.or(request.max_fee_per_gas.map(|_| 0));
     let mut env = TxEnv {
@@ -295,14 +305,13 @@ fn transaction(
         value: request.value,
         data: request.input.clone(),
         nonce,
-        chain_id: Some(site.rules.chain_id()),
+        chain_id: Some(rules.chain_id()),
         access_list: request.access_list.clone(),
         ..TxEnv::default()
     };
     env.authorization_list = request.authorization_list.iter().cloned().map(Either::Left).collect();
-    env.derive_tx_type().map_err(|error| {
-        CallError::Invalid(TransactionError::Other(format!("invalid transaction: {error}")))
-    })?;
+    env.derive_tx_type()
+        .map_err(|error| TransactionError::Other(format!("invalid transaction: {error}")))?;
     Ok(env)
 }
 

@@ -7,8 +7,7 @@ use alloy_consensus::{Header, SignableTransaction, TxEip1559, TxEip7702, TxEnvel
 use alloy_evm::Evm;
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, Signature, TxKind, U256, b256};
-use revm::context::{CfgEnv, ContextTr, JournalTr, TxEnv};
-use revm::context_interface::either::Either;
+use revm::context::{CfgEnv, ContextTr, JournalTr};
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::{
     CallInputs, CallOutcome as Ended, CreateInputs, CreateOutcome, InstructionResult, Interpreter,
@@ -16,7 +15,7 @@ use revm::interpreter::{
 use revm::{Database, Inspector};
 
 use super::block::BlockExecutor;
-use super::call::{CallError, CallRequest, CallResult, Cancel, outcome};
+use super::call::{CallError, CallRequest, CallResult, Cancel, environment, outcome};
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError};
 use super::overrides::{AccountOverride, Overrides, apply_to_block, apply_to_state};
@@ -210,14 +209,11 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
         };
         check(&priced, next, manner).map_err(refused)?;
         let transaction = unsigned(request, &priced, gas, self.rules.chain_id());
-        let mut env = environment(request, &priced, gas, self.rules.chain_id()).map_err(refused)?;
-        if self.rules.fees_are_free() {
-            env.gas_price = 0;
-            env.gas_priority_fee = env.gas_priority_fee.map(|_| 0);
-        }
-        self.evm.db_mut().set_sender(from);
         // Where it does not count, the greatest nonce is followed by zero, as in Geth.
         let wraps = nonce == u64::MAX;
+        let env = environment(self.rules, request, gas, if wraps { 0 } else { nonce });
+        let env = env.map_err(refused)?;
+        self.evm.db_mut().set_sender(from);
         self.evm.set_inspector_enabled(true);
         let ended = self.evm.transact_raw(env);
         self.evm.set_inspector_enabled(false);
@@ -329,30 +325,6 @@ fn unsigned(request: &CallRequest, priced: &Priced, gas_limit: u64, chain_id: u6
         input,
     };
     TxEnvelope::Eip1559(plain.into_signed(signature))
-}
-
-fn environment(
-    request: &CallRequest,
-    priced: &Priced,
-    gas_limit: u64,
-    chain_id: u64,
-) -> Result<TxEnv, TransactionError> {
-    let mut env = TxEnv {
-        caller: request.from,
-        gas_limit,
-        gas_price: priced.fee_cap,
-        gas_priority_fee: request.gas_price.is_none().then_some(priced.tip),
-        kind: request.to.map_or(TxKind::Create, TxKind::Call),
-        value: request.value,
-        data: request.input.clone(),
-        nonce: if priced.nonce == u64::MAX { 0 } else { priced.nonce },
-        chain_id: Some(chain_id),
-        access_list: request.access_list.clone(),
-        ..TxEnv::default()
-    };
-    env.authorization_list = request.authorization_list.iter().cloned().map(Either::Left).collect();
-    env.derive_tx_type().map_err(|error| TransactionError::Other(format!("{error}")))?;
-    Ok(env)
 }
 
 /// Who logs transfers of value.

@@ -13,4 +13,5 @@ mod power;
 mod proofs;
 mod recovery;
 mod sync;
+mod traces;
 mod validators;

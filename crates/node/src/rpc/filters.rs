@@ -84,7 +84,8 @@ impl Filters {
     }
 }
 
-fn unknown() -> RpcError {
+/// Nobody knows this filter, or it is not what is asked of it.
+pub(super) fn unknown() -> RpcError {
     RpcError::Server("filter not found".to_owned())
 }
 

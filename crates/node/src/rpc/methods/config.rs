@@ -47,6 +47,7 @@ fn capabilities(node: &Node) -> Result<Value, RpcError> {
     let chain = node.ledger.chain();
     let tip = chain.tip();
     let first = U64::from(chain.first_block()?);
+    let oldest = chain.oldest_state()?;
     let all = json!({ "disabled": false, "oldestBlock": first });
     let window = |oldest: u64, blocks: u64| {
         json!({
@@ -57,12 +58,12 @@ fn capabilities(node: &Node) -> Result<Value, RpcError> {
     };
     Ok(json!({
         "head": { "number": U64::from(tip.number), "hash": tip.hash },
-        "state": window(chain.oldest_state()?, chain.state_window()),
+        "state": window(oldest, chain.state_window()),
         "tx": all,
         "logs": all,
         "receipts": all,
         "blocks": all,
-        "stateproofs": window(tip.number.saturating_sub(PROOF_WINDOW), PROOF_WINDOW),
+        "stateproofs": window(tip.number.saturating_sub(PROOF_WINDOW).max(oldest), PROOF_WINDOW),
     }))
 }
 

@@ -11,7 +11,7 @@ use super::log::{filter, matching, search};
 use super::{Node, Shared, method};
 use crate::rpc::args::Args;
 use crate::rpc::error::RpcError;
-use crate::rpc::filters::Watched;
+use crate::rpc::filters::{Watched, unknown};
 use crate::seam::Ledger as _;
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
@@ -105,8 +105,6 @@ pub(super) fn new_pending(node: &Node, mut sequence: u64) -> (Vec<B256>, u64) {
 fn logs(node: &Node, id: &str) -> Result<Vec<RpcLog>, RpcError> {
     match node.filters.get(id, Instant::now())? {
         Watched::Logs { filter, .. } => search(node, &filter),
-        Watched::Blocks { .. } | Watched::Pending { .. } => {
-            Err(RpcError::Server("filter not found".to_owned()))
-        }
+        Watched::Blocks { .. } | Watched::Pending { .. } => Err(unknown()),
     }
 }

@@ -20,11 +20,9 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         let (pending, queued) = node.ledger.pending_counts();
         Ok(json!({ "pending": U64::from(pending), "queued": U64::from(queued) }))
     });
-    method(module, "txpool_content", 0, async |node: Shared, _args| {
-        both(&node, |list| by_sender(list, |pooled| Ok(in_full(pooled))))
-    });
+    method(module, "txpool_content", 0, async |node: Shared, _args| both(&node, in_full));
     method(module, "txpool_inspect", 0, async |node: Shared, _args| {
-        both(&node, |list| by_sender(list, |pooled| Ok(Value::String(summary(pooled)))))
+        both(&node, |pooled| Value::String(summary(pooled)))
     });
     method(module, "txpool_contentFrom", 1, async |node: Shared, args: Args| {
         let sender: Address = args.required(0)?;
@@ -36,10 +34,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     });
 }
 
-fn both(
-    node: &Node,
-    shape: impl Fn(Vec<Arc<Pooled>>) -> Result<Value, RpcError>,
-) -> Result<Value, RpcError> {
+fn both(node: &Node, show: impl Fn(&Pooled) -> Value) -> Result<Value, RpcError> {
     let [pending, queued] = node.ledger.pool_content(None);
     let count = pending.len() + queued.len();
     if count > limits::POOL_CONTENT {
@@ -49,20 +44,20 @@ fn both(
             limits::POOL_CONTENT
         )));
     }
-    Ok(json!({ "pending": shape(pending)?, "queued": shape(queued)? }))
+    Ok(json!({ "pending": by_sender(pending, &show), "queued": by_sender(queued, &show) }))
 }
 
 /// By sender in mixed case (EIP-55), then by nonce.
 fn by_sender(
     list: Vec<Arc<Pooled>>,
-    show: impl Fn(&Pooled) -> Result<Value, RpcError>,
-) -> Result<Value, RpcError> {
+    show: impl Fn(&Pooled) -> Value,
+) -> BTreeMap<String, Map<String, Value>> {
     let mut senders: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for pooled in list {
         let sender = senders.entry(pooled.sender().to_checksum(None)).or_default();
-        sender.insert(pooled.nonce().to_string(), show(&pooled)?);
+        sender.insert(pooled.nonce().to_string(), show(&pooled));
     }
-    Ok(json!(senders))
+    senders
 }
 
 fn in_full(pooled: &Pooled) -> Value {
