@@ -35,11 +35,18 @@ export function watch(context, base) {
   });
   context.on("weberror", (error) => seen.errors.push(String(error.error())));
   context.on("console", (message) => {
-    // A 401 is how a page without a session begins; the browser logs it by itself.
-    const expected = /status of 401/.test(message.text());
-    if (message.type() === "error" && !expected) seen.errors.push(message.text());
+    const { url } = message.location();
+    if (message.type() === "error" && !isAnswer(message.text(), url)) seen.errors.push(`${message.text()} ${url}`);
   });
   return seen;
+}
+
+/**
+ * Refusals that are answers, which the browser logs by itself: a page without a session begins with
+ * a 401, and blocks asked for in the moment in which their network is stopped are a 409.
+ */
+function isAnswer(text, url) {
+  return /status of 401/.test(text) || (/status of 409/.test(text) && new URL(url).pathname.endsWith("/blocks"));
 }
 
 class Stopped extends Error {}

@@ -11,6 +11,6 @@ async fn a_user_finds_their_way_through_the_console() {
     let finished =
         run_tool("node", &["tests/e2e/browser/journey.mjs"], &[("WINDLASS_LOGIN_URL", url)]).await;
     let said = format!("{}\n{}", finished.stdout, finished.stderr);
-    assert_eq!(finished.code, Some(0), "{said}");
-    assert!(finished.stdout.contains(" passed, 0 failed"), "{said}");
+    assert_eq!(finished.code, Some(0), "the journey:\n{said}");
+    assert!(finished.stdout.contains(" passed, 0 failed"), "the journey:\n{said}");
 }

@@ -52,9 +52,11 @@ fn headed(line: &str) -> Option<&str> {
 }
 
 /// What a test said from its panic on, which is why it failed; all of it where there is no panic.
+/// What passed in a script that the test ran, `ok   NAME`, is left out.
 fn from_panic(said: &[String]) -> Vec<String> {
     let from = said.iter().position(|line| line.contains(" panicked at ")).unwrap_or(0);
-    let told = said.iter().skip(from).filter(|line| !line.trim().is_empty());
+    let told = said.iter().skip(from);
+    let told = told.filter(|line| !line.trim().is_empty() && !line.starts_with("ok   "));
     told.take(LINES).cloned().collect()
 }
 
@@ -77,6 +79,15 @@ mod tests {
         let said =
             vec!["thread 'b' (7) panicked at src/x.rs:1:2:".to_owned(), "it broke".to_owned()];
         assert_eq!(in_output("node", text), [Failure { name: "node: b".to_owned(), said }]);
+    }
+
+    #[test]
+    fn of_a_script_that_failed_what_passed_is_left_out() {
+        let text = "---- b stdout ----\nthread 'b' (7) panicked at src/x.rs:1:2:\nok   one\n\
+                    ok   two\nFAIL three\n     found 1\n";
+        let said = ["thread 'b' (7) panicked at src/x.rs:1:2:", "FAIL three", "     found 1"];
+        let said = said.map(str::to_owned).to_vec();
+        assert_eq!(in_output("e2e", text), [Failure { name: "e2e: b".to_owned(), said }]);
     }
 
     #[test]
