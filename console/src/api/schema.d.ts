@@ -1583,7 +1583,7 @@ export interface components {
          * @description Where a node is.
          * @enum {string}
          */
-        NodeState: "declared" | "starting" | "running" | "stopped" | "failed";
+        NodeState: "declared" | "starting" | "running" | "unresponsive" | "stopped" | "failed";
         /** @description Nodes that a network is to have besides those that it has. */
         NodesRequest: {
             /**

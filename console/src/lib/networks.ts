@@ -44,6 +44,7 @@ export function nodeLabel(state: NodeState): StateLabel {
     declared: "off",
     starting: "busy",
     running: "good",
+    unresponsive: "bad",
     stopped: "off",
     failed: "bad",
   };

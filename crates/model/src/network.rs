@@ -106,6 +106,8 @@ pub enum NodeState {
     Starting,
     /// Its process is there and answers.
     Running,
+    /// Its process is there and answers no more; if that lasts, it is ended and started again.
+    Unresponsive,
     /// It has no process, and none is wanted.
     Stopped,
     /// It has no process although one is wanted; it will be restarted.

@@ -12,6 +12,10 @@ use crate::{
     store::rows::{Rank, Standing},
 };
 
+/// What to do where some nodes are missing and enough are there.
+const BLOCKS_GO_ON: &str = "blocks are made; a node that ended, or does not answer for 30 s, is \
+                            started again by itself";
+
 /// How many validators a block needs: more than two thirds.
 pub(crate) fn quorum(validators: usize) -> usize {
     validators - validators.saturating_sub(1) / 3
@@ -103,7 +107,8 @@ pub(crate) fn judge(
                 missing.join(", ")
             )
         };
-        let remedy = "nodes that ended are started again by themselves; it goes on from its disk";
+        let remedy = "a node that ended, or does not answer for 30 s, is started again by itself; \
+                      the network goes on from its disks";
         return (Health::Unavailable, Some(reason(message, remedy, now_ms)));
     }
     if let Some((since_ms, why)) = answers.iter().find_map(|report| report.stalled.clone()) {
@@ -126,8 +131,7 @@ pub(crate) fn judge(
         } else {
             "a node is catching up or looks for its peers".to_owned()
         };
-        let remedy = "blocks are made; what is missing is started again by itself";
-        return (Health::Degraded, Some(reason(message, remedy, now_ms)));
+        return (Health::Degraded, Some(reason(message, BLOCKS_GO_ON, now_ms)));
     }
     (Health::Healthy, note(nodes, known, now_ms))
 }
@@ -160,8 +164,7 @@ fn note(
         .filter_map(|(id, _)| known.get(id).map(|known| known.name.as_str()))
         .collect();
     let message = format!("nodes that do not decide do not answer: {}", silent.join(", "));
-    let remedy = "blocks are made; what is missing is started again by itself";
-    (!silent.is_empty()).then(|| reason(message, remedy, now_ms))
+    (!silent.is_empty()).then(|| reason(message, BLOCKS_GO_ON, now_ms))
 }
 
 fn reason(message: String, remedy: &str, since_ms: u64) -> Reason {

@@ -33,6 +33,10 @@ use crate::{
 
 /// How many ticks a slow subscriber may miss before it is told so.
 const TICKS: usize = 1024;
+/// A process that has answered, and then leaves so many questions in a row unanswered for so long,
+/// hangs: it is ended and started again. A question waits for seconds, so a busy machine is no hang.
+pub(crate) const HANGS_AFTER_MS: u64 = 30_000;
+const HANGS_AFTER_QUESTIONS: u32 = 3;
 
 /// What one node says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,18 +45,41 @@ pub(crate) struct LiveNode {
     pub(crate) process: Option<Running>,
     pub(crate) report: Option<NodeReport>,
     pub(crate) answered_at_ms: Option<u64>,
-    /// Why it doesn't answer although it runs.
-    pub(crate) silence: Option<String>,
+    /// It doesn't answer although it runs.
+    pub(crate) silence: Option<Silence>,
     pub(crate) resident_bytes: Option<u64>,
+}
+
+/// A process does not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Silence {
+    pub(crate) why: String,
+    /// When it first didn't.
+    pub(crate) since_ms: u64,
+    /// How many questions in a row it has left unanswered.
+    pub(crate) questions: u32,
 }
 
 impl LiveNode {
     /// What this process has said last, if it answers.
     pub(crate) fn report_of(&self, running: &Running) -> Option<&NodeReport> {
-        let same = self.process.as_ref().is_some_and(|process| {
+        self.report.as_ref().filter(|_| self.is_of(running) && self.silence.is_none())
+    }
+
+    /// Whether this is what that process says.
+    pub(crate) fn is_of(&self, running: &Running) -> bool {
+        self.process.as_ref().is_some_and(|process| {
             (process.pid, process.start_time_ticks) == (running.pid, running.start_time_ticks)
-        });
-        self.report.as_ref().filter(|_| same && self.silence.is_none())
+        })
+    }
+
+    /// Whether its process is one that has answered, and hangs.
+    pub(crate) fn hangs(&self, now_ms: u64) -> bool {
+        let long = |silence: &Silence| {
+            silence.questions >= HANGS_AFTER_QUESTIONS
+                && now_ms.saturating_sub(silence.since_ms) >= HANGS_AFTER_MS
+        };
+        self.answered_at_ms.is_some() && self.silence.as_ref().is_some_and(long)
     }
 
     /// What it says, if it answers.

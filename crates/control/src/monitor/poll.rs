@@ -7,7 +7,7 @@ use windlass_model::{NetworkId, NodeId, WorkloadId};
 use windlass_substrate::Running;
 
 use crate::{
-    monitor::Shared,
+    monitor::{Shared, Silence},
     store::error::causes,
     world::{Target, rpc},
 };
@@ -117,13 +117,22 @@ impl Poll {
         busy
     }
 
+    /// Notes that it did not answer. Whoever can do something about one that hangs is woken.
     fn silent(&self, shared: &Shared, why: String) {
         let now_ms = shared.world.now_ms();
+        let mut hangs = false;
         shared.update(&self.network, now_ms, |watched| {
-            if let Some(live) = watched.live.nodes.get_mut(&self.node) {
-                live.silence = Some(why);
-            }
+            let Some(live) = watched.live.nodes.get_mut(&self.node) else { return };
+            let (since_ms, before) = live
+                .silence
+                .as_ref()
+                .map_or((now_ms, 0), |silence| (silence.since_ms, silence.questions));
+            live.silence = Some(Silence { why, since_ms, questions: before.saturating_add(1) });
+            hangs = live.hangs(now_ms);
         });
+        if hangs {
+            shared.wakes.wake_known(&self.network);
+        }
     }
 
     /// The first look at its memory; later ones come with the beat.

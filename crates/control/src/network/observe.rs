@@ -68,6 +68,14 @@ impl Observation {
         self.live.get(&node.id)?.report_of(running)
     }
 
+    /// Since when the process that runs now has not answered, if it hangs.
+    pub(crate) fn hangs_since_ms(&self, node: &NodeRow) -> Option<u64> {
+        let running = self.instance(node)?.running()?;
+        let live = self.live.get(&node.id)?;
+        let hangs = live.is_of(running) && live.hangs(self.now_ms);
+        hangs.then_some(live.answered_at_ms).flatten()
+    }
+
     /// What the node is to the members: as it says, or as it said last.
     pub(crate) fn standing(&self, node: &NodeRow) -> Standing {
         self.rank(node).standing

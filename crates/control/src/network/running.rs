@@ -4,7 +4,7 @@
 use windlass_engine::{Engine, NodeReport};
 use windlass_keys::Purpose;
 use windlass_model::{
-    ErrorCode,
+    ErrorCode, Name,
     network::{NetworkState, OperationKind, Reason},
     workload::{Desired, Workload},
 };
@@ -141,8 +141,13 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     let mut due = Vec::new();
     let mut outdated = Vec::new();
     let mut waiting = Vec::new();
+    let mut hung = Vec::new();
     for node in observed.record.nodes.iter().filter(|node| !node.is_leaving()) {
         let process = note_process(observed, node, plan);
+        if let Some(since_ms) = observed.hangs_since_ms(node) {
+            hung.push((node, since_ms));
+            continue;
+        }
         let setup = match process {
             Start::Runs => setup_of_running(&observed.record, node),
             Start::Now | Start::Later => setup(&observed.record, node),
@@ -162,7 +167,8 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
             Start::Runs => outdated.push((node, wanted)),
         }
     }
-    let settled = due.is_empty() && outdated.is_empty() && waiting.is_empty();
+    end_hung(observed, engine, &hung, plan);
+    let settled = due.is_empty() && outdated.is_empty() && waiting.is_empty() && hung.is_empty();
     if let Some(node) = waiting.first() {
         plan.explain(observed, node.status.reason.clone());
     }
@@ -178,6 +184,45 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     };
     plan.actions.extend(due.into_iter().map(ensure));
     settled
+}
+
+/// Ends processes that hang. They are started again like those that ended by themselves.
+fn end_hung(
+    observed: &Observation,
+    engine: &dyn Engine,
+    hung: &[(&NodeRow, u64)],
+    plan: &mut Plan,
+) {
+    for (node, _) in hung {
+        let setup = setup_of_running(&observed.record, node);
+        match workload(observed, engine, (node, &setup), Desired::Stopped) {
+            Ok(workload) => {
+                let (node, workload) = (node.id.clone(), Box::new(workload));
+                plan.push(Action::Ensure { node, workload });
+            }
+            Err(reason) => return plan.explain(observed, Some(reason)),
+        }
+    }
+    for (node, since_ms) in hung {
+        let retry_at_ms = observed.backoff.retry_at_ms(observed.now_ms, node.status.failures);
+        let reason = hung_reason(&observed.record.network.name, node, (*since_ms, observed.now_ms));
+        plan.push(Action::NoteEnded { node: node.id.clone(), reason, retry_at_ms });
+        plan.wake_at(retry_at_ms);
+    }
+}
+
+fn hung_reason(network: &Name, node: &NodeRow, (since_ms, now_ms): (u64, u64)) -> Reason {
+    let seconds = now_ms.saturating_sub(since_ms) / 1_000;
+    let name = &node.name;
+    Reason {
+        code: ErrorCode::WorkloadFailed,
+        message: format!("{name} ran and did not answer for {seconds} s, and was ended"),
+        remedy: format!(
+            "it is started again by itself; `windlass network logs {network} --node {name}` says \
+             what it did"
+        ),
+        since_ms: now_ms,
+    }
 }
 
 /// Whether the network needs the node to be what it is for: those that decide its blocks.

@@ -8,7 +8,7 @@ use windlass_model::{
 
 use crate::{
     gateway::endpoint,
-    monitor::{LiveNetwork, LiveNode},
+    monitor::{HANGS_AFTER_MS, LiveNetwork, LiveNode},
     store::rows::{NodeRow, Record, Standing},
 };
 
@@ -64,8 +64,7 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
 fn node(record: &Record, row: &NodeRow, live: Option<&LiveNode>) -> Node {
     let process = live.and_then(|live| live.process.as_ref());
     let answer = live.and_then(LiveNode::answer);
-    let silence = live.and_then(|live| live.silence.as_deref());
-    let state = state(record, row, (process.is_some(), answer.is_some()));
+    let state = state(record, row, live);
     let said = answer.filter(|report| report.is_settled());
     let standing = said.map_or_else(|| row.standing(), |report| (&report.seat).into());
     Node {
@@ -94,13 +93,17 @@ fn node(record: &Record, row: &NodeRow, live: Option<&LiveNode>) -> Node {
         node_key: row.node_key.public.map(hex::encode),
         consensus_key: row.consensus_key.public.map(hex::encode),
         address: row.port.map(|port| format!("127.0.0.1:{port}")),
-        reason: reason(row, silence, live),
+        reason: reason(row, live),
     }
 }
 
-fn state(record: &Record, row: &NodeRow, (runs, answers): (bool, bool)) -> NodeState {
+fn state(record: &Record, row: &NodeRow, live: Option<&LiveNode>) -> NodeState {
+    let runs = live.is_some_and(|live| live.process.is_some());
+    let answers = live.is_some_and(|live| live.answer().is_some());
+    let has_answered = live.is_some_and(|live| live.answered_at_ms.is_some());
     match (runs, answers, record.network.intent) {
         (true, true, _) => NodeState::Running,
+        (true, false, _) if has_answered => NodeState::Unresponsive,
         (true, false, _) => NodeState::Starting,
         (false, _, Intent::Stopped | Intent::Destroyed) => NodeState::Stopped,
         (false, _, Intent::Running) if row.status.failures > 0 => NodeState::Failed,
@@ -110,17 +113,26 @@ fn state(record: &Record, row: &NodeRow, (runs, answers): (bool, bool)) -> NodeS
     }
 }
 
-fn reason(row: &NodeRow, silence: Option<&str>, live: Option<&LiveNode>) -> Option<Reason> {
+fn reason(row: &NodeRow, live: Option<&LiveNode>) -> Option<Reason> {
     if let Some(reason) = &row.status.reason {
         return Some(reason.clone());
     }
-    let silence = silence?;
+    let live = live?;
+    let silence = live.silence.as_ref()?;
+    let remedy = if live.answered_at_ms.is_some() {
+        format!(
+            "if it does not answer for {} s, it is ended and started again by itself; \
+             `windlass network logs` shows what it did",
+            HANGS_AFTER_MS / 1_000
+        )
+    } else {
+        "it is asked again by itself; `windlass network logs` shows what it does".to_owned()
+    };
     Some(Reason {
         code: ErrorCode::NetworkUnavailable,
-        message: format!("{} runs and does not answer: {silence}", row.name),
-        remedy: "it is asked again by itself; `windlass network logs` shows what it does"
-            .to_owned(),
-        since_ms: live.and_then(|live| live.answered_at_ms).unwrap_or_default(),
+        message: format!("{} runs and does not answer: {}", row.name, silence.why),
+        remedy,
+        since_ms: live.answered_at_ms.unwrap_or(silence.since_ms),
     })
 }
 

@@ -69,6 +69,8 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 /// Without a block for this long although transactions are pending, the network stalls.
 const STALL_AFTER: Duration = Duration::from_secs(10);
+/// And for this long, it is looked who lets the others wait.
+const WAITS_AFTER: Duration = Duration::from_secs(3);
 
 /// The exchange's state.
 pub struct Exchange<E, L, S, B> {
@@ -222,6 +224,9 @@ where
         if highest > tip {
             // Should what was asked for be lost.
             self.go_on();
+        } else if waited >= WAITS_AFTER {
+            let now_ms = self.wall.now_ms();
+            self.status.diagnosis().waits(now_ms.saturating_sub(waited_ms), now_ms);
         }
         let obstacle = self.ledger.obstacle();
         self.status.update(|status| {

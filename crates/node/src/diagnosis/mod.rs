@@ -15,6 +15,8 @@
 //!   [`MISSED_DECISIONS`] of them, or from fewer and does not answer when it is asked. A vote that
 //!   comes after its certificate counts as present. A validator that got the certificate before the
 //!   block may keep its vote to itself, so one decision without it says nothing.
+//! - where nothing can be decided, since a quorum hangs: from when its vote began to be waited for, if
+//!   it does not answer when it is asked.
 //!
 //! Memory is bounded: votes of [`KEPT_VIEWS`] views, and a few numbers for each node that the members
 //! name.
@@ -46,6 +48,8 @@ const KEPT_VIEWS: usize = 8;
 pub const MISSED_DECISIONS: u64 = 3;
 /// How long a validator has to answer when it is asked because a decision was made without it.
 const ANSWER_MS: u64 = 3_000;
+/// How long the answer of a validator whose vote is waited for counts.
+const ASKED_AGAIN_MS: u64 = 10_000;
 
 /// An epoch, and a view in it.
 pub type View = (u64, u64);
@@ -283,7 +287,24 @@ impl Diagnosis {
         }
     }
 
-    /// Which connected validators a decision was made without, that were not asked yet for that
+    /// Transactions have been waiting for a block since then: whoever has not voted in the view that
+    /// is under way, and is connected, is absent, and is asked for an answer now and then.
+    pub fn waits(&self, since_ms: u64, at_ms: u64) {
+        let seen = &mut *self.lock();
+        let empty = ViewSeen::default();
+        let votes = &seen.views.get(&seen.at).unwrap_or(&empty).votes;
+        for key in seen.committee.iter().filter(|key| !votes.iter().any(|of| of.contains(*key))) {
+            let node = seen.nodes.get_mut(key).filter(|node| node.connected);
+            let Some(node) = node else { continue };
+            let absent = Absent { since_ms, decisions: 0, asked_at_ms: None };
+            let absent = node.absent.get_or_insert(absent);
+            let answered = |asked: &u64| node.heard_at_ms.is_some_and(|heard| heard >= *asked);
+            let long_ago = |asked: &u64| at_ms.saturating_sub(*asked) >= ASKED_AGAIN_MS;
+            absent.asked_at_ms = absent.asked_at_ms.filter(|at| !(answered(at) && long_ago(at)));
+        }
+    }
+
+    /// Which connected validators a decision was made without, or waits for, that were not asked yet for that
     /// reason; they are now.
     pub fn to_ask(&self, at_ms: u64) -> Vec<B256> {
         let mut seen = self.lock();

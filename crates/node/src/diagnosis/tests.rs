@@ -165,6 +165,32 @@ fn given_up_views_are_decisions_too() {
 }
 
 #[test]
+fn where_a_quorum_hangs_those_are_named_whose_votes_are_waited_for() {
+    let scene = Scene::new();
+    scene.connect([2, 3, 4], 500);
+    scene.decide(1, [1, 2, 3, 4], 1_000);
+    for voter in [1, 2] {
+        scene.diagnosis().voted(key(voter), (0, 2), Ballot::Nullify, 3_500);
+    }
+    scene.diagnosis().waits(2_000, 5_000);
+    assert_eq!(scene.diagnosis().to_ask(5_000), [key(3), key(4)]);
+    scene.diagnosis().heard(&key(3), None, 5_002);
+    assert_eq!(scene.missing(7_900), []);
+    assert_eq!(scene.missing(8_000), [(key(4), 2_000)]);
+    // The one that answered hangs too, later: an answer does not count for ever.
+    scene.diagnosis().waits(2_000, 14_000);
+    assert!(scene.diagnosis().to_ask(14_000).is_empty());
+    scene.diagnosis().waits(2_000, 15_000);
+    assert_eq!(scene.diagnosis().to_ask(15_000), [key(3)]);
+    assert_eq!(scene.missing(18_000), [(key(3), 2_000), (key(4), 2_000)]);
+    let of = |key: B256| format!("{key} (connected, and neither votes nor answers for 16 s)");
+    let why = format!("2 of 4 validators vote, 3 needed; missing: {}, {}", of(key(3)), of(key(4)));
+    scene.check(18_000, Some((NoBlockCode::NoQuorum, &why, Some(2_000))));
+    scene.diagnosis().voted(key(3), (0, 2), Ballot::Nullify, 19_000);
+    assert_eq!(scene.missing(19_500), [(key(4), 2_000)]);
+}
+
+#[test]
 fn memory_is_bounded_and_old_votes_are_forgotten() {
     let scene = Scene::new();
     for view in 1..=1_000 {

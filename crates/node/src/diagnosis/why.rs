@@ -1,5 +1,6 @@
 //! Why no block is made, in words; the first reason that holds, the plainest first.
 
+use alloy_primitives::B256;
 use serde::Serialize;
 
 use super::{
@@ -96,13 +97,20 @@ pub(super) fn no_block(
     leader_missing(report).or_else(|| {
         let (since_ms, reason) = (stalled_since_ms?, &status.stalled.as_ref()?.reason);
         let voted = &report.voted;
-        let reason = format!(
+        let mut reason = format!(
             "{reason}; in view {} {} voted for a block and {} to give it up, {} are needed",
             report.view,
             voted.notarize.len(),
             voted.nullify.len(),
             report.quorum
         );
+        let votes = |key: &B256| voted.notarize.contains(key) || voted.nullify.contains(key);
+        let keys = report.validators.iter().map(|one| one.link.node_key);
+        let silent: Vec<_> = keys.filter(|key| !votes(key)).map(|key| key.to_string()).collect();
+        if !silent.is_empty() {
+            reason.push_str("; without a vote in it: ");
+            reason.push_str(&silent.join(", "));
+        }
         because(NoBlockCode::Stalled, reason, Some(since_ms))
     })
 }

@@ -67,6 +67,28 @@ fn a_founded_network_is_started_and_proved() {
 }
 
 #[test]
+fn a_process_that_hangs_is_ended_and_started_again_later() {
+    let hung = |since_ms, questions| {
+        let mut case = declared().founded().running().saying(4, 1).usable();
+        let id = case.record().nodes[2].id.clone();
+        let live = case.observed.live.get_mut(&id).unwrap();
+        live.answered_at_ms = Some(NOW_MS - 33_000);
+        let why = "no answer in time".to_owned();
+        live.silence = Some(Silence { why, since_ms, questions });
+        case
+    };
+    hung(NOW_MS - 31_000, 5).check(
+        "ensure validator-2 Stopped
+         validator-2 is down (validator-2 ran and did not answer for 33 s, and was ended), again in \
+         250 ms
+         wake in 250 ms",
+    );
+    hung(NOW_MS - 29_000, 5).check("");
+    // The clock was stepped: it has been asked once or twice only.
+    hung(NOW_MS - 900_000, 2).check("");
+}
+
+#[test]
 fn what_runs_is_adopted() {
     let mut case = declared().founded().running();
     case.record().nodes[1].status.process = None;

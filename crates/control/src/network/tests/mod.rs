@@ -25,7 +25,7 @@ use super::{
     teardown,
 };
 use crate::{
-    monitor::LiveNode,
+    monitor::{LiveNode, Silence},
     operation,
     store::rows::{
         AccountRow, Blocks, Leaving, NodeRow, ProcessRef, Record, Registration, Standing,

@@ -76,7 +76,7 @@ fn quiet(mut case: Case, index: usize, silence: Option<&str>) -> Case {
     let id = case.observed.record.nodes[index].id.clone();
     let live = case.observed.live.get_mut(&id).unwrap();
     live.report = None;
-    live.silence = silence.map(str::to_owned);
+    live.silence = silence.map(|why| Silence { why: why.to_owned(), since_ms: 0, questions: 1 });
     apart(case)
 }
 
