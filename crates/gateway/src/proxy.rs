@@ -18,7 +18,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use windlass_model::{NetworkId, error::Problem};
+use windlass_model::{NetworkId, error::Problem, route::REPEATED};
 
 use crate::{
     answer::{self, Body, full, refuse},
@@ -33,8 +33,11 @@ pub(crate) const BODY_BYTES: usize = 5 * 1024 * 1024;
 /// How long a client may take to send a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
+/// How often a request that a node may have taken is sent again, to another one.
+const REPEATS: u32 = 2;
+
 /// Headers that belong to one connection, and what other services on this host gave the browser.
-const NOT_PASSED_ON: [HeaderName; 13] = [
+const NOT_PASSED_ON: [HeaderName; 14] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
@@ -48,6 +51,7 @@ const NOT_PASSED_ON: [HeaderName; 13] = [
     header::AUTHORIZATION,
     header::ORIGIN,
     header::REFERER,
+    HeaderName::from_static(REPEATED),
 ];
 
 /// What all requests share.
@@ -171,9 +175,13 @@ impl Proxy {
         };
         let mut last = "it has no nodes".to_owned();
         let mut misdirected = None;
+        let mut taken = 0;
         for upstream in self.candidates(network, client) {
-            let sent = upstream.send(outgoing(upgrade.as_ref().map(|(name, _)| name)), &self.tasks);
-            match sent.await {
+            let mut request = outgoing(upgrade.as_ref().map(|(name, _)| name));
+            if taken > 0 {
+                request.headers_mut().insert(REPEATED, HeaderValue::from_static("1"));
+            }
+            match upstream.send(request, &self.tasks).await {
                 // It is not part of the network any more, or not yet; the routes will say so soon.
                 Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => {
                     misdirected = Some(response);
@@ -187,9 +195,11 @@ impl Proxy {
                     last = error.to_string();
                     tracing::warn!(socket = %upstream.path().display(), %error, "a node gave no answer");
                     match error {
-                        // What a node that hangs has taken is the same transaction elsewhere.
-                        ClientError::Connect(_) | ClientError::Hung => {}
-                        ClientError::Lost(_) | ClientError::Late => break,
+                        ClientError::Connect(_) => {}
+                        // What a node took that ended or hangs is the same transaction elsewhere. A
+                        // request that is to blame for it does not end all of them.
+                        ClientError::Lost(_) | ClientError::Hung if taken < REPEATS => taken += 1,
+                        ClientError::Lost(_) | ClientError::Hung | ClientError::Late => break,
                     }
                 }
             }

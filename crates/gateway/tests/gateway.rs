@@ -309,6 +309,61 @@ async fn a_node_that_hangs_holds_nobody_up_for_long() {
 }
 
 #[tokio::test]
+async fn what_a_node_took_that_ended_is_sent_to_another_and_says_so() {
+    let (root, gateway, one, _two) = world().await;
+    // So many that it is not by chance that none of them is asked first; no more than some are.
+    let mut tasks = tokio::task::JoinSet::new();
+    let (ends, mut ended) = tokio::sync::mpsc::unbounded_channel();
+    for number in 0..64 {
+        let socket = root.path().join(format!("ends-{number}.sock"));
+        let listener = UnixListener::bind(&socket).expect("a socket");
+        let ends = ends.clone();
+        tasks.spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let read = stream.read(&mut [0; 4096]).await.expect("a request");
+            ends.send(read).expect("it is counted");
+        });
+        gateway.push(&table(2 + number, &[&socket, &one.socket])).await;
+        let answer = gateway.call(&url(""), &call()).await.json();
+        assert_eq!(answer["node"], "one");
+        let headers = answer["headers"].as_array().expect("its headers");
+        let repeated = headers.contains(&json!("windlass-repeated"));
+        assert_eq!(repeated, ended.try_recv().is_ok());
+        if repeated {
+            return;
+        }
+    }
+    panic!("none of them was asked first");
+}
+
+#[tokio::test]
+async fn a_request_that_ends_nodes_does_not_end_all() {
+    let (root, gateway, _one, _two) = world().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    let (ends, mut ended) = tokio::sync::mpsc::unbounded_channel();
+    let sockets: Vec<_> = (0..8).map(|n| root.path().join(format!("ends-{n}.sock"))).collect();
+    for socket in &sockets {
+        let listener = UnixListener::bind(socket).expect("a socket");
+        let ends = ends.clone();
+        tasks.spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let read = stream.read(&mut [0; 4096]).await.expect("a request");
+            ends.send(read).expect("it is counted");
+        });
+    }
+    let sockets: Vec<&Path> = sockets.iter().map(|path| &**path).collect();
+    gateway.push(&table(2, &sockets)).await;
+    let answer = gateway.call(&url(""), &call()).await;
+    let text = answer.json()["error"]["message"].to_string();
+    assert!(text.contains("the node gave no answer"), "{text}");
+    let mut count = 0;
+    while ended.try_recv().is_ok() {
+        count += 1;
+    }
+    assert_eq!(count, 3);
+}
+
+#[tokio::test]
 async fn refusals_are_errors_that_clients_decode() {
     let (_root, gateway, one, two) = world().await;
     let unknown = "/n/net-zzzzzzzzzzzzzzzz/whatever".to_owned();

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::NetworkId;
 
+/// The header of a request that an earlier node may have taken, and gave no answer to: that it has the
+/// request's transaction already is no error.
+pub const REPEATED: &str = "windlass-repeated";
+
 /// Everything that the gateway serves. Replaced as a whole; a lower generation never replaces a
 /// higher one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,17 @@ use super::error::RpcError;
 #[derive(Debug, Default)]
 pub(super) struct Args {
     values: Vec<Box<RawValue>>,
+    attempt: Attempt,
+}
+
+/// Whether a request may have been taken by another node before, which gave no answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// It is new, as far as anybody knows.
+    #[default]
+    First,
+    /// It may.
+    Repeated,
 }
 
 impl Args {
@@ -25,7 +36,17 @@ impl Args {
             let text = format!("too many arguments, want at most {most}");
             return Err(RpcError::InvalidParams(text));
         }
-        Ok(Self { values })
+        Ok(Self { values, attempt: Attempt::First })
+    }
+
+    /// The same, of such an attempt.
+    pub(super) fn of(self, attempt: Attempt) -> Self {
+        Self { attempt, ..self }
+    }
+
+    /// Whether the request may have been taken before.
+    pub(super) fn attempt(&self) -> Attempt {
+        self.attempt
     }
 
     /// A parameter that has to be there.

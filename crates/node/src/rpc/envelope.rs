@@ -23,8 +23,9 @@ use jsonrpsee::types::{ErrorObjectOwned, Id, Response, ResponsePayload};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tower::{Layer, Service};
+use windlass_model::route::REPEATED;
 
-use super::{geth::Elsewhere, limits};
+use super::{args::Attempt, geth::Elsewhere, limits};
 
 /// Code of a request that is JSON and no JSON-RPC.
 const INVALID_REQUEST: i32 = -32600;
@@ -70,6 +71,9 @@ where
                 return inner.call(request.map(HttpBody::new)).await;
             }
             let (mut parts, body) = request.into_parts();
+            if parts.headers.contains_key(REPEATED) {
+                parts.extensions.insert(Attempt::Repeated);
+            }
             let limit = usize::try_from(limits::REQUEST_BYTES).unwrap_or(usize::MAX);
             let body = match Limited::new(body, limit).collect().await {
                 Ok(body) => body.to_bytes(),

@@ -25,7 +25,7 @@ use jsonrpsee::RpcModule;
 use serde::Serialize;
 use windlass_chain::{At, Block, BlockRef, Receipt};
 
-use super::args::Args;
+use super::args::{Args, Attempt};
 use super::block_param::BlockParam;
 use super::error::RpcError;
 use super::filters::Filters;
@@ -112,8 +112,9 @@ where
     Fut: Future<Output = Result<R, RpcError>> + Send,
     R: Serialize + Clone + 'static,
 {
-    let registered = module.register_async_method(name, move |params, node, _extensions| {
-        let args = Args::parse(&params, most);
+    let registered = module.register_async_method(name, move |params, node, extensions| {
+        let attempt = extensions.get::<Attempt>().copied().unwrap_or_default();
+        let args = Args::parse(&params, most).map(|args| args.of(attempt));
         let answer = answer.clone();
         async move { answer(Shared::clone(&node), args?).await }
     });

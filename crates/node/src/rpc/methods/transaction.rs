@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use alloy_primitives::{B256, Bytes, U64};
+use alloy_primitives::{B256, Bytes, U64, keccak256};
 use alloy_rpc_types::{BlockId, Transaction, TransactionReceipt};
 use jsonrpsee::RpcModule;
 
 use super::block::{by_hash, by_number};
 use super::debug::raw_transaction;
 use super::{Node, Shared, block_with_receipts, find, method, vote};
-use crate::rpc::args::Args;
+use crate::rpc::args::{Args, Attempt};
 use crate::rpc::convert;
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
@@ -17,11 +17,11 @@ use crate::seam::{Ledger as _, Origin};
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_sendRawTransaction", 1, async |node: Shared, args: Args| {
-        send(&node, args.required(0)?).await
+        send(&node, args.required(0)?, args.attempt()).await
     });
     method(module, "eth_sendRawTransactionSync", 2, async |node: Shared, args: Args| {
         let (transaction, wait) = (args.required(0)?, args.optional(1)?);
-        send_and_wait(&node, transaction, wait).await
+        send_and_wait(&node, (transaction, args.attempt()), wait).await
     });
     method(module, "eth_getTransactionByHash", 1, async |node: Shared, args: Args| {
         get(&node, args.required(0)?)
@@ -43,28 +43,38 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     });
 }
 
-/// Recovers the sender and takes the transaction into the pool, on a thread of its own.
-async fn send(node: &Shared, transaction: Bytes) -> Result<B256, RpcError> {
+/// Recovers the sender and takes the transaction into the pool, on a thread of its own. To send one
+/// again that came here another way is no error.
+async fn send(node: &Shared, transaction: Bytes, attempt: Attempt) -> Result<B256, RpcError> {
     if !node.status.get().named {
         return Err(RpcError::NotNamed);
     }
     let worker = Shared::clone(node);
+    let hash = keccak256(&transaction);
     let job = move || {
         vote::check(&worker, &transaction)?;
         Ok(worker.ledger.admit(transaction, Origin::Client)?)
     };
-    node.work.run(job).await
+    let sent = node.work.run(job).await;
+    let is_here = || -> Result<bool, RpcError> {
+        let is_pending = node.ledger.pending(&hash).is_some();
+        Ok(is_pending || node.ledger.chain().transaction(hash)?.is_some())
+    };
+    match sent {
+        Err(_refused) if attempt == Attempt::Repeated && is_here()? => Ok(hash),
+        sent => sent,
+    }
 }
 
 /// EIP-7966: answers with the receipt, which here is that of a final block.
 async fn send_and_wait(
     node: &Shared,
-    transaction: Bytes,
+    (transaction, attempt): (Bytes, Attempt),
     wait_ms: Option<u64>,
 ) -> Result<TransactionReceipt, RpcError> {
     let wait = wait_ms.map_or(limits::RECEIPT_WAIT, Duration::from_millis).min(limits::WAIT);
     let mut revision = node.ledger.changes().revision();
-    let hash = send(node, transaction).await?;
+    let hash = send(node, transaction, attempt).await?;
     let receipt = async {
         loop {
             if let Some(receipt) = receipt(node, hash)? {

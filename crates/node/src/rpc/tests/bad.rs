@@ -5,7 +5,7 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use serde_json::{Value, json};
 
-use super::client::{ask, post};
+use super::client::{ask, ask_again, post};
 use super::{Server, limits};
 use crate::testing::{Account, drive, init_code};
 
@@ -14,7 +14,8 @@ fn the_pool_refuses_in_geths_words() {
     let server = Server::free();
     let poor = Account::new();
     let rich = &server.rich;
-    server.send(&rich.transaction(0, |_| ()));
+    let first = rich.transaction(0, |_| ());
+    server.send(&first);
     drive(&server.ledger);
     let known = rich.transaction(1, |_| ());
     server.send(&known);
@@ -26,7 +27,7 @@ fn the_pool_refuses_in_geths_words() {
     );
     for (transaction, expect) in [
         (rich.transaction(0, |_| ()), "nonce too low: next nonce 1, tx nonce 0"),
-        (known, "already known"),
+        (known.clone(), "already known"),
         (rich.transaction(1, |tx| tx.value = U256::from(1)), "replacement transaction underpriced"),
         (
             poor.transaction(0, |tx| tx.value = U256::from(1)),
@@ -56,6 +57,21 @@ fn the_pool_refuses_in_geths_words() {
         let (code, text) = server.error("eth_sendRawTransaction", json!([transaction]));
         assert_eq!((code, text.as_str()), (-32000, expect));
     }
+    // What another node may have taken already is no error if it is here, and only then.
+    let again = |transaction: &Bytes| {
+        let call = |id| {
+            json!({ "jsonrpc": "2.0", "id": id, "method": "eth_sendRawTransaction",
+                    "params": [transaction] })
+        };
+        let one = ask_again(server.running.path(), &call(1));
+        assert_eq!(one, ask_again(server.running.path(), &json!([call(1)]))[0]);
+        one
+    };
+    for known in [&first, &known] {
+        assert_eq!(again(known)["result"], json!(alloy_primitives::keccak256(known)));
+    }
+    let other = rich.transaction(0, |tx| tx.value = U256::from(7));
+    assert_eq!(again(&other)["error"]["message"], "nonce too low: next nonce 1, tx nonce 0");
     // A signature may be a byte shorter, so the size is not told exactly.
     let oversized = rich.transaction(2, |tx| tx.input = vec![1; 200_000].into());
     let (_, text) = server.error("eth_sendRawTransaction", json!([oversized]));

@@ -24,6 +24,17 @@ pub(super) fn post(socket: &Path, body: &[u8]) -> Answer {
     exchange(socket, &head, body)
 }
 
+/// Posts JSON that another node may have taken before; answers JSON.
+pub(super) fn ask_again(socket: &Path, body: &Value) -> Value {
+    let body = body.to_string();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\n\
+         windlass-repeated: 1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    serde_json::from_str(&exchange(socket, &head, body.as_bytes()).body).unwrap()
+}
+
 /// Gets a page on a connection of its own.
 pub(super) fn get(socket: &Path, path: &str) -> Answer {
     let head = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
