@@ -75,7 +75,7 @@ pub(crate) struct VerifyArgs {
     /// The proof, or an export of `windlass network export`; - is stdin
     pub(crate) file: PathBuf,
     /// The network's genesis document, which is trusted
-    #[arg(long, value_name = "FILE", required_unless_present = "checkpoint")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
     /// A checkpoint of its validators, which is trusted instead
     #[arg(long, value_name = "FILE", conflicts_with = "genesis")]

@@ -175,8 +175,11 @@ fn why_not(node: &Node) -> String {
     let said = node.reason.as_ref().and_then(|reason| reason.message.lines().next());
     let why = said.map(str::to_owned).or_else(|| node.not_voting.clone());
     match node.role {
-        NodeRole::Unnamed => why.unwrap_or_else(|| {
-            "no member has named it: propose it, or remove it if it was voted out".to_owned()
+        NodeRole::Unnamed => why.unwrap_or_else(|| match node.voting {
+            Some(true) => "no member names it any more: it votes until the epoch ends".to_owned(),
+            Some(false) | None => {
+                "no member has named it: propose it, or remove it if it was voted out".to_owned()
+            }
         }),
         NodeRole::Validator | NodeRole::Suspended | NodeRole::Observer => why.unwrap_or_default(),
     }

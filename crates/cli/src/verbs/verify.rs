@@ -112,7 +112,8 @@ fn anchor(args: &VerifyArgs) -> Outcome<TrustAnchor> {
         (None, None) => Err(problem(
             ErrorCode::InvalidRequest,
             "there is nothing to verify against",
-            "give --genesis or --checkpoint",
+            "give `--genesis FILE`, the network's genesis document, or `--checkpoint FILE`; get either \
+             from somebody you trust",
         )),
     }
 }

@@ -66,7 +66,8 @@ pub(crate) async fn proposal(council: &Council<'_>, request: ProposalRequest) ->
     let warning = council.trial(&actions, &names).await?.map(|why| {
         format!("executed now it would fail: {why}; it is executed when enough members approve it")
     });
-    Ok(Draft { warnings: warning.into_iter().collect(), ..draft })
+    let lost = nodes::lost_seats(council.record, &roll, &actions);
+    Ok(Draft { warnings: lost.into_iter().chain(warning).collect(), ..draft })
 }
 
 /// Drafts a vote.

@@ -140,6 +140,27 @@ pub(crate) fn renewed(
     Ok(found)
 }
 
+/// What happens to validators that are nodes of this platform and would get keys that it does not
+/// hold, in words.
+pub(super) fn lost_seats(record: &Record, roll: &Roll, actions: &[Action]) -> Vec<String> {
+    let lost = actions.iter().filter_map(|action| {
+        let Action::ReplaceKey { validator, kind, key } = action else { return None };
+        let node = of_validator(record, roll, validator).ok()?;
+        let held = replacing::made(node, *kind).map(Ed25519Key::from_bytes);
+        (held.as_ref() != Some(key)).then(|| {
+            format!(
+                "{} is a node of this platform, which does not hold the key {}: when it is \
+                 replaced, {} loses its seat to whoever holds that key. Leave the key out to have \
+                 one made here",
+                node.name,
+                key.as_str(),
+                node.name
+            )
+        })
+    });
+    lost.collect()
+}
+
 /// The node of this platform that is a validator.
 fn of_validator<'a>(record: &'a Record, roll: &Roll, named: &Named) -> Answer<&'a NodeRow> {
     let id = find_validator(roll, named)?;

@@ -137,9 +137,11 @@ fn of_node(error: &Node, names: &Names) -> Told {
         Node::ObserverOfAnother(it) => {
             (failed, format!("the observer {:x} is of {}", it.nodeKey, whose(it.member)), LOOK)
         }
-        Node::KeyUsed(it) => {
-            (failed, format!("the key {:x} is, or once was, another node's", it.key), OTHER_KEY)
-        }
+        Node::KeyUsed(it) => (
+            failed,
+            format!("the key {:x} is in use or was once, and keys are used once", it.key),
+            OTHER_KEY,
+        ),
         Node::ZeroKey(_) => (invalid, "a key is zero".to_owned(), "give the node's public keys"),
         Node::NameLength(it) => (
             invalid,
