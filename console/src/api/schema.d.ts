@@ -1119,6 +1119,11 @@ export interface components {
              * @description 30,000,000 unless said.
              */
             gas_limit?: number | null;
+            /**
+             * @description A `genesis.json` of Geth or Besu whose accounts the network begins with, beside the spec. Read
+             *     by `windlass`; over REST, its contents go into `chain_id`, `alloc` and so on.
+             */
+            genesis_from?: string | null;
             governance?: components["schemas"]["GovernanceTerms"] | null;
             kind?: components["schemas"]["NetworkKind"] | null;
             /** @description The members and their validators. */

@@ -7,7 +7,10 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
-use windlass_model::{ErrorCode, Name, Problem, read, spec::Manifest};
+use windlass_model::{
+    ErrorCode, Name, Problem, read,
+    spec::{GenesisFile, Manifest},
+};
 
 use crate::environment::{Outcome, problem};
 
@@ -17,8 +20,10 @@ const MAX_BYTES: u64 = 1 << 20;
 /// A spec with the text that it was read from.
 #[derive(Debug)]
 pub(crate) struct Spec {
-    /// What it says.
+    /// What it says, what its genesis file says among it.
     pub(crate) manifest: Manifest,
+    /// What of its genesis file is left out.
+    pub(crate) notes: Vec<String>,
     file: String,
     text: String,
 }
@@ -34,12 +39,17 @@ impl Spec {
                 "name a file of UTF-8 text of at most 1 MiB, or - for stdin",
             )
         })?;
-        Self::parse(file, text)
+        let mut spec = Self::parse(file, text)?;
+        if let Some(genesis) = &spec.manifest.genesis_from {
+            let genesis = path.parent().unwrap_or(Path::new("")).join(genesis);
+            spec.notes = begin_from(&genesis, &mut spec.manifest)?;
+        }
+        Ok(spec)
     }
 
     fn parse(file: String, text: String) -> Outcome<Self> {
         let manifest = parse(&file, &text, ErrorCode::InvalidSpec)?;
-        Ok(Self { manifest, file, text })
+        Ok(Self { manifest, notes: Vec::new(), file, text })
     }
 
     /// Adds the place in the file to a problem that names a field of it.
@@ -52,6 +62,24 @@ impl Spec {
         }
         problem
     }
+}
+
+/// Puts what a genesis file of Geth or Besu says into a manifest; what is left out of it, in words.
+pub(crate) fn begin_from(path: &Path, manifest: &mut Manifest) -> Outcome<Vec<String>> {
+    let file = path.display().to_string();
+    let text = text_of(path).map_err(|error| {
+        problem(
+            ErrorCode::InvalidRequest,
+            format!("cannot read the genesis file {file}: {error}"),
+            "name a genesis.json of Geth or Besu of at most 1 MiB",
+        )
+    })?;
+    let located = |mut problem: Box<Problem>| {
+        problem.location.get_or_insert_default().file = Some(file.clone());
+        problem
+    };
+    let notes = GenesisFile::parse(&text).and_then(|read| read.fill(manifest)).map_err(located)?;
+    Ok(notes.into_iter().map(|note| format!("{file}: {note}")).collect())
 }
 
 /// Reads a file, or stdin for `-`, that is no spec: TOML, or JSON if its name ends in `.json`.

@@ -67,6 +67,7 @@ A spec in TOML (every field has a default):
   contract_size_limit = 24576
   cors_origins = [\"https://app.example.com\"]
   fees = { policy = \"free\" }      # or { policy = \"eip1559\", floor_wei = 1000000000 }
+  genesis_from = \"genesis.json\"   # of Geth or Besu, beside the spec: its accounts and chain id
   [alloc.\"0x70997970c51812dc3a010c7d01b50e0d17dc79c8\"]
   balance = \"1000000000000000000\"
   [governance]                    # how members decide
@@ -97,6 +98,9 @@ pub(crate) struct CreateArgs {
         allow_negative_numbers = true
     )]
     pub(crate) validators: Option<u32>,
+    /// Begin with the accounts of a genesis.json of Geth or Besu, and its chain id
+    #[arg(long, conflicts_with = "file", value_name = "FILE")]
+    pub(crate) genesis_from: Option<PathBuf>,
     /// A spec in TOML, or in JSON if the file ends in .json; - is stdin
     #[arg(short, long, value_name = "SPEC")]
     pub(crate) file: Option<PathBuf>,

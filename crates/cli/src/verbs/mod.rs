@@ -60,6 +60,12 @@ pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<()> {
 }
 
 impl Session {
+    fn warn(&self, warnings: &[String]) {
+        for warning in warnings {
+            self.output.warning(warning);
+        }
+    }
+
     /// Waits for what was begun, if it is to be waited for, and tells what came of it.
     async fn conclude(
         &self,
@@ -67,9 +73,7 @@ impl Session {
         wait: &WaitArgs,
         text: impl FnOnce(&Accepted) -> String,
     ) -> Outcome<()> {
-        for warning in &accepted.warnings {
-            self.output.warning(warning);
-        }
+        self.warn(&accepted.warnings);
         let timeout = Duration::from_secs(wait.timeout);
         if let Some(operation) = accepted.operation.take() {
             let operation = if wait.no_wait {

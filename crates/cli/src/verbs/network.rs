@@ -12,7 +12,7 @@ use crate::{
     args::{ApplyArgs, CreateArgs, DestroyArgs, NetworkVerb},
     environment::{Outcome, problem},
     output, render,
-    spec::{Spec, choose_name},
+    spec::{Spec, begin_from, choose_name},
 };
 
 pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
@@ -59,6 +59,11 @@ async fn create(session: &Session, args: CreateArgs) -> Outcome<()> {
         Some(spec) => spec.manifest.clone(),
         None => Manifest { validators: args.validators, ..Manifest::default() },
     };
+    let notes = match &args.genesis_from {
+        Some(file) => begin_from(file, &mut manifest)?,
+        None => spec.iter().flat_map(|spec| spec.notes.clone()).collect(),
+    };
+    session.warn(&notes);
     choose_name(args.name.as_deref(), &mut manifest)?;
     let accepted = session.client.create(&manifest).await;
     let accepted = accepted.map_err(|problem| match &spec {
@@ -71,6 +76,7 @@ async fn create(session: &Session, args: CreateArgs) -> Outcome<()> {
 /// Makes a network what a file says.
 pub(super) async fn apply(session: &Session, args: ApplyArgs) -> Outcome<()> {
     let spec = Spec::load(&args.file)?;
+    session.warn(&spec.notes);
     let mut manifest = spec.manifest.clone();
     let name = choose_name(None, &mut manifest)?;
     if args.dry_run {

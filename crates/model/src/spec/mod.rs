@@ -4,6 +4,7 @@
 //! defaults in, checks every value and gives a [`NetworkSpec`], in which nothing invalid can stand.
 //! [`crate::read`] reads it and says of a mistake where it is.
 
+mod genesis_file;
 mod values;
 
 use std::collections::BTreeMap;
@@ -13,10 +14,15 @@ use utoipa::ToSchema;
 
 use crate::{ErrorCode, Name, Problem, error::Location};
 
+pub use genesis_file::GenesisFile;
 pub use values::{AccountAddress, HexBytes, InvalidValue, Quantity};
 
 /// Chain ids stay below 2^53, so that JavaScript clients read them exactly.
 pub const MAX_CHAIN_ID: u64 = (1 << 53) - 1;
+/// What a block's gas limit can be.
+pub const MIN_GAS_LIMIT: u64 = 1_000_000;
+/// What a block's gas limit can be.
+pub const MAX_GAS_LIMIT: u64 = 10_000_000_000;
 /// The most validators of one network.
 pub const MAX_VALIDATORS: u32 = 100;
 
@@ -232,6 +238,10 @@ pub struct Manifest {
         skip_serializing_if = "Option::is_none"
     )]
     pub alloc: Option<BTreeMap<AccountAddress, Allocation>>,
+    /// A `genesis.json` of Geth or Besu whose accounts the network begins with, beside the spec. Read
+    /// by `windlass`; over REST, its contents go into `chain_id`, `alloc` and so on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub genesis_from: Option<String>,
     /// Validators of the one member of a private network; short for `members`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validators: Option<u32>,
@@ -261,6 +271,14 @@ pub struct Defaults {
 impl Manifest {
     /// Fills the defaults in and checks every value.
     pub fn resolve(&self, defaults: &Defaults) -> Result<NetworkSpec, Box<Problem>> {
+        if let Some(file) = &self.genesis_from {
+            return Err(invalid(
+                "genesis_from",
+                format!("the platform does not read `{file}` on its user's machine"),
+                "declare the network with `windlass`, which reads it; or give what is in it as \
+                 `chain_id`, `gas_limit` and `alloc`",
+            ));
+        }
         let spec = NetworkSpec {
             engine: self.engine.unwrap_or_default(),
             kind: self.kind.unwrap_or_default(),
@@ -314,7 +332,7 @@ fn check_ranges(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
         ("governance.parameters_threshold", u64::from(parameters_threshold), 50, 99),
         ("governance.proposal_lifetime_s", u64::from(proposal_lifetime_s), 1, 365 * 86_400),
         ("chain_id", spec.chain_id, 1, MAX_CHAIN_ID),
-        ("gas_limit", spec.gas_limit, 1_000_000, 10_000_000_000),
+        ("gas_limit", spec.gas_limit, MIN_GAS_LIMIT, MAX_GAS_LIMIT),
         ("transaction_gas_cap", spec.transaction_gas_cap, 100_000, spec.gas_limit.max(1 << 24)),
         ("contract_size_limit", u64::from(spec.contract_size_limit), 24_576, 1 << 20),
         ("min_block_interval_ms", spec.min_block_interval_ms, 0, 600_000),

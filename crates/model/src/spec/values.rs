@@ -77,6 +77,12 @@ impl FromStr for HexBytes {
     }
 }
 
+impl Default for Quantity {
+    fn default() -> Self {
+        Self("0x0".to_owned())
+    }
+}
+
 impl FromStr for Quantity {
     type Err = InvalidValue;
 

@@ -168,6 +168,44 @@ async fn a_spec_in_a_file_is_created_shown_and_applied_again() {
 }
 
 #[tokio::test]
+async fn a_network_begins_with_the_accounts_of_a_genesis_file() {
+    let platform = Platform::start().await;
+    let folder = platform.data_dir.with_extension("geth");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    // It answers with what it has in its slot 1.
+    let genesis = json!({
+        "config": { "chainId": 4713, "londonBlock": 0, "clique": { "period": 5, "epoch": 30000 } },
+        "difficulty": "1", "gasLimit": "8000000",
+        "alloc": {
+            "7df9a875a174b3bc565e6424a0050ebc1b2d1d82": { "balance": "300000" },
+            "0x0000000000000000000000000000000000000888": {
+                "balance": "0x0", "nonce": "0x1", "code": "0x60015460005260206000f3",
+                "storage": { "0x01": "0x2a" }
+            }
+        }
+    });
+    std::fs::write(folder.join("genesis.json"), genesis.to_string()).expect("it can be written");
+    let spec = folder.join("spec.toml");
+    std::fs::write(&spec, "name = \"geth\"\nvalidators = 1\ngenesis_from = \"genesis.json\"\n")
+        .expect("it can be written");
+    let applied = platform.cli_text(&["apply", "-f", &spec.to_string_lossy()]).await;
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert!(applied.stderr.contains("config.clique: blocks are made by the validators"));
+    let network = platform.show("geth").await;
+    assert_eq!((network.spec.chain_id, network.spec.gas_limit), (4713, 8_000_000));
+    let endpoint = Platform::endpoint(&network);
+    let rich = "0x7df9a875a174b3bc565e6424a0050ebc1b2d1d82";
+    assert_eq!(endpoint.number("eth_getBalance", json!([rich, "latest"])).await, 300_000);
+    let call = json!([{ "to": "0x0000000000000000000000000000000000000888" }, "latest"]);
+    assert_eq!(endpoint.number("eth_call", call).await, 42);
+    // The same without a spec; and the platform does not read its users' files.
+    let file = folder.join("genesis.json").to_string_lossy().into_owned();
+    let arguments = ["network", "create", "again", "--validators", "1", "--genesis-from", &file];
+    let (_, problem) = platform.refused(&arguments).await;
+    assert_eq!(problem.code.as_str(), "chain_id_taken");
+}
+
+#[tokio::test]
 async fn a_create_that_is_not_waited_for_is_an_operation() {
     let platform = Platform::start().await;
     let accepted: Accepted =
