@@ -14,6 +14,7 @@
 
 mod block;
 mod chain;
+pub mod check;
 pub mod contain;
 mod execute;
 pub mod export;

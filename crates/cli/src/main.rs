@@ -21,13 +21,13 @@ mod up;
 mod verbs;
 mod workload;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use windlass_model::{ErrorCode, Problem};
 
 use crate::{
-    args::{Cli, Verb},
+    args::{Cli, NodeProcessVerb, Verb},
     environment::{Outcome, problem},
     output::{Format, Output},
 };
@@ -50,7 +50,13 @@ fn main() -> ExitCode {
 fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
     match &cli.verb {
         Verb::Up(args) => up::run(args, cli.global.data_dir.clone(), output)?,
-        Verb::Node(args) => return Ok(workload::node(&args.dir, output)),
+        Verb::Node(args) => match (&args.verb, &args.dir) {
+            (Some(NodeProcessVerb::Db(verb)), _) => verbs::database::run(verb, output)?,
+            (None, dir) => {
+                let dir = dir.as_deref().unwrap_or(Path::new("."));
+                return Ok(workload::node(dir, output));
+            }
+        },
         Verb::Gateway(args) => return Ok(workload::gateway(&args.dir, output)),
         Verb::Context(verb) => verbs::context(verb, &cli.global, output)?,
         Verb::Verify(args) => verbs::verify::run(args, output)?,

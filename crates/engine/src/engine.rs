@@ -107,6 +107,8 @@ pub struct NodeInput<'a> {
     pub node_key: &'a KeyId,
     /// The p2p key that is to replace it.
     pub next_node_key: Option<&'a KeyId>,
+    /// How often its ledger was found damaged, and is to be put aside.
+    pub repairs: u32,
     /// The node's consensus keys in the vault: one, or two while one replaces the other.
     pub consensus_keys: &'a [KeyId],
     /// The vault's directory.

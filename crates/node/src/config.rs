@@ -49,6 +49,9 @@ pub struct NodeConfig {
     /// name them: what a new node begins with.
     #[serde(default)]
     pub bootstrap: Vec<Peer>,
+    /// How often its ledger was found damaged, and is to be put aside when it starts.
+    #[serde(default)]
+    pub repairs: u32,
     /// How a node that starts far behind its peers catches up.
     #[serde(default)]
     pub sync: SyncMode,

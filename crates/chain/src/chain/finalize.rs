@@ -137,13 +137,30 @@ impl Chain {
         Ok(())
     }
 
+    /// Removes the states of all blocks but the tip and so many before it; tells of how many blocks.
+    pub fn prune_states(&self, keep: u64) -> Result<u64, ChainError> {
+        let before = self.oldest_state()?;
+        loop {
+            let mut batch = Batch::default();
+            let oldest = self.prune_to(&mut batch, self.tip().number.saturating_sub(keep))?;
+            if batch.entries.is_empty() {
+                return Ok(oldest - before);
+            }
+            self.commit_batch(batch)?;
+        }
+    }
+
     /// Removes the history that only states older than the window need.
     fn prune(&self, batch: &mut Batch, tip: u64) -> Result<(), ChainError> {
+        self.prune_to(batch, tip.saturating_sub(self.state_window)).map(drop)
+    }
+
+    /// Removes some of the history that only states before a block need; the oldest state that is left.
+    fn prune_to(&self, batch: &mut Batch, target: u64) -> Result<u64, ChainError> {
         let snapshot = self.store.snapshot()?;
         let oldest = stored_u64(snapshot.as_ref(), keys::OLDEST)?.unwrap_or(0);
-        let target = tip.saturating_sub(self.state_window);
         if oldest >= target {
-            return Ok(());
+            return Ok(oldest);
         }
         // The states before block n need the values that n replaced. A few blocks at a time, so
         // that a window made smaller never makes one commit large.
@@ -162,7 +179,7 @@ impl Chain {
             batch.delete(key);
         }
         batch.put(keys::OLDEST.to_vec(), target.to_be_bytes().to_vec());
-        Ok(())
+        Ok(target)
     }
 }
 

@@ -29,6 +29,18 @@ impl Chain {
         filter: &Filter,
         limit: usize,
     ) -> Result<Vec<LogEntry>, LogsError> {
+        let (entries, _) = self.next_logs(blocks, filter, limit.saturating_add(1))?;
+        if entries.len() > limit { Err(LogsError::TooMany { limit }) } else { Ok(entries) }
+    }
+
+    /// The first logs of these blocks, and the block up to which they are told: the last one, or the one
+    /// by which there are enough.
+    pub fn next_logs(
+        &self,
+        blocks: RangeInclusive<u64>,
+        filter: &Filter,
+        enough: usize,
+    ) -> Result<(Vec<LogEntry>, u64), ChainError> {
         // A part of the logs must not look like all of them.
         self.check_history((*blocks.start()).max(1))?;
         let snapshot = self.store.snapshot().map_err(ChainError::Store)?;
@@ -39,12 +51,12 @@ impl Chain {
         let mut number = *blocks.start();
         while let Some(block) = next_block(snapshot.as_ref(), &criteria, number, last)? {
             collect(snapshot.as_ref(), block, filter, &mut entries)?;
-            if entries.len() > limit {
-                return Err(LogsError::TooMany { limit });
+            if entries.len() >= enough {
+                return Ok((entries, block));
             }
             number = block + 1;
         }
-        Ok(entries)
+        Ok((entries, last))
     }
 }
 

@@ -37,7 +37,7 @@ pub use self::found::{FoundError, found};
 pub use self::held::{Held, held};
 pub use self::prove::ProveError;
 pub(crate) use self::prove::Shown;
-pub(crate) use self::read::stored_block;
+pub(crate) use self::read::{stored_block, stored_receipts};
 pub use self::rewind::PROOF_WINDOW;
 pub use self::simulate::{BlockRequest, MOST_BLOCKS, SimulatedBlock};
 pub use self::types::{
@@ -276,7 +276,7 @@ impl std::fmt::Debug for Chain {
     }
 }
 
-fn check_format(record: &[u8]) -> Result<(), ChainError> {
+pub(crate) fn check_format(record: &[u8]) -> Result<(), ChainError> {
     let damaged = || ChainError::Damaged("format version".to_owned());
     let found = u64::from_be_bytes(record.try_into().ok().ok_or_else(damaged)?);
     match found.cmp(&FORMAT) {

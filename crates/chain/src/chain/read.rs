@@ -161,7 +161,7 @@ pub(crate) fn stored_block(
     Ok(Some(Block::from_sealed(Sealed::new_unchecked(block, hash))))
 }
 
-pub(super) fn stored_receipts(
+pub(crate) fn stored_receipts(
     snapshot: &dyn Snapshot,
     number: u64,
 ) -> Result<Option<Vec<Receipt>>, ChainError> {

@@ -3,9 +3,8 @@
 use alloy_eips::eip2930::AccessList;
 use revm_inspectors::access_list::AccessListInspector;
 
-use super::call::{
-    CallError, CallLimits, CallOutcome, CallRequest, CallSite, Cancel, inspect, outcome,
-};
+use super::call::{CallError, CallLimits, CallOutcome, CallRequest, CallSite, inspect, outcome};
+use super::cancel::Cancel;
 
 /// How often a list is tried before one that still changes is taken.
 const MOST_ROUNDS: usize = 16;

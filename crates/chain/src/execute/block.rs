@@ -17,7 +17,7 @@ use revm::inspector::NoOpInspector;
 use revm::{DatabaseCommit, Inspector};
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 
-use super::call::Cancel;
+use super::cancel::Cancel;
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError};
 use super::rewards::block_rewards;

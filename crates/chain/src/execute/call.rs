@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use alloy_consensus::Header;
 use alloy_eips::eip2930::AccessList;
@@ -10,7 +10,8 @@ use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::EvmEnv;
 use alloy_evm::eth::{EthEvmBuilder, EthEvmContext};
 use alloy_evm::precompiles::PrecompilesMap;
-use alloy_primitives::{Address, Bytes, Log, TxKind, U256};
+use alloy_primitives::map::AddressSet;
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use revm::context::result::{EVMError, ExecutionResult, HaltReason, ResultAndState};
 use revm::context::{ContextSetters, ContextTr, Evm as RevmEvm, JournalTr, Transaction, TxEnv};
 use revm::context_interface::cfg::gas::InitialAndFloorGas;
@@ -21,14 +22,11 @@ use revm::handler::pre_execution::calculate_caller_fee;
 use revm::handler::{EthFrame, EvmTr, EvmTrError, Handler};
 use revm::inspector::{InspectorEvmTr, InspectorHandler};
 use revm::interpreter::interpreter::EthInterpreter;
-use revm::interpreter::interpreter_types::StackTr;
-use revm::interpreter::{
-    CallInputs, CreateInputs, CreateOutcome, InstructionResult, Interpreter, InterpreterTypes,
-};
 use revm::precompile::{PrecompileSpecId, Precompiles};
 use revm::state::EvmState;
 use revm::{Database, ExecuteEvm, Inspector};
 
+use super::cancel::Cancel;
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError, halt_text};
 use super::overrides::{Overrides, apply_to_block, apply_to_state};
@@ -62,6 +60,10 @@ pub struct CallRequest {
     pub access_list: AccessList,
     /// EIP-7702's delegations.
     pub authorization_list: Vec<SignedAuthorization>,
+    /// EIP-4844's most for a unit of blob gas.
+    pub max_fee_per_blob_gas: Option<u128>,
+    /// The hashes of EIP-4844's blobs, of which there may be none.
+    pub blob_versioned_hashes: Vec<B256>,
     /// What it finds otherwise than the chain has it.
     pub overrides: Arc<Overrides>,
 }
@@ -178,7 +180,7 @@ pub(crate) fn run_each(
         let mut handler = CallHandler::default();
         let result =
             if cancel.is_some() { handler.inspect_run(&mut evm) } else { handler.run(&mut evm) };
-        if evm.inspector.is_set {
+        if evm.inspector.has_struck() {
             return Err(CallError::Cancelled);
         }
         let Some(request) = next(result.map_err(failed)?) else { return Ok(()) };
@@ -239,10 +241,24 @@ where
     if site.rules.fees_are_free() || price(request) == 0 {
         block.basefee = 0;
     }
+    let standard = addresses(&precompiled(site));
     let (state, precompiles) = site.state(&request.overrides)?;
     let env = EvmEnv::new(config, block);
     let builder = EthEvmBuilder::new(state, env).precompiles(precompiles).inspector(inspector);
-    Ok(builder.build().into_inner())
+    let mut evm = builder.build().into_inner();
+    evm.ctx.journaled_state.warm_precompiles(&standard);
+    Ok(evm)
+}
+
+/// The precompiled contracts of the block's rules.
+fn precompiled(site: CallSite<'_>) -> PrecompilesMap {
+    let spec = site.rules.evm_config(site.header).spec;
+    PrecompilesMap::from_static(Precompiles::new(PrecompileSpecId::from_spec_id(spec)))
+}
+
+/// What is warm from the start: where the rules have precompiled contracts, wherever a call finds them.
+pub(super) fn addresses(precompiles: &PrecompilesMap) -> AddressSet {
+    precompiles.addresses().copied().collect()
 }
 
 impl<'a> CallSite<'a> {
@@ -251,9 +267,7 @@ impl<'a> CallSite<'a> {
         self,
         overrides: &Overrides,
     ) -> Result<(ExecutionState<'a>, PrecompilesMap), CallError> {
-        let spec = self.rules.evm_config(self.header).spec;
-        let precompiles = Precompiles::new(PrecompileSpecId::from_spec_id(spec));
-        let mut precompiles = PrecompilesMap::from_static(precompiles);
+        let mut precompiles = precompiled(self);
         let mut state = ExecutionState::new(self.base, self.codes);
         apply_to_state(&overrides.state, &mut state, &mut precompiles)?;
         state.set_block_hashes(overrides.block.block_hash.clone().unwrap_or_default());
@@ -309,6 +323,8 @@ pub(super) fn environment(
         access_list: request.access_list.clone(),
         ..TxEnv::default()
     };
+    env.blob_hashes.clone_from(&request.blob_versioned_hashes);
+    env.max_fee_per_blob_gas = request.max_fee_per_blob_gas.filter(|_| !free).unwrap_or(0);
     env.authorization_list = request.authorization_list.iter().cloned().map(Either::Left).collect();
     env.derive_tx_type()
         .map_err(|error| TransactionError::Other(format!("invalid transaction: {error}")))?;
@@ -335,93 +351,6 @@ pub(crate) fn outcome(result: ExecutionResult) -> CallOutcome {
             gas_used,
             logs: Vec::new(),
         },
-    }
-}
-
-/// Ends a call when a flag is set, within some thousand instructions, or when a tracer beside it keeps
-/// more than it may.
-#[derive(Debug)]
-pub(crate) struct Cancel<'a> {
-    flag: Option<&'a AtomicBool>,
-    steps: u32,
-    is_set: bool,
-    kept: Option<Kept>,
-}
-
-/// About how many bytes a tracer keeps.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kept {
-    /// How many more there may be.
-    pub(crate) left: usize,
-    /// For each instruction, and for each word on the stack then.
-    pub(crate) step: usize,
-    pub(crate) word: usize,
-    /// For each call.
-    pub(crate) frame: usize,
-}
-
-impl Kept {
-    /// Whether there is room for so much.
-    fn take(&mut self, bytes: usize) -> bool {
-        let fits = bytes <= self.left;
-        self.left = self.left.saturating_sub(bytes);
-        fits
-    }
-}
-
-impl<'a> Cancel<'a> {
-    pub(crate) fn new(flag: Option<&'a AtomicBool>) -> Self {
-        Self { flag, steps: 0, is_set: false, kept: None }
-    }
-
-    /// The same beside a tracer.
-    pub(crate) fn beside(flag: Option<&'a AtomicBool>, kept: Kept) -> Self {
-        Self { kept: Some(kept), ..Self::new(flag) }
-    }
-
-    /// Whether the tracer kept too much.
-    pub(crate) fn is_full(&self) -> bool {
-        self.kept.is_some_and(|kept| kept.left == 0)
-    }
-
-    fn enter(&mut self) {
-        if let Some(kept) = &mut self.kept {
-            self.is_set |= !kept.take(kept.frame);
-        }
-    }
-
-    /// Whether it has ended a call.
-    pub(crate) fn has_struck(&self) -> bool {
-        self.is_set
-    }
-}
-
-/// How many instructions run between two looks at the flag; a power of two.
-const STEPS_BETWEEN_LOOKS: u32 = 4_096;
-
-impl<CTX, INTR: InterpreterTypes> Inspector<CTX, INTR> for Cancel<'_> {
-    fn step(&mut self, interpreter: &mut Interpreter<INTR>, _: &mut CTX) {
-        if let Some(kept) = &mut self.kept {
-            let words = interpreter.stack.len().saturating_mul(kept.word);
-            self.is_set |= !kept.take(kept.step.saturating_add(words));
-        }
-        self.steps = self.steps.wrapping_add(1);
-        if !self.is_set && self.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) {
-            self.is_set = self.flag.is_some_and(|flag| flag.load(Ordering::Relaxed));
-        }
-        if self.is_set {
-            interpreter.halt(InstructionResult::OutOfGas);
-        }
-    }
-
-    fn call(&mut self, _: &mut CTX, _: &mut CallInputs) -> Option<revm::interpreter::CallOutcome> {
-        self.enter();
-        None
-    }
-
-    fn create(&mut self, _: &mut CTX, _: &mut CreateInputs) -> Option<CreateOutcome> {
-        self.enter();
-        None
     }
 }
 

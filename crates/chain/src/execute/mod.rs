@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod block;
 pub(crate) mod call;
+mod cancel;
 pub(crate) mod codes;
 mod error;
 pub(crate) mod estimate;

@@ -3,7 +3,10 @@
 use std::sync::atomic::AtomicBool;
 
 use alloy_consensus::transaction::Recovered;
-use alloy_consensus::{Header, SignableTransaction, TxEip1559, TxEip7702, TxEnvelope, TxLegacy};
+use alloy_consensus::{
+    Header, SignableTransaction, TxEip1559, TxEip4844, TxEip4844Variant, TxEip7702, TxEnvelope,
+    TxLegacy,
+};
 use alloy_evm::Evm;
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, Signature, TxKind, U256, b256};
@@ -15,7 +18,8 @@ use revm::interpreter::{
 use revm::{Database, Inspector};
 
 use super::block::BlockExecutor;
-use super::call::{CallError, CallRequest, CallResult, Cancel, environment, outcome};
+use super::call::{CallError, CallRequest, CallResult, addresses, environment, outcome};
+use super::cancel::Cancel;
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError};
 use super::overrides::{AccountOverride, Overrides, apply_to_block, apply_to_state};
@@ -31,8 +35,9 @@ pub struct SimulatedCall {
     pub transaction: TxEnvelope,
     /// How it ended.
     pub result: CallResult,
-    /// What it logged, transfers of value among it where they were asked for.
-    pub logs: Vec<Log>,
+    /// What it logged, transfers of value among it where they were asked for, each with its place among
+    /// all that was logged in the block, what was reverted included.
+    pub logs: Vec<(u64, Log)>,
     /// Gas used, after refunds.
     pub gas_used: u64,
     /// The most gas that it held at a time.
@@ -179,8 +184,10 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
         };
         let mut executor = Self::prepare(in_force, header, (base, codes), watching, adjust);
         let (state, _, precompiles) = executor.evm.components_mut();
+        let standard = addresses(precompiles);
         apply_to_state(&overrides.state, state, precompiles)?;
         state.set_block_hashes(overrides.block.block_hash.clone().unwrap_or_default());
+        executor.evm.ctx_mut().journaled_state.warm_precompiles(&standard);
         executor.call_before_transactions()?;
         Ok(executor)
     }
@@ -313,6 +320,22 @@ fn unsigned(request: &CallRequest, priced: &Priced, gas_limit: u64, chain_id: u6
         };
         return TxEnvelope::Eip7702(delegating.into_signed(signature));
     }
+    if !request.blob_versioned_hashes.is_empty() {
+        let blobs = TxEip4844 {
+            chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas,
+            max_priority_fee_per_gas,
+            to: request.to.unwrap_or_default(),
+            value,
+            access_list,
+            blob_versioned_hashes: request.blob_versioned_hashes.clone(),
+            max_fee_per_blob_gas: request.max_fee_per_blob_gas.unwrap_or(0),
+            input,
+        };
+        return TxEnvelope::Eip4844(TxEip4844Variant::from(blobs).into_signed(signature));
+    }
     let plain = TxEip1559 {
         chain_id,
         nonce,
@@ -335,23 +358,31 @@ const TRANSFER: B256 = b256!("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a116
 /// What is logged while it may still be reverted, frame by frame; transfers of value too, where asked.
 #[derive(Debug)]
 pub(crate) struct Logs {
-    frames: Vec<Vec<Log>>,
-    done: Vec<Log>,
+    frames: Vec<Vec<(u64, Log)>>,
+    done: Vec<(u64, Log)>,
+    /// How many there were in the block.
+    count: u64,
     transfers: Transfers,
 }
 
 impl Logs {
     fn new(transfers: Transfers) -> Self {
-        Self { frames: Vec::new(), done: Vec::new(), transfers }
+        Self { frames: Vec::new(), done: Vec::new(), count: 0, transfers }
     }
 
-    fn take(&mut self) -> Vec<Log> {
+    fn take(&mut self) -> Vec<(u64, Log)> {
         self.frames.clear();
         std::mem::take(&mut self.done)
     }
 
-    fn current(&mut self) -> &mut Vec<Log> {
+    fn current(&mut self) -> &mut Vec<(u64, Log)> {
         self.frames.last_mut().unwrap_or(&mut self.done)
+    }
+
+    fn add(&mut self, log: Log) {
+        let place = self.count;
+        self.count += 1;
+        self.current().push((place, log));
     }
 
     fn transfer(&mut self, from: Address, to: Address, value: U256) {
@@ -359,7 +390,7 @@ impl Logs {
             let topics = vec![TRANSFER, from.into_word(), to.into_word()];
             let data = Bytes::copy_from_slice(&value.to_be_bytes::<32>());
             let log = Log { address: TRANSFERS, data: LogData::new_unchecked(topics, data) };
-            self.current().push(log);
+            self.add(log);
         }
     }
 
@@ -420,7 +451,7 @@ impl<'a> Inspector<EthEvmContext<ExecutionState<'a>>, EthInterpreter> for Logs {
         _: &mut EthEvmContext<ExecutionState<'a>>,
         log: Log,
     ) {
-        self.current().push(log);
+        self.add(log);
     }
 
     fn selfdestruct(&mut self, contract: Address, target: Address, value: U256) {

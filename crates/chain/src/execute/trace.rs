@@ -6,7 +6,8 @@ use revm_inspectors::tracing::{
     DebugInspector, DebugInspectorError, TraceLimitBehavior, TraceLimits, TransactionContext,
 };
 
-use super::call::{CallError, CallLimits, CallRequest, CallSite, Cancel, Kept, inspect};
+use super::call::{CallError, CallLimits, CallRequest, CallSite, inspect};
+use super::cancel::{Cancel, Kept};
 use super::error::TransactionError;
 use crate::chain::ChainError;
 
@@ -73,6 +74,10 @@ pub(crate) fn tracer(options: &GethDebugTracingOptions) -> Result<DebugInspector
         }
         DebugInspector::Default(inner, config) => {
             DebugInspector::Default(inner.with_limits(limits), config)
+        }
+        // It keeps all memory of every step.
+        DebugInspector::Erc7562Tracer(..) => {
+            return Err(TraceError::Tracer("tracer not found".to_owned()));
         }
         other => other,
     })

@@ -55,6 +55,16 @@ impl RedbStore {
         })
     }
 
+    /// Makes the file as small as what is in it allows; nobody may have it open.
+    pub fn compact(path: &Path) -> Result<(), StoreError> {
+        guarded(|| {
+            let mut store = Self::open_file(path)?;
+            let database = store.database.as_mut().expect("it is closed with the store only");
+            while database.compact().map_err(other_error)? {}
+            Ok(())
+        })
+    }
+
     fn open_file(path: &Path) -> Result<Self, StoreError> {
         Self::first_written(Builder::new().set_cache_size(CACHE_BYTES).create(path))
     }

@@ -114,6 +114,16 @@ fn stored_record(snapshot: &dyn Snapshot, number: u64) -> Result<Option<BlockRec
     Ok(Some(BlockRecord { header, body: body.into(), receipts: receipts.into(), certificate }))
 }
 
+/// The block of a number as it is stored, checked against this hash.
+pub(crate) fn stored_and_checked(
+    snapshot: &dyn Snapshot,
+    number: u64,
+    hash: B256,
+) -> Result<Option<(Block, Vec<Receipt>)>, SyncError> {
+    let record = stored_record(snapshot, number)?;
+    record.map(|record| checked(&record, hash, None)).transpose()
+}
+
 /// A block with this hash and its receipts, each checked against the header; what a receipt has beyond
 /// consensus is made anew.
 pub(super) fn checked(

@@ -27,6 +27,7 @@ mod told;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 
+pub(crate) use self::blocks::stored_and_checked;
 pub use self::error::{Refusal, SyncError};
 pub use self::import::{Begun, Importer, Lacking, Task};
 pub use self::plan::Progress;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail like the test")]
 
 mod certificates;
+mod check;
 mod common;
 mod decoders;
 mod disk;

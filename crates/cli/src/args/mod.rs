@@ -1,6 +1,7 @@
 //! The command line as types. Every verb says what it does, what it answers, and shows an example.
 
 mod action;
+mod database;
 mod governance;
 mod network;
 mod proof;
@@ -11,6 +12,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use windlass_model::OperationId;
 
+pub(crate) use database::{
+    DatabaseArgs, DatabaseVerb, NodeProcessArgs, NodeProcessVerb, PruneArgs,
+};
 pub(crate) use governance::{GovernanceVerb, ProposeArgs, VoteArgs};
 pub(crate) use network::{
     ApplyArgs, CreateArgs, DestroyArgs, LogsArgs, NetworkVerb, NodeAddArgs, NodeRmArgs, NodeVerb,
@@ -125,9 +129,8 @@ pub(crate) enum Verb {
     },
     /// Print the version
     Version,
-    /// One validator of a network; the platform starts it
-    #[command(hide = true)]
-    Node(WorkloadArgs),
+    /// One node of a network, which the platform starts; and `db`, to look at its ledger
+    Node(NodeProcessArgs),
     /// The process in front of the networks; the platform starts it
     #[command(hide = true)]
     Gateway(WorkloadArgs),

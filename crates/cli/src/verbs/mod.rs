@@ -1,6 +1,7 @@
 //! What the verbs do that talk to a platform: one request, one wait, one result.
 
 mod context;
+pub(crate) mod database;
 mod evidence;
 mod governance;
 mod logs;

@@ -51,6 +51,7 @@ pub(crate) fn workload(
         genesis: record.network.genesis.as_deref().unwrap_or_default(),
         node_key: &setup.node_key,
         next_node_key: setup.next_node_key.as_ref(),
+        repairs: setup.repairs,
         consensus_keys: &setup.consensus_keys,
         vault: &observed.vault,
         addresses: &addresses,
@@ -76,6 +77,7 @@ pub(crate) fn setup(record: &Record, node: &NodeRow) -> Setup {
         next_node_key: made(next).map(|key| key.id),
         consensus_keys: consensus_keys.into_iter().flatten().map(|key| key.id).collect(),
         renewed: renewed.filter_map(|other| Some((other.node_key.public?, other.port?))).collect(),
+        repairs: node.status.repairs,
     }
 }
 

@@ -150,11 +150,8 @@ impl Execution<'_> {
             Action::NoteEnded { node, reason, retry_at_ms } => {
                 self.note_ended(&node, reason, retry_at_ms);
             }
-            Action::NoteHealthy(node) => {
-                if let Some(node) = self.after.node_mut(&node) {
-                    node.status.failures = 0;
-                }
-            }
+            Action::NoteRepair { node, reason } => self.note_repair(&node, reason, now_ms),
+            Action::NoteHealthy(node) => self.note_healthy(&node),
             Action::NoteStopped(node) => self.note_stopped(&node),
             Action::ChoosePort { node, port } => {
                 if let Some(node) = self.after.node_mut(&node) {
@@ -254,6 +251,20 @@ impl Execution<'_> {
         row.status.reason = Some(reason.clone());
         if self.after.network.operation.is_some() {
             self.explain(Some(reason));
+        }
+    }
+
+    fn note_healthy(&mut self, node: &NodeId) {
+        if let Some(node) = self.after.node_mut(node) {
+            node.status.failures = 0;
+        }
+    }
+
+    fn note_repair(&mut self, node: &NodeId, reason: Reason, now_ms: u64) {
+        if let Some(node) = self.after.node_mut(node) {
+            node.status.repairs = node.status.repairs.saturating_add(1);
+            (node.status.repaired_at_ms, node.status.retry_at_ms) = (now_ms, 0);
+            node.status.reason = Some(reason);
         }
     }
 

@@ -58,6 +58,8 @@ pub(crate) enum Action {
     NoteStarted { node: NodeId, process: ProcessRef },
     /// A process that was running isn't, or none came to run.
     NoteEnded { node: NodeId, reason: Reason, retry_at_ms: u64 },
+    /// A node's damaged ledger is put aside when it starts: its peers have the chain.
+    NoteRepair { node: NodeId, reason: Reason },
     /// A process has been running for long enough to forget earlier failures.
     NoteHealthy(NodeId),
     /// A node has no process, and none is wanted.

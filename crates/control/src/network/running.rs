@@ -24,6 +24,8 @@ use crate::{
 
 /// How long the test transaction is waited for before it is sent again.
 const TEST_RETRY_MS: u64 = 500;
+/// A ledger that was put aside less than this ago is not put aside again.
+const REPAIRED_LATELY_MS: u64 = 3_600_000;
 /// How long a step may wait for the world before the object says what it waits for.
 const PATIENCE_MS: u64 = 3_000;
 
@@ -143,6 +145,9 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     let mut waiting = Vec::new();
     let mut hung = Vec::new();
     for node in observed.record.nodes.iter().filter(|node| !node.is_leaving()) {
+        if repair(observed, node, plan) {
+            continue;
+        }
         let process = note_process(observed, node, plan);
         if let Some(since_ms) = observed.hangs_since_ms(node) {
             hung.push((node, since_ms));
@@ -230,14 +235,40 @@ fn counts(observed: &Observation, node: &NodeRow) -> bool {
     !node.is_leaving() && observed.standing(node) == Standing::Validator
 }
 
+/// Has a damaged ledger put aside where others have the chain: then its node fetches it. True if so. What
+/// is damaged again soon is not the ledger's fault, and waits for somebody to look at the disk.
+fn repair(observed: &Observation, node: &NodeRow, plan: &mut Plan) -> bool {
+    let since_ms = observed.now_ms.saturating_sub(node.status.repaired_at_ms);
+    let lately = node.status.repairs > 0 && since_ms < REPAIRED_LATELY_MS;
+    let others = observed.record.nodes.iter().filter(|other| other.id != node.id);
+    let have_it = |report: &NodeReport| report.quorum_connected() && !report.syncing;
+    let is_there = others.filter_map(|other| observed.report(other)).any(have_it);
+    if !is_damaged(node) || lately || !is_there || to_be_proved(observed) {
+        return false;
+    }
+    let reason = Reason {
+        code: ErrorCode::LedgerDamaged,
+        message: format!("the ledger of {} was damaged, and is put aside", node.name),
+        remedy:
+            "it fetches the chain from its peers by itself, and votes again from the next epoch \
+                 on. What was damaged stays as `data.damaged` in its directory; look at the disk"
+                .to_owned(),
+        since_ms: observed.now_ms,
+    };
+    plan.push(Action::NoteRepair { node: node.id.clone(), reason });
+    plan.wake_at(observed.now_ms);
+    true
+}
+
+fn is_damaged(node: &NodeRow) -> bool {
+    let reason = node.status.reason.as_ref();
+    let damaged = reason.is_some_and(|reason| reason.code == ErrorCode::LedgerDamaged);
+    node.status.process.is_none() && damaged
+}
+
 /// Whether a node waits for somebody to repair it. A network that works without it does not; one
 /// that is being created has to be proven by every node.
 fn is_broken(observed: &Observation, node: &NodeRow) -> bool {
-    let is_damaged = |node: &NodeRow| {
-        let reason = node.status.reason.as_ref();
-        node.status.process.is_none()
-            && reason.is_some_and(|reason| reason.code == ErrorCode::LedgerDamaged)
-    };
     let nodes: Vec<&NodeRow> =
         observed.record.nodes.iter().filter(|node| counts(observed, node)).collect();
     let sound = nodes.iter().filter(|node| !is_damaged(node)).count();

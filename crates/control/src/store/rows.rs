@@ -196,6 +196,9 @@ pub(crate) struct NodeStatus {
     pub(crate) first_node_key: Option<[u8; 32]>,
     /// What its process was started with last, if that is not just its keys.
     pub(crate) setup: Option<Setup>,
+    /// How often its ledger was damaged and put aside, and when last.
+    pub(crate) repairs: u32,
+    pub(crate) repaired_at_ms: u64,
 }
 
 /// Keys that are to replace others.
@@ -214,6 +217,9 @@ pub(crate) struct Setup {
     pub(crate) consensus_keys: Vec<KeyId>,
     /// Nodes whose identity was replaced, and their ports.
     pub(crate) renewed: Vec<([u8; 32], u16)>,
+    /// How often its ledger was to be put aside.
+    #[serde(default)]
+    pub(crate) repairs: u32,
 }
 
 /// What a node is to the members.
@@ -369,6 +375,7 @@ impl NodeRow {
             next_node_key: None,
             consensus_keys: vec![self.consensus_key.id.clone()],
             renewed: Vec::new(),
+            repairs: 0,
         })
     }
 

@@ -72,6 +72,7 @@ fn the_node_reads_what_the_engine_writes() {
                     genesis: &file.content,
                     node_key: &KeyId::from_entropy([4; 10]),
                     next_node_key: next.as_ref(),
+                    repairs: u32::from(next.is_some()),
                     consensus_keys: &[KeyId::from_entropy([5; 10])],
                     vault: Path::new("/data/keys"),
                     addresses,
@@ -96,6 +97,7 @@ fn the_node_reads_what_the_engine_writes() {
     let replaced = check(40_002, &peers, &[], &Some(next.clone()));
     assert!(replaced.contains(&format!("next_node_key = \"{next}\"")), "{replaced}");
     assert!(!founder.contains("next_node_key"), "{founder}");
+    assert!(replaced.contains("repairs = 1") && !founder.contains("repairs"), "{replaced}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! A method's positional parameters, with Geth's words for what is wrong with them.
 
+use alloy_primitives::{Address, B256, Bytes};
 use jsonrpsee::types::Params;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::error::RpcError;
+use super::hex_param::{AddressParam, BytesParam, HashParam, IndexParam};
 
 /// The parameters of one call.
 #[derive(Debug, Default)]
@@ -56,6 +58,26 @@ impl Args {
         })
     }
 
+    /// A hash that has to be there.
+    pub(super) fn hash(&self, index: usize) -> Result<B256, RpcError> {
+        self.required(index).map(|HashParam(hash)| hash)
+    }
+
+    /// An address that has to be there.
+    pub(super) fn address(&self, index: usize) -> Result<Address, RpcError> {
+        self.required(index).map(|AddressParam(address)| address)
+    }
+
+    /// Bytes that have to be there.
+    pub(super) fn bytes(&self, index: usize) -> Result<Bytes, RpcError> {
+        self.required(index).map(|BytesParam(bytes)| bytes)
+    }
+
+    /// A place in a list that has to be there.
+    pub(super) fn place(&self, index: usize) -> Result<u64, RpcError> {
+        self.required(index).map(|IndexParam(place)| place)
+    }
+
     /// A parameter that may be absent or null.
     pub(super) fn optional<T: DeserializeOwned>(
         &self,
@@ -74,8 +96,6 @@ pub(super) fn invalid(index: usize, reason: &str) -> RpcError {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::Address;
-
     use super::*;
 
     #[test]

@@ -36,6 +36,8 @@ pub(super) enum Watched {
     Pending {
         /// The last that was told.
         sequence: u64,
+        /// Whether all of each is told, not its hash alone.
+        in_full: bool,
     },
 }
 
@@ -62,7 +64,9 @@ impl Filters {
     /// What a filter is about.
     pub(super) fn get(&self, id: &str, now: Instant) -> Result<Watched, RpcError> {
         let mut installed = self.lock();
-        let (watched, asked) = installed.get_mut(id).ok_or_else(unknown)?;
+        let found = installed.get_mut(id);
+        let found = found.filter(|(_, asked)| now.duration_since(*asked) < LIFETIME);
+        let (watched, asked) = found.ok_or_else(unknown)?;
         *asked = now;
         Ok(watched.clone())
     }
@@ -123,6 +127,8 @@ mod tests {
         assert!(full.to_string().contains("too many filters"), "{full}");
         filters.get(&first, start + LIFETIME / 2).expect("it is there");
         install(start + LIFETIME).expect("others are forgotten");
+        let late = start + LIFETIME / 2 + LIFETIME;
+        assert!(filters.get(&first, late).is_err(), "nobody asked it for too long");
         assert!(filters.uninstall(&first), "it was asked in between");
         assert!(!filters.uninstall(&first));
         assert!(filters.get(&first, start).is_err());

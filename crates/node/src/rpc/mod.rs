@@ -25,6 +25,7 @@ mod envelope;
 mod error;
 mod filters;
 mod geth;
+mod hex_param;
 mod limits;
 mod listen;
 mod methods;

@@ -12,6 +12,7 @@ mod error;
 pub(crate) mod identity;
 mod joining;
 mod keys;
+mod repair;
 
 use std::{
     fs,
@@ -124,6 +125,10 @@ pub fn contains_panic() -> bool {
 pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
     let Hooks { ready, mut shutdown } = hooks;
     let mut ready = Some(ready);
+    let config = NodeConfig::load(&directory.join("files").join("node.toml"));
+    let config = config.map_err(NodeError::Config)?;
+    repair::catch_up(directory, config.repairs)
+        .map_err(|source| NodeError::File { path: directory.to_owned(), source })?;
     // Threads may still read it when p2p is opened anew, and a file is opened once only.
     let mut ledger = None;
     let mut mode = None;

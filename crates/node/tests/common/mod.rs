@@ -88,6 +88,7 @@ pub(crate) fn create_for(
                 listen: addresses[index],
                 addresses: peers.clone(),
                 bootstrap: Vec::new(),
+                repairs: 0,
                 sync: SyncMode::default(),
                 far_behind: 24,
                 export: None,

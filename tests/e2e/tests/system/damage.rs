@@ -1,9 +1,9 @@
 //! A ledger whose pages are not what was written.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
-use windlass_e2e::{Account, Call, Platform};
+use windlass_e2e::{Account, Call, Platform, world};
 use windlass_model::ErrorCode;
 
 use crate::support::{chain_id, healthy, no_fork, one_tip};
@@ -18,7 +18,7 @@ fn garble(ledger: &Path) {
 }
 
 #[tokio::test]
-async fn a_damaged_ledger_is_told_and_is_fetched_from_the_peers_again() {
+async fn a_damaged_ledger_is_fetched_from_the_peers_and_if_that_does_not_last_is_told() {
     let platform = Platform::start().await;
     platform.create("torn", 4).await;
     let network = healthy(&platform, "torn").await;
@@ -33,7 +33,20 @@ async fn a_damaged_ledger_is_told_and_is_fetched_from_the_peers_again() {
     let _stopped: Value = platform.run(&["network", "stop", "torn"]).await;
     garble(&data.join("ledger.redb"));
 
-    // A quorum is sound, so the network starts, and says what is wrong with the fourth.
+    // A quorum is sound, so the network starts, and the fourth gets its ledger from the others.
+    let _started: Value = platform.run(&["network", "start", "torn"]).await;
+    let aside = data.with_extension("damaged").join("ledger.redb");
+    world::eventually("it is put aside", Duration::from_secs(20), async || {
+        aside.exists().then_some(())
+    })
+    .await;
+    let mended = healthy(&platform, "torn").await;
+    let height = endpoint.height().await;
+    assert_eq!(one_tip(&platform, &mended, height).await.number, height);
+
+    // What is damaged again at once is not the ledger's fault.
+    let _stopped: Value = platform.run(&["network", "stop", "torn"]).await;
+    garble(&data.join("ledger.redb"));
     let _started: Value = platform.run(&["network", "start", "torn"]).await;
     let started = platform
         .until("torn", "the damage is told", |network| {
@@ -49,7 +62,7 @@ async fn a_damaged_ledger_is_told_and_is_fetched_from_the_peers_again() {
     endpoint.receipt(&hash).await;
 
     // What the remedy says helps.
-    fs::rename(&data, data.with_extension("damaged")).expect("it can be moved");
+    fs::rename(&data, data.with_extension("again")).expect("it can be moved");
     platform
         .until("torn", "the node runs again", |network| {
             network.nodes.get(2).is_some_and(|node| node.pid.is_some())

@@ -12,6 +12,7 @@ mod node;
 mod range;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,7 @@ use nybbles::Nibbles;
 
 use self::node::{Branch, Child, Node, decode, encode_branch, encode_extension, encode_leaf};
 pub(crate) use self::range::{RangeError, check_range};
+pub(crate) use self::walk::walk;
 
 /// Where the records of one trie are.
 pub(crate) trait Nodes {

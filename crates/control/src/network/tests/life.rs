@@ -135,9 +135,23 @@ fn a_node_with_a_damaged_ledger_holds_up_no_start_of_the_others() {
             let (message, remedy) = ("damaged".to_owned(), "repair it".to_owned());
             let code = ErrorCode::LedgerDamaged;
             status.reason = Some(Reason { code, message, remedy, since_ms: NOW_MS });
+            // They were repaired just now.
+            (status.repairs, status.repaired_at_ms) = (1, NOW_MS - 60_000);
         }
         case
     };
+    let mut case = with_damaged(&[2]);
+    case.record().nodes[2].status.repaired_at_ms = 0;
+    case.observed.now_ms = 3_600_000;
+    case.check(
+        "state Starting
+         validator-2 is repaired (the ledger of validator-2 was damaged, and is put aside)
+         step endpoint
+         Publish
+         ProbeEndpoint
+         conclude Usable
+         wake in 2600000 ms",
+    );
     with_damaged(&[2]).check(
         "state Starting
          step endpoint

@@ -299,6 +299,7 @@ impl Case {
         match action {
             Action::NoteStarted { .. }
             | Action::NoteEnded { .. }
+            | Action::NoteRepair { .. }
             | Action::NoteHealthy(_)
             | Action::NoteStopped(_)
             | Action::NoteRank { .. }
@@ -360,6 +361,9 @@ fn noted<'a>(action: &Action, name: impl Fn(&NodeId) -> &'a str) -> String {
             reason.message,
             retry_at_ms - NOW_MS
         ),
+        Action::NoteRepair { node, reason } => {
+            format!("{} is repaired ({})", name(node), reason.message)
+        }
         Action::NoteHealthy(node) => format!("{} is healthy", name(node)),
         Action::NoteStopped(node) => format!("{} is stopped", name(node)),
         Action::NoteRank { node, rank } => {

@@ -50,6 +50,7 @@ fn config(index: usize, peers: &[Peer], directory: &std::path::Path) -> NodeConf
         listen: peers[index].address,
         addresses: peers.to_vec(),
         bootstrap: Vec::new(),
+        repairs: 0,
         sync: SyncMode::Fast,
         far_behind: FAR_BEHIND,
         export: None,

@@ -13,24 +13,25 @@ use super::{Node, Shared, method, state_at};
 use crate::rpc::args::Args;
 use crate::rpc::block_param::BlockParam;
 use crate::rpc::error::RpcError;
+use crate::rpc::hex_param::slot;
 use crate::rpc::limits;
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_getBalance", 2, async |node: Shared, args: Args| {
         let state = node.ledger.chain().state(state_at(&node, args.optional(1)?)?)?;
-        let account = state.account(args.required(0)?)?;
+        let account = state.account(args.address(0)?)?;
         Ok(account.map_or(U256::ZERO, |account| account.balance))
     });
     method(module, "eth_getTransactionCount", 2, async |node: Shared, args: Args| {
-        let address = args.required(0)?;
+        let address = args.address(0)?;
         transaction_count(&node, address, args.optional(1)?)
     });
     method(module, "eth_getCode", 2, async |node: Shared, args: Args| {
-        let address = args.required(0)?;
+        let address = args.address(0)?;
         code(&node, address, args.optional(1)?)
     });
     method(module, "eth_getStorageAt", 3, async |node: Shared, args: Args| {
-        let (address, slot) = (args.required(0)?, args.required::<JsonStorageKey>(1)?);
+        let (address, slot) = (args.address(0)?, slot(&args.required::<String>(1)?)?);
         let state = node.ledger.chain().state(state_at(&node, args.optional(2)?)?)?;
         let slot = U256::from_be_bytes(slot.as_b256().0);
         Ok(B256::from(state.storage(address, slot)?))
@@ -40,7 +41,8 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         storage_values(&node, wanted, args.optional(1)?)
     });
     method(module, "eth_getProof", 3, async |node: Shared, args: Args| {
-        let (address, slots) = (args.required(0)?, args.required(1)?);
+        let (address, slots) = (args.address(0)?, args.required::<Vec<String>>(1)?);
+        let slots = slots.iter().map(|text| slot(text)).collect::<Result<_, _>>()?;
         let at = state_at(&node, args.optional(2)?)?;
         // The tries of an earlier state take a while to make.
         run(&node, move |node, _limits| proof(node, address, slots, at)).await

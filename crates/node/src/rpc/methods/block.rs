@@ -1,7 +1,7 @@
 //! Blocks and what is in them.
 
 use alloy_consensus::Header;
-use alloy_primitives::{B256, U64};
+use alloy_primitives::U64;
 use alloy_rpc_types::{Block as RpcBlock, BlockId, TransactionReceipt};
 use jsonrpsee::RpcModule;
 
@@ -38,10 +38,10 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         Ok(uncles(&node, by_hash(&args)?)?.map(|uncles| U64::from(uncles.len())))
     });
     method(module, "eth_getUncleByBlockNumberAndIndex", 2, async |node: Shared, args: Args| {
-        uncle(&node, by_number(&args)?, args.required(1)?)
+        uncle(&node, by_number(&args)?, args.place(1)?)
     });
     method(module, "eth_getUncleByBlockHashAndIndex", 2, async |node: Shared, args: Args| {
-        uncle(&node, by_hash(&args)?, args.required(1)?)
+        uncle(&node, by_hash(&args)?, args.place(1)?)
     });
 }
 
@@ -50,7 +50,7 @@ pub(super) fn by_number(args: &Args) -> Result<BlockId, RpcError> {
 }
 
 pub(super) fn by_hash(args: &Args) -> Result<BlockId, RpcError> {
-    args.required::<B256>(0).map(BlockId::from)
+    args.hash(0).map(BlockId::from)
 }
 
 fn get(node: &Node, id: BlockId, full: Option<bool>) -> Result<Option<RpcBlock>, RpcError> {
@@ -64,7 +64,7 @@ fn uncles(node: &Node, id: BlockId) -> Result<Option<Vec<Header>>, RpcError> {
     Ok(found.map(|(block, _)| block.as_inner().body.ommers.clone()))
 }
 
-fn uncle(node: &Node, id: BlockId, index: U64) -> Result<Option<RpcBlock>, RpcError> {
+fn uncle(node: &Node, id: BlockId, index: u64) -> Result<Option<RpcBlock>, RpcError> {
     let index = usize::try_from(index).unwrap_or(usize::MAX);
     let uncle = uncles(node, id)?.and_then(|uncles| uncles.into_iter().nth(index));
     Ok(uncle.map(RpcBlock::uncle_from_header))

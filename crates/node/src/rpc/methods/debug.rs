@@ -24,7 +24,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         Ok(receipts.iter().map(Receipt::consensus_bytes).collect::<Vec<_>>())
     });
     method(module, "debug_getRawTransaction", 1, async |node: Shared, args: Args| {
-        raw_transaction(&node, args.required(0)?)
+        raw_transaction(&node, args.hash(0)?)
     });
 }
 

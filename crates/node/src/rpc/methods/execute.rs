@@ -135,8 +135,9 @@ pub(super) fn call_request(
         }
         Some(_) | None => {}
     }
-    if request.blob_versioned_hashes.is_some() {
-        return Err(invalid("blob transactions have no place on this network".to_owned()));
+    let blobs = request.blob_versioned_hashes.unwrap_or_default();
+    if !blobs.is_empty() && request.to.is_none_or(|to| to.is_create()) {
+        return Err(RpcError::Server("missing \"to\" in blob transaction".to_owned()));
     }
     if request.gas_price.is_some()
         && (request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some())
@@ -163,6 +164,8 @@ pub(super) fn call_request(
         nonce: request.nonce,
         access_list: request.access_list.unwrap_or_default(),
         authorization_list: request.authorization_list.unwrap_or_default(),
+        max_fee_per_blob_gas: request.max_fee_per_blob_gas,
+        blob_versioned_hashes: blobs,
         overrides: Arc::new(overrides),
     })
 }

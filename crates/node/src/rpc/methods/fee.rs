@@ -73,13 +73,17 @@ fn history(
         history.oldest_block = 0;
         return Ok(history);
     }
+    chain.check_history(history.oldest_block)?;
     let mut rewards = Vec::new();
     for number in history.oldest_block..=newest.number {
         let header = chain.header(number)?.ok_or_else(RpcError::header_not_found)?;
         history.base_fee_per_gas.push(header.base_fee_per_gas.unwrap_or_default().into());
         history.gas_used_ratio.push(ratio(header.gas_used, header.gas_limit));
-        history.base_fee_per_blob_gas.push(LEAST_BLOB_BASE_FEE);
-        history.blob_gas_used_ratio.push(0.0);
+        let fee = chain.rules().blob_fee(&header);
+        history.base_fee_per_blob_gas.push(fee.unwrap_or(LEAST_BLOB_BASE_FEE));
+        let blobs = chain.rules().blob_params(header.timestamp);
+        let most = blobs.map_or(0, |blobs| blobs.max_blob_gas_per_block());
+        history.blob_gas_used_ratio.push(ratio(header.blob_gas_used.unwrap_or(0), most));
         if let Some(percentiles) = &percentiles {
             let (block, receipts) = block_with_receipts(node, BlockId::number(number))?
                 .ok_or_else(RpcError::header_not_found)?;
@@ -88,7 +92,8 @@ fn history(
     }
     let next = node.ledger.next_rules().next_base_fee(&newest).unwrap_or_default();
     history.base_fee_per_gas.push(next.into());
-    history.base_fee_per_blob_gas.push(LEAST_BLOB_BASE_FEE);
+    let fee = chain.rules().next_blob_fee(&newest);
+    history.base_fee_per_blob_gas.push(fee.unwrap_or(LEAST_BLOB_BASE_FEE));
     history.reward = percentiles.map(|_| rewards);
     Ok(history)
 }

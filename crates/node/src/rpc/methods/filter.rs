@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use windlass_chain::ChainError;
 
-use super::log::{filter, matching, search};
+use super::log::{filter, next_matching, search};
 use super::{Node, Shared, method};
 use crate::rpc::args::Args;
+use crate::rpc::convert;
 use crate::rpc::error::RpcError;
 use crate::rpc::filters::{Watched, unknown};
 use crate::seam::Ledger as _;
@@ -22,9 +23,10 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_newBlockFilter", 0, async |node: Shared, _args| {
         node.filters.install(Watched::Blocks { next: next_block(&node) }, Instant::now())
     });
-    method(module, "eth_newPendingTransactionFilter", 1, async |node: Shared, _args| {
-        node.filters
-            .install(Watched::Pending { sequence: node.ledger.pool_sequence() }, Instant::now())
+    method(module, "eth_newPendingTransactionFilter", 1, async |node: Shared, args: Args| {
+        let in_full = args.optional(0)?.unwrap_or(false);
+        let sequence = node.ledger.pool_sequence();
+        node.filters.install(Watched::Pending { sequence, in_full }, Instant::now())
     });
     method(module, "eth_uninstallFilter", 1, async |node: Shared, args: Args| {
         Ok(node.filters.uninstall(&args.required::<String>(0)?))
@@ -49,8 +51,8 @@ fn changes(node: &Node, id: &str) -> Result<Value, RpcError> {
     let tip = node.ledger.chain().tip().number;
     match node.filters.get(id, Instant::now())? {
         Watched::Logs { filter, next } => {
-            let found = new_logs(node, &filter, (next, tip))?;
-            node.filters.advance(id, Watched::Logs { filter, next: next.max(tip + 1) });
+            let (found, told) = new_logs(node, &filter, (next, tip))?;
+            node.filters.advance(id, Watched::Logs { filter, next: next.max(told + 1) });
             Ok(json!(found))
         }
         Watched::Blocks { next } => {
@@ -62,21 +64,26 @@ fn changes(node: &Node, id: &str) -> Result<Value, RpcError> {
             node.filters.advance(id, Watched::Blocks { next: next.max(tip + 1) });
             Ok(json!(hashes))
         }
-        Watched::Pending { sequence } => {
+        Watched::Pending { sequence, in_full } => {
             let (hashes, sequence) = new_pending(node, sequence);
-            node.filters.advance(id, Watched::Pending { sequence });
-            Ok(json!(hashes))
+            node.filters.advance(id, Watched::Pending { sequence, in_full });
+            if !in_full {
+                return Ok(json!(hashes));
+            }
+            let pending = hashes.iter().filter_map(|hash| node.ledger.pending(hash));
+            Ok(pending.map(|one| json!(convert::pending(&one.transaction))).collect())
         }
     }
 }
 
-/// Logs of the blocks from the one to the other that a filter takes.
+/// Logs of the blocks from the one to the other that a filter takes, not many more than an answer may
+/// have, and the block up to which they are told.
 pub(super) fn new_logs(
     node: &Node,
     filter: &RpcFilter,
-    (from, to): (u64, u64),
-) -> Result<Vec<RpcLog>, RpcError> {
-    let (mut from, mut to) = (from, to);
+    (from, last): (u64, u64),
+) -> Result<(Vec<RpcLog>, u64), RpcError> {
+    let (mut from, mut to) = (from, last);
     if let FilterBlockOption::Range { from_block, to_block } = &filter.block_option {
         let number = |block: &Option<alloy_rpc_types::BlockNumberOrTag>| {
             block.and_then(|block| block.as_number())
@@ -84,7 +91,11 @@ pub(super) fn new_logs(
         from = from.max(number(from_block).unwrap_or(0));
         to = to.min(number(to_block).unwrap_or(u64::MAX));
     }
-    if from > to { Ok(Vec::new()) } else { matching(node, filter, (from, to)) }
+    if from > to {
+        return Ok((Vec::new(), last));
+    }
+    let (found, told) = next_matching(node, filter, (from, to))?;
+    Ok((found, if told == to { last } else { told }))
 }
 
 /// The transactions that came into the pool after one, and the last of them.

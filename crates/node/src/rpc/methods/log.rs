@@ -40,8 +40,18 @@ pub(super) fn read_filter(args: &Args, index: usize) -> Result<Option<RpcFilter>
 
 /// The logs that a filter takes.
 pub(super) fn search(node: &Node, filter: &RpcFilter) -> Result<Vec<RpcLog>, RpcError> {
-    let Some(range) = range(node, &filter.block_option)? else { return Ok(Vec::new()) };
-    matching(node, filter, range)
+    matching(node, filter, range(node, &filter.block_option)?)
+}
+
+/// The first logs of these blocks that a filter takes, and the block up to which they are told.
+pub(super) fn next_matching(
+    node: &Node,
+    filter: &RpcFilter,
+    (from, to): (u64, u64),
+) -> Result<(Vec<RpcLog>, u64), RpcError> {
+    let filter = Filter { addresses: list(&filter.address), topics: topics(filter) };
+    let (entries, told) = node.ledger.chain().next_logs(from..=to, &filter, limits::LOGS)?;
+    Ok((entries.into_iter().map(convert::log).collect(), told))
 }
 
 /// The logs of these blocks that a filter takes.
@@ -55,8 +65,8 @@ pub(super) fn matching(
     Ok(entries.into_iter().map(convert::log).collect())
 }
 
-/// The blocks asked for; `None` where they are all above the tip.
-fn range(node: &Node, option: &FilterBlockOption) -> Result<Option<(u64, u64)>, RpcError> {
+/// The blocks asked for.
+fn range(node: &Node, option: &FilterBlockOption) -> Result<(u64, u64), RpcError> {
     let chain = node.ledger.chain();
     let tip = chain.tip().number;
     let (from, to) = match option {
@@ -73,10 +83,10 @@ fn range(node: &Node, option: &FilterBlockOption) -> Result<Option<(u64, u64)>, 
     if from > to {
         return Err(RpcError::InvalidParams("invalid block range params".to_owned()));
     }
-    if from > tip {
-        return Ok(None);
+    if to > tip {
+        let text = "block range extends beyond current head block";
+        return Err(RpcError::InvalidParams(text.to_owned()));
     }
-    let to = to.min(tip);
     if to - from >= limits::LOG_BLOCKS {
         return Err(RpcError::LimitExceeded(format!(
             "query spans {} blocks, at most {} are allowed",
@@ -84,7 +94,7 @@ fn range(node: &Node, option: &FilterBlockOption) -> Result<Option<(u64, u64)>, 
             limits::LOG_BLOCKS
         )));
     }
-    Ok(Some((from, to)))
+    Ok((from, to))
 }
 
 fn number(block: Option<BlockNumberOrTag>, tip: u64) -> u64 {

@@ -23,6 +23,7 @@ use alloy_primitives::B256;
 use alloy_rpc_types::{BlockId, BlockNumberOrTag};
 use jsonrpsee::RpcModule;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use windlass_chain::{At, Block, BlockRef, Receipt};
 
 use super::args::{Args, Attempt};
@@ -35,6 +36,11 @@ use crate::diagnosis::{Facts, Report, Work};
 use crate::ledger::NodeLedger;
 use crate::seam::Ledger as _;
 use crate::status::{Status, StatusBoard};
+
+/// What `rpc_discover` answers; [OpenRPC] calls the method `rpc.discover`.
+///
+/// [OpenRPC]: https://spec.open-rpc.org
+const OPEN_RPC: &str = include_str!("../openrpc.json");
 
 /// How nice the threads of calls are: everything else on the machine goes first.
 const CALL_NICENESS: i32 = 10;
@@ -102,6 +108,13 @@ pub(super) fn all(node: Shared) -> RpcModule<Shared> {
     filter::register(&mut module);
     subscription::register(&mut module);
     simulate::register(&mut module);
+    for name in ["rpc_discover", "rpc.discover"] {
+        method(&mut module, name, 0, async |_node: Shared, _args| {
+            RawValue::from_string(OPEN_RPC.to_owned())
+                .map(Arc::<RawValue>::from)
+                .map_err(|error| RpcError::Internal(error.to_string()))
+        });
+    }
     module
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{Address, U64};
+use alloy_primitives::U64;
 use jsonrpsee::RpcModule;
 use serde_json::{Map, Value, json};
 
@@ -25,7 +25,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         both(&node, |pooled| Value::String(summary(pooled)))
     });
     method(module, "txpool_contentFrom", 1, async |node: Shared, args: Args| {
-        let sender: Address = args.required(0)?;
+        let sender = args.address(0)?;
         let [pending, queued] = node.ledger.pool_content(Some(sender));
         let by_nonce = |list: Vec<Arc<Pooled>>| -> Map<String, Value> {
             list.iter().map(|pooled| (pooled.nonce().to_string(), in_full(pooled))).collect()

@@ -1,8 +1,7 @@
 //! Proofs that are checked without asking anybody (docs/protocol/proofs.md), the document that they
 //! begin from, and the whole state as an export.
 
-use alloy_primitives::{Address, B256, Bytes, U64, U256};
-use alloy_rpc_types::serde_helpers::JsonStorageKey;
+use alloy_primitives::{Bytes, U64, U256};
 use jsonrpsee::RpcModule;
 use serde_json::{Value, json};
 use windlass_chain::{ExportPageError, ProveError};
@@ -11,6 +10,7 @@ use windlass_proof::Proof;
 use super::{Node, Shared, method};
 use crate::rpc::args::Args;
 use crate::rpc::error::RpcError;
+use crate::rpc::hex_param::slot;
 use crate::rpc::limits;
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
@@ -23,24 +23,24 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         export(node, cursor).await
     });
     method(module, "windlass_proveTransaction", 2, async |node: Shared, args: Args| {
-        let (hash, since) = (args.required::<B256>(0)?, args.optional(1)?.unwrap_or(0));
+        let (hash, since) = (args.hash(0)?, args.optional(1)?.unwrap_or(0));
         prove(node, move |node| node.ledger.chain().prove_transaction(hash, since)).await
     });
     method(module, "windlass_proveLog", 3, async |node: Shared, args: Args| {
-        let (hash, position) = (args.required::<B256>(0)?, args.required(1)?);
+        let (hash, position) = (args.hash(0)?, args.required(1)?);
         let since = args.optional(2)?.unwrap_or(0);
         prove(node, move |node| node.ledger.chain().prove_log(hash, position, since)).await
     });
     method(module, "windlass_proveAccount", 3, async |node: Shared, args: Args| {
-        let address = args.required::<Address>(0)?;
-        let slots = args.optional::<Vec<JsonStorageKey>>(1)?.unwrap_or_default();
+        let address = args.address(0)?;
+        let slots = args.optional::<Vec<String>>(1)?.unwrap_or_default();
         let since = args.optional(2)?.unwrap_or(0);
         if slots.len() > limits::PROOF_SLOTS {
             let text = format!("too many slots: {}, at most {}", slots.len(), limits::PROOF_SLOTS);
             return Err(RpcError::LimitExceeded(text));
         }
-        let slots: Vec<U256> =
-            slots.iter().map(|slot| U256::from_be_bytes(slot.as_b256().0)).collect();
+        let number = |text: &String| Ok(U256::from_be_bytes(slot(text)?.as_b256().0));
+        let slots = slots.iter().map(number).collect::<Result<Vec<U256>, RpcError>>()?;
         prove(node, move |node| node.ledger.chain().prove_account(address, &slots, since)).await
     });
 }

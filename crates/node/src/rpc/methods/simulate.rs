@@ -92,22 +92,12 @@ fn shown(simulated: SimulatedBlock, detail: Detail) -> Result<Value, RpcError> {
     let shown = convert::block(&block, &receipts, detail)?;
     let mut shown =
         serde_json::to_value(shown).map_err(|error| RpcError::Internal(error.to_string()))?;
-    let mut logs_before = 0;
-    let mut told = Vec::with_capacity(calls.len());
-    for (index, call) in calls.into_iter().enumerate() {
-        let logged = call.logs.len();
-        told.push(outcome(call, &block, (index, logs_before)));
-        logs_before += logged;
-    }
-    shown["calls"] = Value::Array(told);
+    let calls = calls.into_iter().enumerate();
+    shown["calls"] = calls.map(|(index, call)| outcome(call, &block, index)).collect();
     Ok(shown)
 }
 
-fn outcome(
-    call: SimulatedCall,
-    block: &windlass_chain::Block,
-    (index, first_log): (usize, usize),
-) -> Value {
+fn outcome(call: SimulatedCall, block: &windlass_chain::Block, index: usize) -> Value {
     let (status, output, error) = match call.result {
         CallResult::Success { output } => (1, output, None),
         CallResult::Revert { output } => {
@@ -119,14 +109,14 @@ fn outcome(
             (0, Bytes::new(), Some(json!({ "code": HALTED, "message": reason })))
         }
     };
-    let logs = call.logs.into_iter().enumerate().map(|(position, log)| RpcLog {
+    let logs = call.logs.into_iter().map(|(place, log)| RpcLog {
         inner: log,
         block_hash: Some(block.hash()),
         block_number: Some(block.number()),
         block_timestamp: Some(block.header().timestamp),
         transaction_hash: Some(*call.transaction.tx_hash()),
         transaction_index: Some(count(index)),
-        log_index: Some(count(first_log + position)),
+        log_index: Some(place),
         removed: false,
     });
     let mut shown = json!({

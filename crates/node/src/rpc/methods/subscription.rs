@@ -149,11 +149,12 @@ impl Wanted {
                 }
             }
             Self::Logs { filter, next } => {
-                if *next <= tip {
-                    for log in new_logs(node, filter, (*next, tip)).map_err(failed)? {
+                while *next <= tip {
+                    let (found, told) = new_logs(node, filter, (*next, tip)).map_err(failed)?;
+                    for log in found {
                         push(sink, &log).await?;
                     }
-                    *next = tip + 1;
+                    *next = told + 1;
                 }
             }
             Self::Pending { sequence, in_full } => {

@@ -15,7 +15,7 @@ use crate::rpc::error::RpcError;
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "debug_traceTransaction", 2, async |node: Shared, args: Args| {
-        let (hash, options) = (args.required(0)?, options(&args, 1)?);
+        let (hash, options) = (args.hash(0)?, options(&args, 1)?);
         transaction(&node, hash, options).await
     });
     method(module, "debug_traceBlockByNumber", 2, async |node: Shared, args: Args| {
@@ -23,7 +23,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         block(&node, BlockParam(BlockId::Number(at)), options(&args, 1)?).await
     });
     method(module, "debug_traceBlockByHash", 2, async |node: Shared, args: Args| {
-        let hash: B256 = args.required(0)?;
+        let hash = args.hash(0)?;
         block(&node, BlockParam(BlockId::from(hash)), options(&args, 1)?).await
     });
     method(module, "debug_traceCall", 3, async |node: Shared, args: Args| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy_primitives::{B256, Bytes, U64, keccak256};
+use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rpc_types::{BlockId, Transaction, TransactionReceipt};
 use jsonrpsee::RpcModule;
 
@@ -17,29 +17,29 @@ use crate::seam::{Ledger as _, Origin};
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_sendRawTransaction", 1, async |node: Shared, args: Args| {
-        send(&node, args.required(0)?, args.attempt()).await
+        send(&node, args.bytes(0)?, args.attempt()).await
     });
     method(module, "eth_sendRawTransactionSync", 2, async |node: Shared, args: Args| {
-        let (transaction, wait) = (args.required(0)?, args.optional(1)?);
+        let (transaction, wait) = (args.bytes(0)?, args.optional(1)?);
         send_and_wait(&node, (transaction, args.attempt()), wait).await
     });
     method(module, "eth_getTransactionByHash", 1, async |node: Shared, args: Args| {
-        get(&node, args.required(0)?)
+        get(&node, args.hash(0)?)
     });
     method(module, "eth_getTransactionReceipt", 1, async |node: Shared, args: Args| {
-        receipt_soon(&node, args.required(0)?).await
+        receipt_soon(&node, args.hash(0)?).await
     });
     method(module, "eth_getRawTransactionByHash", 1, async |node: Shared, args: Args| {
-        raw_transaction(&node, args.required(0)?)
+        raw_transaction(&node, args.hash(0)?)
     });
     method(
         module,
         "eth_getTransactionByBlockNumberAndIndex",
         2,
-        async |node: Shared, args: Args| at(&node, by_number(&args)?, args.required(1)?),
+        async |node: Shared, args: Args| at(&node, by_number(&args)?, args.place(1)?),
     );
     method(module, "eth_getTransactionByBlockHashAndIndex", 2, async |node: Shared, args: Args| {
-        at(&node, by_hash(&args)?, args.required(1)?)
+        at(&node, by_hash(&args)?, args.place(1)?)
     });
 }
 
@@ -127,7 +127,7 @@ async fn receipt_soon(node: &Shared, hash: B256) -> Result<Option<TransactionRec
     tokio::time::timeout(limits::RECEIPT_HOLD, soon).await.unwrap_or(Ok(None))
 }
 
-fn at(node: &Node, id: BlockId, index: U64) -> Result<Option<Transaction>, RpcError> {
+fn at(node: &Node, id: BlockId, index: u64) -> Result<Option<Transaction>, RpcError> {
     let Some((block, receipts)) = block_with_receipts(node, id)? else { return Ok(None) };
     let index = usize::try_from(index).unwrap_or(usize::MAX);
     if index >= block.transactions().len() {

@@ -102,3 +102,19 @@ fn a_node_is_alive_and_ready_or_says_why_not() {
     assert!(answer.status == 503 && answer.body.contains("fetching up to 9"), "{answer:?}");
     assert_ne!(server.page("/nothing").status, 200);
 }
+
+#[test]
+fn the_openrpc_document_names_every_method() {
+    let server = Server::free();
+    let Server { ledger, status, .. } = Server::free();
+    let document = server.call("rpc_discover", json!([]));
+    assert_eq!(document, server.call("rpc.discover", json!([])));
+    let methods = document["methods"].as_array().unwrap();
+    let told: BTreeSet<&str> = methods.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(told.len(), methods.len(), "none is told twice");
+    let module = methods::all(Node::new(ledger, status, None));
+    let mut served: BTreeSet<&str> = module.method_names().collect();
+    // OpenRPC's own name for it.
+    assert!(served.remove("rpc.discover"));
+    assert_eq!(told, served);
+}

@@ -1,0 +1,76 @@
+//! Putting a damaged ledger aside, once each time that whoever runs the node asks for it.
+//!
+//! The configuration counts the repairs that were asked for, the directory those that were done. What is
+//! put aside stays as `data.damaged` until the next repair. The record of where the validator may have
+//! voted lies with its key, so that it keeps silent until the next epoch.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+};
+
+/// How many repairs were done.
+const DONE_FILE: &str = "repairs";
+const ASIDE: &str = "data.damaged";
+
+/// Does the repairs that are asked for and not done.
+pub(super) fn catch_up(directory: &Path, asked: u32) -> io::Result<()> {
+    if asked <= done(directory)? {
+        return Ok(());
+    }
+    let (data, aside) = (directory.join("data"), directory.join(ASIDE));
+    // What was put aside before a crash is not thrown away for nothing.
+    if data.exists() {
+        match fs::remove_dir_all(&aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        fs::rename(&data, &aside)?;
+        tracing::warn!(aside = %aside.display(), "the ledger was damaged: it is fetched from the peers");
+    }
+    let draft = directory.join("repairs.new");
+    let mut file = File::create(&draft)?;
+    write!(file, "{asked}")?;
+    file.sync_all()?;
+    fs::rename(&draft, directory.join(DONE_FILE))?;
+    File::open(directory)?.sync_all()
+}
+
+fn done(directory: &Path) -> io::Result<u32> {
+    match fs::read_to_string(directory.join(DONE_FILE)) {
+        Ok(text) => text.trim().parse().map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_repair_is_done_once_and_keeps_what_it_puts_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, aside) = (folder.path().join("data"), folder.path().join(ASIDE));
+        let fill = |what: &str| {
+            fs::create_dir_all(&data).unwrap();
+            fs::write(data.join("ledger"), what).unwrap();
+        };
+        let kept = || fs::read_to_string(aside.join("ledger")).ok();
+        fill("one");
+        catch_up(folder.path(), 0).unwrap();
+        assert!(data.exists());
+        catch_up(folder.path(), 1).unwrap();
+        assert_eq!((data.exists(), kept().as_deref()), (false, Some("one")));
+        fill("two");
+        catch_up(folder.path(), 1).unwrap();
+        assert!(data.exists(), "it was done");
+        catch_up(folder.path(), 2).unwrap();
+        assert_eq!(kept().as_deref(), Some("two"));
+        // A crash before it was noted: nothing is there to put aside, and what is aside stays.
+        fs::write(folder.path().join(DONE_FILE), "1").unwrap();
+        catch_up(folder.path(), 2).unwrap();
+        assert_eq!(kept().as_deref(), Some("two"));
+    }
+}
