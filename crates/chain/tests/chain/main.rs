@@ -8,6 +8,7 @@ mod decoders;
 mod disk;
 mod full;
 mod keys;
+mod kill;
 mod ledger;
 mod parameters;
 mod power;
