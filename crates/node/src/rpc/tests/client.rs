@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -97,15 +98,15 @@ impl WebSocket {
     }
 
     pub(super) fn ask(&mut self, body: &Value) -> Value {
-        let text = body.to_string();
-        let length = u16::try_from(text.len()).unwrap();
-        // A final text frame, its length in 16 bits, masked with zeroes.
-        let mut frame = vec![0x81, 0xfe];
-        frame.extend(length.to_be_bytes());
-        frame.extend([0; 4]);
-        frame.extend(text.as_bytes());
-        self.stream.write_all(&frame).unwrap();
+        self.stream.write_all(&frame(body)).unwrap();
         self.next()
+    }
+
+    /// Sends as many calls as the connection takes without anybody reading their answers; how many.
+    pub(super) fn flood(&mut self, body: &Value, most: usize) -> usize {
+        self.stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        let frame = frame(body);
+        (0..most).take_while(|_| self.stream.write_all(&frame).is_ok()).count()
     }
 
     /// The next message.
@@ -124,4 +125,15 @@ impl WebSocket {
         self.stream.read_exact(&mut body).unwrap();
         serde_json::from_slice(&body).unwrap()
     }
+}
+
+/// A final text frame, its length in 16 bits, masked with zeroes.
+fn frame(body: &Value) -> Vec<u8> {
+    let text = body.to_string();
+    let length = u16::try_from(text.len()).unwrap();
+    let mut frame = vec![0x81, 0xfe];
+    frame.extend(length.to_be_bytes());
+    frame.extend([0; 4]);
+    frame.extend(text.as_bytes());
+    frame
 }

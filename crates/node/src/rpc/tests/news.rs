@@ -68,6 +68,26 @@ fn subscribers_hear_what_happens_in_order() {
 }
 
 #[test]
+fn clients_that_do_not_read_hold_up_nobody() {
+    let server = Server::free();
+    let block = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": ["0x0", true]
+    });
+    let (mut deaf, _) = subscribe(&server, &json!(["newPendingTransactions"]));
+    // Answers of some kilobytes each, until neither side's buffers take more.
+    let most = 1_000_000;
+    let taken = deaf.flood(&block, most);
+    assert!(taken < most, "what nobody reads is kept without a bound");
+    for nonce in 0..20 {
+        server.send(&server.rich.transaction(nonce, |_| ()));
+        drive(&server.ledger);
+    }
+    let (mut heads, _) = subscribe(&server, &json!(["newHeads"]));
+    assert_eq!(heads.ask(&block)["result"]["number"], "0x0");
+    assert_eq!(super::number(&server.call("eth_blockNumber", json!([]))), 20);
+}
+
+#[test]
 fn filters_tell_what_is_new_once() {
     let server = Server::free();
     let account = Account::new();
@@ -77,12 +97,15 @@ fn filters_tell_what_is_new_once() {
     let past = install("eth_newFilter", json!([{ "toBlock": "0x1" }]));
     let blocks = install("eth_newBlockFilter", json!([]));
     let pending = install("eth_newPendingTransactionFilter", json!([]));
+    let full = install("eth_newPendingTransactionFilter", json!([true]));
     let changes = |id: &Value| server.call("eth_getFilterChanges", json!([id]));
     for id in [&logs, &past, &blocks, &pending] {
         assert_eq!(changes(id), json!([]));
     }
     let hash = server.send(&account.transaction(1, |call| call.to = TxKind::Call(contract)));
     assert_eq!((changes(&pending), changes(&blocks)), (json!([hash]), json!([])));
+    let told = changes(&full);
+    assert_eq!((&told[0]["hash"], &told[0]["blockHash"]), (&hash, &Value::Null));
     drive(&server.ledger);
     let tip = server.call("eth_getBlockByNumber", json!(["latest", false]));
     assert_eq!((changes(&pending), changes(&blocks)), (json!([]), json!([tip["hash"]])));
