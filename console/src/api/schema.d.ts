@@ -359,6 +359,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/networks/{network}/proposals/{proposal}/settlement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Settles a proposal that no vote settled: it is expired, or decided since members or thresholds changed. */
+        post: operations["settle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/networks/{network}/proposals/{proposal}/votes": {
         parameters: {
             query?: never;
@@ -1639,7 +1656,7 @@ export interface components {
          * @description What an operation does.
          * @enum {string}
          */
-        OperationKind: "create" | "stop" | "start" | "destroy" | "update" | "propose" | "vote" | "add_nodes" | "remove_node" | "add_observer" | "remove_observer" | "recover";
+        OperationKind: "create" | "stop" | "start" | "destroy" | "update" | "propose" | "vote" | "settle" | "add_nodes" | "remove_node" | "add_observer" | "remove_observer" | "recover";
         /**
          * @description Where an operation is.
          * @enum {string}
@@ -1945,6 +1962,10 @@ export interface components {
             /** @description The organizations that it may act for. */
             organizations: components["schemas"]["OrganizationId"][];
         };
+        /** @description Who settles a proposal. */
+        SettleRequest: {
+            as?: components["schemas"]["Named"] | null;
+        };
         /** @description How the platform is to stop. */
         Shutdown: {
             /** @description `true` ends the gateway too: endpoints then answer nothing until the next `up`. */
@@ -2217,6 +2238,7 @@ export type Released = components['schemas']['Released'];
 export type ReleasedKind = components['schemas']['ReleasedKind'];
 export type SeatState = components['schemas']['SeatState'];
 export type Session = components['schemas']['Session'];
+export type SettleRequest = components['schemas']['SettleRequest'];
 export type Shutdown = components['schemas']['Shutdown'];
 export type SignRecovery = components['schemas']['SignRecovery'];
 export type SpecChange = components['schemas']['SpecChange'];
@@ -3152,6 +3174,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Proposal"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settle: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `true` answers the transaction that would be sent, and sends nothing. The key of the
+                 *     member's account need not be held here.
+                 */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+                /** @description Its number in the network */
+                proposal: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettleRequest"];
+            };
+        };
+        responses: {
+            /** @description With dry_run: what would be sent */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BallotPlan"];
+                };
+            };
+            /** @description Written down; the operation sends it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
                 };
             };
             /** @description A problem: what was wrong and what to do */

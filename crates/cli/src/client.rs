@@ -17,7 +17,7 @@ use windlass_model::{
     consensus::NetworkConsensus,
     governance::{
         BallotPlan, NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator,
-        PermittedAccount, Proposal, ProposalRequest, VoteRequest,
+        PermittedAccount, Proposal, ProposalRequest, SettleRequest, VoteRequest,
     },
     network::{Network, Node, NodesRequest, Operation},
     recovery::{RecoverySignature, SignRecovery},
@@ -216,6 +216,26 @@ impl Client {
     ) -> Outcome<BallotPlan> {
         let path = self.of_network(network, &format!("/proposals/{proposal}/votes?dry_run=true"));
         self.send(Method::POST, &path, Some(request)).await
+    }
+
+    pub(crate) async fn settle(
+        &self,
+        network: &str,
+        proposal: u64,
+        request: &SettleRequest,
+    ) -> Outcome<Accepted> {
+        let path = self.of_network(network, &format!("/proposals/{proposal}/settlement"));
+        self.send(Method::POST, &path, Some(request)).await
+    }
+
+    pub(crate) async fn plan_settle(
+        &self,
+        network: &str,
+        proposal: u64,
+        request: &SettleRequest,
+    ) -> Outcome<BallotPlan> {
+        let path = format!("/proposals/{proposal}/settlement?dry_run=true");
+        self.send(Method::POST, &self.of_network(network, &path), Some(request)).await
     }
 
     pub(crate) async fn operations(&self) -> Outcome<Vec<Operation>> {

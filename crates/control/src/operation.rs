@@ -42,6 +42,7 @@ pub(crate) fn steps_of(kind: OperationKind) -> &'static [&'static str] {
         OperationKind::Destroy => &[ENDPOINT, PROCESSES, KEYS, RECORDS],
         OperationKind::Propose
         | OperationKind::Vote
+        | OperationKind::Settle
         | OperationKind::AddObserver
         | OperationKind::RemoveObserver => &[SIGNATURE, TRANSACTION],
         OperationKind::AddNodes => &[KEYS, PROCESSES, REGISTRATION, BLOCKS],
@@ -59,6 +60,7 @@ pub(crate) fn action_of(kind: OperationKind) -> &'static str {
         OperationKind::Update => "network.update",
         OperationKind::Propose => "network.propose",
         OperationKind::Vote => "network.vote",
+        OperationKind::Settle => "network.settle",
         OperationKind::AddNodes => "network.add_nodes",
         OperationKind::RemoveNode => "network.remove_node",
         OperationKind::AddObserver => "network.add_observer",

@@ -162,6 +162,11 @@ pub enum Act {
         /// For or against.
         voice: Voice,
     },
+    /// It has a proposal settled that is expired, or decided since members or thresholds changed.
+    Settle {
+        /// Which.
+        proposal: u64,
+    },
     /// It names a node as its observer, without a vote.
     AddObserver {
         /// The node's public key.

@@ -421,6 +421,13 @@ async fn browsers_are_let_in_by_origin() {
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
 
+    // A wallet in the browser is no page.
+    for wallet in ["chrome-extension://nkbihfbeogaeaoehlefnkodbefgpgknn", "moz-extension://5d1e"] {
+        let answer = gateway.ask("POST", &url(""), &[("origin", wallet)], "{}").await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(wallet));
+    }
+
     let theirs = ("origin", "https://evil.example");
     for (method, extra) in [("OPTIONS", Some(asks)), ("POST", None), ("GET", None)] {
         let headers: Vec<_> = [theirs].into_iter().chain(extra).collect();

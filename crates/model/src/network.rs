@@ -278,6 +278,8 @@ pub enum OperationKind {
     Propose,
     /// Sends a member's vote.
     Vote,
+    /// Has a proposal settled that no vote settled.
+    Settle,
     /// Adds nodes to a network that runs.
     AddNodes,
     /// Leaves nothing of a node.

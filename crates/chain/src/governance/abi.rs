@@ -1,5 +1,6 @@
 //! The contract's interface, as nodes, members and those who watch them use it:
 //! contracts/Governance.sol. A test of the engine holds it against the ABI that the compiler gave.
+#![expect(clippy::too_many_arguments, reason = "an event has the fields that it has")]
 
 alloy_sol_types::sol! {
     #[derive(Debug, PartialEq, Eq)]
@@ -127,6 +128,14 @@ alloy_sol_types::sol! {
         function removeObserver(bytes32 nodeKey) external;
 
         event VoteCast(uint256 indexed id, uint32 indexed member, bool support);
+        event ProposalSettled(
+            uint256 indexed id,
+            uint8 indexed state,
+            uint256 votesFor,
+            uint256 votesAgainst,
+            uint256 activeMembers,
+            bytes failure
+        );
     }
 }
 

@@ -33,6 +33,11 @@ pub(crate) enum GovernanceVerb {
     ///
     /// Returns when the vote is in a final block. The vote that suffices executes the proposal.
     Vote(VoteArgs),
+    /// Settle a proposal that no vote settled
+    ///
+    /// A proposal can be decided without a vote when members or thresholds change, and it can expire:
+    /// then any member executes it, rejects it, or writes down that it is over, as its votes stand.
+    Settle(SettleArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -56,6 +61,26 @@ pub(crate) struct VoteArgs {
     /// For or against it
     pub(crate) vote: VoiceArg,
     /// The member that votes, by organization or id; may be left out where this platform holds the
+    /// key of one member only
+    #[arg(id = "as", long = "as", value_name = "ORGANIZATION")]
+    pub(crate) member: Option<Named>,
+    /// Print the transaction as JSON and send nothing
+    #[arg(long)]
+    pub(crate) print: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Example:
+  windlass network settle trade 3 --as acme")]
+pub(crate) struct SettleArgs {
+    /// The network's name or id
+    pub(crate) network: String,
+    /// The proposal's number
+    pub(crate) proposal: u64,
+    /// The member that sends it, by organization or id; may be left out where this platform holds the
     /// key of one member only
     #[arg(id = "as", long = "as", value_name = "ORGANIZATION")]
     pub(crate) member: Option<Named>,

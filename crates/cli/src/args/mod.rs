@@ -15,7 +15,7 @@ use windlass_model::OperationId;
 pub(crate) use database::{
     DatabaseArgs, DatabaseVerb, NodeProcessArgs, NodeProcessVerb, PruneArgs,
 };
-pub(crate) use governance::{GovernanceVerb, ProposeArgs, VoteArgs};
+pub(crate) use governance::{GovernanceVerb, ProposeArgs, SettleArgs, VoteArgs};
 pub(crate) use network::{
     ApplyArgs, CreateArgs, DestroyArgs, LogsArgs, NetworkVerb, NodeAddArgs, NodeRmArgs, NodeVerb,
     WaitArgs,

@@ -3,14 +3,14 @@
 use windlass_model::{
     ErrorCode,
     api::Accepted,
-    governance::{BallotPlan, ProposalRequest, VoteRequest},
+    governance::{BallotPlan, ProposalRequest, SettleRequest, VoteRequest},
     network::OperationState,
 };
 use windlass_substrate::clock::now_ms;
 
 use super::{Session, evidence};
 use crate::{
-    args::{GovernanceVerb, ProposeArgs, VoteArgs},
+    args::{GovernanceVerb, ProposeArgs, SettleArgs, VoteArgs},
     environment::{Outcome, problem},
     render, spec,
 };
@@ -51,6 +51,7 @@ pub(super) async fn run(session: &Session, verb: GovernanceVerb) -> Outcome<()> 
         }
         GovernanceVerb::Propose(args) => propose(session, *args).await?,
         GovernanceVerb::Vote(args) => vote(session, args).await?,
+        GovernanceVerb::Settle(args) => settle(session, args).await?,
     }
     Ok(())
 }
@@ -100,6 +101,17 @@ async fn vote(session: &Session, args: VoteArgs) -> Outcome<()> {
         return Ok(());
     }
     let accepted = session.client.vote(&args.network, args.proposal, &request).await?;
+    session.conclude(accepted, &args.wait, told).await
+}
+
+async fn settle(session: &Session, args: SettleArgs) -> Outcome<()> {
+    let request = SettleRequest { member: args.member };
+    if args.print {
+        let plan = session.client.plan_settle(&args.network, args.proposal, &request).await?;
+        print(session, &plan);
+        return Ok(());
+    }
+    let accepted = session.client.settle(&args.network, args.proposal, &request).await?;
     session.conclude(accepted, &args.wait, told).await
 }
 

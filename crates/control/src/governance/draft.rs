@@ -8,7 +8,7 @@ use windlass_model::{
     ErrorCode, KeyId, Problem,
     governance::{
         Action, MemberName, Named, Names, Proposal, ProposalRequest, ProposalState, Role,
-        UnsignedTransaction, Voice, VoteRequest,
+        SettleRequest, UnsignedTransaction, Voice, VoteRequest,
     },
 };
 
@@ -92,6 +92,22 @@ pub(crate) async fn vote(
     words.extend(found.actions.into_iter().map(|action| action.words));
     let act = Act::Vote { proposal, voice: request.vote };
     draft(council, (member, &names), &act, words).await
+}
+
+/// Drafts what settles a proposal that no vote settled.
+pub(crate) async fn settlement(
+    council: &Council<'_>,
+    proposal: u64,
+    request: &SettleRequest,
+    now_ms: u64,
+) -> Answer<Draft> {
+    let roll = council.roll().await?;
+    let names = present(&roll);
+    let member = choose(council.record, &roll, request.member.as_ref())?;
+    let found = existing(council, proposal, now_ms).await?;
+    let mut words = vec![format!("settle proposal {proposal}, as its votes stand")];
+    words.extend(found.actions.into_iter().map(|action| action.words));
+    draft(council, (member, &names), &Act::Settle { proposal }, words).await
 }
 
 /// A proposal that is there.

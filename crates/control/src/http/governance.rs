@@ -11,7 +11,7 @@ use windlass_model::{
     api::{Accepted, Page},
     governance::{
         BallotPlan, NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator,
-        PermittedAccount, Proposal, ProposalRequest, VoteRequest,
+        PermittedAccount, Proposal, ProposalRequest, SettleRequest, VoteRequest,
     },
 };
 
@@ -225,4 +225,33 @@ pub(super) async fn vote(
         return Ok(Json(plan).into_response());
     }
     Ok(accepted(api.control().vote(&granted, &place.network, ballot, meta).await)?.into_response())
+}
+
+/// Settles a proposal that no vote settled: it is expired, or decided since members or thresholds changed.
+#[utoipa::path(
+    post, path = "/v1/organizations/{organization}/networks/{network}/proposals/{proposal}/settlement",
+    tag = "governance", operation_id = "settle", params(OfProposal, BallotQuery),
+    request_body = SettleRequest,
+    responses(
+        (status = 200, description = "With dry_run: what would be sent", body = BallotPlan),
+        (status = 202, description = "Written down; the operation sends it", body = Accepted),
+    ),
+)]
+pub(super) async fn settle(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(place): Path<OfProposal>,
+    Query(query): Query<BallotQuery>,
+    mutation: Mutation,
+) -> Result<Response, Failure> {
+    let granted = caller.granted(&api, Action::Govern, &place.organization).await?;
+    let number = place.number()?;
+    let (request, meta) = mutation.json::<SettleRequest>()?;
+    let ballot = (number, request);
+    if query.dry_run {
+        let plan = api.control().plan_settle(&granted, &place.network, ballot, &meta).await?;
+        return Ok(Json(plan).into_response());
+    }
+    let settled = api.control().settle(&granted, &place.network, ballot, meta);
+    Ok(accepted(settled.await)?.into_response())
 }

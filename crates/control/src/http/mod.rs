@@ -186,6 +186,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(governance::proposals, governance::propose))
         .routes(routes!(governance::proposal))
         .routes(routes!(governance::vote))
+        .routes(routes!(governance::settle))
         .routes(routes!(operations::list))
         .routes(routes!(operations::show))
         .routes(routes!(events::stream));

@@ -122,6 +122,7 @@ pub(crate) fn begin(
         | OperationKind::RemoveNode
         | OperationKind::Propose
         | OperationKind::Vote
+        | OperationKind::Settle
         | OperationKind::AddObserver
         | OperationKind::RemoveObserver => network.intent,
     };
@@ -135,6 +136,7 @@ pub(crate) fn begin(
         | OperationKind::RemoveNode
         | OperationKind::Propose
         | OperationKind::Vote
+        | OperationKind::Settle
         | OperationKind::AddObserver
         | OperationKind::RemoveObserver => network.state,
     };

@@ -8,7 +8,7 @@ use windlass_model::{
     api::Organization,
     error::Location,
     network::{Intent, NetworkState, OperationKind},
-    spec::{Defaults, MAX_CHAIN_ID, Manifest, Member, NetworkSpec},
+    spec::{Defaults, MAX_WALLET_CHAIN_ID, Manifest, Member, NetworkSpec},
 };
 
 use crate::{
@@ -24,12 +24,12 @@ pub(crate) struct Declaration {
     pub(crate) warnings: Vec<String>,
 }
 
-/// A chain id that JavaScript reads exactly, at random so that networks of different
+/// A chain id that JavaScript reads exactly and wallets take, at random so that networks of different
 /// installations differ too.
 pub(crate) fn random_chain_id(world: &World) -> u64 {
     // Small ids belong to public chains.
     const LEAST: u64 = 1 << 20;
-    let drawn = u64::from_be_bytes(world.random()) & MAX_CHAIN_ID;
+    let drawn = u64::from_be_bytes(world.random()) % MAX_WALLET_CHAIN_ID;
     drawn.max(LEAST)
 }
 
@@ -135,19 +135,27 @@ fn endpoint_key(world: &World) -> String {
 
 /// What the user should know of a spec that is valid.
 pub(crate) fn warnings(spec: &NetworkSpec) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if spec.chain_id > MAX_WALLET_CHAIN_ID {
+        warnings.push(format!(
+            "MetaMask takes no chain id above {MAX_WALLET_CHAIN_ID}, and {} is",
+            spec.chain_id
+        ));
+    }
     let validators = spec.validators();
     if spec.tolerated_faults() > 0 {
-        return Vec::new();
+        return warnings;
     }
     let (what, verb) = if validators == 1 {
         ("1 validator".to_owned(), "tolerates")
     } else {
         (format!("{validators} validators"), "tolerate")
     };
-    vec![format!(
+    warnings.push(format!(
         "{what} {verb} no fault: the network makes no block while one is down; 4 go on when one \
          fails, 7 when two fail"
-    )]
+    ));
+    warnings
 }
 
 /// The name is taken by another network of the organization.

@@ -5,7 +5,7 @@ use windlass_model::{
     api::{Accepted, Page},
     governance::{
         BallotPlan, NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator,
-        PermittedAccount, Proposal, ProposalRequest, VoteRequest,
+        PermittedAccount, Proposal, ProposalRequest, SettleRequest, VoteRequest,
     },
     network::OperationKind,
 };
@@ -29,6 +29,7 @@ use crate::{
 pub(crate) enum Asked {
     Propose(ProposalRequest),
     Vote(u64, VoteRequest),
+    Settle(u64, SettleRequest),
 }
 
 impl Asked {
@@ -36,6 +37,7 @@ impl Asked {
         match self {
             Self::Propose(_) => OperationKind::Propose,
             Self::Vote(..) => OperationKind::Vote,
+            Self::Settle(..) => OperationKind::Settle,
         }
     }
 }
@@ -141,6 +143,28 @@ impl Control {
         meta: RequestMeta,
     ) -> Answer<Accepted> {
         Box::pin(self.ballot(granted, network, Asked::Vote(proposal, request), meta)).await
+    }
+
+    /// Settles a proposal for a member whose key is held here.
+    pub async fn settle(
+        &self,
+        granted: &Granted,
+        network: &str,
+        (proposal, request): (u64, SettleRequest),
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        Box::pin(self.ballot(granted, network, Asked::Settle(proposal, request), meta)).await
+    }
+
+    /// What [`Control::settle`] would send.
+    pub async fn plan_settle(
+        &self,
+        granted: &Granted,
+        network: &str,
+        (proposal, request): (u64, SettleRequest),
+        meta: &RequestMeta,
+    ) -> Answer<BallotPlan> {
+        Box::pin(self.plan(granted, network, Asked::Settle(proposal, request), meta)).await
     }
 
     /// What [`Control::propose`] would send.
@@ -251,7 +275,7 @@ impl Control {
     ) -> Answer<(Record, Vec<String>)> {
         match asked {
             Asked::Propose(request) => self.with_new_keys(granted, record, request, meta).await,
-            Asked::Vote(..) => Ok((record, Vec::new())),
+            Asked::Vote(..) | Asked::Settle(..) => Ok((record, Vec::new())),
         }
     }
 
@@ -276,6 +300,10 @@ impl Control {
             Asked::Vote(proposal, request) => {
                 let now_ms = self.inner.world.now_ms();
                 governance::vote(&council, proposal, &request, now_ms).await
+            }
+            Asked::Settle(proposal, request) => {
+                let now_ms = self.inner.world.now_ms();
+                governance::settlement(&council, proposal, &request, now_ms).await
             }
         }
     }

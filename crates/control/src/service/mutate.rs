@@ -235,6 +235,7 @@ impl Control {
                     | OperationKind::RemoveNode
                     | OperationKind::Propose
                     | OperationKind::Vote
+                    | OperationKind::Settle
                     | OperationKind::AddObserver
                     | OperationKind::RemoveObserver => Vec::new(),
                 };

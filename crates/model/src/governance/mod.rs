@@ -13,7 +13,7 @@ pub use action::{Action, KeyKind, NewObserver, NewValidator, Permission, Propose
 pub use named::{Ed25519Key, InvalidKey, Named, Names};
 pub use proposal::{
     BallotOutcome, BallotPlan, Effect, Failure, MemberName, MemberVote, Proposal, ProposalRequest,
-    ProposalState, Tally, UnsignedTransaction, Voice, VoteRequest,
+    ProposalState, SettleRequest, Tally, UnsignedTransaction, Voice, VoteRequest,
 };
 pub use roll::{
     NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator, NextRules,

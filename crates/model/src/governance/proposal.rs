@@ -34,6 +34,15 @@ pub struct VoteRequest {
     pub vote: Voice,
 }
 
+/// Who settles a proposal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettleRequest {
+    /// The member that sends it; may be left out where the platform holds one member's key only.
+    #[serde(rename = "as", default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<Named>,
+}
+
 /// For or against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -19,6 +19,8 @@ pub use values::{AccountAddress, HexBytes, InvalidValue, Quantity};
 
 /// Chain ids stay below 2^53, so that JavaScript clients read them exactly.
 pub const MAX_CHAIN_ID: u64 = (1 << 53) - 1;
+/// Wallets such as `MetaMask` take no greater one: EIP-155's `v`, twice as great, stays below 2^53.
+pub const MAX_WALLET_CHAIN_ID: u64 = 4_503_599_627_370_476;
 /// What a block's gas limit can be.
 pub const MIN_GAS_LIMIT: u64 = 1_000_000;
 /// What a block's gas limit can be.

@@ -262,6 +262,11 @@ impl NodeLedger {
         self.lock().pool.sequence()
     }
 
+    /// The transactions that came into the pool after one, and the last of them.
+    pub fn arrived_since(&self, sequence: u64) -> (u64, Vec<B256>) {
+        self.lock().pool.arrived_since(sequence)
+    }
+
     /// A pending transaction.
     pub fn pending(&self, hash: &B256) -> Option<Arc<Pooled>> {
         self.lock().pool.get(hash).cloned()

@@ -20,7 +20,7 @@ mod error;
 mod queue;
 mod select;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use alloy_consensus::transaction::Recovered;
@@ -78,6 +78,9 @@ pub struct Admitted {
     pub removed: Vec<B256>,
 }
 
+/// How many of those that came last are remembered, for whoever polls for them.
+pub const MOST_RECENT: usize = 8_192;
+
 /// The pool.
 #[derive(Debug)]
 pub struct Pool {
@@ -88,6 +91,8 @@ pub struct Pool {
     bytes: usize,
     by_hash: HashMap<B256, Arc<Pooled>>,
     arrivals: BTreeMap<u64, B256>,
+    /// What came last, whether it is still here or not, by the order of arrival.
+    recent: VecDeque<(u64, B256)>,
     queues: HashMap<Address, Queue>,
     /// Senders with something executable, by the arrival of their first.
     heads: BTreeMap<u64, Address>,
@@ -108,6 +113,7 @@ impl Pool {
             bytes: 0,
             by_hash: HashMap::new(),
             arrivals: BTreeMap::new(),
+            recent: VecDeque::new(),
             queues: HashMap::new(),
             heads: BTreeMap::new(),
             gapped: BTreeSet::new(),
@@ -177,6 +183,10 @@ impl Pool {
         self.link(sender);
         self.bytes += new.footprint();
         self.arrivals.insert(sequence, new.hash());
+        if self.recent.len() == MOST_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((sequence, new.hash()));
         self.by_hash.insert(new.hash(), Arc::clone(&new));
         if let Some(replaced) = replaced {
             self.forget(&replaced);
@@ -213,6 +223,7 @@ impl Pool {
         let mut renewed = Self::new(rules, self.limits, self.base_fee);
         // What is gossiped by sequence goes on from here.
         renewed.sequence = self.sequence;
+        let recent = std::mem::take(&mut self.recent);
         let mut gone = Vec::new();
         for hash in self.arrivals.values() {
             let Some(pooled) = self.by_hash.get(hash) else { continue };
@@ -226,6 +237,8 @@ impl Pool {
                 Some(Err(_)) | None => gone.push(*hash),
             }
         }
+        // None of them is new.
+        renewed.recent = recent;
         *self = renewed;
         gone
     }
@@ -279,6 +292,14 @@ impl Pool {
         let queues = queues.into_iter().map(|(_, queue)| queue);
         let ready = queues.clone().flat_map(|queue| queue.ready().cloned()).collect();
         [ready, queues.flat_map(|queue| queue.rest().cloned()).collect()]
+    }
+
+    /// What came after the sequence, whether it is still here or not, oldest first, and the sequence to
+    /// ask with next. Of very many, only the last [`MOST_RECENT`].
+    pub fn arrived_since(&self, sequence: u64) -> (u64, Vec<B256>) {
+        let from = self.recent.partition_point(|(arrival, _)| *arrival <= sequence);
+        let hashes = self.recent.range(from..).map(|(_, hash)| *hash).collect();
+        (self.sequence.max(sequence), hashes)
     }
 
     /// What came after the sequence and is still here, oldest first and at most about `max_bytes`,

@@ -93,6 +93,11 @@ impl RpcServiceT for GethService {
                         MethodResponse::error(id, error)
                     }
                 };
+                // The library has told of a subscription by itself.
+                if answer.is_subscription() {
+                    notified = true;
+                    continue;
+                }
                 if let Err(too_big) = answers.append(answer) {
                     return too_big;
                 }

@@ -250,6 +250,27 @@ async fn a_member_votes_once_and_with_its_own_tool_if_it_likes() {
 }
 
 #[tokio::test]
+async fn what_no_vote_decided_is_settled_by_any_member() {
+    let platform = Platform::start().await;
+    create(&platform, "council", &consortium([None; 3])).await;
+    ballot(&platform, "propose council --as acme set gas-limit 60000000").await;
+    let settle = "settle council 1 --as acme";
+    check(&platform, settle, (4, "action_failed", "is not decided yet")).await;
+    for (number, gone) in [(2, "beta"), (3, "gamma")] {
+        ballot(&platform, &format!("propose council --as acme remove-member {gone}")).await;
+        ballot(&platform, &format!("vote council {number} yes --as gamma")).await;
+    }
+    // One vote of the one member that is left, who cannot cast it again.
+    check(&platform, "vote council 1 yes", (4, "already_voted", "`acme`")).await;
+    let waiting: Proposal = platform.run(&["network", "proposal", "council", "1"]).await;
+    assert_eq!(waiting.state, ProposalState::InProgress);
+    let settled = ballot(&platform, "settle council 1").await;
+    assert_eq!((settled.proposal.id, settled.proposal.state), (1, ProposalState::Approved));
+    check(&platform, settle, (4, "proposal_closed", "approved")).await;
+    platform.destroy("council").await;
+}
+
+#[tokio::test]
 async fn a_proposal_whose_time_is_over_takes_no_vote() {
     let platform = Platform::start().await;
     let terms = "[governance]\nmembership_threshold = 66\nproposal_lifetime_s = 3\n";

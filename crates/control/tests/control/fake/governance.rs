@@ -201,6 +201,7 @@ impl Governance for FakeGovernance {
         Ok(match act {
             Act::Propose { reason, .. } => format!("propose:{reason}"),
             Act::Vote { proposal, .. } => format!("vote:{proposal}"),
+            Act::Settle { proposal } => format!("settle:{proposal}"),
             Act::AddObserver { node_key, .. } => format!("{OBSERVE}{}", hex::encode(node_key)),
             Act::RemoveObserver { node_key } => format!("{FORGET}{}", hex::encode(node_key)),
         })

@@ -157,6 +157,9 @@ impl Governance for WindlassGovernance {
                 Contract::voteCall { id: U256::from(*proposal), support: *voice == Voice::Yes }
                     .abi_encode()
             }
+            Act::Settle { proposal } => {
+                Contract::settleCall { id: U256::from(*proposal) }.abi_encode()
+            }
             Act::AddObserver { node_key, endpoint } => {
                 Contract::addObserverCall { nodeKey: node_key.into(), endpoint: endpoint.clone() }
                     .abi_encode()

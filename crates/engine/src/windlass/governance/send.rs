@@ -116,11 +116,12 @@ pub(super) fn read_outcome(answer: &Value) -> Result<Option<Outcome>, EngineErro
     if receipt.status.is_zero() {
         return Ok(Some(Outcome { block, verdict: Verdict::Reverted }));
     }
-    let voted = receipt.logs.into_iter().find_map(|log| {
-        let log = LogData::new(log.topics, log.data)?;
-        Contract::VoteCast::decode_log_data(&log).ok()
-    });
     // Whoever proposes votes for it, so that both say which proposal it was.
-    let proposal = voted.map(|voted| voted.id.saturating_to());
+    let about = |log: LogAnswer| {
+        let log = LogData::new(log.topics, log.data)?;
+        let voted = Contract::VoteCast::decode_log_data(&log).map(|voted| voted.id);
+        voted.or_else(|_| Contract::ProposalSettled::decode_log_data(&log).map(|one| one.id)).ok()
+    };
+    let proposal = receipt.logs.into_iter().find_map(about).map(|id| id.saturating_to());
     Ok(Some(Outcome { block, verdict: Verdict::Done { proposal } }))
 }

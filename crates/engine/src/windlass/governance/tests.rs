@@ -301,6 +301,20 @@ fn receipts_and_accounts_are_read_or_refused() {
     let outcome = engine.read_outcome(&receipt("0x1", cast)).expect("read").expect("there");
     assert_eq!(outcome.verdict, Verdict::Done { proposal: Some(3) });
     assert_eq!(outcome.block.number, 16);
+    let event = keccak256("ProposalSettled(uint256,uint8,uint256,uint256,uint256,bytes)");
+    let settled = Contract::ProposalSettled {
+        id: U256::from(7),
+        state: 1,
+        votesFor: U256::from(2),
+        votesAgainst: U256::ZERO,
+        activeMembers: U256::from(3),
+        failure: alloy_primitives::Bytes::new(),
+    };
+    let data = settled.encode_log_data();
+    assert_eq!(data.topics()[0], event);
+    let settled = json!([{ "topics": data.topics(), "data": data.data }]);
+    let outcome = engine.read_outcome(&receipt("0x1", settled)).expect("read").expect("there");
+    assert_eq!(outcome.verdict, Verdict::Done { proposal: Some(7) });
     let reverted = engine.read_outcome(&receipt("0x0", json!([]))).expect("read").expect("there");
     assert_eq!(reverted.verdict, Verdict::Reverted);
     let silent = engine.read_outcome(&receipt("0x1", json!([]))).expect("read").expect("there");

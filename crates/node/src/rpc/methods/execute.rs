@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use alloy_primitives::{Bytes, TxKind, U64};
+use alloy_primitives::{Bytes, TxKind, U64, U256};
 use alloy_rpc_types::state::StateOverride;
-use alloy_rpc_types::{BlockOverrides, TransactionRequest};
+use alloy_rpc_types::{BlockNumberOrTag, BlockOverrides, TransactionRequest};
 use jsonrpsee::RpcModule;
 use serde_json::{Value, json};
 use windlass_chain::{At, CallLimits, CallRequest, CallResult, Overrides};
@@ -15,21 +15,23 @@ use crate::rpc::args::Args;
 use crate::rpc::block_param::BlockParam;
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
+use crate::rpc::now_ms;
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_call", 4, async |node: Shared, args: Args| {
-        let (request, at) = parse(&node, &args)?;
+        let (request, at) = parse(&node, &args, BlockNumberOrTag::Latest)?;
         run(&node, move |node, limits| call(node, &request, at, limits)).await
     });
     method(module, "eth_estimateGas", 4, async |node: Shared, args: Args| {
-        let (request, at) = parse(&node, &args)?;
+        // What is estimated is to be in the next block, and the last may be hours old.
+        let (request, at) = parse(&node, &args, BlockNumberOrTag::Pending)?;
         run(&node, move |node, limits| {
             Ok(U64::from(node.ledger.chain().estimate_gas(at, &request, limits)?))
         })
         .await
     });
     method(module, "eth_createAccessList", 3, async |node: Shared, args: Args| {
-        let (request, at) = parse(&node, &args)?;
+        let (request, at) = parse(&node, &args, BlockNumberOrTag::Latest)?;
         run(&node, move |node, limits| access_list(node, &request, at, limits)).await
     });
 }
@@ -102,10 +104,26 @@ fn access_list(
     Ok(answer)
 }
 
-fn parse(node: &Node, args: &Args) -> Result<(CallRequest, At), RpcError> {
-    let overrides = overrides(args.optional(2)?, args.optional(3)?)?;
+fn parse(
+    node: &Node,
+    args: &Args,
+    by_default: BlockNumberOrTag,
+) -> Result<(CallRequest, At), RpcError> {
+    let mut overrides = overrides(args.optional(2)?, args.optional(3)?)?;
+    let at = args.optional::<BlockParam>(1)?.unwrap_or(BlockParam(by_default.into()));
+    if at.0.is_pending() {
+        show_next(node, &mut overrides.block);
+    }
     let request = call_request(node, args.required(0)?, overrides)?;
-    Ok((request, state_at(node, args.optional::<BlockParam>(1)?)?))
+    Ok((request, state_at(node, Some(at))?))
+}
+
+/// Has a call find the number and the time of the block that could come next, on the state of the tip.
+fn show_next(node: &Node, block: &mut BlockOverrides) {
+    let tip = node.ledger.chain().tip();
+    let now_s = now_ms().max(tip.timestamp_ms) / 1_000;
+    block.number.get_or_insert(U256::from(tip.number.saturating_add(1)));
+    block.time.get_or_insert(now_s);
 }
 
 /// What a call is to find otherwise. What has no effect on a call is refused, in Geth's words.

@@ -1,6 +1,6 @@
 //! Filters: what is new since a client last asked.
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use alloy_rpc_types::{Filter as RpcFilter, FilterBlockOption, Log as RpcLog};
 use jsonrpsee::RpcModule;
 use serde_json::{Value, json};
@@ -8,16 +8,16 @@ use tokio::time::Instant;
 use windlass_chain::ChainError;
 
 use super::log::{filter, next_matching, search};
+use super::transaction::get;
 use super::{Node, Shared, method};
 use crate::rpc::args::Args;
-use crate::rpc::convert;
 use crate::rpc::error::RpcError;
 use crate::rpc::filters::{Watched, unknown};
-use crate::seam::Ledger as _;
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_newFilter", 1, async |node: Shared, args: Args| {
         let filter = Box::new(filter(&args)?);
+        check_order(&filter)?;
         node.filters.install(Watched::Logs { filter, next: next_block(&node) }, Instant::now())
     });
     method(module, "eth_newBlockFilter", 0, async |node: Shared, _args| {
@@ -43,6 +43,13 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     });
 }
 
+fn check_order(filter: &RpcFilter) -> Result<(), RpcError> {
+    if filter.get_from_block().zip(filter.get_to_block()).is_some_and(|(from, to)| from > to) {
+        return Err(RpcError::InvalidParams("invalid block range params".to_owned()));
+    }
+    Ok(())
+}
+
 pub(super) fn next_block(node: &Node) -> u64 {
     node.ledger.chain().tip().number.saturating_add(1)
 }
@@ -65,13 +72,14 @@ fn changes(node: &Node, id: &str) -> Result<Value, RpcError> {
             Ok(json!(hashes))
         }
         Watched::Pending { sequence, in_full } => {
-            let (hashes, sequence) = new_pending(node, sequence);
+            let (sequence, hashes) = node.ledger.arrived_since(sequence);
             node.filters.advance(id, Watched::Pending { sequence, in_full });
             if !in_full {
                 return Ok(json!(hashes));
             }
-            let pending = hashes.iter().filter_map(|hash| node.ledger.pending(hash));
-            Ok(pending.map(|one| json!(convert::pending(&one.transaction))).collect())
+            let all: Result<Vec<_>, _> =
+                hashes.into_iter().filter_map(|hash| get(node, hash).transpose()).collect();
+            Ok(json!(all?))
         }
     }
 }
@@ -96,20 +104,6 @@ pub(super) fn new_logs(
     }
     let (found, told) = next_matching(node, filter, (from, to))?;
     Ok((found, if told == to { last } else { told }))
-}
-
-/// The transactions that came into the pool after one, and the last of them.
-pub(super) fn new_pending(node: &Node, mut sequence: u64) -> (Vec<B256>, u64) {
-    let mut hashes = Vec::new();
-    loop {
-        let (next, pending) = node.ledger.pending_for_gossip(sequence);
-        let is_last = next == sequence || pending.is_empty();
-        sequence = next;
-        hashes.extend(pending.iter().map(keccak256));
-        if is_last {
-            return (hashes, sequence);
-        }
-    }
 }
 
 /// All logs that a filter takes, told or not.

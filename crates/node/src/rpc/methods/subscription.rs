@@ -11,12 +11,12 @@ use jsonrpsee::{PendingSubscriptionSink, RpcModule, SubscriptionSink};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::filter::{new_logs, new_pending, next_block};
+use super::filter::{new_logs, next_block};
 use super::log::read_filter;
 use super::node::syncing;
+use super::transaction::get;
 use super::{Node, Shared};
 use crate::rpc::args::Args;
-use crate::rpc::convert;
 use crate::rpc::error::RpcError;
 
 /// How long a client may take to make room for one more message.
@@ -158,12 +158,13 @@ impl Wanted {
                 }
             }
             Self::Pending { sequence, in_full } => {
-                let (hashes, last) = new_pending(node, *sequence);
+                let (last, hashes) = node.ledger.arrived_since(*sequence);
                 *sequence = last;
                 for hash in hashes {
-                    match node.ledger.pending(&hash).filter(|_| *in_full) {
-                        Some(one) => push(sink, &convert::pending(&one.transaction)).await?,
-                        None => push(sink, &hash).await?,
+                    if !*in_full {
+                        push(sink, &hash).await?;
+                    } else if let Some(one) = get(node, hash).map_err(failed)? {
+                        push(sink, &one).await?;
                     }
                 }
             }

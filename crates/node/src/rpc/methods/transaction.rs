@@ -91,7 +91,7 @@ async fn send_and_wait(
 }
 
 /// A transaction that is final or pending.
-fn get(node: &Node, hash: B256) -> Result<Option<Transaction>, RpcError> {
+pub(super) fn get(node: &Node, hash: B256) -> Result<Option<Transaction>, RpcError> {
     // The pool first: what leaves it in between is final by then, never the other way round.
     let pending = node.ledger.pending(&hash);
     if let Some((block, receipts, index)) = find(node, hash)? {

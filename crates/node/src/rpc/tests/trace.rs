@@ -1,6 +1,6 @@
 //! Overrides, access lists and tracers, on the test contract.
 
-use alloy_primitives::{Address, B256, TxKind};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use serde_json::{Value, json};
 
 use super::Server;
@@ -58,6 +58,33 @@ fn a_call_finds_what_it_is_told_to_find() {
     }
     let (code, _) = server.error("eth_call", json!([read, "latest", { "0x1": {} }]));
     assert_eq!(code, -32602);
+}
+
+#[test]
+fn what_is_pending_has_the_time_of_now_and_the_next_number() {
+    let server = Server::free();
+    let clock = Address::repeat_byte(0x77);
+    // It answers with the time and the number of its block.
+    let code = json!({ clock.to_string(): { "code": "0x425f524360205260405ff3" } });
+    let at = |block: Value| {
+        let told = server.call("eth_call", json!([{ "to": clock }, block, code]));
+        let told: Bytes = told.as_str().unwrap().parse().unwrap();
+        let (time, number) = told.split_at(32);
+        (U256::from_be_slice(time).to::<u64>(), U256::from_be_slice(number).to::<u64>())
+    };
+    let tip = server.ledger.chain().tip();
+    assert_eq!(at(json!("latest")), (tip.timestamp_ms / 1_000, tip.number));
+    assert_eq!(at(Value::Null), at(json!("latest")));
+    let (time, number) = at(json!("pending"));
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    assert!(time.abs_diff(now.max(tip.timestamp_ms / 1_000)) < 60, "{time}");
+    assert_eq!(number, tip.number + 1);
+    // An estimate is about the next block: this code reverts up to the number of the last one.
+    let later = format!("0x63{:08x}4311600d575f5ffd5b", tip.number);
+    let late = json!({ clock.to_string(): { "code": later } });
+    server.call("eth_estimateGas", json!([{ "to": clock }, Value::Null, late]));
+    let (code, _) = server.error("eth_estimateGas", json!([{ "to": clock }, "latest", late]));
+    assert_eq!(code, 3);
 }
 
 #[test]
