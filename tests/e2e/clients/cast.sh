@@ -1,17 +1,8 @@
 #!/usr/bin/env bash
 # cast against a network, with its endpoint and no other setting, from an account without balance.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
+. "$(dirname "$0")/common.sh"
 build=$here/../../../contracts/build/Token.json
-# The package `@foundry-rs/cast` swallows the exit code, so its program is called itself.
-PATH=$(echo "$here"/node_modules/@foundry-rs/cast-linux-*/bin):$PATH
-export ETH_RPC_URL=$ENDPOINT
-export FOUNDRY_DISABLE_NIGHTLY_WARNING=1
-
-step() { echo "ok $1"; }
-fail() { echo "FAILED $1" >&2; exit 1; }
-equal() { [ "$1" = "$2" ] || fail "$3: expected \`$2\`, found \`$1\`"; }
-field() { node -e 'const {argv}=process; let v=JSON.parse(require("fs").readFileSync(0)); for (const k of argv.slice(1)) v=v[k]; console.log(typeof v==="object"?JSON.stringify(v):v)' "$@"; }
 
 # cast prints the wallet as a list of one in JSON.
 wallet=$(cast wallet new --json)

@@ -8,11 +8,16 @@ import {
   createPublicClient,
   createWalletClient,
   defineChain,
+  encodeFunctionData,
+  getAbiItem,
+  getAddress,
   http,
   parseEther,
+  webSocket,
+  zeroAddress,
 } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { endpoint, post, step, token } from "./common.mjs";
+import { endpoint, post, socketEndpoint, step, token, watched } from "./common.mjs";
 
 const { abi, bytecode } = token;
 const transport = http(endpoint, { retryCount: 0 });
@@ -147,6 +152,21 @@ await step("a custom error is decoded", async () => {
   );
 });
 
+await step("a custom error of an estimate is decoded", async () => {
+  const estimate = reader.estimateContractGas({
+    ...contract,
+    account: friend,
+    functionName: "transferFrom",
+    args: [account.address, friend.address, 1n],
+  });
+  await assert.rejects(estimate, (error) => {
+    const revert = error.walk((cause) => cause instanceof ContractFunctionRevertedError);
+    assert.equal(revert.data.errorName, "ERC20InsufficientAllowance");
+    assert.deepEqual(revert.data.args, [friend.address, 0n, 1n]);
+    return true;
+  });
+});
+
 await step("a revert's text is decoded", async () => {
   await assert.rejects(
     reader.estimateContractGas({ ...contract, account, functionName: "distribute", args: [[], 1n] }),
@@ -211,6 +231,111 @@ await step("refusals that viem understands", async () => {
     wallet.sendTransaction({ to: friend.address, value: 1n, gas: 21_000n }),
     (error) => error.walk((cause) => cause instanceof InsufficientFundsError) !== null,
   );
+});
+
+await step("each type of transaction", async () => {
+  const data = encodeFunctionData({ abi, functionName: "transfer", args: [friend.address, 1n] });
+  const call = { account, to: contract.address, data };
+  const { accessList, gasUsed } = await reader.createAccessList(call);
+  assert.ok(gasUsed > 21_000n);
+  assert.deepEqual(accessList.map((entry) => entry.address), [contract.address.toLowerCase()]);
+  assert.equal(accessList[0].storageKeys.length, 2);
+  for (const [type, fields] of [
+    ["legacy", {}],
+    ["eip2930", { accessList }],
+    ["eip1559", { accessList }],
+  ]) {
+    const hash = await wallet.sendTransaction({ ...call, ...fields, type });
+    const receipt = await reader.waitForTransactionReceipt({ hash });
+    assert.equal(receipt.status, "success");
+    assert.equal(receipt.type, type);
+    const found = await reader.getTransaction({ hash });
+    assert.equal(found.type, type);
+    assert.equal(found.chainId, chainId);
+    assert.deepEqual(found.accessList, fields.accessList);
+  }
+});
+
+await step("an account with a contract's code (EIP-7702)", async () => {
+  const smart = privateKeyToAccount(generatePrivateKey());
+  const data = encodeFunctionData({ abi, functionName: "transfer", args: [friend.address, 0n] });
+  // Somebody else sends what the account has signed.
+  const given = await wallet.signAuthorization({ account: smart, contractAddress: contract.address });
+  const sent = await wallet.sendTransaction({ authorizationList: [given], to: smart.address, data });
+  const receipt = await reader.waitForTransactionReceipt({ hash: sent });
+  assert.equal(receipt.type, "eip7702");
+  assert.deepEqual(receipt.logs.map((log) => log.address), [smart.address.toLowerCase()]);
+  const { authorizationList } = await reader.getTransaction({ hash: sent });
+  assert.deepEqual(
+    authorizationList.map((one) => [getAddress(one.address), one.chainId, one.nonce, BigInt(one.s)]),
+    [[getAddress(contract.address), chainId, 0, BigInt(given.s)]],
+  );
+  assert.equal(await reader.getDelegation({ address: smart.address }), getAddress(contract.address));
+  const decimals = { address: smart.address, abi, functionName: "decimals" };
+  assert.equal(await reader.readContract(decimals), 18);
+  // The account takes it back itself.
+  const itself = createWalletClient({ chain, transport, account: smart });
+  const taken = await itself.signAuthorization({ contractAddress: zeroAddress, executor: "self" });
+  const hash = await itself.sendTransaction({ authorizationList: [taken], to: smart.address });
+  await reader.waitForTransactionReceipt({ hash });
+  assert.equal(await reader.getCode({ address: smart.address }), undefined);
+});
+
+const stranger = privateKeyToAccount(generatePrivateKey());
+/** Gives somebody a token and waits for it. */
+async function give(to) {
+  const args = [to.address, 1n];
+  const hash = await wallet.writeContract({ ...contract, functionName: "transfer", args });
+  return reader.waitForTransactionReceipt({ hash });
+}
+
+const socket = webSocket(socketEndpoint, { retryCount: 0 });
+const listener = createPublicClient({ chain, transport: socket });
+
+for (const [how, watcher] of [["over a WebSocket", listener], ["by polling", reader]]) {
+  await step(`blocks ${how}`, async () => {
+    await watched(
+      (tell, onError) =>
+        watcher.watchBlocks({ emitMissed: true, onBlock: (block) => tell(block.number), onError }),
+      async () => (await give(friend)).blockNumber,
+    );
+  });
+
+  await step(`events ${how}`, async () => {
+    const filter = {
+      address: contract.address,
+      event: getAbiItem({ abi, name: "Transfer" }),
+      args: { from: account.address, to: friend.address },
+    };
+    const tellAll = (tell) => (logs) => {
+      for (const log of logs) {
+        assert.equal(log.args.value, 1n);
+        assert.equal(log.removed, false);
+        tell(log.transactionHash);
+      }
+    };
+    await watched(
+      (tell, onError) => watcher.watchEvent({ ...filter, onLogs: tellAll(tell), onError }),
+      async () => {
+        await give(stranger);
+        return (await give(friend)).transactionHash;
+      },
+    );
+  });
+
+  await step(`pending transactions ${how}`, async () => {
+    await watched(
+      (tell, onError) =>
+        watcher.watchPendingTransactions({ onTransactions: (hashes) => hashes.forEach(tell), onError }),
+      async () => (await give(friend)).transactionHash,
+    );
+  });
+}
+
+await step("an answer over a WebSocket", async () => {
+  assert.equal(await listener.getChainId(), chainId);
+  const connection = await listener.transport.getRpcClient();
+  connection.close();
 });
 
 console.log("viem: all steps passed");

@@ -1,14 +1,17 @@
 """web3.py against a network, with its endpoint and no other setting, from an account without balance."""
 
+import asyncio
 import json
 import os
 import pathlib
 import time
 
-from web3 import Web3
+from web3 import AsyncWeb3, Web3, WebSocketProvider
 from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
+from web3.utils.subscriptions import LogsSubscription, NewHeadsSubscription, PendingTxSubscription
 
 ENDPOINT = os.environ["ENDPOINT"]
+SOCKET_ENDPOINT = ENDPOINT.replace("http", "ws", 1)
 BUILD = pathlib.Path(__file__).resolve().parents[3] / "contracts" / "build" / "Token.json"
 TOKEN = json.loads(BUILD.read_text())
 SUPPLY = 10**24
@@ -103,6 +106,8 @@ error = refused(ContractCustomError, lambda: poor.call({"from": friend.address})
 data = bytes.fromhex(error.data.removeprefix("0x"))
 assert data[:4] == w3.keccak(text="ERC20InsufficientBalance(address,uint256,uint256)")[:4]
 assert w3.codec.decode(["address", "uint256", "uint256"], data[4:])[1:] == (4242, 10**6)
+estimated = refused(ContractCustomError, lambda: poor.estimate_gas({"from": friend.address}))
+assert estimated.data == error.data
 done("a custom error is told")
 
 nobody = token.functions.distribute([], 1)
@@ -133,5 +138,122 @@ refused(Web3RPCError, lambda: raw(value=1), "insufficient funds")
 refused(Web3RPCError, lambda: raw(chainId=w3.eth.chain_id + 1), "chain id")
 refused(Web3RPCError, lambda: raw(gas=20_999), "intrinsic gas too low")
 done("refusals")
+
+
+def typed(type_: int, signer=account, **fields):
+    """Sends a call with the fields of a type of transactions and finds it again."""
+    nonce = w3.eth.get_transaction_count(signer.address)
+    common = {"gas": 200_000, "value": 0, "chainId": w3.eth.chain_id, "nonce": nonce}
+    signed = signer.sign_transaction({"to": token.address, **common, **fields})
+    sent = w3.eth.send_raw_transaction(signed.raw_transaction)
+    mined = w3.eth.wait_for_transaction_receipt(sent, timeout=30, poll_latency=0.05)
+    found = w3.eth.get_transaction(sent)
+    assert mined.type == found.type == type_
+    assert found.chainId == w3.eth.chain_id
+    return mined, found
+
+
+call = {"data": token.encode_abi("transfer", [friend.address, 0])}
+entry = {"address": token.address, "storageKeys": ["0x" + "00" * 32]}
+mined, found = typed(0, gasPrice=0, **call)
+assert mined.status == 1 and found.gasPrice == 0
+mined, found = typed(1, gasPrice=0, accessList=[entry], **call)
+assert mined.status == 1 and found.accessList[0].address == token.address
+mined, found = typed(2, maxFeePerGas=0, maxPriorityFeePerGas=0, **call)
+assert mined.status == 1 and found.maxFeePerGas == 0
+done("each type of transaction")
+
+smart = w3.eth.account.create()
+authorization = {"chainId": w3.eth.chain_id, "address": token.address, "nonce": 0}
+fees = {"maxFeePerGas": 0, "maxPriorityFeePerGas": 0}
+given = smart.sign_authorization(authorization)
+mined, found = typed(4, to=smart.address, authorizationList=[given], **fees, **call)
+assert [log.address for log in mined.logs] == [smart.address]
+assert found.authorizationList[0].address == token.address
+assert w3.eth.get_code(smart.address) == bytes.fromhex("ef0100" + token.address[2:])
+# The account takes it back itself; its nonce is one higher when the authorization is looked at.
+authorization = {"chainId": w3.eth.chain_id, "address": "0x" + "00" * 20, "nonce": 2}
+taken = smart.sign_authorization(authorization)
+typed(4, signer=smart, to=smart.address, authorizationList=[taken], **fees)
+assert w3.eth.get_code(smart.address) == b""
+done("an account with a contract's code (EIP-7702)")
+
+blocks = w3.eth.filter("latest")
+pending = w3.eth.filter("pending")
+to_friend = {"argument_filters": {"to": friend.address}}
+transfers = token.events.Transfer.create_filter(from_block="latest", **to_friend)
+earlier = token.events.Transfer.create_filter(from_block=receipt.blockNumber, **to_friend)
+assert earlier.get_new_entries() == []
+made = [send(token.functions.transfer(friend.address, 1), account) for _ in range(2)]
+other = send(token.functions.transfer(smart.address, 1), account)
+assert blocks.get_new_entries() == [one.blockHash for one in (*made, other)]
+assert pending.get_new_entries() == [one.transactionHash for one in (*made, other)]
+found = transfers.get_new_entries()
+assert [one.transactionHash for one in found] == [one.transactionHash for one in made]
+assert [one.args.value for one in found] == [1, 1]
+assert transfers.get_new_entries() == []
+assert earlier.get_all_entries()[0].transactionHash == receipt.transactionHash
+assert w3.eth.uninstall_filter(blocks.filter_id) is True
+assert w3.eth.uninstall_filter(blocks.filter_id) is False
+refused(Web3RPCError, blocks.get_new_entries, "filter not found")
+done("filters")
+
+
+def collector(count: int):
+    """What a subscription tells, and its handler, which ends it after so much."""
+    told = []
+
+    async def handle(context) -> None:
+        told.append(context.result)
+        if len(told) == count:
+            await context.subscription.unsubscribe()
+
+    return told, handle
+
+
+async def subscriptions() -> None:
+    """Each subscription over a WebSocket, handled by web3.py's manager."""
+    async with AsyncWeb3(WebSocketProvider(SOCKET_ENDPOINT)) as w3s:
+        heads, on_head = collector(3)
+        logs, on_log = collector(2)
+        hashes, on_hash = collector(3)
+        topics = [[w3.keccak(text="Transfer(address,address,uint256)")], [], [topic(friend)]]
+        await w3s.subscription_manager.subscribe([
+            NewHeadsSubscription(handler=on_head),
+            LogsSubscription(address=token.address, topics=topics, handler=on_log),
+            PendingTxSubscription(handler=on_hash),
+        ])
+        gifts = [token.functions.transfer(to.address, 1) for to in (friend, smart, friend)]
+        sent = [send(gift, account) for gift in gifts]
+        await asyncio.wait_for(w3s.subscription_manager.handle_subscriptions(), timeout=20)
+        assert [head.hash for head in heads] == [one.blockHash for one in sent]
+        assert hashes == [one.transactionHash for one in sent]
+        assert [log.transactionHash for log in logs] == [sent[i].transactionHash for i in (0, 2)]
+        assert w3s.subscription_manager.subscriptions == []
+
+
+async def iterated() -> None:
+    """A subscription over a WebSocket, read message by message."""
+    async with AsyncWeb3(WebSocketProvider(SOCKET_ENDPOINT)) as w3s:
+        subscription = await w3s.eth.subscribe("newHeads")
+        assert await w3s.eth.chain_id == w3.eth.chain_id
+        sent = send(token.functions.transfer(friend.address, 1), account)
+        async for message in w3s.socket.process_subscriptions():
+            assert message["subscription"] == subscription
+            assert message["result"].hash == sent.blockHash
+            assert message["result"].number == sent.blockNumber
+            break
+        assert await w3s.eth.unsubscribe(subscription) is True
+
+
+def topic(holder) -> str:
+    """An address as a log's topic."""
+    return "0x" + holder.address[2:].lower().rjust(64, "0")
+
+
+asyncio.run(subscriptions())
+done("subscriptions")
+asyncio.run(asyncio.wait_for(iterated(), timeout=20))
+done("a subscription, message by message")
 
 print("web3.py: all steps passed")

@@ -37,3 +37,23 @@ async fn web3py() {
 async fn cast() {
     check("bash", "cast.sh").await;
 }
+
+#[tokio::test]
+async fn hardhat() {
+    check("bash", "hardhat.sh").await;
+}
+
+#[tokio::test]
+async fn forge() {
+    check("bash", "forge.sh").await;
+}
+
+#[tokio::test]
+async fn openzeppelin() {
+    check("node", "openzeppelin.mjs").await;
+}
+
+#[tokio::test]
+async fn metamask() {
+    check("node", "metamask.mjs").await;
+}
