@@ -1,6 +1,8 @@
 //! Geth's manners where the server library has its own: the text for an unknown method and for
 //! subscriptions over HTTP, in batches too. And a mark on answers that another node would give otherwise.
 
+use std::sync::Arc;
+
 use jsonrpsee::server::middleware::rpc::{
     Batch, BatchEntry, Notification, Request, RpcService, RpcServiceT,
 };
@@ -9,7 +11,7 @@ use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::types::error::INTERNAL_ERROR_CODE;
 use tower::Layer;
 
-use super::{error::NOT_NAMED, limits};
+use super::{error::NOT_NAMED, limits, outlet::Outlet};
 
 /// What needs a WebSocket; over HTTP the server library calls it an internal error.
 const SUBSCRIPTIONS: [&str; 2] = ["eth_subscribe", "eth_unsubscribe"];
@@ -22,18 +24,21 @@ pub(super) struct Elsewhere;
 #[derive(Clone, Debug)]
 pub(super) struct GethLayer {
     methods: Methods,
+    outlet: Arc<Outlet>,
 }
 
 /// Answers calls to unknown methods and hands on the others.
 #[derive(Clone, Debug)]
 pub(super) struct GethService {
     methods: Methods,
+    outlet: Arc<Outlet>,
     inner: RpcService,
 }
 
 impl GethLayer {
-    pub(super) fn new(methods: Methods) -> Self {
-        Self { methods }
+    /// Of one connection.
+    pub(super) fn new(methods: Methods, outlet: Arc<Outlet>) -> Self {
+        Self { methods, outlet }
     }
 }
 
@@ -41,7 +46,62 @@ impl Layer<RpcService> for GethLayer {
     type Service = GethService;
 
     fn layer(&self, inner: RpcService) -> GethService {
-        GethService { methods: self.methods.clone(), inner }
+        GethService { methods: self.methods.clone(), outlet: Arc::clone(&self.outlet), inner }
+    }
+}
+
+impl GethService {
+    async fn answer(&self, request: Request<'_>) -> MethodResponse {
+        if self.methods.method(request.method_name()).is_none() {
+            let name: String = request.method_name().chars().take(128).collect();
+            let text = format!("the method {name} does not exist/is not available");
+            let error = ErrorObjectOwned::owned(-32601, text, None::<()>);
+            return MethodResponse::error(request.id, error);
+        }
+        let subscribes = SUBSCRIPTIONS.contains(&request.method_name());
+        let id = request.id.clone().into_owned();
+        let mut answer = self.inner.call(request).await;
+        if subscribes && answer.as_error_code() == Some(INTERNAL_ERROR_CODE) {
+            let text = "notifications not supported";
+            let error = ErrorObjectOwned::owned(-32601, text, None::<()>);
+            return MethodResponse::error(id, error);
+        }
+        if answer.as_error_code() == Some(NOT_NAMED) {
+            answer.extensions_mut().insert(Elsewhere);
+        }
+        answer
+    }
+
+    async fn answer_all(&self, batch: Batch<'_>) -> MethodResponse {
+        let limit = usize::try_from(limits::RESPONSE_BYTES).unwrap_or(usize::MAX);
+        let mut answers = BatchResponseBuilder::new_with_limit(limit);
+        let mut notified = false;
+        for entry in batch {
+            let answer = match entry {
+                Ok(BatchEntry::Call(request)) => self.answer(request).await,
+                Ok(BatchEntry::Notification(notification)) => {
+                    notified = true;
+                    self.notification(notification).await;
+                    continue;
+                }
+                Err(malformed) => {
+                    let (error, id) = malformed.into_parts();
+                    MethodResponse::error(id, error)
+                }
+            };
+            // The library has told of a subscription by itself.
+            if answer.is_subscription() {
+                notified = true;
+                continue;
+            }
+            if let Err(too_big) = answers.append(answer) {
+                return too_big;
+            }
+        }
+        if answers.is_empty() && notified {
+            return MethodResponse::notification();
+        }
+        MethodResponse::from_batch(answers.finish())
     }
 }
 
@@ -51,62 +111,13 @@ impl RpcServiceT for GethService {
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let Self { methods, inner } = self.clone();
-        async move {
-            if methods.method(request.method_name()).is_some() {
-                let subscribes = SUBSCRIPTIONS.contains(&request.method_name());
-                let id = request.id.clone();
-                let mut answer = inner.call(request).await;
-                if subscribes && answer.as_error_code() == Some(INTERNAL_ERROR_CODE) {
-                    let text = "notifications not supported";
-                    let error = ErrorObjectOwned::owned(-32601, text, None::<()>);
-                    return MethodResponse::error(id, error);
-                }
-                if answer.as_error_code() == Some(NOT_NAMED) {
-                    answer.extensions_mut().insert(Elsewhere);
-                }
-                return answer;
-            }
-            let name: String = request.method_name().chars().take(128).collect();
-            let text = format!("the method {name} does not exist/is not available");
-            let error = ErrorObjectOwned::owned(-32601, text, None::<()>);
-            MethodResponse::error(request.id, error)
-        }
+        let service = self.clone();
+        async move { service.outlet.make(service.answer(request)).await }
     }
 
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let service = self.clone();
-        async move {
-            let limit = usize::try_from(limits::RESPONSE_BYTES).unwrap_or(usize::MAX);
-            let mut answers = BatchResponseBuilder::new_with_limit(limit);
-            let mut notified = false;
-            for entry in batch {
-                let answer = match entry {
-                    Ok(BatchEntry::Call(request)) => service.call(request).await,
-                    Ok(BatchEntry::Notification(notification)) => {
-                        notified = true;
-                        service.notification(notification).await;
-                        continue;
-                    }
-                    Err(malformed) => {
-                        let (error, id) = malformed.into_parts();
-                        MethodResponse::error(id, error)
-                    }
-                };
-                // The library has told of a subscription by itself.
-                if answer.is_subscription() {
-                    notified = true;
-                    continue;
-                }
-                if let Err(too_big) = answers.append(answer) {
-                    return too_big;
-                }
-            }
-            if answers.is_empty() && notified {
-                return MethodResponse::notification();
-            }
-            MethodResponse::from_batch(answers.finish())
-        }
+        async move { service.outlet.make(service.answer_all(batch)).await }
     }
 
     fn notification<'a>(

@@ -12,6 +12,14 @@ pub(super) const BATCH_CALLS: u32 = 1_000;
 pub(super) const CONNECTIONS: u32 = 1_024;
 /// The most answers that wait for a WebSocket client to read before its calls are held.
 pub(super) const WAITING_MESSAGES: u32 = 64;
+/// The most calls of one connection that run at once, a batch being one.
+pub(super) const CONNECTION_CALLS: usize = 64;
+/// The most calls of one connection that have been read and wait; then no more is read from it.
+pub(super) const CONNECTION_WAITING: usize = 128;
+/// With more bytes of answers that a connection has not taken, its calls wait.
+pub(super) const CONNECTION_BYTES: usize = 4 * 1024 * 1024;
+/// How long a client may take nothing of what waits for it before it is cut off.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// The most gas of a call, whatever it asks for.
 pub(super) const CALL_GAS: u64 = 50_000_000;
 /// How long a call may run, its wait for a thread included.

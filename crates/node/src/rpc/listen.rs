@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jsonrpsee::server::middleware::rpc::RpcServiceBuilder;
 use jsonrpsee::server::{
@@ -18,6 +19,7 @@ use super::envelope::EnvelopeLayer;
 use super::filters::HexIds;
 use super::geth::GethLayer;
 use super::limits;
+use super::outlet::{Metered, Outlet};
 use super::pages::PagesLayer;
 
 /// What fits into `sockaddr_un` beside the ending zero.
@@ -93,7 +95,6 @@ pub(super) async fn accept(
     let builder = ServerBuilder::default()
         .set_config(config())
         .set_http_middleware(tower::ServiceBuilder::new().layer(pages).layer(EnvelopeLayer))
-        .set_rpc_middleware(RpcServiceBuilder::new().layer(GethLayer::new(methods.clone())))
         .to_service_builder();
     let guard = ConnectionGuard::new(usize::try_from(limits::CONNECTIONS).unwrap_or(usize::MAX));
     let connections = TaskTracker::new();
@@ -116,7 +117,11 @@ pub(super) async fn accept(
             tracing::warn!(limit = limits::CONNECTIONS, "a connection was refused: too many");
             continue;
         };
-        let service = builder.clone().build(methods.clone(), stop.clone());
+        let outlet = Outlet::new();
+        let geth = GethLayer::new(methods.clone(), Arc::clone(&outlet));
+        let builder = builder.clone().set_rpc_middleware(RpcServiceBuilder::new().layer(geth));
+        let service = builder.build(methods.clone(), stop.clone());
+        let stream = Metered::new(stream, outlet);
         let stopped = stop.clone().shutdown();
         connections.spawn(async move {
             if let Err(error) = serve_with_graceful_shutdown(stream, service, stopped).await {

@@ -30,6 +30,7 @@ mod limits;
 mod listen;
 mod methods;
 mod metrics;
+mod outlet;
 mod pages;
 mod process;
 mod workers;
