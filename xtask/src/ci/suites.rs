@@ -109,7 +109,10 @@ pub(crate) const SUITES: &[Suite] = &[
                 name: "compile the contracts",
                 run: |_, log, limit| npm_run("contracts", "build", log, limit),
             },
-            Step { name: "viem, ethers, web3.py, cast, forge, Hardhat, OpenZeppelin, MetaMask", run: clients },
+            Step {
+                name: "viem, ethers, web3.py, cast, forge, Hardhat, OpenZeppelin, MetaMask",
+                run: clients,
+            },
             Step {
                 name: "packages of the demo",
                 run: |_, log, limit| npm_ci("scripts/demo", log, limit),
