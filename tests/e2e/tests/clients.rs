@@ -57,3 +57,30 @@ async fn openzeppelin() {
 async fn metamask() {
     check("node", "metamask.mjs").await;
 }
+
+/// The key of 1, so that there is something to send.
+const FUNDED: (&str, &str) = (
+    "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf",
+    "0x0000000000000000000000000000000000000000000000000000000000000001",
+);
+
+#[tokio::test]
+async fn anvil_and_ethereumjs_do_the_same() {
+    let platform = Platform::start().await;
+    let (address, key) = FUNDED;
+    let file = platform.data_dir.with_extension("toml");
+    let spec = format!(
+        "name = \"same\"\nvalidators = 1\nmin_block_interval_ms = 0\n\
+         [alloc.\"{address}\"]\nbalance = \"1000000000000000000000\"\n"
+    );
+    std::fs::write(&file, spec).expect("the spec can be written");
+    let created = platform.cli_text(&["apply", "-f", &file.to_string_lossy()]).await;
+    assert_eq!(created.code, Some(0), "{created:?}");
+    let endpoint = platform.show("same").await.endpoint.expect("it is usable");
+    let environment = [("ENDPOINT", endpoint.as_str()), ("FUNDED_KEY", key)];
+    let script = "tests/e2e/differential/differential.mjs";
+    let finished = run_tool("node", &[script], &environment).await;
+    let said = format!("{}\n{}", finished.stdout, finished.stderr);
+    assert_eq!(finished.code, Some(0), "{script}:\n{said}");
+    assert!(finished.stdout.contains("all steps passed"), "{script}:\n{said}");
+}

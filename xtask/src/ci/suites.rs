@@ -102,6 +102,10 @@ pub(crate) const SUITES: &[Suite] = &[
                 run: |_, log, limit| npm_ci("tests/e2e/clients", log, limit),
             },
             Step {
+                name: "packages of the differential test",
+                run: |_, log, limit| npm_ci("tests/e2e/differential", log, limit),
+            },
+            Step {
                 name: "Python and web3.py",
                 run: |_, log, limit| prerequisites::python(log, limit),
             },

@@ -8,7 +8,9 @@ use alloy_rpc_types::state::StateOverride;
 use alloy_rpc_types::{BlockNumberOrTag, BlockOverrides, TransactionRequest};
 use jsonrpsee::RpcModule;
 use serde_json::{Value, json};
-use windlass_chain::{At, CallLimits, CallRequest, CallResult, Overrides};
+use windlass_chain::{
+    At, CallError, CallLimits, CallRequest, CallResult, Overrides, TransactionError,
+};
 
 use super::{Node, Shared, method, state_at};
 use crate::rpc::args::Args;
@@ -77,11 +79,29 @@ fn call(
     at: At,
     limits: CallLimits<'_>,
 ) -> Result<Bytes, RpcError> {
-    match node.ledger.chain().call(at, request, limits)?.result {
+    let ended = node.ledger.chain().call(at, request, limits);
+    let ended = ended.map_err(|error| match error {
+        CallError::Invalid(reason) => invalid(&reason, request, limits),
+        other => other.into(),
+    });
+    match ended?.result {
         CallResult::Success { output } => Ok(output),
         CallResult::Revert { output } => Err(RpcError::Reverted(output)),
         CallResult::Halt { reason, .. } => Err(RpcError::Server(reason)),
     }
+}
+
+/// Why a call can't run, as Geth words it for `eth_call`.
+fn invalid(reason: &TransactionError, request: &CallRequest, limits: CallLimits<'_>) -> RpcError {
+    let gas = request.gas.map_or(limits.gas_cap, |gas| gas.min(limits.gas_cap));
+    let reason = match reason {
+        TransactionError::InsufficientFunds { have, want } => format!(
+            "insufficient funds for gas * price + value: address {} have {have} want {want}",
+            request.from
+        ),
+        other => other.to_string(),
+    };
+    RpcError::Server(format!("err: {reason} (supplied gas {gas})"))
 }
 
 /// As Geth answers: a call that fails has a list too, and says how it failed.

@@ -188,6 +188,17 @@ fn wrong_parameters_are_named() {
         ("eth_getCode", json!([Address::ZERO, { "blockHash": B256::ZERO }]), "header not found"),
         ("eth_call", json!([{}, "0x9"]), "header not found"),
         ("eth_getLogs", json!([{ "blockHash": B256::ZERO }]), "unknown block"),
+        (
+            "eth_call",
+            json!([{ "to": Address::ZERO, "value": "0x1", "gas": "0x186a0" }]),
+            "err: insufficient funds for gas * price + value: address \
+             0x0000000000000000000000000000000000000000 have 0 want 1 (supplied gas 100000)",
+        ),
+        (
+            "eth_call",
+            json!([{ "to": Address::ZERO, "gas": "0x5207" }]),
+            "err: intrinsic gas too low: have 20999, want 21000 (supplied gas 20999)",
+        ),
         ("eth_feeHistory", json!([1, "0x9"]), "request beyond head block"),
         ("eth_feeHistory", json!([1, "latest", [50, 10]]), "invalid reward percentile: 10"),
         (

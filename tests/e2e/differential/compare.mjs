@@ -1,0 +1,163 @@
+// What of the answers is compared, and what is not and why.
+
+/** What the others tell otherwise, who is right, and how often that was met. */
+export const exceptions = {
+  outerGas: "anvil leaves the intrinsic gas out of a trace's outermost gas; Geth tells the transaction's",
+  texts: "anvil names failures as revm does, with codes of its own; they are put into Geth's words",
+  short: "Windlass's calls and estimates tell less of some failures than Geth",
+  refusal: "each says in its own words why it takes no transaction; Windlass's must be Geth's",
+  touched: "anvil keeps touched empty accounts, and so refunds for authorities that are not there (EIP-7702)",
+  end: "EthereumJS does not tell of the STOP behind the last instruction, as Geth does",
+  unknown: "EthereumJS calls each unknown opcode INVALID; Geth tells its byte, and Windlass neither",
+};
+const met = new Map();
+
+export function except(name) {
+  met.set(name, (met.get(name) ?? 0) + 1);
+}
+
+export function exceptionLines() {
+  return Object.entries(exceptions).map(([name, reason]) => `excepted ${met.get(name) ?? 0} times: ${reason}`);
+}
+
+/** revm's names, as anvil tells them, in Geth's words. */
+const gethTexts = {
+  CallGasCostMoreThanGasLimit: "err: intrinsic gas too low",
+  CallNotAllowedInsideStatic: "write protection",
+  CallTooDeep: "max call depth exceeded",
+  CreateCollision: "contract address collision",
+  CreateContractSizeLimit: "max code size exceeded",
+  CreateContractStartingWithEF: "invalid code: must not begin with 0xef",
+  GasFloorMoreThanGasLimit: "err: insufficient gas for floor data gas cost",
+  InvalidFEOpcode: "invalid opcode: INVALID",
+  InvalidJump: "invalid jump destination",
+  InvalidOperandOOG: "gas uint64 overflow",
+  MemoryOOG: "out of gas",
+  NotActivated: "invalid opcode",
+  OpcodeNotFound: "invalid opcode: opcode 0xc not defined",
+  OutOfFunds: "insufficient balance for transfer",
+  OutOfGas: "out of gas",
+  OutOfOffset: "return data out of bounds",
+  // Geth has a text for each flaw of an input, which nothing but Geth tells.
+  PrecompileError: "precompile error",
+  PrecompileOOG: "out of gas",
+  ReentrancySentryOOG: "out of gas: not enough gas for reentrancy sentry",
+  StackOverflow: "stack limit reached",
+  StackUnderflow: "stack underflow",
+  StateChangeDuringStaticCall: "write protection",
+};
+
+/** Geth's words for those of Solidity's panics that the programs make. */
+const panics = {
+  1: "assert(false)",
+  17: "arithmetic underflow or overflow",
+  50: "out-of-bounds access of an array or bytesN",
+  99: "unknown panic code: 0x63",
+};
+
+/** What Windlass's calls and estimates say instead of some of Geth's words, which its traces have. */
+const shortTexts = {
+  "invalid opcode: opcode 0xc not defined": "invalid opcode",
+  "out of gas: not enough gas for reentrancy sentry": "out of gas",
+};
+
+/** What Geth goes on from with numbers. */
+const openTexts = [
+  gethTexts.CallGasCostMoreThanGasLimit,
+  gethTexts.GasFloorMoreThanGasLimit,
+  gethTexts.StackOverflow,
+  gethTexts.StackUnderflow,
+];
+
+/** Where two values are not the same. */
+export function differing(a, b, path = "") {
+  if (a === b) return [];
+  const both = [a, b];
+  if (both.some((one) => typeof one !== "object" || one === null)) return [{ path, a, b }];
+  const keys = new Set(both.flatMap((one) => Object.keys(one)));
+  return [...keys].flatMap((key) => differing(a[key], b[key], `${path}/${key}`));
+}
+
+const plainLog = ({ address, topics, data }) => ({ address: address.toLowerCase(), topics, data });
+
+/** A receipt, or that there is none. EthereumJS gives what executes, and no more. */
+export function plainReceipt({ result, error }, isShort = false) {
+  if (error) return { isRefused: true };
+  const { status, gasUsed, type, contractAddress, effectiveGasPrice, from, to, logsBloom } = result;
+  const short = { status, gasUsed, logs: result.logs.map(plainLog) };
+  return isShort ? short : { ...short, type, contractAddress, effectiveGasPrice, from, to, logsBloom };
+}
+
+/** What a call or an estimate answers. How near to the least gas an estimate comes is each one's own. */
+export function plainOutcome(method, { result, error }) {
+  if (!error) return method === "eth_call" ? { result } : {};
+  return { code: error.code, message: error.message, data: error.data };
+}
+
+/** The same of anvil's, in Geth's words and with its code. `ours` may say less than Geth. */
+export function gethOutcome(outcome, ours) {
+  const { code, message = "", data } = outcome;
+  const text = code === 3 ? revertText(message, data) : gethText(message);
+  if (text === undefined) return outcome;
+  except("texts");
+  return { code: code === 3 ? code : -32000, message: matched(text, ours.message), data };
+}
+
+/** What Windlass said, if that is Geth's text with its numbers or known to be less; else the text. */
+function matched(text, said = "") {
+  if (shortTexts[text] === said) {
+    except("short");
+    return said;
+  }
+  return openTexts.includes(text) && said.startsWith(text) ? said : text;
+}
+
+/** Geth decodes Error(string) and Panic(uint256), and anvil whatever looks like text or like an error. */
+function revertText(message, data = "0x") {
+  if (data.startsWith("0x08c379a0")) return undefined;
+  if (!data.startsWith("0x4e487b71")) return "execution reverted";
+  return `execution reverted: ${panics[Number(`0x${data.slice(-4)}`)]}`;
+}
+
+function gethText(message) {
+  const allowance = message.match(/^Out of gas: gas required exceeds allowance: (\d+)$/);
+  if (allowance) return `gas required exceeds allowance (${allowance[1]})`;
+  const [, , name] = message.match(/^(EVM error |intrinsic gas too high -- )(\w+)$/) ?? [];
+  return gethTexts[name];
+}
+
+export function plainCalls(call) {
+  const { type, from, to, value, gas, gasUsed, input, output, error, revertReason } = call;
+  const { logs = [], calls = [] } = call;
+  const plain = { type, from, to, value, gas, gasUsed, input, output, error, revertReason };
+  return { ...plain, logs: logs.map(plainLog), calls: calls.map(plainCalls) };
+}
+
+/** The same of anvil's, in Geth's words. */
+export function gethCalls(call, ours) {
+  const text = gethTexts[call.error];
+  if (text) except("texts");
+  const calls = call.calls.map((inner, index) => gethCalls(inner, ours?.calls[index]));
+  return { ...call, error: text ? matched(text, ours?.error) : call.error, calls };
+}
+
+/** Instructions; what they cost only where both sides tell it. */
+export function plainSteps(steps, isLong = false) {
+  return steps.map(({ pc, op, gas, depth, stack, gasCost, error }) =>
+    isLong ? { pc, op, gas, depth, stack, gasCost, error } : { pc, op, gas, depth, stack },
+  );
+}
+
+/** Windlass's instructions, without what EthereumJS does not tell of. */
+export function sharedSteps(ours, theirs) {
+  const shared = [];
+  for (const step of ours) {
+    const other = theirs[shared.length];
+    const isEnd = step.op === "STOP" && (other?.op !== "STOP" || other.depth !== step.depth);
+    if (isEnd) except("end");
+    else if (step.op !== "INVALID" && other?.op === "INVALID") shared.push({ ...step, op: "INVALID" });
+    else shared.push(step);
+    if (!isEnd && shared.at(-1) !== step) except("unknown");
+  }
+  return shared;
+}
