@@ -104,6 +104,11 @@ fn mutation(method: &Method, uri: &Uri) -> Option<(&'static str, String)> {
         ("POST", ["v1", "organizations", _, "networks", name, "proposals", _, "votes"]) if !dry => {
             ("network.vote", *name)
         }
+        ("POST", ["v1", "organizations", _, "networks", name, "proposals", _, "settlement"])
+            if !dry =>
+        {
+            ("network.settle", *name)
+        }
         ("POST", ["v1", "login-links"]) => ("login_code.create", path),
         ("POST", ["v1", "session"]) => ("session.create", path),
         ("DELETE", ["v1", "session"]) => ("session.destroy", path),
