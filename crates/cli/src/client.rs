@@ -60,7 +60,7 @@ impl Client {
         let http = builder.build().map_err(|error| {
             problem(
                 ErrorCode::Internal,
-                format!("cannot set up HTTP: {}", causes(&error)),
+                format!("cannot set up HTTP: {}", last_cause(&error)),
                 "check the machine's TLS certificates",
             )
         })?;
@@ -324,7 +324,10 @@ impl Client {
         let answer = request.send().await.map_err(|error| {
             problem(
                 ErrorCode::NetworkBusy,
-                format!("the network's endpoint does not answer: {}", causes(&error.without_url())),
+                format!(
+                    "the network's endpoint does not answer: {}",
+                    last_cause(&error.without_url())
+                ),
                 "see that it runs: windlass network show",
             )
         })?;
@@ -394,7 +397,7 @@ impl Client {
         }
         problem(
             ErrorCode::PlatformNotRunning,
-            format!("no platform answers at {}: {}", self.url(), causes(error)),
+            format!("no platform answers at {}: {}", self.url(), last_cause(error)),
             "start it with `windlass up`, or name another one with --data-dir, --url or --context",
         )
     }
@@ -433,7 +436,7 @@ async fn read<T: DeserializeOwned>(response: Response) -> Outcome<T> {
 fn lost(url: &str, error: &reqwest::Error) -> Box<Problem> {
     problem(
         ErrorCode::PlatformNotRunning,
-        format!("the connection to {url} was lost: {}", causes(error)),
+        format!("the connection to {url} was lost: {}", last_cause(error)),
         "see `windlass status`; what was begun is carried to its end by the platform",
     )
 }
@@ -454,7 +457,7 @@ fn no_tls() -> Outcome<rustls::ClientConfig> {
 }
 
 /// The last of an error's causes, which is what a user can act on.
-fn causes(error: &dyn std::error::Error) -> String {
+fn last_cause(error: &dyn std::error::Error) -> String {
     let mut last = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
