@@ -10,7 +10,7 @@ use crate::store::{Snapshot, Store};
 const TELL_EVERY: u64 = 65_536;
 
 /// The kinds of records by the letter of their keys, and what they are for.
-const KINDS: [(u8, &str); 22] = [
+const KINDS: [(u8, &str); 21] = [
     (b'a', "accounts"),
     (b's', "storage slots"),
     (b'c', "contract codes"),
@@ -31,7 +31,6 @@ const KINDS: [(u8, &str); 22] = [
     (b'W', "blocks before changes of validators"),
     (b'e', "evidence"),
     (b'C', "codes that an import lacks"),
-    (b'i', "import"),
     (b'm', "marks"),
 ];
 

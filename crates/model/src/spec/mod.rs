@@ -21,9 +21,9 @@ pub use values::{AccountAddress, HexBytes, InvalidValue, Quantity};
 pub const MAX_CHAIN_ID: u64 = (1 << 53) - 1;
 /// Wallets such as `MetaMask` take no greater one: EIP-155's `v`, twice as great, stays below 2^53.
 pub const MAX_WALLET_CHAIN_ID: u64 = 4_503_599_627_370_476;
-/// What a block's gas limit can be.
+/// The least that a block's gas limit can be, in gas.
 pub const MIN_GAS_LIMIT: u64 = 1_000_000;
-/// What a block's gas limit can be.
+/// The most that a block's gas limit can be, in gas.
 pub const MAX_GAS_LIMIT: u64 = 10_000_000_000;
 /// The most validators of one network.
 pub const MAX_VALIDATORS: u32 = 100;

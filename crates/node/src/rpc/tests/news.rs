@@ -75,7 +75,7 @@ fn clients_that_do_not_read_hold_up_nobody() {
     // Answers of 100 kilobytes each, until neither side's buffers take more questions.
     let most = 1_000_000;
     let taken = deaf.flood(&long, most);
-    assert!(taken < most, "what nobody reads is kept without a bound");
+    assert!(taken < most, "questions are taken without end");
     for nonce in 0..20 {
         server.send(&server.rich.transaction(nonce, |_| ()));
         drive(&server.ledger);
