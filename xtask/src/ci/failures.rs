@@ -4,7 +4,9 @@
 use std::{fs, path::Path};
 
 /// Lines of a failure that are repeated.
-const LINES: usize = 12;
+const LINES: usize = 16;
+/// Of a line, what is repeated, in characters.
+const COLUMNS: usize = 400;
 
 /// One test or step that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,13 +53,18 @@ fn headed(line: &str) -> Option<&str> {
     line.strip_prefix("---- ")?.strip_suffix(" stdout ----")
 }
 
-/// What a test said from its panic on, which is why it failed; all of it where there is no panic.
-/// What passed in a script that the test ran, `ok   NAME`, is left out.
+/// The first and last lines of what a test said from its panic on, which is why it failed; of all of
+/// it where there is no panic. What passed in a script that the test ran, `ok   NAME`, is left out.
 fn from_panic(said: &[String]) -> Vec<String> {
     let from = said.iter().position(|line| line.contains(" panicked at ")).unwrap_or(0);
-    let told = said.iter().skip(from);
+    let told = said.iter().skip(from).take_while(|line| *line != "stack backtrace:");
     let told = told.filter(|line| !line.trim().is_empty() && !line.starts_with("ok   "));
-    told.take(LINES).cloned().collect()
+    let told: Vec<&String> = told.collect();
+    // A script says at its end what went wrong, behind what it had to tell before.
+    let left_out = told.len().saturating_sub(LINES);
+    let told = told.iter().enumerate();
+    let kept = told.filter(|(at, _)| *at < LINES / 2 || *at >= LINES / 2 + left_out);
+    kept.map(|(_, line)| line.chars().take(COLUMNS).collect()).collect()
 }
 
 /// The last so many lines that are not empty.
@@ -88,6 +95,15 @@ mod tests {
         let said = ["thread 'b' (7) panicked at src/x.rs:1:2:", "FAIL three", "     found 1"];
         let said = said.map(str::to_owned).to_vec();
         assert_eq!(in_output("e2e", text), [Failure { name: "e2e: b".to_owned(), said }]);
+    }
+
+    #[test]
+    fn of_a_long_report_the_beginning_and_the_end_are_kept() {
+        let mut said: Vec<String> = (0..LINES * 3).map(|line| format!("line {line}")).collect();
+        said[0] = "thread 'b' (7) panicked at src/x.rs:1:2:".to_owned();
+        let kept = [&said[..LINES / 2], &said[LINES * 3 - LINES / 2..]].concat();
+        said.extend(["stack backtrace:", "0: main"].map(str::to_owned));
+        assert_eq!(from_panic(&said), kept);
     }
 
     #[test]

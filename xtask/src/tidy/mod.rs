@@ -69,6 +69,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("who may know a foreign crate", packages::owners),
     ("every crate inherits the lints", packages::lints),
     ("one version of each workspace dependency", packages::versions),
+    ("no crate that harms us", packages::banned),
     ("licences", licences::check),
     ("ARCHITECTURE's paths exist", pages::architecture),
     ("every error code has its page", pages::errors),

@@ -57,6 +57,13 @@ const SEVERAL_VERSIONS: &[(&str, &str)] = &[
     ("sha2", "newer curves ask for 0.11"),
 ];
 
+/// Crates that we are not built with, and why.
+const BANNED: &[(&str, &str)] = &[(
+    "c-kzg",
+    "revm has it compute tables of 100 MB at the first point evaluation, and a validator stands \
+     still for seconds; with `blst` alone a proof takes milliseconds and one constant",
+)];
+
 /// What cargo says of the packages.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
@@ -130,6 +137,13 @@ fn read_used() -> Result<Vec<Used>> {
     used.dedup();
     anyhow::ensure!(!used.is_empty(), "cargo lists no package");
     Ok(used)
+}
+
+/// No crate that harms us comes back with a feature of another.
+pub(crate) fn banned(tree: &Tree) -> Vec<String> {
+    let found = |name: &str| tree.metadata.used.iter().any(|package| package.name == name);
+    let banned = BANNED.iter().filter(|(name, _)| found(name));
+    banned.map(|(name, why)| format!("`{name}`: {why}")).collect()
 }
 
 /// Reads `name v1.2.3 (path)|licence (*)`.

@@ -145,3 +145,26 @@ fn tracers_tell_what_a_transaction_did() {
     }
     assert_eq!(super::number(&server.call("eth_blockNumber", json!([]))), 2);
 }
+
+/// A proof from the reference tests of EIP-4844 (`correct_proof_4_4` of c-kzg-4844).
+#[test]
+fn a_point_is_evaluated_and_a_wrong_claim_is_not_believed() {
+    const PROVEN: &str = "0x01e798154708fe7789429634053cbf9f99b619f9f084048927333fce637f549b\
+        73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000000\
+        1522a4a7f34e1ea350ae07c29c96c7e79655aa926122e95fe69fcbd932ca49e9\
+        8f59a8d2a1a625a17f3fea0fe5eb8c896db3764f3185481bc22f91b4aaffcca25f26936857bc3a7c2539ea8ec3a952b7\
+        a62ad71d14c5719385c0686f1871430475bf3a00f0aa3f7b8dd99a9abc2160744faf0070725e00b60ad9a026a15b1a8c";
+    let server = Server::free();
+    let to = Address::with_last_byte(0x0a);
+    let ask = |data: &Bytes| json!([{ "to": to, "data": data, "gas": "0x30d40" }, "latest"]);
+    let proven: Bytes = PROVEN.parse().unwrap();
+    let field = "0x0000000000000000000000000000000000000000000000000000000000001000\
+        73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001";
+    assert_eq!(server.call("eth_call", ask(&proven)), field);
+    for (at, what) in [(0, "version"), (40, "z"), (95, "y"), (100, "commitment"), (191, "proof")] {
+        let mut wrong = proven.to_vec();
+        wrong[at] ^= 1;
+        let (code, text) = server.error("eth_call", ask(&wrong.into()));
+        assert_eq!(code, -32000, "{what}: {text}");
+    }
+}
