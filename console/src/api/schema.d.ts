@@ -1505,6 +1505,11 @@ export interface components {
             consensus_key?: string | null;
             /**
              * Format: int64
+             * @description How many blocks from before the state that it began with it still fetches, while it follows.
+             */
+            earlier_blocks?: number | null;
+            /**
+             * Format: int64
              * @description The newest final block that it knows of; above its tip while it is catching up.
              */
             highest?: number | null;
@@ -1550,7 +1555,7 @@ export interface components {
             state_per_mille?: number | null;
             /**
              * Format: int64
-             * @description How many seconds catching up takes, as far as it can tell.
+             * @description How many seconds catching up takes, or fetching those, as far as it can tell.
              */
             sync_left_s?: number | null;
             /** @description Whether it is behind and catching up. */

@@ -156,7 +156,9 @@ pub struct NodeReport {
     pub history: History,
     /// How much of the others' state it has taken, in thousandths, while it takes it.
     pub state_per_mille: Option<u16>,
-    /// How many seconds catching up takes, as far as it can tell.
+    /// How many blocks from before its state it fetches while it follows.
+    pub earlier_blocks: u64,
+    /// How many seconds catching up takes, or fetching those, as far as it can tell.
     pub left_s: Option<u64>,
     /// Since when (Unix milliseconds) and why no block is made although there is work.
     pub stalled: Option<(u64, String)>,

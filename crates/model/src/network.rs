@@ -143,7 +143,10 @@ pub struct Node {
     /// How much of the others' state it has taken, in thousandths, while it takes it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub state_per_mille: Option<u16>,
-    /// How many seconds catching up takes, as far as it can tell.
+    /// How many blocks from before the state that it began with it still fetches, while it follows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub earlier_blocks: Option<u64>,
+    /// How many seconds catching up takes, or fetching those, as far as it can tell.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sync_left_s: Option<u64>,
     /// Whether it votes, as it says itself.

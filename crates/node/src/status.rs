@@ -57,8 +57,9 @@ pub struct Status {
     pub syncing: bool,
     /// The highest final block that it knows of.
     pub highest: u64,
-    /// Whether it is fetching the blocks from before the state that its ledger began with.
-    pub fetching_earlier: bool,
+    /// The blocks from before the state that its ledger began with, while it fetches them: it follows
+    /// and serves meanwhile.
+    pub earlier: Option<EarlierBlocks>,
     /// How far the ledger is that is made from the peers' state, while one is made.
     pub sync: Option<SyncStatus>,
     /// How many seconds catching up takes at this pace; `None` where it has caught up, or nothing can
@@ -96,6 +97,16 @@ pub struct StatusPeer {
     pub node_key: B256,
     /// Whether it is connected now.
     pub connected: bool,
+}
+
+/// Blocks that a node still has to fetch, from the genesis on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierBlocks {
+    /// How many.
+    pub blocks: u64,
+    /// How many seconds that takes at this pace, where something can be said yet.
+    pub left_s: Option<u64>,
 }
 
 /// How far a ledger is that is made from the peers' state.
@@ -202,7 +213,7 @@ impl StatusBoard {
             quorum_connected: quorum(validators) <= 1,
             syncing: false,
             highest: tip.number,
-            fetching_earlier: false,
+            earlier: None,
             sync: None,
             left_s: None,
             idle: false,

@@ -167,6 +167,10 @@ fn progress(node: &Node) -> String {
         (None, Some(true), Some(highest)) => {
             format!("syncing: block {} of {highest}{left}", tip.number)
         }
+        (None, _, _) if node.earlier_blocks.is_some() => {
+            let earlier = node.earlier_blocks.unwrap_or(0);
+            format!("{}, fetching {earlier} earlier blocks{left}", tip.number)
+        }
         (None, _, _) => tip.number.to_string(),
     }
 }

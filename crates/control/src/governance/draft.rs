@@ -67,7 +67,8 @@ pub(crate) async fn proposal(council: &Council<'_>, request: ProposalRequest) ->
         format!("executed now it would fail: {why}; it is executed when enough members approve it")
     });
     let lost = nodes::lost_seats(council.record, &roll, &actions);
-    Ok(Draft { warnings: lost.into_iter().chain(warning).collect(), ..draft })
+    let blocks = nodes::lost_blocks(council.record, &roll, &actions);
+    Ok(Draft { warnings: lost.into_iter().chain(blocks).chain(warning).collect(), ..draft })
 }
 
 /// Drafts a vote.

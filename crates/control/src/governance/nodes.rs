@@ -1,7 +1,7 @@
 //! Nodes of this platform in the words of the contract: what a proposal takes from their rows, and
 //! what the contract has of them.
 
-use windlass_engine::governance::Roll;
+use windlass_engine::governance::{Roll, ValidatorFacts};
 use windlass_model::{
     ErrorCode, KeyId, NodeId, Problem,
     governance::{
@@ -159,6 +159,31 @@ pub(super) fn lost_seats(record: &Record, roll: &Roll, actions: &[Action]) -> Ve
         })
     });
     lost.collect()
+}
+
+/// What is told of a proposal whose validators alone have every block, among the nodes of this platform.
+pub(super) fn lost_blocks(record: &Record, roll: &Roll, actions: &[Action]) -> Option<String> {
+    let goes = |seat: &ValidatorFacts| {
+        actions.iter().any(|action| match action {
+            Action::RemoveValidator { validator } | Action::SuspendValidator { validator } => {
+                find_validator(roll, validator).is_ok_and(|id| id == seat.id)
+            }
+            Action::RemoveMember { member } | Action::SuspendMember { member } => {
+                find_member(roll, member).is_ok_and(|member| member.id == seat.member)
+            }
+            _ => false,
+        })
+    };
+    let seats = roll.validators.iter().filter(|seat| goes(seat));
+    let node = |seat: &ValidatorFacts| record.nodes.iter().find(|one| one.goes_by(&seat.node_key));
+    let going: Vec<&NodeId> = seats.filter_map(node).map(|node| &node.id).collect();
+    (!record.blocks_stay(&going)).then(|| {
+        format!(
+            "the nodes that stay still fetch old blocks, which they get from who votes: approve it \
+             when `windlass network node ls {}` shows that one has them all",
+            record.network.name
+        )
+    })
 }
 
 /// The node of this platform that is a validator.

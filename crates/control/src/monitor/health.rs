@@ -215,6 +215,7 @@ mod tests {
             history: History::Whole,
             highest: height,
             state_per_mille: None,
+            earlier_blocks: 0,
             left_s: None,
             stalled: None,
         };

@@ -14,7 +14,7 @@ use crate::{
     governance::{Membership, held_key, membership, stopped},
     network::declare::new_account,
     operation::{self, step},
-    store::rows::{KeyRow, Leaving, NodeRow, NodeStatus, Record, Registration, Standing},
+    store::rows::{Blocks, KeyRow, Leaving, NodeRow, NodeStatus, Record, Registration, Standing},
     world::World,
 };
 
@@ -150,7 +150,8 @@ pub(crate) fn add(
             node_key: key(),
             consensus_key: key(),
             port: None,
-            status: NodeStatus { registration, ..NodeStatus::default() },
+            // It fetches them from the others.
+            status: NodeStatus { registration, blocks: Blocks::Some, ..NodeStatus::default() },
         });
     }
     names
@@ -214,6 +215,13 @@ pub(crate) fn removal(
     let nothing = Removal { withdrawal: None, warnings: Vec::new() };
     if node.node_key.public.is_none() {
         return Ok(nothing);
+    }
+    if !record.blocks_stay(&[&node.id]) {
+        return Err(Box::new(Problem::new(
+            ErrorCode::NetworkBusy,
+            format!("{name} alone has every block of `{network}`: the others still fetch old ones"),
+            format!("`windlass network node ls {network}` says how many; remove it after that"),
+        )));
     }
     let votes = |detail: String, hint: String| {
         Err(Box::new(Problem::new(ErrorCode::NodeVotes, detail, hint)))

@@ -83,6 +83,7 @@ fn node(record: &Record, row: &NodeRow, live: Option<&LiveNode>) -> Node {
         highest: answer.map(|report| report.highest),
         syncing: answer.map(|report| report.syncing),
         state_per_mille: answer.and_then(|report| report.state_per_mille),
+        earlier_blocks: answer.map(|report| report.earlier_blocks).filter(|blocks| *blocks > 0),
         sync_left_s: answer.and_then(|report| report.left_s),
         voting: said.map(|report| report.seat == Seat::Votes),
         not_voting: said.and_then(|report| report.seat.why_silent()).map(str::to_owned),

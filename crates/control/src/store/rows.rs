@@ -301,7 +301,10 @@ pub(crate) struct Ballot {
 
 impl From<&NodeReport> for Rank {
     fn from(report: &NodeReport) -> Self {
-        Self { standing: (&report.seat).into(), whole: report.history == History::Whole }
+        let standing = (&report.seat).into();
+        // Who was never named has nothing.
+        let began = standing != Standing::Unnamed || report.tip.number > 0;
+        Self { standing, whole: began && report.history == History::Whole }
     }
 }
 
@@ -391,6 +394,15 @@ impl Record {
     pub(crate) fn best_nodes(&self) -> impl Iterator<Item = &NodeRow> {
         let best = self.nodes.iter().map(NodeRow::rank).max();
         self.nodes.iter().filter(move |node| Some(node.rank()) == best)
+    }
+
+    /// Whether one that stays has every block, or none of those that go has them.
+    pub(crate) fn blocks_stay(&self, going: &[&NodeId]) -> bool {
+        let goes = |node: &NodeRow| node.is_leaving() || going.contains(&&node.id);
+        let lacks = |node: &NodeRow| node.status.blocks == Blocks::Some;
+        let mut staying = self.nodes.iter().filter(|node| !goes(node)).peekable();
+        let mut gone = self.nodes.iter().filter(|node| going.contains(&&node.id));
+        staying.peek().is_none() || !staying.all(lacks) || gone.all(lacks)
     }
 
     /// The accounts that are known here, with whose they are.

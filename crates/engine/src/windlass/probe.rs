@@ -48,7 +48,7 @@ struct StatusAnswer {
     validators: u32,
     syncing: bool,
     #[serde(default)]
-    fetching_earlier: bool,
+    earlier: Option<EarlierAnswer>,
     #[serde(default)]
     highest: u64,
     #[serde(default)]
@@ -77,6 +77,13 @@ fn yes() -> bool {
 #[serde(rename_all = "camelCase")]
 struct SyncAnswer {
     per_mille: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EarlierAnswer {
+    blocks: u64,
+    left_s: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -112,13 +119,14 @@ pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
         seated_by,
         syncing: status.syncing,
         highest,
-        history: if status.sync.is_none() && !status.fetching_earlier {
+        history: if status.sync.is_none() && status.earlier.is_none() {
             History::Whole
         } else {
             History::Lacking
         },
         state_per_mille: status.sync.map(|sync| sync.per_mille),
-        left_s: status.left_s,
+        earlier_blocks: status.earlier.as_ref().map_or(0, |earlier| earlier.blocks),
+        left_s: status.left_s.or(status.earlier.and_then(|earlier| earlier.left_s)),
         stalled: status.stalled.map(|stalled| (stalled.since_ms, stalled.reason)),
     })
 }

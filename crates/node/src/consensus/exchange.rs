@@ -46,6 +46,7 @@ use super::{
     block::OrderedBlock,
     committees::Committees,
     heard::Heard,
+    pace::Pace,
     scheme::Scheme,
     steady::Wall,
     stores::{Archive, Finalization},
@@ -247,7 +248,7 @@ where
             } else {
                 None
             };
-            status.syncing = highest > tip || status.fetching_earlier;
+            status.syncing = highest > tip;
             status.highest = highest.max(tip);
             status.stalled = reason.map(|reason| {
                 let since_ms = match &status.stalled {
@@ -413,25 +414,6 @@ impl Peers {
         self.owing.extend(connected.difference(&self.known).map(|peer| (peer.clone(), now)));
         self.known = connected;
         late
-    }
-}
-
-/// How fast this node catches up.
-struct Pace {
-    /// The tip that it began with.
-    from: u64,
-    since: SystemTime,
-}
-
-impl Pace {
-    /// How many seconds are left; `None` in the first moments.
-    fn left(&self, tip: u64, highest: u64, now: SystemTime) -> Option<u64> {
-        let took_ms = now.duration_since(self.since).ok()?.as_millis();
-        let (done, left) = (tip.checked_sub(self.from)?, highest.checked_sub(tip)?);
-        if done == 0 || took_ms < 1_000 {
-            return None;
-        }
-        u64::try_from(u128::from(left) * took_ms / u128::from(done) / 1_000).ok()
     }
 }
 

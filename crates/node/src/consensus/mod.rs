@@ -40,6 +40,7 @@ pub mod heard;
 pub mod idle;
 pub mod marker;
 mod marshal;
+pub(crate) mod pace;
 pub mod peers;
 mod room;
 pub mod scheme;

@@ -93,6 +93,7 @@ impl Measured {
         sheet.gauge("windlass_epoch", "Epoch that the node is in", report.epoch)?;
         sheet.gauge("windlass_view", "View of the epoch that the node is in", report.view)?;
         let count = |name: &'static str, help, value| (name, help, floats(value));
+        let earlier = status.earlier.map_or(0, |earlier| earlier.blocks);
         let missing = report.validators.iter().filter(|one| one.missing.is_some()).count();
         for (name, help, value) in [
             count("windlass_validators", "Validators of the epoch", status.validators),
@@ -103,6 +104,11 @@ impl Measured {
             ),
             count("windlass_quorum", "Votes that decide", status.quorum),
             count("windlass_missing_validators", "Validators that are missing", missing),
+            (
+                "windlass_earlier_blocks",
+                "Blocks from before its state that the node still fetches",
+                float(earlier),
+            ),
         ] {
             sheet.single(name, help, MetricType::Gauge, value)?;
         }

@@ -11,9 +11,9 @@ use windlass_chain::sync::{ANSWER_BYTES, Answer, SyncError};
 
 use super::Message;
 use crate::{
-    consensus::{heard::Heard, max_message_size, work::Work},
+    consensus::{heard::Heard, max_message_size, pace::Pace, work::Work},
     seam::Ledger,
-    status::StatusBoard,
+    status::{EarlierBlocks, StatusBoard},
 };
 
 /// How long an answer is waited for.
@@ -42,6 +42,8 @@ struct Search {
     pause: Duration,
     /// How many peers were asked.
     turns: usize,
+    /// When it began, and how many blocks were lacking then.
+    began: (SystemTime, u64),
 }
 
 impl<E, L, S, B> Desk<E, L, S, B>
@@ -54,15 +56,16 @@ where
     /// Runs until the network closes.
     pub(crate) async fn run(mut self, mut receiver: impl Receiver<PublicKey = PublicKey>) {
         let now = self.context.current();
-        let lacks = self.lacks();
-        self.status.update(|status| status.fetching_earlier = lacks);
-        let mut search = lacks.then_some(Search {
+        let lacking = self.lacking();
+        let mut search = (lacking > 0).then_some(Search {
             number: 0,
             asked: None,
             due: now + FIRST_PAUSE,
             pause: FIRST_PAUSE,
             turns: 0,
+            began: (now, lacking),
         });
+        self.show(search.as_ref());
         loop {
             let due = search.as_ref().map(|search| search.due);
             let clock = &self.context;
@@ -87,8 +90,21 @@ where
         }
     }
 
-    fn lacks(&self) -> bool {
-        self.ledger.chain().is_some_and(|chain| matches!(chain.lacking_blocks(), Ok(Some(_))))
+    /// How many blocks are lacking.
+    fn lacking(&self) -> u64 {
+        let first = self.ledger.chain().and_then(|chain| chain.first_block().ok());
+        first.unwrap_or(0).saturating_sub(1)
+    }
+
+    /// Says on the status board what is lacking, and how long fetching it takes.
+    fn show(&self, search: Option<&Search>) {
+        let earlier = search.map(|search| {
+            let ((since, all), blocks) = (search.began, self.lacking());
+            let pace = Pace { from: 0, since };
+            let left_s = pace.left(all.saturating_sub(blocks), all, self.context.current());
+            EarlierBlocks { blocks, left_s }
+        });
+        self.status.update(|status| status.earlier = earlier);
     }
 
     async fn hear(&mut self, peer: PublicKey, bytes: impl Buf, search: &mut Option<Search>) {
@@ -142,16 +158,13 @@ where
         let request = self.ledger.chain().map(windlass_chain::Chain::lacking_blocks);
         let Some(Ok(Some(request))) = request else {
             tracing::info!("all blocks from the genesis on are here");
-            self.status.update(|status| status.fetching_earlier = false);
             *search = None;
+            self.show(None);
             return;
         };
         let now = self.context.current();
         if going.asked.take().is_some() {
             going.pause = (going.pause * 2).min(LAST_PAUSE);
-        }
-        if going.pause > PATIENCE {
-            self.status.update(|status| status.fetching_earlier = false);
         }
         let peers = self.heard.above(0);
         let Some((peer, _)) = peers.get(going.turns % peers.len().max(1)) else {
@@ -183,10 +196,11 @@ where
             Some(Ok(_)) => {
                 going.asked = None;
                 going.pause = FIRST_PAUSE;
-                self.status.update(|status| status.fetching_earlier = true);
                 // The next ones from the same peer.
                 going.turns = going.turns.saturating_sub(1);
                 going.due = now;
+                let search: &Option<Search> = search;
+                self.show(search.as_ref());
             }
             Some(Err(SyncError::Refused(reason))) => {
                 tracing::warn!(%reason, "a peer's blocks are not the chain's");

@@ -67,6 +67,7 @@ fn an_added_node_is_registered_when_it_answers_and_waited_for_until_it_follows()
         let mut case = with_one_more("acme").running().said(4, follows(), height);
         case.record().nodes[4].status.registration.as_mut().unwrap().done = true;
         case.record().nodes[4].status.standing = Some(Standing::Follower);
+        case.record().nodes[4].status.blocks = Blocks::All;
         case
     };
     registered(3).check(
@@ -135,6 +136,20 @@ fn whoever_lacks_blocks_is_asked_only_where_nobody_has_them() {
         node.status.blocks = Blocks::Some;
     }
     assert_eq!(case.record().best_nodes().count(), 4);
+}
+
+#[test]
+fn nobody_goes_who_alone_has_every_block() {
+    let mut case = with_one_more("acme");
+    let ids: Vec<NodeId> = case.record().nodes.iter().map(|node| node.id.clone()).collect();
+    // The one that was added lacks them until it says otherwise.
+    let all: Vec<&NodeId> = ids.iter().collect();
+    assert!(case.record().blocks_stay(&all[..3]) && !case.record().blocks_stay(&all[..4]));
+    assert!(case.record().blocks_stay(&all[4..]) && case.record().blocks_stay(&all));
+    case.record().nodes[3].status.blocks = Blocks::Some;
+    assert!(!case.record().blocks_stay(&all[..3]) && case.record().blocks_stay(&all[3..4]));
+    case.record().nodes[4].status.blocks = Blocks::All;
+    assert!(case.record().blocks_stay(&all[..4]));
 }
 
 #[test]

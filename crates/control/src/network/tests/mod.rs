@@ -169,6 +169,7 @@ impl Case {
                 history: History::Whole,
                 highest: height,
                 state_per_mille: None,
+                earlier_blocks: 0,
                 left_s: None,
                 stalled: None,
             };
@@ -198,6 +199,7 @@ impl Case {
             history: History::Whole,
             highest: height,
             state_per_mille: None,
+            earlier_blocks: 0,
             left_s: None,
             stalled: (seat == Seat::Unnamed).then_some(stalled),
             seat,

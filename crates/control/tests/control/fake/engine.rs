@@ -115,6 +115,7 @@ impl Engine for FakeEngine {
                 history: History::Whole,
                 highest: block(answer.get("tip")?)?.number,
                 state_per_mille: None,
+                earlier_blocks: 0,
                 left_s: None,
                 stalled: None,
             })
