@@ -1,5 +1,6 @@
 //! Where bytes are kept: an ordered map with snapshots and one atomic batch a commit.
 
+mod log;
 mod memory;
 mod redb;
 mod simulated;

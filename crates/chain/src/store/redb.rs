@@ -3,18 +3,21 @@
 //! Each record ends with a checksum over its key and value, because redb verifies its pages' own
 //! checksums after a crash only: a byte that flips on the disk is reported, never believed. Where
 //! redb meets a damaged page it returns an error or panics; a panic is caught here, at the seam.
-//! Every commit is durable at once and with quick repair, so that opening after a crash does not
-//! scan the file.
+//! Every commit is durable at once: a small one by the log at the head of the file, a larger one, and
+//! what is in the log when that is full, by redb with quick repair, so that opening after a crash does
+//! not scan the file.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::redb::{
     Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, StorageBackend,
-    StorageError, TableDefinition, TableError,
+    StorageError, TableDefinition, TableError, backends::FileBackend,
 };
 
+use super::log::{self, BehindLog, LOG_BYTES, Log};
 use super::{Batch, Snapshot, Store, StoreError, Visit};
 use crate::contain::contained;
 
@@ -25,11 +28,19 @@ const CACHE_BYTES: usize = 8 << 20;
 
 const CHECKSUM_BYTES: usize = 4;
 
+/// The number of the last batch.
+const LAST: TableDefinition<'_, (), u64> = TableDefinition::new("log");
+
+/// How a file begins that redb has for itself alone, as it was before there was a log.
+const WITHOUT_LOG: &[u8] = b"redb";
+
 /// The store on disk.
 #[derive(Debug)]
 pub struct RedbStore {
     /// There until it is closed.
     database: Option<Database>,
+    /// Held during a commit.
+    log: Mutex<Log>,
 }
 
 struct RedbSnapshot {
@@ -66,32 +77,44 @@ impl RedbStore {
     }
 
     fn open_file(path: &Path) -> Result<Self, StoreError> {
-        Self::first_written(Builder::new().set_cache_size(CACHE_BYTES).create(path))
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        Self::on(FileBackend::new(file.map_err(file_error)?).map_err(open_error)?)
     }
 
-    /// Opens or creates the store in something that behaves like a file.
+    /// Opens or creates the store in something that behaves like a file. The first write makes the
+    /// tables, gives redb what only the log has, and shows whether writing is possible.
     pub(super) fn on(backend: impl StorageBackend) -> Result<Self, StoreError> {
-        let mut builder = Builder::new();
-        builder.set_cache_size(CACHE_BYTES);
-        guarded(|| Self::first_written(builder.create_with_backend(backend)))
-    }
-
-    /// The first write makes the table, and shows whether writing is possible.
-    fn first_written(database: Result<Database, DatabaseError>) -> Result<Self, StoreError> {
-        let store = Self { database: Some(database.map_err(open_error)?) };
-        store.write(Batch::default())?;
-        Ok(store)
+        guarded(|| {
+            let file: Arc<dyn StorageBackend> = Arc::new(backend);
+            make_room(file.as_ref())?;
+            let behind = BehindLog(Arc::clone(&file));
+            let database = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(behind);
+            let database = database.map_err(open_error)?;
+            let mut last = last_batch(&database)?;
+            let mut lacking = Batch::default();
+            for batch in log::read(file.as_ref(), last)? {
+                lacking.entries.extend(batch.entries);
+                last += 1;
+            }
+            let log = Mutex::new(Log::after(file, last));
+            let store = Self { database: Some(database), log };
+            store.write(lacking, last, Durability::Immediate)?;
+            Ok(store)
+        })
     }
 
     fn database(&self) -> &Database {
         self.database.as_ref().expect("it is closed with the store only")
     }
 
-    fn write(&self, batch: Batch) -> Result<(), StoreError> {
+    /// Gives redb a batch and its number.
+    fn write(&self, batch: Batch, number: u64, durability: Durability) -> Result<(), StoreError> {
         let mut transaction = self.database().begin_write().map_err(other_error)?;
-        transaction.set_durability(Durability::Immediate).map_err(other_error)?;
-        transaction.set_quick_repair(true);
+        transaction.set_durability(durability).map_err(other_error)?;
+        transaction.set_quick_repair(matches!(durability, Durability::Immediate));
         {
+            let mut last = transaction.open_table(LAST).map_err(table_error)?;
+            last.insert((), number).map_err(storage_error)?;
             let mut table = transaction.open_table(TABLE).map_err(table_error)?;
             let mut record = Vec::new();
             for (key, value) in batch.entries {
@@ -129,7 +152,14 @@ impl Store for RedbStore {
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        guarded(|| self.write(batch))
+        guarded(|| {
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            let end = log.write(&batch).map_err(file_error)?;
+            let durability = end.map_or(Durability::Immediate, |_| Durability::None);
+            self.write(batch, log.next(), durability)?;
+            log.advance(end.unwrap_or(0));
+            Ok(())
+        })
     }
 }
 
@@ -228,6 +258,37 @@ fn verified<'a>(key: &[u8], record: &'a [u8]) -> Result<&'a [u8], StoreError> {
     if checksum(key, value) == sum { Ok(value) } else { Err(damaged()) }
 }
 
+/// Makes a new file as long as the log is. What is no ledger is left as it is.
+fn make_room(file: &dyn StorageBackend) -> Result<(), StoreError> {
+    let length = u64::try_from(LOG_BYTES).unwrap_or(u64::MAX);
+    let found = file.len().map_err(file_error)?;
+    if found == 0 {
+        return file.set_len(length).map_err(file_error);
+    }
+    let mut begin = [0; WITHOUT_LOG.len()];
+    if found >= u64::try_from(begin.len()).unwrap_or(u64::MAX) {
+        file.read(0, &mut begin).map_err(file_error)?;
+    }
+    if begin == WITHOUT_LOG {
+        let what = "an earlier version wrote this ledger, and this one cannot read it";
+        return Err(file_error(io::Error::new(io::ErrorKind::Unsupported, what)));
+    }
+    let cut = || StoreError::Damaged { what: format!("it has {found} bytes") };
+    if found < length { Err(cut()) } else { Ok(()) }
+}
+
+fn last_batch(database: &Database) -> Result<u64, StoreError> {
+    let transaction = database.begin_read().map_err(other_error)?;
+    match transaction.open_table(LAST) {
+        Ok(table) => {
+            let last = table.get(()).map_err(storage_error)?;
+            Ok(last.map_or(0, |last| last.value()))
+        }
+        Err(TableError::TableDoesNotExist(_)) => Ok(0),
+        Err(error) => Err(table_error(error)),
+    }
+}
+
 /// Runs what calls redb, and turns its panic over a damaged page into an error.
 fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     contained(work).unwrap_or_else(|what| Err(StoreError::Damaged { what }))
@@ -275,5 +336,24 @@ fn other_error(error: impl Into<::redb::Error>) -> StoreError {
     match error.into() {
         ::redb::Error::Corrupted(what) => StoreError::Damaged { what },
         error => StoreError::Io(Box::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_without_a_log_and_what_is_none_are_refused_and_left_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.redb");
+        drop(Builder::new().create(&path).unwrap());
+        for (found, expect) in [(fs::read(&path).unwrap(), "earlier"), (vec![b'x'; 99], "99 bytes")]
+        {
+            fs::write(&path, &found).unwrap();
+            let error = RedbStore::open(&path).unwrap_err();
+            assert!(format!("{error:?}").contains(expect), "{error:?}");
+            assert_eq!(fs::read(&path).unwrap(), found);
+        }
     }
 }

@@ -41,6 +41,8 @@ struct Inner {
     capacity: Option<usize>,
     /// Operations so far.
     operations: u64,
+    /// Bytes written so far.
+    written: usize,
     /// Syncs that are acknowledged and not made: a mutation for tests of the simulator itself.
     lies: bool,
 }
@@ -86,6 +88,11 @@ impl SimulatedDisk {
     /// How many operations the disk has seen.
     pub fn operations(&self) -> u64 {
         self.lock().operations
+    }
+
+    /// How many bytes were written to the disk.
+    pub fn written_bytes(&self) -> usize {
+        self.lock().written
     }
 
     /// From now on syncs do nothing. A simulator that doesn't notice is of no use.
@@ -241,6 +248,7 @@ impl StorageBackend for Handle {
             if inner.current.len() < end {
                 inner.current.resize(end, 0);
             }
+            inner.written += data.len();
             inner.current[offset..end].copy_from_slice(data);
             inner.unsynced.push(Change::Write { offset, bytes: data.to_vec() });
             Ok(())

@@ -21,12 +21,13 @@ impl Numbers {
     }
 }
 
-/// The blocks that every run makes again, so that only the disk differs.
-fn blocks(count: u64) -> Vec<Block> {
+/// The blocks that every run makes again, so that only the disk differs; each has a transaction with so
+/// many bytes.
+fn blocks(count: u64, bytes: usize) -> Vec<Block> {
     let chain = Chain::open(SimulatedDisk::default().open().unwrap(), &free()).unwrap();
     (0..count)
         .map(|nonce| {
-            let transfer = wallet(1).legacy(nonce, TxKind::Call(NOBODY), 1, &[]);
+            let transfer = wallet(1).legacy(nonce, TxKind::Call(NOBODY), 1, &vec![0; bytes]);
             advance(&chain, vec![transfer]).0
         })
         .collect()
@@ -51,14 +52,14 @@ fn check(chain: &Chain, blocks: &[Block], least: u64) -> Tip {
     tip
 }
 
-/// One run: power cuts at operations that the seed says, until all blocks are final. How many cuts
-/// there were.
-fn run(seed: u64, blocks: &[Block], disk: &SimulatedDisk) -> u64 {
+/// One run: power cuts at operations that the seed says, at most so many ahead, until all blocks are
+/// final. How many cuts there were.
+fn run(seed: u64, blocks: &[Block], most: u64, disk: &SimulatedDisk) -> u64 {
     let mut numbers = Numbers(seed);
     let mut cuts = 0;
     let mut acknowledged = 0;
     loop {
-        disk.fail_after(1 + numbers.next() % 60);
+        disk.fail_after(1 + numbers.next() % most);
         if let Ok(chain) = disk.open().map_err(drop).and_then(|store| {
             Chain::open(store, &free()).map_err(|error| {
                 assert!(disk.has_failed(), "it does not open: {error}");
@@ -83,19 +84,36 @@ fn run(seed: u64, blocks: &[Block], disk: &SimulatedDisk) -> u64 {
 
 #[test]
 fn no_power_cut_takes_a_final_block() {
-    let blocks = blocks(12);
-    let cuts: u64 = (0..60).map(|seed| run(seed, &blocks, &SimulatedDisk::default())).sum();
+    let blocks = blocks(12, 0);
+    let cuts: u64 = (0..60).map(|seed| run(seed, &blocks, 60, &SimulatedDisk::default())).sum();
     assert!(cuts > 600, "there were {cuts} cuts only");
+    // These fill the log at the head of the file three times.
+    let blocks = self::blocks(40, 60_000);
+    let cuts: u64 = (0..20).map(|seed| run(seed, &blocks, 150, &SimulatedDisk::default())).sum();
+    assert!(cuts > 40, "there were {cuts} cuts only");
+}
+
+#[test]
+fn a_small_block_is_a_small_write() {
+    let blocks = blocks(600, 0);
+    let disk = SimulatedDisk::default();
+    let chain = Chain::open(disk.open().unwrap(), &free()).unwrap();
+    let written = disk.written_bytes();
+    for block in &blocks {
+        finalize(&chain, block).unwrap();
+    }
+    let each = (disk.written_bytes() - written) / blocks.len();
+    assert!(each < 16 << 10, "{each} bytes are written for each block");
 }
 
 #[test]
 fn a_disk_that_lies_about_syncs_is_found_out() {
-    let blocks = blocks(12);
+    let blocks = blocks(12, 0);
     let run = || {
         for seed in 0..60 {
             let disk = SimulatedDisk::default();
             disk.lie();
-            run(seed, &blocks, &disk);
+            run(seed, &blocks, 60, &disk);
         }
     };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err();
@@ -104,7 +122,7 @@ fn a_disk_that_lies_about_syncs_is_found_out() {
 #[test]
 fn a_full_disk_stops_the_ledger_which_goes_on_when_there_is_space() {
     // More than the file has room for as it is.
-    let blocks = blocks(100);
+    let blocks = blocks(100, 0);
     let disk = SimulatedDisk::default();
     let chain = Chain::open(disk.open().unwrap(), &free()).unwrap();
     finalize(&chain, &blocks[0]).unwrap();
