@@ -21,7 +21,7 @@ mod up;
 mod verbs;
 mod workload;
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use windlass_model::{ErrorCode, Problem};
@@ -53,7 +53,7 @@ fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
         Verb::Node(args) => match (&args.verb, &args.dir) {
             (Some(NodeProcessVerb::Db(verb)), _) => verbs::database::run(verb, output)?,
             (None, dir) => {
-                let dir = dir.as_deref().unwrap_or(Path::new("."));
+                let dir = dir.as_deref().expect("a node without a verb has a directory");
                 return Ok(workload::node(dir, output));
             }
         },

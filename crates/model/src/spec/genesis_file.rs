@@ -180,6 +180,9 @@ impl GenesisFile {
         let digits = address.strip_prefix("0x").unwrap_or(address).to_ascii_lowercase();
         let address: AccountAddress = told(&at, format!("0x{digits}").parse())?;
         if SYSTEM_CONTRACTS.contains(&address.as_str()) {
+            self.notes.push(format!(
+                "{at}: every network has this system contract as the rules say; the file's is left out"
+            ));
             return Ok(());
         }
         let nonce = match &account.nonce {
@@ -311,6 +314,8 @@ mod tests {
             contract.storage.iter().map(|(slot, value)| (slot.as_str(), value.as_str())).collect();
         assert_eq!(slots, [("0x1", "0x2")]);
         let notes = [
+            "alloc.0x000f3df6d732807ef1319fb7b8bb8522d0beac02: every network has this system contract \
+             as the rules say; the file's is left out",
             "config.discovery is not supported, and left out",
             "config.londonBlock is 5: all forks up to Osaka are active from block 0 on",
             "config.qbft: blocks are made by the validators of the spec, and are final",
