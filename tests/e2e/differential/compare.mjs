@@ -4,7 +4,6 @@
 export const exceptions = {
   outerGas: "anvil leaves the intrinsic gas out of a trace's outermost gas; Geth tells the transaction's",
   texts: "anvil names failures as revm does, with codes of its own; they are put into Geth's words",
-  short: "Windlass's calls and estimates tell less of some failures than Geth",
   refusal: "each says in its own words why it takes no transaction; Windlass's must be Geth's",
   touched: "anvil keeps touched empty accounts, and so refunds for authorities that are not there (EIP-7702)",
   end: "EthereumJS does not tell of the STOP behind the last instruction, as Geth does",
@@ -55,14 +54,9 @@ const panics = {
   99: "unknown panic code: 0x63",
 };
 
-/** What Windlass's calls and estimates say instead of some of Geth's words, which its traces have. */
-const shortTexts = {
-  "invalid opcode: opcode 0xc not defined": "invalid opcode",
-  "out of gas: not enough gas for reentrancy sentry": "out of gas",
-};
-
-/** What Geth goes on from with numbers. */
+/** What Geth goes on from with numbers, or with the byte of an instruction that is none. */
 const openTexts = [
+  gethTexts.NotActivated,
   gethTexts.CallGasCostMoreThanGasLimit,
   gethTexts.GasFloorMoreThanGasLimit,
   gethTexts.StackOverflow,
@@ -94,7 +88,7 @@ export function plainOutcome(method, { result, error }) {
   return { code: error.code, message: error.message, data: error.data };
 }
 
-/** The same of anvil's, in Geth's words and with its code. `ours` may say less than Geth. */
+/** The same of anvil's, in Geth's words and with its code. */
 export function gethOutcome(outcome, ours) {
   const { code, message = "", data } = outcome;
   const text = code === 3 ? revertText(message, data) : gethText(message);
@@ -103,12 +97,8 @@ export function gethOutcome(outcome, ours) {
   return { code: code === 3 ? code : -32000, message: matched(text, ours.message), data };
 }
 
-/** What Windlass said, if that is Geth's text with its numbers or known to be less; else the text. */
+/** What Windlass said, if that is Geth's text with its numbers; else the text. */
 function matched(text, said = "") {
-  if (shortTexts[text] === said) {
-    except("short");
-    return said;
-  }
   return openTexts.includes(text) && said.startsWith(text) ? said : text;
 }
 

@@ -90,7 +90,7 @@ impl Chain {
         let mut questions = Questions::about(input);
         let mut asked = 0;
         let read = self.on_site(At::Latest, |site| {
-            call::run_each(site, READING_GAS, None, &request, |result| {
+            call::run_each(site, READING_GAS, None, &request, |result, _| {
                 asked += 1;
                 questions.next(result, asked - 1)
             })
@@ -126,12 +126,14 @@ impl Chain {
             CallRequest { to: Some(governance::ADDRESS), input, ..CallRequest::default() };
         // Whatever gas a block may have: without the validators there is no next block.
         let read = self.on_site(at, |site| call::run(site, &request, READING_GAS, None));
-        let outcome = read.map(call::outcome).map_err(|error| match error {
-            CallError::Chain(error) => error,
-            CallError::Invalid(_) | CallError::Overrides(_) | CallError::Cancelled => {
-                unreadable(&error.to_string())
-            }
-        })?;
+        let outcome = read.map(|(ended, last)| call::outcome(ended, Some(last))).map_err(
+            |error| match error {
+                CallError::Chain(error) => error,
+                CallError::Invalid(_) | CallError::Overrides(_) | CallError::Cancelled => {
+                    unreadable(&error.to_string())
+                }
+            },
+        )?;
         match outcome.result {
             CallResult::Success { output } => Ok(output),
             CallResult::Revert { .. } => Err(unreadable("a revert")),

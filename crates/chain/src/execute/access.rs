@@ -23,7 +23,7 @@ pub(crate) fn access_list(
         let inspector = AccessListInspector::new(request.access_list.clone());
         let watching = (Cancel::new(limits.cancel), inspector);
         let (found, ended) = inspect(site, &request, limits, watching, |evm, ended| {
-            Ok((evm.inspector.1.access_list(), outcome(ended.result)))
+            Ok((evm.inspector.1.access_list(), outcome(ended.result, None)))
         })?;
         if found == request.access_list || rounds == MOST_ROUNDS {
             return Ok((found, ended));

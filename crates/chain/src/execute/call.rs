@@ -29,6 +29,7 @@ use revm::{Database, ExecuteEvm, Inspector};
 use super::cancel::Cancel;
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError, halt_text};
+use super::last::Last;
 use super::overrides::{Overrides, apply_to_block, apply_to_state};
 use super::state::ExecutionState;
 use crate::chain::ChainError;
@@ -144,7 +145,7 @@ pub(crate) fn call(
 ) -> Result<CallOutcome, CallError> {
     let most = limits.gas_cap.min(site.header.gas_limit);
     let gas = request.gas.map_or(most, |gas| gas.min(most));
-    run(site, request, gas, limits.cancel).map(outcome)
+    run(site, request, gas, limits.cancel).map(|(ended, last)| outcome(ended, Some(last)))
 }
 
 /// Runs a call with exactly this gas.
@@ -153,11 +154,11 @@ pub(crate) fn run(
     request: &CallRequest,
     gas: u64,
     cancel: Option<&AtomicBool>,
-) -> Result<ExecutionResult, CallError> {
+) -> Result<(ExecutionResult, Last), CallError> {
     let mut result = None;
     let request = CallRequest { gas: Some(gas), ..request.clone() };
-    run_each(site, gas, cancel, &request, |ended| {
-        result = Some(ended);
+    run_each(site, gas, cancel, &request, |ended, last| {
+        result = Some((ended, last));
         None
     })?;
     result.ok_or_else(|| ChainError::Execution("the call did not run".to_owned()).into())
@@ -170,20 +171,21 @@ pub(crate) fn run_each(
     most: u64,
     cancel: Option<&AtomicBool>,
     first: &CallRequest,
-    mut next: impl FnMut(ExecutionResult) -> Option<CallRequest>,
+    mut next: impl FnMut(ExecutionResult, Last) -> Option<CallRequest>,
 ) -> Result<(), CallError> {
     let gas = |request: &CallRequest| request.gas.map_or(most, |gas| gas.min(most));
-    let mut evm = open(site, first, most, Cancel::new(cancel))?;
+    let mut evm = open(site, first, most, (Cancel::new(cancel), Last::default()))?;
     let mut env = transaction(site, &mut evm.ctx.journaled_state.database, first, gas(first))?;
     loop {
         evm.set_tx(env);
         let mut handler = CallHandler::default();
         let result =
             if cancel.is_some() { handler.inspect_run(&mut evm) } else { handler.run(&mut evm) };
-        if evm.inspector.has_struck() {
+        let (cancel, last) = &evm.inspector;
+        if cancel.has_struck() {
             return Err(CallError::Cancelled);
         }
-        let Some(request) = next(result.map_err(failed)?) else { return Ok(()) };
+        let Some(request) = next(result.map_err(failed)?, *last) else { return Ok(()) };
         env = transaction(site, &mut evm.ctx.journaled_state.database, &request, gas(&request))?;
     }
 }
@@ -331,8 +333,8 @@ pub(super) fn environment(
     Ok(env)
 }
 
-/// How a result reads to a caller.
-pub(crate) fn outcome(result: ExecutionResult) -> CallOutcome {
+/// How a result reads to a caller; what the last instruction was adds to why it failed.
+pub(crate) fn outcome(result: ExecutionResult, last: Option<Last>) -> CallOutcome {
     let gas_used = result.tx_gas_used();
     match result {
         ExecutionResult::Success { output, logs, .. } => CallOutcome {
@@ -346,7 +348,7 @@ pub(crate) fn outcome(result: ExecutionResult) -> CallOutcome {
         ExecutionResult::Halt { reason, .. } => CallOutcome {
             result: CallResult::Halt {
                 out_of_gas: matches!(reason, HaltReason::OutOfGas(_)),
-                reason: halt_text(&reason),
+                reason: last.map_or_else(|| halt_text(&reason), |last| last.text(&reason)),
             },
             gas_used,
             logs: Vec::new(),

@@ -96,7 +96,7 @@ struct Probe<'a> {
 
 impl Probe<'_> {
     fn run(&mut self, gas: u64) -> Result<Attempt, EstimateError> {
-        let result = match run(self.site, self.request, gas, self.limits.cancel) {
+        let (result, last) = match run(self.site, self.request, gas, self.limits.cancel) {
             Ok(result) => result,
             Err(CallError::Invalid(
                 TransactionError::IntrinsicGas { .. } | TransactionError::FloorGas { .. },
@@ -104,7 +104,7 @@ impl Probe<'_> {
             Err(error) => return Err(error.into()),
         };
         let refunded = result.gas().final_refunded();
-        let outcome = outcome(result);
+        let outcome = outcome(result, Some(last));
         Ok(match &outcome.result {
             CallResult::Success { .. } => Attempt::Success { gas_used: outcome.gas_used, refunded },
             CallResult::Halt { out_of_gas: true, .. } => Attempt::OutOfGas,

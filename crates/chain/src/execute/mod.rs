@@ -9,6 +9,7 @@ mod error;
 pub(crate) mod estimate;
 mod ethereum;
 pub(crate) mod header;
+mod last;
 pub(crate) mod overrides;
 mod rewards;
 pub(crate) mod simulate;

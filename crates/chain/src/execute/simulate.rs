@@ -236,7 +236,7 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
         let ended = ended.map_err(|error| failed(error.into()))?;
         let gas = ended.result.gas();
         let most_gas = gas.total_gas_spent().max(gas.floor_gas());
-        let told = outcome(ended.result.clone());
+        let told = outcome(ended.result.clone(), None);
         *pool = pool.saturating_sub(told.gas_used);
         let price = priced.fee_cap.min(u128::from(priced.base_fee).saturating_add(priced.tip));
         let transaction = Recovered::new_unchecked(transaction, from);
