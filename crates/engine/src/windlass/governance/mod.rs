@@ -172,7 +172,8 @@ impl Governance for WindlassGovernance {
     }
 
     fn rehearsal(&self, from: &str, data: &str, at: Option<u64>) -> RpcRequest {
-        let at = at.map_or_else(|| "latest".to_owned(), |at| format!("{at:#x}"));
+        // On an idle network the newest block can be from before what has expired since.
+        let at = at.map_or_else(|| "pending".to_owned(), |at| format!("{at:#x}"));
         let call = json!({ "from": from, "to": address(), "input": data });
         RpcRequest { method: "eth_call", params: json!([call, at]) }
     }
