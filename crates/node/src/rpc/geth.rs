@@ -14,7 +14,8 @@ use tower::Layer;
 use super::{error::NOT_NAMED, limits, outlet::Outlet};
 
 /// What needs a WebSocket; over HTTP the server library calls it an internal error.
-const SUBSCRIPTIONS: [&str; 2] = ["eth_subscribe", "eth_unsubscribe"];
+const SUBSCRIPTIONS: [&str; 2] = ["eth_subscribe", UNSUBSCRIBE];
+const UNSUBSCRIBE: &str = "eth_unsubscribe";
 
 /// Marks an answer: another node of the network is to be asked.
 #[derive(Clone, Copy, Debug)]
@@ -58,12 +59,18 @@ impl GethService {
             let error = ErrorObjectOwned::owned(-32601, text, None::<()>);
             return MethodResponse::error(request.id, error);
         }
+        let unsubscribes = request.method_name() == UNSUBSCRIBE;
         let subscribes = SUBSCRIPTIONS.contains(&request.method_name());
         let id = request.id.clone().into_owned();
         let mut answer = self.inner.call(request).await;
         if subscribes && answer.as_error_code() == Some(INTERNAL_ERROR_CODE) {
             let text = "notifications not supported";
             let error = ErrorObjectOwned::owned(-32601, text, None::<()>);
+            return MethodResponse::error(id, error);
+        }
+        // The server library says `false`, and Geth why.
+        if unsubscribes && answer.as_json().get().contains("\"result\":false") {
+            let error = ErrorObjectOwned::owned(-32000, "subscription not found", None::<()>);
             return MethodResponse::error(id, error);
         }
         if answer.as_error_code() == Some(NOT_NAMED) {

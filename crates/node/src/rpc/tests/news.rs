@@ -57,6 +57,8 @@ fn subscribers_hear_what_happens_in_order() {
     let end =
         json!({ "jsonrpc": "2.0", "id": 2, "method": "eth_unsubscribe", "params": [others.1] });
     assert_eq!(others.0.ask(&end)["result"], true, "it heard nothing before");
+    let gone = json!({ "code": -32000, "message": "subscription not found" });
+    assert_eq!(others.0.ask(&end)["error"], gone);
     let mut socket = WebSocket::connect(server.running.path());
     let odd =
         json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["nonsense"] });
