@@ -1,5 +1,5 @@
 // Objects of the API for tests: complete, and changed where a test says so.
-import type { Network, Node, Operation } from "./api/types";
+import type { Network, NetworkMember, NetworkValidator, Node, Operation, Proposal } from "./api/types";
 
 export function node(change: Partial<Node> = {}): Node {
   return { id: "node-0000000000000000", name: "validator-0", member: "default", role: "validator", state: "running", restarts: 0, ...change };
@@ -28,6 +28,7 @@ export function network(change: Partial<Network> = {}): Network {
       members: [{ organization: "default", validators: 4 }],
       node_limits: { memory_mib: 512, cpu_millis: 0 },
       sync: "fast",
+      archive: false,
     },
     generation: 1,
     resource_version: 1,
@@ -50,6 +51,60 @@ export function operation(change: Partial<Operation> = {}): Operation {
       { name: "processes", state: "pending" },
     ],
     created_at_ms: 1_000,
+    ...change,
+  };
+}
+
+export function member(change: Partial<NetworkMember> = {}): NetworkMember {
+  return {
+    id: 1,
+    organization: "acme",
+    account: "0x0000000000000000000000000000000000000001",
+    endpoint: "",
+    state: "active",
+    key_held: true,
+    validators: [],
+    observers: [],
+    ...change,
+  };
+}
+
+export function validator(change: Partial<NetworkValidator> = {}): NetworkValidator {
+  return {
+    id: 1,
+    name: "validator-0",
+    member: { id: 1, organization: "acme" },
+    state: "active",
+    active: true,
+    voting: true,
+    node_key: "0a",
+    consensus_key: "0b",
+    endpoint: "",
+    node_name: "validator-0",
+    ...change,
+  };
+}
+
+export function proposal(change: Partial<Proposal> = {}): Proposal {
+  return {
+    id: 1,
+    proposer: { id: 1, organization: "acme" },
+    actions: [{ words: "suspend the validator `validator-0` (id 1)" }],
+    reason: "",
+    force: false,
+    state: "in_progress",
+    votes: [{ member: { id: 1, organization: "acme" }, vote: "yes", cast_at_ms: 1_000 }],
+    tally: {
+      votes_for: 1,
+      votes_against: 0,
+      active_members: 3,
+      threshold_percent: 50,
+      needed_for: 2,
+      needed_against: 2,
+      arithmetic: "1 for and 0 against",
+    },
+    created_at_ms: 1_000,
+    expires_at_ms: 90_000,
     ...change,
   };
 }

@@ -1112,6 +1112,8 @@ export interface components {
             alloc?: {
                 [key: string]: components["schemas"]["Allocation"];
             } | null;
+            /** @description Whether each node keeps the states of all blocks; those of the last 8,192 unless said. */
+            archive?: boolean | null;
             /**
              * Format: int64
              * @description Drawn at random unless said.
@@ -1357,6 +1359,8 @@ export interface components {
             alloc: {
                 [key: string]: components["schemas"]["Allocation"];
             };
+            /** @description Whether each node keeps the states of all blocks, from when it is said. */
+            archive?: boolean;
             /**
              * Format: int64
              * @description The chain id, 1 to 2^53 − 1, unique on the installation.

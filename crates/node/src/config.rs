@@ -52,6 +52,9 @@ pub struct NodeConfig {
     /// How often its ledger was found damaged, and is to be put aside when it starts.
     #[serde(default)]
     pub repairs: u32,
+    /// Whether the states of all blocks are kept, from when it is said.
+    #[serde(default)]
+    pub archive: bool,
     /// How a node that starts far behind its peers catches up.
     #[serde(default)]
     pub sync: SyncMode,

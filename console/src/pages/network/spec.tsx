@@ -55,6 +55,7 @@ function SpecPairs({ network }: { network: Network }) {
     ["Web origins", spec.cors_origins.length === 0 ? "none" : spec.cors_origins.join(", ")],
     ["Accounts in block 0", formatNumber(Object.keys(spec.alloc).length)],
     ["Memory limit of a node", spec.node_limits.memory_mib == null ? "512 MiB" : `${formatNumber(spec.node_limits.memory_mib)} MiB`],
+    ["States", spec.archive ? "of all blocks" : "of the last 8,192 blocks"],
     ["Catching up", spec.sync === "full" ? "block by block" : "from the state of peers"],
     ["Generation", <span className="number">{network.generation}</span>],
     ["Id", <span className="mono">{network.id}</span>],

@@ -38,7 +38,6 @@ pub use self::held::{Held, held};
 pub use self::prove::ProveError;
 pub(crate) use self::prove::Shown;
 pub(crate) use self::read::{stored_block, stored_receipts};
-pub use self::rewind::PROOF_WINDOW;
 pub use self::simulate::{BlockRequest, MOST_BLOCKS, SimulatedBlock};
 pub use self::types::{
     At, Attributes, BlockRef, Built, ChainError, Filter, InvalidBlock, LogEntry, LogsError, Room,
@@ -60,6 +59,9 @@ pub(crate) const FORMAT: u64 = 2;
 /// How many blocks back the state can be read, by default.
 pub(crate) const STATE_WINDOW: u64 = 8_192;
 
+/// How many blocks back the state has tries, by default.
+pub const PROOF_WINDOW: u64 = 256;
+
 /// The ledger of one network.
 pub struct Chain {
     rules: RuleSet,
@@ -68,6 +70,7 @@ pub struct Chain {
     /// Who votes until the members decide otherwise.
     founders: Vec<Validator>,
     state_window: u64,
+    proof_window: u64,
     codes: CodeCache,
     /// Held while a block is made final: there is one writer.
     writer: Mutex<()>,
@@ -135,6 +138,7 @@ impl Chain {
             genesis_hash: genesis.hash(),
             founders: Vec::new(),
             state_window: STATE_WINDOW,
+            proof_window: PROOF_WINDOW,
             codes: CodeCache::default(),
             writer: Mutex::default(),
             head: Mutex::new(Head { tip, header: Arc::new(header), layers: BTreeMap::new() }),
@@ -147,6 +151,18 @@ impl Chain {
     pub fn with_state_window(mut self, blocks: u64) -> Self {
         self.state_window = blocks;
         self
+    }
+
+    /// The same ledger, which keeps every state from now on, and makes the tries of any that it has.
+    #[must_use]
+    pub fn with_archive(mut self) -> Self {
+        (self.state_window, self.proof_window) = (u64::MAX, u64::MAX);
+        self
+    }
+
+    /// How many blocks before the tip have states with tries.
+    pub fn proof_window(&self) -> u64 {
+        self.proof_window
     }
 
     /// How many blocks before the tip have states that can be read.

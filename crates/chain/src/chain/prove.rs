@@ -108,7 +108,7 @@ impl Chain {
         slots: &[U256],
         since: u64,
     ) -> Result<Proof, ProveError> {
-        let shown = self.proof(At::Latest, address, slots)?;
+        let shown = self.proof(At::Latest, address, slots, None)?;
         let slots = shown
             .storage
             .into_iter()

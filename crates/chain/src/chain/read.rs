@@ -1,6 +1,7 @@
 //! Reading final blocks, and calls on their states.
 
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 
 use alloy_consensus::{BlockBody, Header, TxEnvelope};
 use alloy_eips::eip2930::AccessList;
@@ -119,9 +120,15 @@ impl Chain {
         self.on_site(at, |site| access::access_list(site, request, limits))
     }
 
-    /// A Merkle proof at a block of the proof window.
-    pub fn proof(&self, at: At, address: Address, slots: &[U256]) -> Result<Proof, ChainError> {
-        let view = self.state_with_tries(at)?;
+    /// A Merkle proof at a block of the proof window; it ends soon after the flag is set.
+    pub fn proof(
+        &self,
+        at: At,
+        address: Address,
+        slots: &[U256],
+        cancel: Option<&AtomicBool>,
+    ) -> Result<Proof, ChainError> {
+        let view = self.state_with_tries(at, cancel)?;
         let hash = view.base.block_hash(view.number)?;
         view.prove(hash, address, slots)
     }

@@ -5,7 +5,9 @@
 //! cost of those changes, and its root must be its block's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy_primitives::{Address, U256};
 
@@ -16,23 +18,25 @@ use crate::state::base::Base;
 use crate::state::layer::{Change, Changes, Layer};
 use crate::state::root;
 
-/// How many blocks before the tip have states with tries.
-pub const PROOF_WINDOW: u64 = 256;
-
 impl Chain {
-    /// The state at a final block's end, with its tries.
-    pub(super) fn state_with_tries(&self, at: At) -> Result<StateView, ChainError> {
+    /// The state at a final block's end, with its tries. The further back it is, the longer making them
+    /// takes; it ends soon after the flag is set.
+    pub(super) fn state_with_tries(
+        &self,
+        at: At,
+        cancel: Option<&AtomicBool>,
+    ) -> Result<StateView, ChainError> {
         let StateView { number, base } = self.state(at)?;
         let (tip, _) = stored_tip(base.snapshot())?;
         if number == tip.number {
             return Ok(StateView { number, base });
         }
-        let oldest = tip.number.saturating_sub(PROOF_WINDOW);
+        let oldest = tip.number.saturating_sub(self.proof_window);
         if number < oldest {
             return Err(ChainError::ProofPruned { number, oldest });
         }
         let block = stored_block(base.snapshot(), number)?.ok_or(ChainError::UnknownBlock)?;
-        let (mut changes, wiped, base) = changed_back(base, number, tip.number)?;
+        let (mut changes, wiped, base) = changed_back(base, number..tip.number, &|| check(cancel))?;
         let found = root::seal(&base, &mut changes, &wiped)?;
         if found != block.header().state_root {
             let what = format!("the history since block {number} does not lead back to its state");
@@ -43,16 +47,23 @@ impl Chain {
     }
 }
 
+fn check(cancel: Option<&AtomicBool>) -> Result<(), ChainError> {
+    let is_set = cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+    if is_set { Err(ChainError::Cancelled) } else { Ok(()) }
+}
+
 /// What leads from the tip's state back to an earlier one, the accounts that were not there then, and the
 /// tip's state.
 fn changed_back(
     past: Base,
-    number: u64,
-    tip: u64,
+    blocks: Range<u64>,
+    go_on: &dyn Fn() -> Result<(), ChainError>,
 ) -> Result<(Changes, Vec<Address>, Base), ChainError> {
     let mut accounts = BTreeSet::new();
     let mut storage: BTreeMap<Address, BTreeSet<U256>> = BTreeMap::new();
-    for later in number + 1..=tip {
+    for earlier in blocks {
+        go_on()?;
+        let later = earlier + 1;
         let Some(touched) = touched(past.snapshot(), later)? else { continue };
         accounts.extend(touched.accounts);
         for TouchedSlots { address, slots } in touched.slots {
@@ -61,12 +72,14 @@ fn changed_back(
     }
     let mut changes = Changes::default();
     for address in accounts {
+        go_on()?;
         let after = past.account(&address)?;
         changes.accounts.insert(address, Change { before: None, after });
     }
     for (address, slots) in storage {
         let mut then = BTreeMap::new();
         for slot in slots {
+            go_on()?;
             let after = past.slot(&address, &slot)?;
             then.insert(slot, Change { before: U256::ZERO, after });
         }

@@ -60,7 +60,8 @@ impl Chain {
         let parent = stored_header(view.base.snapshot(), view.number)?;
         let (mut parent, mut parent_hash) = parent.ok_or(ChainError::UnknownBlock)?.into_parts();
         let blocks = in_order(&parent, blocks)?;
-        let StateView { mut base, .. } = self.state_with_tries(At::Hash(parent_hash))?;
+        let StateView { mut base, .. } =
+            self.state_with_tries(At::Hash(parent_hash), manner.cancel)?;
         let mut gas_left = gas_cap;
         let mut simulated = Vec::with_capacity(blocks.len());
         for BlockRequest { overrides, calls } in blocks {

@@ -158,6 +158,9 @@ pub enum ChainError {
         /// The oldest block whose state can be proven.
         oldest: u64,
     },
+    /// Who asked does not wait for it any more.
+    #[error("it took too long")]
+    Cancelled,
     /// The ledger was begun with a later state, and the blocks before are not there yet.
     #[error("pruned history unavailable: blocks before {first} are not here yet")]
     HistoryLacking {

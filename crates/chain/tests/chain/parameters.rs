@@ -170,7 +170,7 @@ fn a_version_of_the_rules_that_is_not_known_stops_the_node_and_says_so() {
         "{refused:?}"
     );
     // What is there can be read.
-    assert!(chain.proof(At::Latest, ADDRESS, &[]).is_ok());
+    assert!(chain.proof(At::Latest, ADDRESS, &[], None).is_ok());
 }
 
 #[test]

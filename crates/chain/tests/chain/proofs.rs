@@ -1,5 +1,7 @@
 //! Merkle proofs, at the tip and before it.
 
+use std::sync::atomic::AtomicBool;
+
 use alloy_primitives::{Address, TxKind, U256, keccak256};
 use nybbles::Nibbles;
 use windlass_chain::{At, Chain, ChainError, PROOF_WINDOW};
@@ -10,7 +12,7 @@ use crate::common::{
 
 /// Checks a proof against its block's header, and what it shows against the state there.
 fn verify(chain: &Chain, at: At, address: Address, slots: &[U256]) {
-    let proof = chain.proof(at, address, slots).unwrap();
+    let proof = chain.proof(at, address, slots, None).unwrap();
     let header = chain.header(proof.block_hash).unwrap().unwrap();
     let state = chain.state(at).unwrap();
     assert_eq!(proof.account, state.account(address).unwrap());
@@ -63,8 +65,25 @@ fn proofs_before_their_window_are_refused() {
     }
     let oldest = chain.tip().number - PROOF_WINDOW;
     verify(&chain, At::Number(oldest), NOBODY, &[]);
-    let refused = chain.proof(At::Number(oldest - 1), NOBODY, &[]).unwrap_err();
+    let refused = chain.proof(At::Number(oldest - 1), NOBODY, &[], None).unwrap_err();
     assert!(matches!(refused, ChainError::ProofPruned { oldest: told, .. } if told == oldest));
-    let unknown = chain.proof(At::Number(chain.tip().number + 1), NOBODY, &[]);
+    let unknown = chain.proof(At::Number(chain.tip().number + 1), NOBODY, &[], None);
     assert!(matches!(unknown, Err(ChainError::UnknownBlock)));
+}
+
+#[test]
+fn an_archive_proves_and_reads_each_state_and_takes_its_time() {
+    let chain = open(&free()).with_state_window(2).with_archive();
+    for nonce in 0..PROOF_WINDOW + 20 {
+        advance(&chain, vec![wallet(1).legacy(nonce, TO_NOBODY, 1, &[])]);
+    }
+    for number in [0, 1, 7, PROOF_WINDOW] {
+        verify(&chain, At::Number(number), NOBODY, &[]);
+        let state = chain.state(At::Number(number)).unwrap();
+        let balance = state.account(NOBODY).unwrap().map_or(U256::ZERO, |one| one.balance);
+        assert_eq!(balance, U256::from(number));
+    }
+    let over = AtomicBool::new(true);
+    let ended = chain.proof(At::Number(1), NOBODY, &[], Some(&over));
+    assert!(matches!(ended, Err(ChainError::Cancelled)));
 }

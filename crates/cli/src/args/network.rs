@@ -65,6 +65,7 @@ A spec in TOML (every field has a default):
   min_block_interval_ms = 100
   gas_limit = 30000000
   contract_size_limit = 24576
+  archive = false                 # or true: calls, traces and proofs at every block
   cors_origins = [\"https://app.example.com\"]
   fees = { policy = \"free\" }      # or { policy = \"eip1559\", floor_wei = 1000000000 }
   genesis_from = \"genesis.json\"   # of Geth or Besu, beside the spec: its accounts and chain id

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The fields that a network takes a change of after its genesis.
-const CHANGEABLE: [&str; 3] = ["cors_origins", "node_limits", "sync"];
+const CHANGEABLE: [&str; 4] = ["archive", "cors_origins", "node_limits", "sync"];
 
 /// What a request comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,8 +172,8 @@ fn immutable(record: &Record, change: &SpecChange) -> Box<Problem> {
             "`{}` of `{}` is {}, and cannot become {}: it is part of the genesis",
             change.field, record.network.name, change.from, change.to
         ),
-        "what can be changed is `cors_origins`, `node_limits` and `sync`; for the rest declare \
-         another network",
+        "what can be changed is `archive`, `cors_origins`, `node_limits` and `sync`; for the rest \
+         declare another network",
     );
     Box::new(problem.at(location))
 }

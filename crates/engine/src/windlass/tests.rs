@@ -52,7 +52,7 @@ fn a_genesis_is_a_function_of_its_input() {
 
 #[test]
 fn the_node_reads_what_the_engine_writes() {
-    let spec = spec("sync = \"full\"\n");
+    let spec = spec("archive = true\n");
     let peers: Vec<PeerAddress> = (0u8..4)
         .map(|index| PeerAddress {
             node_key: [index + 1; 32],
@@ -87,6 +87,7 @@ fn the_node_reads_what_the_engine_writes() {
             assert!(configuration.contains(&format!("listen = \"127.0.0.1:{port}\"")));
             assert!(configuration.contains(&"03".repeat(32)), "{configuration}");
             assert!(configuration.contains("sync = \"full\""), "{configuration}");
+            assert!(configuration.contains("archive = true"), "{configuration}");
             configuration
         };
     let founder = check(40_002, &peers, &[], &None);

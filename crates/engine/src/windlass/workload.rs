@@ -31,6 +31,8 @@ struct NodeFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     repairs: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    archive: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sync: Option<SyncMode>,
     addresses: Vec<PeerEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -56,6 +58,7 @@ pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
         listen: input.listen.to_string(),
         export: input.succession.map(|one| one.export.to_owned()),
         repairs: Some(input.repairs).filter(|repairs| *repairs > 0),
+        archive: input.spec.archive.then_some(true),
         sync: (input.spec.sync != SyncMode::default()).then_some(input.spec.sync),
         addresses: input.addresses.iter().map(entry).collect(),
         bootstrap: input.bootstrap.iter().map(entry).collect(),

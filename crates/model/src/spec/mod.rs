@@ -182,6 +182,9 @@ pub struct NetworkSpec {
     /// How a node that is far behind catches up.
     #[serde(default)]
     pub sync: SyncMode,
+    /// Whether each node keeps the states of all blocks, from when it is said.
+    #[serde(default)]
+    pub archive: bool,
 }
 
 impl NetworkSpec {
@@ -256,9 +259,12 @@ pub struct Manifest {
     /// What each node may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_limits: Option<NodeLimits>,
-    /// `fast` unless said.
+    /// `fast` unless said; an archive is `full`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync: Option<SyncMode>,
+    /// Whether each node keeps the states of all blocks; those of the last 8,192 unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<bool>,
 }
 
 /// What a manifest leaves to the platform.
@@ -281,6 +287,7 @@ impl Manifest {
                  `chain_id`, `gas_limit` and `alloc`",
             ));
         }
+        let archive = self.archive.unwrap_or(false);
         let spec = NetworkSpec {
             engine: self.engine.unwrap_or_default(),
             kind: self.kind.unwrap_or_default(),
@@ -296,8 +303,16 @@ impl Manifest {
             members: self.resolve_members(defaults)?,
             governance: self.governance.unwrap_or_default(),
             node_limits: self.node_limits.unwrap_or_default(),
-            sync: self.sync.unwrap_or_default(),
+            sync: self.sync.unwrap_or(if archive { SyncMode::Full } else { SyncMode::Fast }),
+            archive,
         };
+        if archive && spec.sync == SyncMode::Fast {
+            return Err(invalid(
+                "sync",
+                "an archive has the states of all blocks, and `fast` takes the newest one",
+                "leave `sync` out: a node of an archive executes each block",
+            ));
+        }
         check_ranges(&spec)?;
         check_members(&spec)?;
         check_origins(&spec)?;

@@ -29,6 +29,14 @@ fn an_empty_manifest_has_four_validators_of_the_organization() {
 }
 
 #[test]
+fn an_archive_executes_each_block() {
+    let kept = |text: &str| resolve(text).map(|spec| (spec.archive, spec.sync)).unwrap();
+    assert_eq!(kept(""), (false, SyncMode::Fast));
+    assert_eq!(kept("archive = true\n"), (true, SyncMode::Full));
+    refused("archive = true\nsync = \"fast\"\n", (None, "sync"), "newest one", "leave `sync` out");
+}
+
+#[test]
 fn a_spec_survives_json() {
     let spec = resolve(
         "cors_origins = [\"https://a.example\"]\n[fees]\npolicy = \"eip1559\"\n\

@@ -106,12 +106,21 @@ pub enum OpenError {
 pub(crate) const FILE: &str = "ledger.redb";
 pub(crate) const PENDING_FILE: &str = "ledger.pending";
 
+/// Which states a ledger keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum States {
+    /// Those of the last blocks.
+    Recent,
+    /// All of them.
+    All,
+}
+
 /// Opens a node's ledger in this file, with the journal of pending transactions beside it.
-pub fn open(path: &Path, genesis: &Genesis) -> Result<NodeLedger, OpenError> {
+pub fn open(path: &Path, genesis: &Genesis, states: States) -> Result<NodeLedger, OpenError> {
     let store = RedbStore::open(path)
         .map_err(|source| OpenError::Store { path: path.to_owned(), source })?;
     let journal = path.with_extension("pending");
-    open_with(store, genesis, Some(&journal), Some(path.to_owned()))
+    open_with(store, (genesis, states), Some(&journal), Some(path.to_owned()))
 }
 
 /// Opens a ledger in any store; without a journal, pending transactions end with the process.
@@ -120,16 +129,20 @@ pub fn open_store(
     genesis: &Genesis,
     journal: Option<&Path>,
 ) -> Result<NodeLedger, OpenError> {
-    open_with(store, genesis, journal, None)
+    open_with(store, (genesis, States::Recent), journal, None)
 }
 
 fn open_with(
     store: impl Store,
-    genesis: &Genesis,
+    (genesis, states): (&Genesis, States),
     journal: Option<&Path>,
     file: Option<PathBuf>,
 ) -> Result<NodeLedger, OpenError> {
     let chain = Chain::open(store, genesis).map_err(OpenError::Chain)?;
+    let chain = match states {
+        States::Recent => chain,
+        States::All => chain.with_archive(),
+    };
     let terms = Terms {
         document: genesis.canonical_json(),
         epoch_length: genesis.epoch_length,

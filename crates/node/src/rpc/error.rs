@@ -105,6 +105,7 @@ impl From<ChainError> for RpcError {
             }
             ChainError::StatePruned { .. }
             | ChainError::ProofPruned { .. }
+            | ChainError::Cancelled
             | ChainError::UnknownRules { .. } => Self::Server(error.to_string()),
             ChainError::Store(ref source) => {
                 tracing::error!(%error, %source, "a request failed because the ledger did");

@@ -51,7 +51,7 @@ use crate::{
         steady::{Steadied, Steady, Wall},
         work::Work,
     },
-    ledger::{self, NodeLedger},
+    ledger::{self, NodeLedger, States},
     p2p::{self, ColdStart, Roll},
     rpc,
     seam::{Ledger as _, LedgerError},
@@ -414,7 +414,8 @@ fn open_ledger(
         .map_err(NodeError::Succession)?;
     let data = directory.join("data");
     fs::create_dir_all(&data).map_err(|source| NodeError::File { path: data.clone(), source })?;
-    ledger::open(&ledger_file(directory), genesis).map_err(NodeError::Ledger)
+    let states = if config.archive { States::All } else { States::Recent };
+    ledger::open(&ledger_file(directory), genesis, states).map_err(NodeError::Ledger)
 }
 
 /// Whom p2p has to have room for: who is named now, and who votes until the epoch is over, or voted in

@@ -29,7 +29,7 @@ use crate::{
         scheme::{Scheme, Voting},
         signer::HandleSigner,
     },
-    ledger::open as open_ledger,
+    ledger::{States, open as open_ledger},
 };
 
 /// A node of a network that stood still, and what its members agreed on.
@@ -160,7 +160,8 @@ impl Case {
         assert_eq!(self.folders(), ["data".to_owned(), aside.clone()]);
         let kept = fs::read_to_string(self.path(&aside).join("ledger.redb")).expect("it is kept");
         assert_eq!(kept, "what the node had");
-        let ledger = open_ledger(&self.path("data/ledger.redb"), &self.after).expect("it opens");
+        let ledger = open_ledger(&self.path("data/ledger.redb"), &self.after, States::Recent)
+            .expect("it opens");
         assert_eq!(ledger.chain().genesis_hash(), self.after.hash());
         let state = ledger.chain().state(At::Latest).expect("it has a state");
         assert!(state.account(windlass_chain::governance::ADDRESS).expect("readable").is_some());
@@ -270,7 +271,7 @@ fn blocks_that_are_given_up_are_told_and_kept() {
     let told = fs::read_to_string(case.path(&aside).join("given-up")).expect("it is told");
     assert!(told.starts_with("block 3 (0x"), "{told}");
     assert!(told.contains("began anew after block 1"), "{told}");
-    let ledger = open_ledger(&case.path(&aside).join("ledger.redb"), &case.before);
+    let ledger = open_ledger(&case.path(&aside).join("ledger.redb"), &case.before, States::Recent);
     assert_eq!(ledger.expect("it opens").chain().tip().number, 3);
     assert!(!case.path("data/given-up").exists());
 }

@@ -89,6 +89,7 @@ pub(crate) fn create_for(
                 addresses: peers.clone(),
                 bootstrap: Vec::new(),
                 repairs: 0,
+                archive: false,
                 sync: SyncMode::default(),
                 far_behind: 24,
                 export: None,

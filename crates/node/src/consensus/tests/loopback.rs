@@ -51,6 +51,7 @@ fn config(index: usize, peers: &[Peer], directory: &std::path::Path) -> NodeConf
         addresses: peers.to_vec(),
         bootstrap: Vec::new(),
         repairs: 0,
+        archive: false,
         sync: SyncMode::Fast,
         far_behind: FAR_BEHIND,
         export: None,

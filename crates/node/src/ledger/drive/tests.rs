@@ -2,7 +2,7 @@ use alloy_primitives::{TxKind, U256};
 use windlass_chain::genesis::Fees;
 
 use super::*;
-use crate::ledger::{open, open_store};
+use crate::ledger::{States, open, open_store};
 use crate::testing::{Account, NOW_MS, drive, genesis, ledger, proposal, tip_block};
 
 fn send(ledger: &NodeLedger, transaction: &Bytes) -> B256 {
@@ -194,7 +194,7 @@ fn what_clients_sent_is_pending_again_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.redb");
     let genesis = genesis(Fees::Free, &[rich.address()]);
-    let first = open(&path, &genesis).unwrap();
+    let first = open(&path, &genesis, States::Recent).unwrap();
     send(&first, &rich.transaction(0, |_| ()));
     drive(&first);
     let own = send(&first, &rich.transaction(1, |_| ()));
@@ -202,13 +202,13 @@ fn what_clients_sent_is_pending_again_after_a_restart() {
     first.admit(gossiped, Origin::Peer).unwrap();
     drop(first);
 
-    let second = open(&path, &genesis).unwrap();
+    let second = open(&path, &genesis, States::Recent).unwrap();
     assert_eq!(second.tip().number, 1);
     assert_eq!(second.pending_len(), 1);
     assert!(second.pending(&own).is_some() && second.has_work());
     drive(&second);
     assert_eq!(std::fs::metadata(path.with_extension("pending")).unwrap().len(), 0);
     drop(second);
-    let third = open(&path, &genesis).unwrap();
+    let third = open(&path, &genesis, States::Recent).unwrap();
     assert_eq!((third.pending_len(), third.tip().number), (0, 2));
 }

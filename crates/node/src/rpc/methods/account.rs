@@ -1,6 +1,7 @@
 //! Accounts: balance, nonce, code, storage, proof.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256};
 use alloy_rpc_types::serde_helpers::JsonStorageKey;
@@ -45,7 +46,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         let slots = slots.iter().map(|text| slot(text)).collect::<Result<_, _>>()?;
         let at = state_at(&node, args.optional(2)?)?;
         // The tries of an earlier state take a while to make.
-        run(&node, move |node, _limits| proof(node, address, slots, at)).await
+        run(&node, move |node, limits| proof(node, (address, slots), at, limits.cancel)).await
     });
 }
 
@@ -98,16 +99,16 @@ fn code(node: &Node, address: Address, id: Option<BlockParam>) -> Result<Bytes, 
 
 fn proof(
     node: &Node,
-    address: Address,
-    keys: Vec<JsonStorageKey>,
+    (address, keys): (Address, Vec<JsonStorageKey>),
     at: At,
+    cancel: Option<&AtomicBool>,
 ) -> Result<EIP1186AccountProofResponse, RpcError> {
     if keys.len() > limits::PROOF_SLOTS {
         let text = format!("too many slots: {}, at most {}", keys.len(), limits::PROOF_SLOTS);
         return Err(RpcError::LimitExceeded(text));
     }
     let slots: Vec<U256> = keys.iter().map(|key| U256::from_be_bytes(key.as_b256().0)).collect();
-    let proof = node.ledger.chain().proof(at, address, &slots)?;
+    let proof = node.ledger.chain().proof(at, address, &slots, cancel)?;
     let account = proof.account.unwrap_or_default();
     let storage_proof = keys
         .into_iter()

@@ -5,7 +5,7 @@ use alloy_eips::{eip2935, eip4788, eip7002, eip7251};
 use alloy_primitives::{Address, Bytes, U64, address};
 use jsonrpsee::RpcModule;
 use serde_json::{Map, Value, json};
-use windlass_chain::{Fork, PROOF_WINDOW, Schedule};
+use windlass_chain::{Fork, Schedule};
 
 use super::{Node, Shared, method};
 use crate::rpc::args::Args;
@@ -50,12 +50,14 @@ fn capabilities(node: &Node) -> Result<Value, RpcError> {
     let oldest = chain.oldest_state()?;
     let all = json!({ "disabled": false, "oldestBlock": first });
     let window = |oldest: u64, blocks: u64| {
-        json!({
-            "disabled": false,
-            "oldestBlock": U64::from(oldest),
-            "deleteStrategy": { "type": "window", "retentionBlocks": U64::from(blocks) },
-        })
+        let mut kept = json!({ "disabled": false, "oldestBlock": U64::from(oldest) });
+        if blocks < u64::MAX {
+            let blocks = U64::from(blocks);
+            kept["deleteStrategy"] = json!({ "type": "window", "retentionBlocks": blocks });
+        }
+        kept
     };
+    let proofs = chain.proof_window();
     Ok(json!({
         "head": { "number": U64::from(tip.number), "hash": tip.hash },
         "state": window(oldest, chain.state_window()),
@@ -63,7 +65,7 @@ fn capabilities(node: &Node) -> Result<Value, RpcError> {
         "logs": all,
         "receipts": all,
         "blocks": all,
-        "stateproofs": window(tip.number.saturating_sub(PROOF_WINDOW).max(oldest), PROOF_WINDOW),
+        "stateproofs": window(tip.number.saturating_sub(proofs).max(oldest), proofs),
     }))
 }
 
