@@ -7,6 +7,7 @@ import { LoginPage, NoSessionPage } from "./pages/login";
 import { MissingPage } from "./pages/missing";
 import { NetworkPage } from "./pages/network";
 import { NetworksPage } from "./pages/networks";
+import { ProposalPage } from "./pages/network/proposal";
 import { OperationPage } from "./pages/operation";
 import { SettingsPage } from "./pages/settings";
 import { parseRoute, type Route, usePathname } from "./router";
@@ -55,6 +56,8 @@ function Page({ route }: { route: Exclude<Route, { page: "login" }> }) {
       return <NetworksPage />;
     case "network":
       return <NetworkPage key={route.name} name={route.name} tab={route.tab} node={route.node} />;
+    case "proposal":
+      return <ProposalPage key={`${route.name}/${route.id}`} name={route.name} id={route.id} />;
     case "activity":
       return <ActivityPage />;
     case "operation":

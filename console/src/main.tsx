@@ -10,6 +10,7 @@ import "./styles/controls.css";
 import "./styles/content.css";
 import "./styles/overlays.css";
 import "./styles/pages.css";
+import "./styles/governance.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");

@@ -1,13 +1,14 @@
 // Addresses of the console. Every page has one that can be shared and reloaded.
 import { type AnchorHTMLAttributes, type MouseEvent, useSyncExternalStore } from "react";
 
-export const TABS = ["overview", "operations", "logs", "spec"] as const;
+export const TABS = ["overview", "members", "operations", "logs", "spec"] as const;
 export type Tab = (typeof TABS)[number];
 
 export type Route =
   | { page: "login" }
   | { page: "networks" }
   | { page: "network"; name: string; tab: Tab; node: string | null }
+  | { page: "proposal"; name: string; id: number }
   | { page: "activity" }
   | { page: "operation"; id: string }
   | { page: "settings" }
@@ -27,9 +28,14 @@ export function parseRoute(pathname: string): Route {
 }
 
 function networkRoute(name: string, tab: string | undefined, node: string | undefined): Route {
+  if (tab === "proposals") return proposalRoute(name, node);
   const known = TABS.find((candidate) => candidate === (tab ?? "overview"));
   if (known === undefined || (node !== undefined && known !== "logs")) return { page: "missing" };
   return { page: "network", name, tab: known, node: node ?? null };
+}
+
+function proposalRoute(name: string, id: string | undefined): Route {
+  return id !== undefined && /^[1-9]\d{0,14}$/.test(id) ? { page: "proposal", name, id: Number(id) } : { page: "missing" };
 }
 
 function decode(part: string): string {
@@ -44,6 +50,10 @@ export function networkPath(name: string, tab: Tab = "overview", node?: string):
   const base = `/networks/${encodeURIComponent(name)}`;
   if (tab === "overview") return base;
   return node === undefined ? `${base}/${tab}` : `${base}/${tab}/${encodeURIComponent(node)}`;
+}
+
+export function proposalPath(name: string, id: number): string {
+  return `${networkPath(name)}/proposals/${id}`;
 }
 
 export function operationPath(id: string): string {

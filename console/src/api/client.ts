@@ -23,7 +23,7 @@ function randomKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-const client = createClient<paths>({ baseUrl: window.location.origin });
+export const client = createClient<paths>({ baseUrl: window.location.origin });
 client.use(onceOnly);
 
 interface Answer<Data> {
@@ -40,7 +40,8 @@ async function answered<Data>(call: Promise<Answer<Data>>): Promise<Answer<Data>
   throw new ApiError(isProblem(answer.error) ? answer.error : unexpected(answer.response.status));
 }
 
-async function body<Data>(call: Promise<Answer<Data>>): Promise<Data> {
+/** What was answered, where it is not nothing. */
+export async function body<Data>(call: Promise<Answer<Data>>): Promise<Data> {
   const { data, response } = await answered(call);
   if (data === undefined) throw new ApiError(unexpected(response.status));
   return data;

@@ -13,6 +13,9 @@ export const keys = {
   blocks: (network: string) => ["blocks", network],
   operations: ["operations"],
   operation: (id: string) => ["operation", id],
+  /** All that a network's members decide; each list below has one more word. */
+  governance: (network: string) => ["governance", network],
+  proposal: (network: string, id: number) => ["governance", network, "proposals", String(id)],
 } as const;
 
 /** Ids of networks that the stream has said are gone; a slow answer doesn't bring them back. */
@@ -127,7 +130,8 @@ export function keepOperation(client: QueryClient, operation: Operation): void {
   });
 }
 
-function useAccepted<Input>(client: QueryClient, send: (input: Input) => Promise<Accepted>) {
+/** A change that the platform accepts: the answer's objects are kept at once. */
+export function useAccepted<Input>(client: QueryClient, send: (input: Input) => Promise<Accepted>) {
   return useMutation({
     mutationFn: send,
     onSuccess: ({ network, operation }) => {

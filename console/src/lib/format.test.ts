@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatAge, formatBytes, formatDuration, formatWei, shortenHash } from "./format";
+import { formatAge, formatBytes, formatDuration, formatMoment, formatWei, shortenHash } from "./format";
 
 function check<Input, Output>(format: (input: Input) => Output, cases: readonly (readonly [Input, Output])[]) {
   for (const [input, expected] of cases) expect(format(input), String(input)).toBe(expected);
@@ -26,6 +26,17 @@ describe("numbers as people read them", () => {
       [185_000, "3 min 5 s"],
       [7_440_000, "2 h 4 min"],
       [90_000_000, "1 d 1 h"],
+    ]);
+  });
+
+  it("moments are to come or past", () => {
+    check((left: number) => formatMoment(1_000_000 + left, 1_000_000), [
+      [604_799_000, "in 6 d"],
+      [7_300_000, "in 2 h"],
+      [61_000, "in 1 min"],
+      [1_000, "in 1 s"],
+      [999, "now"],
+      [-60_000, "1 min ago"],
     ]);
   });
 

@@ -49,6 +49,16 @@ export function formatAge(atMs: number, nowMs: number): string {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
+/** `in 6 d`, `in 3 h`; what is over has an age. */
+export function formatMoment(atMs: number, nowMs: number): string {
+  const seconds = Math.floor((atMs - nowMs) / 1000);
+  if (seconds < 1) return formatAge(atMs, nowMs);
+  if (seconds < 60) return `in ${seconds} s`;
+  if (seconds < 3600) return `in ${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `in ${Math.floor(seconds / 3600)} h`;
+  return `in ${Math.floor(seconds / 86_400)} d`;
+}
+
 /** The absolute time, in the reader's zone, with the zone named. */
 export function formatAbsolute(atMs: number): string {
   return new Date(atMs).toLocaleString(undefined, {

@@ -1,10 +1,10 @@
 // What the console says about a network: its state in one word, why in one line, and how a list of
 // networks is filtered and sorted. Pure.
-import type { Network, NodeRole, NodeState, OperationState } from "../api/types";
+import type { Network, NodeRole, NodeState, Operation, OperationKind, OperationState } from "../api/types";
 import { capitalise, plural } from "./format";
 
 /** How a state looks. The word always stands beside it. */
-export type Tone = "good" | "busy" | "warn" | "bad" | "off";
+export type Tone = "good" | "busy" | "open" | "warn" | "bad" | "off";
 
 export interface StateLabel {
   tone: Tone;
@@ -59,6 +59,17 @@ export function operationLabel(state: OperationState): StateLabel {
     superseded: "off",
   };
   return { tone: tones[state], word: capitalise(state) };
+}
+
+/** What an operation is called beside its network's name: `Add nodes`. */
+export function operationWord(kind: OperationKind): string {
+  return capitalise(kind.replaceAll("_", " "));
+}
+
+/** `Create trade`, but `Vote in trade`. */
+export function operationTitle({ kind, network_name: name }: Pick<Operation, "kind" | "network_name">): string {
+  const whole = ["create", "stop", "start", "destroy", "update", "recover"].includes(kind);
+  return `${operationWord(kind)} ${whole ? name : `in ${name}`}`;
 }
 
 /** How many validators may fail or lie without harm. */
@@ -176,7 +187,7 @@ export function toggleSort(current: Sort, key: SortKey): Sort {
   return { key, direction: key === "name" || key === "state" ? "asc" : "desc" };
 }
 
-const TONE_ORDER: Record<Tone, number> = { bad: 0, warn: 1, busy: 2, good: 3, off: 4 };
+const TONE_ORDER: Record<Tone, number> = { bad: 0, warn: 1, busy: 2, open: 3, good: 4, off: 5 };
 
 function sortValue(network: Network, key: SortKey): number | string {
   switch (key) {

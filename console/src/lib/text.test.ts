@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseRoute } from "../router";
+import { parseRoute, proposalPath } from "../router";
 import { cutLines, readLine } from "./logs";
 import { search } from "./palette";
 import { identifier, snippets } from "./snippets";
@@ -52,8 +52,10 @@ describe("addresses", () => {
     expect(parseRoute("/")).toEqual({ page: "networks" });
     expect(parseRoute("/networks/trade")).toEqual({ page: "network", name: "trade", tab: "overview", node: null });
     expect(parseRoute("/networks/trade/logs/validator-1")).toMatchObject({ tab: "logs", node: "validator-1" });
+    expect(parseRoute("/networks/trade/members")).toMatchObject({ page: "network", tab: "members" });
+    expect(parseRoute(proposalPath("trade", 12))).toEqual({ page: "proposal", name: "trade", id: 12 });
     expect(parseRoute("/activity/op-1")).toEqual({ page: "operation", id: "op-1" });
-    for (const path of ["/x", "/networks/a/x", "/networks/a/spec/b", "/settings/x", "/a/b/c/d/e", "/networks/a/logs/b/c"]) {
+    for (const path of ["/x", "/networks/a/x", "/networks/a/spec/b", "/settings/x", "/a/b/c/d/e", "/networks/a/logs/b/c", "/networks/a/members/b", "/networks/a/proposals", "/networks/a/proposals/0", "/networks/a/proposals/1x"]) {
       expect(parseRoute(path), path).toEqual({ page: "missing" });
     }
   });

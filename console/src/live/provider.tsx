@@ -3,9 +3,9 @@ import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
 import { EVENTS_URL } from "../api/client";
 import { goneNetworks, keepOperation, keys } from "../api/queries";
-import type { Event, Network } from "../api/types";
+import type { Event, Network, Operation, Proposal } from "../api/types";
 import { connect } from "./connection";
-import { applyToNetworks, readEvent } from "./reduce";
+import { applyToNetworks, decides, networkOf, readEvent } from "./reduce";
 import type { Link, StreamMessage } from "./stream";
 
 export interface LinkState {
@@ -21,6 +21,8 @@ export function useLink(): LinkState {
 
 /** At most one fetch of a network's blocks in this time, however fast its tip moves. */
 const BLOCKS_PAUSE_MS = 400;
+/** The same for what its members decide, which another platform's members can do with any block. */
+const GOVERNANCE_PAUSE_MS = 5_000;
 
 class Applier {
   readonly #waiting = new Map<string, number>();
@@ -30,27 +32,39 @@ class Applier {
   apply(event: Event): void {
     if (event.kind === "network_gone") goneNetworks.add(event.network);
     if (event.kind === "operation") keepOperation(this.client, event.operation);
-    this.client.setQueryData<readonly Network[]>(keys.networks, (known) =>
-      known ? applyToNetworks(known, event) : known,
-    );
-    if (event.kind === "tip") this.#renewBlocks(event.network);
+    const known = this.client.getQueryData<readonly Network[]>(keys.networks);
+    if (known) this.client.setQueryData<readonly Network[]>(keys.networks, applyToNetworks(known, event));
+    if (event.kind === "operation") this.#keepOutcome(event.operation);
+    const decided = decides(known ?? [], event) ? networkOf(event) : null;
+    if (decided !== null) void this.client.invalidateQueries({ queryKey: keys.governance(decided) });
+    if (event.kind === "tip") {
+      this.#renew(keys.blocks(event.network), BLOCKS_PAUSE_MS);
+      this.#renew(keys.governance(event.network), GOVERNANCE_PAUSE_MS);
+    }
     if (event.kind === "network" && event.network.tip) this.#renewIfBehind(event.network);
+  }
+
+  /** The proposal as a ballot left it, shown until it is read again. */
+  #keepOutcome({ network, ballot }: Operation): void {
+    if (ballot) this.client.setQueryData<Proposal>(keys.proposal(network, ballot.proposal.id), ballot.proposal);
   }
 
   #renewIfBehind(network: Network): void {
     const blocks = this.client.getQueryData<readonly { number: number }[]>(keys.blocks(network.id));
     const shown = blocks?.[0]?.number;
-    if (shown !== undefined && network.tip && network.tip.number > shown) this.#renewBlocks(network.id);
+    if (shown !== undefined && network.tip && network.tip.number > shown) this.#renew(keys.blocks(network.id), BLOCKS_PAUSE_MS);
   }
 
-  #renewBlocks(network: string): void {
-    if (this.#waiting.has(network)) return;
-    void this.client.invalidateQueries({ queryKey: keys.blocks(network) }, { cancelRefetch: false });
+  /** Fetches now and once more after the pause, whatever comes in between. Only what is looked at is fetched. */
+  #renew(queryKey: readonly string[], pauseMs: number): void {
+    const name = queryKey.join(" ");
+    if (this.#waiting.has(name)) return;
+    void this.client.invalidateQueries({ queryKey }, { cancelRefetch: false });
     const timer = window.setTimeout(() => {
-      this.#waiting.delete(network);
-      void this.client.invalidateQueries({ queryKey: keys.blocks(network) }, { cancelRefetch: false });
-    }, BLOCKS_PAUSE_MS);
-    this.#waiting.set(network, timer);
+      this.#waiting.delete(name);
+      void this.client.invalidateQueries({ queryKey }, { cancelRefetch: false });
+    }, pauseMs);
+    this.#waiting.set(name, timer);
   }
 
   stop(): void {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Event } from "../api/types";
 import { network, operation } from "../testing";
-import { applyToNetworks, mergeNetworks, newerOperation, readEvent, upsertOperation } from "./reduce";
+import { applyToNetworks, decides, mergeNetworks, newerOperation, readEvent, upsertOperation } from "./reduce";
 
 const tip = (number: number) => ({ number, hash: `0x${number}` });
 const event = (body: object): Event => {
@@ -40,6 +40,37 @@ describe("events", () => {
     expect(renewed[0]).toMatchObject({ resource_version: 9, tip: tip(7) });
     const same = applyToNetworks(now, event({ kind: "tip", network: "another", tip: tip(9) }));
     expect(same[0]).toBe(now[0]);
+  });
+});
+
+describe("what members decide", () => {
+  const about = (change: object) => decides([network()], event(change));
+
+  it("is asked for again when an operation of theirs ends", () => {
+    for (const kind of ["propose", "vote", "settle", "add_observer"] as const) {
+      expect(about({ kind: "operation", operation: operation({ kind, state: "succeeded" }) }), kind).toBe(true);
+      expect(about({ kind: "operation", operation: operation({ kind }) }), kind).toBe(false);
+    }
+    expect(about({ kind: "operation", operation: operation({ kind: "start", state: "succeeded" }) })).toBe(false);
+  });
+
+  it("is asked for again when nodes act by it, or can be asked again", () => {
+    const changed = (change: Parameters<typeof network>[0]) => about({ kind: "network", network: network(change) });
+    expect(changed({ resource_version: 2, tip: tip(9), health: "degraded" })).toBe(false);
+    expect(changed({ voting_validators: 3 })).toBe(true);
+    expect(changed({ nodes: network().nodes.slice(1) })).toBe(true);
+    expect(changed({ state: "stopped", nodes: [] })).toBe(false);
+    const stopped = [network({ state: "stopped" })];
+    expect(decides(stopped, event({ kind: "network", network: network() }))).toBe(true);
+    const silent = [network({ health: "unavailable" })];
+    expect(decides(silent, event({ kind: "network", network: network({ health: "degraded" }) }))).toBe(true);
+    expect(changed({ health: "unavailable", voting_validators: 3 })).toBe(false);
+    expect(decides([], event({ kind: "network", network: network() }))).toBe(true);
+  });
+
+  it("is not asked for again because of a tick", () => {
+    expect(about({ kind: "tip", network: network().id, tip: tip(3) })).toBe(false);
+    expect(about({ kind: "network_gone", network: network().id })).toBe(false);
   });
 });
 

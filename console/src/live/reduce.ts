@@ -1,6 +1,6 @@
 // How events change what the pages hold. Pure. The stream may repeat an event and may run ahead of an
 // answer that is still under way, so that an older object never replaces a newer one.
-import type { BlockRef, Event, Network, Operation } from "../api/types";
+import type { BlockRef, Event, Network, Operation, OperationKind } from "../api/types";
 
 export function readEvent(data: string): Event | null {
   try {
@@ -54,6 +54,48 @@ export function applyToNetworks(networks: readonly Network[], event: Event): rea
     case "operation":
       return networks;
   }
+}
+
+const DECIDING: readonly OperationKind[] = ["propose", "vote", "settle", "add_observer", "remove_observer", "recover"];
+
+/** Whether members may have decided something, or nodes act by what they decided, as an event says at once. */
+export function decides(known: readonly Network[], event: Event): boolean {
+  switch (event.kind) {
+    case "operation":
+      return event.operation.state !== "running" && DECIDING.includes(event.operation.kind);
+    case "network": {
+      const { network } = event;
+      const before = known.find((one) => one.id === network.id);
+      return answers(network) && (before === undefined || seating(before) !== seating(network));
+    }
+    case "network_gone":
+    case "tip":
+      return false;
+  }
+}
+
+/** The id of the network that an event is about. */
+export function networkOf(event: Event): string {
+  switch (event.kind) {
+    case "operation":
+      return event.operation.network;
+    case "network":
+      return event.network.id;
+    case "network_gone":
+    case "tip":
+      return event.network;
+  }
+}
+
+/** Who does not run cannot be asked. */
+function answers(network: Network): boolean {
+  return network.state === "usable" && network.health !== "unavailable";
+}
+
+/** What of a network comes of its members' decisions, and of whether it can be asked for them. */
+function seating(network: Network): string {
+  const { voting_validators, nodes } = network;
+  return JSON.stringify([answers(network), voting_validators ?? null, nodes.map((node) => [node.id, node.role, node.voting ?? null, node.node_key ?? null])]);
 }
 
 function withTip(network: Network, tip: BlockRef): Network {

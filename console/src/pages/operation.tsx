@@ -1,9 +1,10 @@
 // One operation: its steps live, then what it proved or released. It outlives its network.
 import { useNetworks, useOperation } from "../api/queries";
 import type { Operation } from "../api/types";
-import { capitalise, formatDuration } from "../lib/format";
-import { operationLabel } from "../lib/networks";
+import { formatDuration } from "../lib/format";
+import { operationLabel, operationTitle } from "../lib/networks";
 import { Link, networkPath } from "../router";
+import { BallotPanel } from "../ui/ballot";
 import { CliButton } from "../ui/copy";
 import { EvidencePanel } from "../ui/evidence";
 import { Failed, Skeleton } from "../ui/feedback";
@@ -39,7 +40,7 @@ function OperationView({ operation }: { operation: Operation }) {
         </span>
       </nav>
       <PageHead
-        title={`${capitalise(operation.kind)} ${operation.network_name}`}
+        title={operationTitle(operation)}
         aside={<Badge label={operationLabel(operation.state)} />}
         actions={
           <div className="joined">
@@ -58,6 +59,7 @@ function OperationView({ operation }: { operation: Operation }) {
       <section className="panel" aria-label="Steps">
         <Steps operation={operation} />
       </section>
+      {operation.ballot && <BallotPanel outcome={operation.ballot} network={operation.network_name} there={there ? "yes" : "no"} />}
       {operation.receipt && <ReceiptPanel receipt={operation.receipt} />}
       {operation.evidence && <EvidencePanel evidence={operation.evidence} />}
     </>

@@ -1,7 +1,7 @@
 // Operations, newest first; each links to its own page.
 import type { Operation } from "../api/types";
-import { capitalise, formatDuration } from "../lib/format";
-import { operationLabel } from "../lib/networks";
+import { formatDuration } from "../lib/format";
+import { operationLabel, operationWord } from "../lib/networks";
 import { Link, networkPath, operationPath } from "../router";
 import { State } from "./state";
 import { Age } from "./time";
@@ -31,7 +31,7 @@ export function OperationsTable({ operations, present, showNetwork = "yes" }: Op
           <tr key={operation.id}>
             <th scope="row">
               <Link to={operationPath(operation.id)} className="row-link">
-                {capitalise(operation.kind)}
+                {operationWord(operation.kind)}
               </Link>
             </th>
             {showNetwork === "yes" && (

@@ -155,6 +155,7 @@ function networkActions(network: Network, stop: Send, start: Send, act: (done: P
   if (network.state !== "destroying") {
     entries.push(action("destroy", "Destroy", () => navigate(`${networkPath(name)}?destroy=ask`)));
   }
+  entries.push(action("members", "Members of", () => navigate(networkPath(name, "members"))));
   entries.push(action("logs", "Logs of", () => navigate(networkPath(name, "logs"))));
   return entries;
 }

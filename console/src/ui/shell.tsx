@@ -13,7 +13,7 @@ import { useNow } from "../lib/clock";
 import { formatAge } from "../lib/format";
 
 const AREAS: readonly { path: string; name: string; icon: IconName; pages: readonly Route["page"][] }[] = [
-  { path: "/networks", name: "Networks", icon: "networks", pages: ["networks", "network"] },
+  { path: "/networks", name: "Networks", icon: "networks", pages: ["networks", "network", "proposal"] },
   { path: "/activity", name: "Activity", icon: "activity", pages: ["activity", "operation"] },
   { path: "/settings", name: "Settings", icon: "settings", pages: ["settings"] },
 ];

@@ -9,6 +9,12 @@ const SHAPES: Record<Tone, React.ReactNode> = {
       <path d="M6 2a4 4 0 0 1 4 4" className="line turn" />
     </>
   ),
+  open: (
+    <>
+      <circle cx="6" cy="6" r="4" className="line" />
+      <circle cx="6" cy="6" r="1.6" className="fill" />
+    </>
+  ),
   warn: <path d="M6 1.6 11 10.4H1L6 1.6Z" className="fill" />,
   bad: <rect x="2.4" y="2.4" width="7.2" height="7.2" rx="1" transform="rotate(45 6 6)" className="fill" />,
   off: <circle cx="6" cy="6" r="3.5" className="line" />,

@@ -1,14 +1,22 @@
 // Times and numbers that move while one looks.
 import { useEffect, useRef } from "react";
 import { useNow } from "../lib/clock";
-import { formatAbsolute, formatAge, formatNumber } from "../lib/format";
+import { formatAbsolute, formatAge, formatMoment, formatNumber } from "../lib/format";
 
-/** A relative time, with the absolute one on hover. */
+/** A relative time, with the absolute one on hover. A clock that is a little ahead is no future. */
 export function Age({ atMs }: { atMs: number }) {
-  const now = useNow();
+  return <Time atMs={atMs} words={formatAge(atMs, useNow())} />;
+}
+
+/** The same for a time that may be to come. */
+export function Moment({ atMs }: { atMs: number }) {
+  return <Time atMs={atMs} words={formatMoment(atMs, useNow())} />;
+}
+
+function Time({ atMs, words }: { atMs: number; words: string }) {
   return (
     <time dateTime={new Date(atMs).toISOString()} title={formatAbsolute(atMs)}>
-      {formatAge(atMs, now)}
+      {words}
     </time>
   );
 }

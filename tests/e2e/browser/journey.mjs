@@ -18,6 +18,7 @@ const base = new URL(loginUrl).origin;
 const suffix = randomBytes(2).toString("hex");
 const trade = `trade-${suffix}`;
 const typed = `typed-${suffix}`;
+const ring = `ring-${suffix}`;
 
 const checks = new Checks();
 const { browser, context, page } = await launch();
@@ -207,6 +208,95 @@ async function fault(chain) {
   });
 }
 
+async function oneMemberDecides() {
+  await checks.run("a network of one member has it, its validators and no proposal", async () => {
+    await page.goto(`${base}/networks/${trade}`);
+    await page.getByRole("link", { name: "Members", exact: true }).click();
+    await page.getByText("Nobody has proposed anything yet").waitFor();
+    checks.equal(await page.locator(".table.members tbody tr").count(), 5);
+    checks.equal(await page.locator(".table.members .state", { hasText: "Active" }).count(), 5);
+    await page.getByText("1 member, 4 validators", { exact: true }).waitFor();
+    await looker.look("members");
+  });
+  await checks.run("a proposal says before what is lost, what is kept and that it decides at once", async () => {
+    await page.getByRole("button", { name: "Propose a change of validator validator-3" }).click();
+    await page.getByRole("dialog", { name: "Propose to suspend validator-3?" }).waitFor();
+    await page.getByText("3 validators vote then, and no fault is tolerated, instead of 1.").waitFor();
+    await page.getByText("that suffices: it is executed at once").waitFor();
+    await page.getByLabel("Reason").fill("it's slow");
+    await page.getByText(`windlass network propose ${trade} --as default suspend-validator validator-3 --reason 'it'\\''s slow'`).waitFor();
+    await page.getByRole("button", { name: "Propose to suspend validator-3" }).and(page.locator(":enabled")).waitFor();
+    await looker.look("propose");
+  });
+  await checks.run("its outcome says what changed, and leads to its page", async () => {
+    await page.getByRole("button", { name: "Propose to suspend validator-3" }).click();
+    await page.getByTestId("outcome").getByText("At the end of the epoch").waitFor();
+    await looker.look("outcome");
+    await page.getByRole("link", { name: "Proposal 1" }).click();
+    await page.locator(".badge", { hasText: "Approved" }).waitFor();
+    await page.getByText("it's slow").waitFor();
+    await page.reload();
+    await page.getByText("1 for and 0 against").waitFor();
+    await looker.look("proposal");
+  });
+  await checks.run("the validator is seen to vote no more when the epoch ends, without a reload", async () => {
+    await page.getByRole("link", { name: "Members", exact: true }).click();
+    const row = page.locator(".table.members tbody tr", { hasText: "validator-3" });
+    await row.getByText("Suspended").waitFor();
+    await row.getByText("votes until the epoch ends").waitFor({ state: "detached", timeout: 60_000 });
+    await page.getByText("All 3 validators finalise; no fault is tolerated.").waitFor({ timeout: 30_000 });
+    await looker.look("suspended");
+  });
+}
+
+/** A consortium is made by its API, as a file makes it: the form has one member. */
+async function severalMembersVote() {
+  const api = (path, method, body) =>
+    page.evaluate(
+      async ([url, method, body]) => {
+        const headers = { "content-type": "application/json" };
+        const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
+        return response.ok ? response.json() : Promise.reject(new Error(`${response.status} ${await response.text()}`));
+      },
+      [`/v1/organizations/default/networks${path}`, method, body],
+    );
+  await checks.run("two members are shown apart, and what one proposes waits for the other", async () => {
+    const members = ["acme", "beta"].map((organization) => ({ organization, validators: 1 }));
+    await api("", "POST", { name: ring, kind: "consortium", members });
+    await page.goto(`${base}/networks/${ring}/members`);
+    await page.locator(".table.members tbody").nth(1).waitFor({ timeout: 60_000 });
+    await api(`/${ring}/proposals`, "POST", { as: "acme", reason: "larger contracts", actions: [{ action: "set_gas_limit", gas_limit: 60_000_000 }] });
+    await page.locator(".table.proposals").getByText("In progress").waitFor();
+    await looker.look("consortium");
+  });
+  await checks.run("the other votes, having read what that does", async () => {
+    await page.getByRole("link", { name: "Set the gas limit to 60000000." }).click();
+    await page.locator(".table.votes").getByText("Not yet").waitFor();
+    await looker.look("proposal-open");
+    await page.getByRole("button", { name: "Vote no…" }).click();
+    await page.getByRole("dialog", { name: "Vote no on proposal 1?" }).waitFor();
+    await page.getByText("This vote suffices: the proposal is rejected with it.").waitFor();
+    await page.getByRole("button", { name: "Vote no for beta" }).and(page.locator(":enabled")).waitFor();
+    await looker.look("vote");
+    await page.getByRole("button", { name: "Vote no for beta" }).click();
+    await page.getByTestId("outcome").getByText("Rejected").waitFor();
+    await page.getByRole("link", { name: "Proposal 1" }).click();
+    await page.locator(".badge", { hasText: "Rejected" }).waitFor();
+    checks.equal(await page.getByRole("button", { name: /^Vote/ }).count(), 0);
+  });
+  await checks.run("who cannot be asked is not asked: a stopped network says how it is started", async () => {
+    await page.goto(`${base}/networks/${ring}/operations`);
+    await page.getByRole("button", { name: "Stop", exact: true }).click();
+    await page.locator(".badge", { hasText: "Stopped" }).waitFor({ timeout: 30_000 });
+    await page.goto(`${base}/networks/${ring}/members`);
+    await page.getByText(`${ring} is stopped: none of its nodes can be asked.`).waitFor();
+    await looker.look("members-stopped");
+    await page.goto(`${base}/networks`);
+    await api(`/${ring}`, "DELETE");
+    await page.locator("tbody tr", { hasText: ring }).waitFor({ state: "detached", timeout: 60_000 });
+  });
+}
+
 /** No pointer from here on: create, find, open and destroy with keys alone. */
 async function keyboardOnly() {
   const keys = page.keyboard;
@@ -309,6 +399,8 @@ try {
   await parts();
   await stopAndStart(chain);
   await fault(chain);
+  await oneMemberDecides();
+  await severalMembersVote();
   await keyboardOnly();
   await dismantle(chain);
   await checks.run("nothing outside was asked and nothing was logged as an error", () => {

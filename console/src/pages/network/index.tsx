@@ -14,6 +14,7 @@ import { NetworkActions } from "./actions";
 import { DestroyDialog } from "./destroy";
 import { EndpointPanel } from "./endpoint";
 import { LogsTab } from "./logs";
+import { MembersTab } from "./members";
 import { OperationsTab } from "./operations";
 import { OverviewTab } from "./overview";
 import { SpecTab } from "./spec";
@@ -39,7 +40,7 @@ export function NetworkPage({ name, tab, node }: NetworkPageProps) {
   );
 }
 
-function NoNetwork({ name }: { name: string }) {
+export function NoNetwork({ name }: { name: string }) {
   return (
     <Empty title={`There is no network named ${name}.`}>
       <p className="muted">It may have been destroyed; Activity has the release receipts.</p>
@@ -58,6 +59,7 @@ function NoNetwork({ name }: { name: string }) {
 
 const TAB_NAMES: readonly { tab: Tab; name: string }[] = [
   { tab: "overview", name: "Overview" },
+  { tab: "members", name: "Members" },
   { tab: "operations", name: "Operations" },
   { tab: "logs", name: "Logs" },
   { tab: "spec", name: "Spec" },
@@ -113,6 +115,8 @@ function TabBody({ network, tab, node }: { network: Network; tab: Tab; node: str
   switch (tab) {
     case "overview":
       return <OverviewTab network={network} />;
+    case "members":
+      return <MembersTab network={network} />;
     case "operations":
       return <OperationsTab network={network} />;
     case "logs":
