@@ -6,19 +6,51 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use alloy_primitives::B256;
-use windlass_chain::genesis::Genesis;
+use alloy_primitives::{Address, B256};
+use windlass_chain::genesis::{
+    Fees, Genesis, GenesisAccount, Governance, Member, Permissions, SignatureScheme, Validator,
+};
 use windlass_chain::store::MemoryStore;
 use windlass_node::ledger::open_store;
 use windlass_node::rpc::{RpcServer, serve};
 use windlass_node::status::{Identity, StatusBoard, StatusTip};
 
-const GENESIS: &[u8] = include_bytes!("../../crates/proof/vectors/genesis.json");
-
 static SERVER: OnceLock<RpcServer> = OnceLock::new();
 
+fn genesis() -> Genesis {
+    let validator = Validator {
+        name: "one".to_owned(),
+        node_key: B256::repeat_byte(1),
+        consensus_key: B256::repeat_byte(2),
+        account: Address::ZERO,
+        endpoint: String::new(),
+    };
+    let member = Member {
+        organization: "acme".to_owned(),
+        endpoint: String::new(),
+        account: Address::repeat_byte(0xac),
+        validators: vec![validator],
+    };
+    Genesis {
+        chain_id: 7_001,
+        timestamp: 1_700_000_000,
+        gas_limit: 30_000_000,
+        contract_size_limit: 24_576,
+        transaction_gas_cap: 16_777_216,
+        min_block_interval_ms: 0,
+        epoch_length: 1_000_000,
+        signature_scheme: SignatureScheme::Ed25519,
+        fees: Fees::Free,
+        alloc: [(Address::ZERO, GenesisAccount::default())].into(),
+        governance: Governance::default(),
+        permissions: Permissions::default(),
+        predecessor: None,
+        members: vec![member],
+    }
+}
+
 fn start() -> RpcServer {
-    let genesis = Genesis::parse(GENESIS).expect("it is a genesis");
+    let genesis = genesis();
     let ledger = open_store(MemoryStore::default(), &genesis, None).expect("the ledger opens");
     let identity = Identity {
         node_key: B256::ZERO,
