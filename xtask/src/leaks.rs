@@ -380,7 +380,8 @@ mod tests {
         assert_eq!(kinds(&scope()), BTreeSet::from(["socket", "key"]), "bound without a file");
         drop(socket);
         fs::remove_dir_all(&root).expect("removed");
-        assert_eq!(kinds(&scope()), BTreeSet::new());
+        // A program that another test starts holds the socket, too, between its fork and its exec.
+        assert!((0..1_000).any(|_| kinds(&scope()).is_empty()), "{:?}", kinds(&scope()));
     }
 
     #[test]

@@ -287,7 +287,7 @@ async fn a_proposal_whose_time_is_over_takes_no_vote() {
     let vote = "vote council 1 yes --as gamma";
     check(&platform, vote, (4, "proposal_closed", "is expired")).await;
     // No block came since: it is the time that counts.
-    let settled = ballot(&platform, "settle council 1").await;
+    let settled = ballot(&platform, "settle council 1 --as acme").await;
     assert_eq!(settled.proposal.state, ProposalState::Expired);
     // Keys that are none are refused before anybody votes.
     let key = "02".repeat(32);
