@@ -29,10 +29,13 @@ pub use self::simulate::{Manner, Priced, SimulateError, SimulatedCall, Transfers
 pub use self::trace::{GethDebugTracingOptions, GethTrace, TraceError};
 use crate::chain::InvalidBlock;
 
-/// Senders recovered earlier, at admission.
+/// Senders recovered earlier, at admission or for a block.
 pub trait Senders {
     /// The sender of the transaction with this hash, if it was recovered before.
     fn sender(&self, transaction: &B256) -> Option<Address>;
+
+    /// Remembers a sender that was recovered for a block.
+    fn note(&self, _transaction: B256, _sender: Address) {}
 }
 
 /// No sender is known: every signature is recovered.
@@ -54,12 +57,14 @@ pub(crate) fn recover(
         .iter()
         .enumerate()
         .map(|(index, transaction)| {
-            let sender = match senders.sender(transaction.tx_hash()) {
-                Some(sender) => sender,
-                None => transaction.recover_signer().ok().ok_or(InvalidBlock::Transaction {
-                    index,
-                    reason: TransactionError::Signature,
-                })?,
+            let sender = if let Some(sender) = senders.sender(transaction.tx_hash()) {
+                sender
+            } else {
+                let recovered = transaction.recover_signer().ok();
+                let reason = TransactionError::Signature;
+                let sender = recovered.ok_or(InvalidBlock::Transaction { index, reason })?;
+                senders.note(*transaction.tx_hash(), sender);
+                sender
             };
             Ok(Recovered::new_unchecked(transaction.clone(), sender))
         })

@@ -12,6 +12,7 @@
 
 mod drive;
 mod journal;
+mod senders;
 mod watch;
 
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ use windlass_chain::{At, Block, Chain, ChainError, FeePolicy, RuleSet, Senders};
 
 pub use self::drive::DRIFT_MS;
 use self::journal::Journal;
+use self::senders::KnownSenders;
 pub use self::watch::Watch;
 use crate::pool::{
     Account, FeeRule, Limits, Pool, PoolError, PoolRules, Pooled, Readiness, decode, recover,
@@ -62,6 +64,7 @@ struct Inner {
     pending: Mutex<Pending>,
     /// Blocks above the tip that were proposed or judged here: what they hold is not proposed again.
     on_the_way: Mutex<HashMap<B256, Block>>,
+    known_senders: Mutex<KnownSenders>,
     /// Raised when the tip moves or something executable comes.
     changes: Watch,
     /// Raised when the pool holds more or less than before.
@@ -207,6 +210,7 @@ fn over(
             decided: Mutex::new(decided),
             pending: Mutex::new(Pending { pool, journal: None, own: HashMap::new() }),
             on_the_way: Mutex::default(),
+            known_senders: Mutex::default(),
             changes: Watch::default(),
             pool_changes: Watch::default(),
         }),
@@ -316,6 +320,10 @@ impl NodeLedger {
         self.inner.decided.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn known_senders(&self) -> MutexGuard<'_, KnownSenders> {
+        self.inner.known_senders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn on_the_way(&self) -> MutexGuard<'_, HashMap<B256, Block>> {
         self.inner.on_the_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -364,7 +372,14 @@ impl NodeLedger {
         if self.lock().pool.get(&hash).is_some() {
             return Err(PoolError::Known);
         }
-        let transaction = recover(transaction)?;
+        let known = self.known_senders().get(&hash);
+        let transaction = if let Some(sender) = known {
+            Recovered::new_unchecked(transaction, sender)
+        } else {
+            let recovered = recover(transaction)?;
+            self.note(hash, recovered.signer());
+            recovered
+        };
         self.check_sender(transaction.signer())?;
         self.check_permission(&transaction)?;
         let readiness = self.insert(transaction, bytes, from)?;
@@ -437,10 +452,15 @@ impl Pending {
     }
 }
 
-/// The pool's senders, for whoever executes a block.
+/// For whoever executes a block.
 impl Senders for NodeLedger {
     fn sender(&self, transaction: &B256) -> Option<Address> {
-        self.pending(transaction).map(|pooled| pooled.sender())
+        let known = self.known_senders().get(transaction);
+        known.or_else(|| self.pending(transaction).map(|pooled| pooled.sender()))
+    }
+
+    fn note(&self, transaction: B256, sender: Address) {
+        self.known_senders().note(transaction, sender);
     }
 }
 
