@@ -5,13 +5,19 @@
 //! and what the kernel says that the processes used. Nothing is asserted: the machine is noisy, so
 //! figures are medians of rounds in one run, with the disk's own latency beside them.
 
+mod chain;
 mod cluster;
 mod consensus;
+mod contracts;
+mod load;
 mod network;
+mod peer;
+mod reads;
 mod say;
 mod summary;
 mod sync;
 mod usage;
+mod wire;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +37,8 @@ enum Benchmark {
     Consensus(consensus::Options),
     /// A node that joins a network with a large state, and what that does to the validators
     Sync(sync::Options),
+    /// What a network of four executes in a second, its finality and writes under load, reads; anvil beside it
+    Chain(chain::Options),
 }
 
 #[tokio::main]
@@ -39,5 +47,6 @@ async fn main() {
         Benchmark::Network(options) => Box::pin(network::run(options)).await,
         Benchmark::Consensus(options) => Box::pin(consensus::run(options)).await,
         Benchmark::Sync(options) => Box::pin(sync::run(options)).await,
+        Benchmark::Chain(options) => Box::pin(chain::run(options)).await,
     }
 }

@@ -4,6 +4,8 @@ use std::{fs, io::Write, path::Path, time::Duration};
 
 use windlass_e2e::world;
 
+use crate::cluster;
+
 /// What a process has used since it started, and what it holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
@@ -11,6 +13,8 @@ pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     /// Bytes that it caused to be written to storage.
     pub(crate) written: u64,
+    /// Bytes that it gave to `write` and its kin: of files and pipes, not of sockets.
+    pub(crate) given: u64,
     /// Resident memory in bytes.
     pub(crate) resident: u64,
     /// The part of it that no file backs, in bytes.
@@ -20,7 +24,14 @@ pub(crate) struct Usage {
 /// Asks the kernel.
 pub(crate) fn of(pid: u32) -> Usage {
     let (written, resident) = world::usage(pid);
-    Usage { cpu: cpu(pid), written, resident, anonymous: anonymous(pid) }
+    let given = field(pid, "io", "wchar:");
+    Usage {
+        cpu: cpu(pid),
+        written,
+        given,
+        resident,
+        anonymous: field(pid, "status", "RssAnon:") * 1_024,
+    }
 }
 
 /// Nanoseconds are exact; the ticks of `stat` are 10 ms and would hide an idle process.
@@ -33,11 +44,20 @@ fn cpu(pid: u32) -> Duration {
     Duration::from_nanos(times.sum())
 }
 
-fn anonymous(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let kib = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1_024
+/// What a process has used of a processor, with all its threads that have ended; in ticks of 10 ms.
+pub(crate) fn processor_time(pid: u32) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before it may hold anything.
+    let (_, fields) = text.rsplit_once(')').unwrap_or_default();
+    let times = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = times.filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_secs(ticks).div_f64(cluster::whole(rustix::param::clock_ticks_per_second()))
+}
+
+fn field(pid: u32, file: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.trim().split(' ').next()?.parse().ok()).unwrap_or(0)
 }
 
 /// How long the disk below a folder takes to make 4 KiB durable, `count` times.
