@@ -8,6 +8,13 @@ use anyhow::Result;
 
 use crate::{exec, say};
 
+/// What `chain` takes beside the release: contracts and anvil, by npm in these folders.
+const OF_CHAIN: [(&str, &[&str]); 3] = [
+    ("contracts", &["ci", "--no-audit", "--no-fund"]),
+    ("contracts", &["run", "build"]),
+    ("tests/e2e/differential", &["ci", "--no-audit", "--no-fund"]),
+];
+
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -22,6 +29,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut build = exec::command("cargo");
     build.args(["build", "--release", "--workspace", "--bins"]);
     anyhow::ensure!(build.status()?.success(), "the release does not build");
+    if options.arguments.first().is_some_and(|benchmark| benchmark == "chain") {
+        for (folder, arguments) in OF_CHAIN {
+            let mut npm = exec::command("npm");
+            let prepared = npm.args(arguments).current_dir(exec::root().join(folder)).status()?;
+            anyhow::ensure!(prepared.success(), "`npm {}` failed in {folder}", arguments.join(" "));
+        }
+    }
     let mut bench = exec::command(exec::root().join("target/release/windlass-bench"));
     let ended = bench.args(&options.arguments).status()?;
     Ok(if ended.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -5,7 +5,7 @@
 //! cost of those changes, and its root must be its block's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,8 +19,8 @@ use crate::state::layer::{Change, Changes, Layer};
 use crate::state::root;
 
 impl Chain {
-    /// The state at a final block's end, with its tries. The further back it is, the longer making them
-    /// takes; it ends soon after the flag is set.
+    /// The state at a final block's end, with its tries. The further back it is, the longer that takes; it
+    /// ends soon after the flag is set, but for the hashing at its end.
     pub(super) fn state_with_tries(
         &self,
         at: At,
@@ -36,7 +36,7 @@ impl Chain {
             return Err(ChainError::ProofPruned { number, oldest });
         }
         let block = stored_block(base.snapshot(), number)?.ok_or(ChainError::UnknownBlock)?;
-        let (mut changes, wiped, base) = changed_back(base, number..tip.number, &|| check(cancel))?;
+        let (mut changes, wiped, base) = changed_back(base, number + 1..=tip.number, cancel)?;
         let found = root::seal(&base, &mut changes, &wiped)?;
         if found != block.header().state_root {
             let what = format!("the history since block {number} does not lead back to its state");
@@ -56,15 +56,14 @@ fn check(cancel: Option<&AtomicBool>) -> Result<(), ChainError> {
 /// tip's state.
 fn changed_back(
     past: Base,
-    blocks: Range<u64>,
-    go_on: &dyn Fn() -> Result<(), ChainError>,
+    later: RangeInclusive<u64>,
+    cancel: Option<&AtomicBool>,
 ) -> Result<(Changes, Vec<Address>, Base), ChainError> {
     let mut accounts = BTreeSet::new();
     let mut storage: BTreeMap<Address, BTreeSet<U256>> = BTreeMap::new();
-    for earlier in blocks {
-        go_on()?;
-        let later = earlier + 1;
-        let Some(touched) = touched(past.snapshot(), later)? else { continue };
+    for number in later {
+        check(cancel)?;
+        let Some(touched) = touched(past.snapshot(), number)? else { continue };
         accounts.extend(touched.accounts);
         for TouchedSlots { address, slots } in touched.slots {
             storage.entry(address).or_default().extend(slots);
@@ -72,14 +71,14 @@ fn changed_back(
     }
     let mut changes = Changes::default();
     for address in accounts {
-        go_on()?;
+        check(cancel)?;
         let after = past.account(&address)?;
         changes.accounts.insert(address, Change { before: None, after });
     }
     for (address, slots) in storage {
         let mut then = BTreeMap::new();
         for slot in slots {
-            go_on()?;
+            check(cancel)?;
             let after = past.slot(&address, &slot)?;
             then.insert(slot, Change { before: U256::ZERO, after });
         }
@@ -88,6 +87,7 @@ fn changed_back(
     let now = past.into_present();
     let mut wiped = Vec::new();
     for (address, change) in &mut changes.accounts {
+        check(cancel)?;
         change.before = now.account(address)?;
         if change.before.is_some() && change.after.is_none() {
             wiped.push(*address);
@@ -95,6 +95,7 @@ fn changed_back(
     }
     for (address, slots) in &mut changes.storage {
         for (slot, change) in slots {
+            check(cancel)?;
             change.before = now.slot(address, slot)?;
         }
     }

@@ -126,14 +126,13 @@ impl Chain {
             CallRequest { to: Some(governance::ADDRESS), input, ..CallRequest::default() };
         // Whatever gas a block may have: without the validators there is no next block.
         let read = self.on_site(at, |site| call::run(site, &request, READING_GAS, None));
-        let outcome = read.map(|(ended, last)| call::outcome(ended, Some(last))).map_err(
-            |error| match error {
-                CallError::Chain(error) => error,
-                CallError::Invalid(_) | CallError::Overrides(_) | CallError::Cancelled => {
-                    unreadable(&error.to_string())
-                }
-            },
-        )?;
+        let (ended, last) = read.map_err(|error| match error {
+            CallError::Chain(error) => error,
+            CallError::Invalid(_) | CallError::Overrides(_) | CallError::Cancelled => {
+                unreadable(&error.to_string())
+            }
+        })?;
+        let outcome = call::outcome(ended, last);
         match outcome.result {
             CallResult::Success { output } => Ok(output),
             CallResult::Revert { .. } => Err(unreadable("a revert")),

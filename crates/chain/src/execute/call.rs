@@ -145,7 +145,7 @@ pub(crate) fn call(
 ) -> Result<CallOutcome, CallError> {
     let most = limits.gas_cap.min(site.header.gas_limit);
     let gas = request.gas.map_or(most, |gas| gas.min(most));
-    run(site, request, gas, limits.cancel).map(|(ended, last)| outcome(ended, Some(last)))
+    run(site, request, gas, limits.cancel).map(|(ended, last)| outcome(ended, last))
 }
 
 /// Runs a call with exactly this gas.
@@ -154,7 +154,7 @@ pub(crate) fn run(
     request: &CallRequest,
     gas: u64,
     cancel: Option<&AtomicBool>,
-) -> Result<(ExecutionResult, Last), CallError> {
+) -> Result<(ExecutionResult, Option<Last>), CallError> {
     let mut result = None;
     let request = CallRequest { gas: Some(gas), ..request.clone() };
     run_each(site, gas, cancel, &request, |ended, last| {
@@ -171,7 +171,7 @@ pub(crate) fn run_each(
     most: u64,
     cancel: Option<&AtomicBool>,
     first: &CallRequest,
-    mut next: impl FnMut(ExecutionResult, Last) -> Option<CallRequest>,
+    mut next: impl FnMut(ExecutionResult, Option<Last>) -> Option<CallRequest>,
 ) -> Result<(), CallError> {
     let gas = |request: &CallRequest| request.gas.map_or(most, |gas| gas.min(most));
     let mut evm = open(site, first, most, (Cancel::new(cancel), Last::default()))?;
@@ -181,11 +181,13 @@ pub(crate) fn run_each(
         let mut handler = CallHandler::default();
         let result =
             if cancel.is_some() { handler.inspect_run(&mut evm) } else { handler.run(&mut evm) };
-        let (cancel, last) = &evm.inspector;
-        if cancel.has_struck() {
+        let (watch, last) = &evm.inspector;
+        if watch.has_struck() {
             return Err(CallError::Cancelled);
         }
-        let Some(request) = next(result.map_err(failed)?, *last) else { return Ok(()) };
+        // Nobody watched its instructions otherwise.
+        let last = cancel.is_some().then_some(*last);
+        let Some(request) = next(result.map_err(failed)?, last) else { return Ok(()) };
         env = transaction(site, &mut evm.ctx.journaled_state.database, &request, gas(&request))?;
     }
 }

@@ -104,7 +104,7 @@ impl Probe<'_> {
             Err(error) => return Err(error.into()),
         };
         let refunded = result.gas().final_refunded();
-        let outcome = outcome(result, Some(last));
+        let outcome = outcome(result, last);
         Ok(match &outcome.result {
             CallResult::Success { .. } => Attempt::Success { gas_used: outcome.gas_used, refunded },
             CallResult::Halt { out_of_gas: true, .. } => Attempt::OutOfGas,

@@ -168,3 +168,23 @@ fn a_point_is_evaluated_and_a_wrong_claim_is_not_believed() {
         assert_eq!(code, -32000, "{what}: {text}");
     }
 }
+
+#[test]
+fn calls_and_estimates_tell_of_the_last_instruction_as_geth_does() {
+    let server = Server::free();
+    let at = Address::repeat_byte(0x77);
+    for (code, expect) in [
+        ("0x0c", "invalid opcode: opcode 0xc not defined"),
+        ("0xfe", "invalid opcode: INVALID"),
+        ("0x600101", "stack underflow (1 <=> 2)"),
+    ] {
+        let request = json!([{ "to": at }, "latest", { at.to_string(): { "code": code } }]);
+        for method in ["eth_call", "eth_estimateGas"] {
+            assert_eq!(
+                server.error(method, request.clone()),
+                (-32000, expect.to_owned()),
+                "{code}"
+            );
+        }
+    }
+}

@@ -18,7 +18,7 @@ const FUNDING_GAS: u64 = 14_950_000;
 /// What an account is given, in wei.
 pub(crate) const FUNDS: u64 = 1_000;
 /// Sends 1,000 wei to each account of its input, a word each.
-const DISPERSER: &str = "5f5b5f5f5f5f6103e885355af150602001368110600157 00";
+const DISPERSER: &str = "5f5b5f5f5f5f6103e885355af15060200136811060015700";
 /// All tokens there are: a market holds less than 2^112 of them.
 const SUPPLY: u128 = 1_000_000_000_000_000_000_000_000_000_000;
 /// What a holder and a market are given.
@@ -88,7 +88,7 @@ pub(crate) async fn fund(
     addresses: &[Address],
     chain_id: u64,
 ) {
-    let code = hex::decode(DISPERSER.replace(' ', "")).expect("it is hex");
+    let code = hex::decode(DISPERSER).expect("it is hex");
     let length = u8::try_from(code.len()).expect("it is short");
     let init = [&[0x60, length, 0x80, 0x60, 0x09, 0x5f, 0x39, 0x5f, 0xf3][..], &code].concat();
     let value = FUNDS * u64::try_from(addresses.len()).expect("they are few");
