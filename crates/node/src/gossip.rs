@@ -37,6 +37,8 @@ const FIRST_REPEAT: Duration = Duration::from_secs(1);
 const LAST_REPEAT: Duration = Duration::from_secs(30);
 /// The first pause where all that is pending came from peers: they repeat it themselves.
 const FOR_PEERS: Duration = Duration::from_secs(4);
+/// How many are admitted at once: what else waits for a thread waits for that many.
+const AT_ONCE: usize = 64;
 /// How many transactions from peers are remembered.
 const REMEMBERED: usize = 16_384;
 
@@ -213,21 +215,17 @@ where
             commonware_p2p::block!(self.blocker, peer, "malformed transactions");
             return;
         };
-        for transaction in &transactions {
-            from_peers.insert(keccak256(transaction));
-        }
-        let ledger = self.ledger.clone();
-        let refused = self
-            .work
-            .run(move || {
-                let admit = |bytes: bytes::Bytes| ledger.admit(bytes.into(), Origin::Peer).err();
-                transactions.into_iter().map(admit).fold(None, Option::or)
-            })
-            .await
-            .flatten();
-        if let Some(error) = refused {
-            // Known ones come with every repetition, others lose a race with a block: no offence.
-            tracing::trace!(%error, "a peer's transaction was not admitted");
+        let transactions: Vec<Bytes> = transactions.into_iter().map(Bytes::from).collect();
+        for some in transactions.chunks(AT_ONCE) {
+            for transaction in some {
+                from_peers.insert(keccak256(transaction));
+            }
+            let (ledger, some) = (self.ledger.clone(), some.to_vec());
+            let admitted = self.work.run(move || ledger.admit_all(&some, Origin::Peer)).await;
+            for refused in admitted.into_iter().flatten().filter_map(Result::err) {
+                // Known ones come with every repetition, others lose a race with a block: no offence.
+                tracing::trace!(%refused, "a peer's transaction was not admitted");
+            }
         }
     }
 }

@@ -43,6 +43,7 @@ pub use self::types::{
     At, Attributes, BlockRef, Built, ChainError, Filter, InvalidBlock, LogEntry, LogsError, Room,
     Skipped, Tip, TransactionLocation, ValidateError,
 };
+pub use self::validators::NextState;
 pub(crate) use self::validators::committee_record;
 use crate::block::{Block, timestamp_ms};
 use crate::execute::codes::CodeCache;

@@ -14,6 +14,30 @@ use crate::store::Batch;
 /// The two keys of a validator, as they are kept.
 const SEAT_BYTES: usize = 64;
 
+/// The state that the block after the tip begins with, and the rules that it has.
+#[derive(Debug)]
+pub struct NextState<'a> {
+    state: StateView,
+    number: u64,
+    in_force: InForce<'a>,
+}
+
+impl NextState<'_> {
+    /// The state.
+    pub fn state(&self) -> &StateView {
+        &self.state
+    }
+
+    /// The permission that a transaction would lack in that block.
+    pub fn lacks_permission(
+        &self,
+        from: Address,
+        to: Option<Address>,
+    ) -> Result<Option<Permission>, ChainError> {
+        self.in_force.lacks(&self.state.base, from, to)
+    }
+}
+
 fn unreadable(answer: &str) -> ChainError {
     ChainError::Execution(format!("the governance contract answered with {answer}"))
 }
@@ -41,35 +65,23 @@ impl Chain {
 
     /// What the members decided, as the state after the tip has it.
     pub fn decided(&self) -> Result<Decided, ChainError> {
-        self.on_next(|view, number, in_force| {
-            let slot = |slot| view.storage(governance::ADDRESS, slot);
-            Ok(Decided {
-                validators: slot(governance::VALIDATOR_SET_HASH_SLOT)?.into(),
-                revision: slot(governance::REVISION_SLOT)?.as_limbs()[0],
-                obstacle: in_force.check_known(number).err().map(|error| error.to_string()),
-                parameters: in_force.parameters,
-                rules: in_force.rules.into_owned(),
-            })
+        let NextState { state, number, in_force } = self.next_state()?;
+        let slot = |slot| state.storage(governance::ADDRESS, slot);
+        Ok(Decided {
+            validators: slot(governance::VALIDATOR_SET_HASH_SLOT)?.into(),
+            revision: slot(governance::REVISION_SLOT)?.as_limbs()[0],
+            obstacle: in_force.check_known(number).err().map(|error| error.to_string()),
+            parameters: in_force.parameters,
+            rules: in_force.rules.into_owned(),
         })
     }
 
-    /// The permission that a transaction would lack in the block after the tip.
-    pub fn lacks_permission(
-        &self,
-        from: Address,
-        to: Option<Address>,
-    ) -> Result<Option<Permission>, ChainError> {
-        self.on_next(|view, _, in_force| in_force.lacks(&view.base, from, to))
-    }
-
-    /// Reads the state after the tip, with the number of the next block and the rules that it has.
-    fn on_next<T>(
-        &self,
-        read: impl FnOnce(&StateView, u64, InForce<'_>) -> Result<T, ChainError>,
-    ) -> Result<T, ChainError> {
-        let view = self.state(At::Latest)?;
-        let number = view.number().saturating_add(1);
-        read(&view, number, InForce::read(self.rules(), &view.base, number)?)
+    /// What the block after the tip begins with.
+    pub fn next_state(&self) -> Result<NextState<'_>, ChainError> {
+        let state = self.state(At::Latest)?;
+        let number = state.number().saturating_add(1);
+        let in_force = InForce::read(self.rules(), &state.base, number)?;
+        Ok(NextState { state, number, in_force })
     }
 
     /// What a transaction to the contract would bring about, if it were executed now with this gas;

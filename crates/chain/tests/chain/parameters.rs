@@ -114,7 +114,10 @@ fn who_is_not_permitted_neither_sends_nor_deploys() {
     let call = TxKind::Call(Address::repeat_byte(7));
     let check = |wallet: &Wallet, to: TxKind, lacks: Option<Permission>| {
         let target = to.to().copied();
-        assert_eq!(chain.lacks_permission(wallet.address, target).unwrap(), lacks);
+        assert_eq!(
+            chain.next_state().unwrap().lacks_permission(wallet.address, target).unwrap(),
+            lacks
+        );
         let transaction = wallet.eip1559(0, to, U256::ZERO, &[0]);
         let mut one = vec![transaction].into_iter();
         let built = chain.build(chain.tip().hash, at_ms(90_000), &mut one).unwrap();
@@ -127,8 +130,12 @@ fn who_is_not_permitted_neither_sends_nor_deploys() {
     check(&sender, call, None);
     check(&sender, TxKind::Create, Some(Permission::Deploy));
     check(&deployer, TxKind::Create, None);
-    assert_eq!(chain.lacks_permission(member.address, Some(ADDRESS)).unwrap(), None);
-    let elsewhere = chain.lacks_permission(member.address, Some(Address::ZERO)).unwrap();
+    assert_eq!(
+        chain.next_state().unwrap().lacks_permission(member.address, Some(ADDRESS)).unwrap(),
+        None
+    );
+    let elsewhere =
+        chain.next_state().unwrap().lacks_permission(member.address, Some(Address::ZERO)).unwrap();
     assert_eq!(elsewhere, Some(Permission::Send), "a member governs; that is all");
 
     // A block that holds such a transaction all the same is refused: it is made on a chain whose
@@ -153,7 +160,9 @@ fn permissions_of_the_genesis_hold_from_the_first_block_on() {
     let mut genesis = genesis(windlass_chain::genesis::Fees::Free);
     genesis.permissions.send = Some([wallet(5).address].into_iter().collect());
     let (chain, ..) = governed(genesis);
-    let lacks = |number| chain.lacks_permission(wallet(number).address, None).unwrap();
+    let lacks = |number| {
+        chain.next_state().unwrap().lacks_permission(wallet(number).address, None).unwrap()
+    };
     assert_eq!((lacks(5), lacks(6)), (None, Some(Permission::Send)));
 }
 

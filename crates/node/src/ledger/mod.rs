@@ -7,8 +7,8 @@
 //! turned out invalid. [`crate::seam::Ledger::finalize`] makes a block durable first, then brings the pool up to
 //! date, then tells everybody.
 //!
-//! Locks are taken one at a time and never while a block executes; the pool's may be held while an
-//! account is read. Time comes in as an argument.
+//! Locks are taken one at a time and never while a block executes; the pool's may be held while the
+//! state is read. Time comes in as an argument.
 
 mod drive;
 mod journal;
@@ -25,8 +25,9 @@ use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_primitives::{Address, B256, Bytes};
 use windlass_chain::genesis::Genesis;
 use windlass_chain::governance::Decided;
+use windlass_chain::state::StateView;
 use windlass_chain::store::{RedbStore, Store, StoreError};
-use windlass_chain::{At, Block, Chain, ChainError, FeePolicy, RuleSet, Senders};
+use windlass_chain::{At, Block, Chain, ChainError, FeePolicy, NextState, RuleSet, Senders};
 
 pub use self::drive::DRIFT_MS;
 use self::journal::Journal;
@@ -333,90 +334,98 @@ impl NodeLedger {
         Ok(Account { nonce: account.nonce, balance: account.balance })
     }
 
-    /// A contract can't send (EIP-3607); an account with a delegation can.
-    fn check_sender(&self, address: Address) -> Result<(), PoolError> {
-        let unavailable = |error: ChainError| {
-            tracing::error!(%error, "the state could not be read");
-            PoolError::Unavailable
+    /// An outcome for each of several transactions, in their order.
+    fn try_admit(&self, transactions: &[Bytes], from: Origin) -> Vec<Result<B256, PoolError>> {
+        let recovered: Vec<_> = transactions.iter().map(|bytes| self.recover(bytes)).collect();
+        if recovered.iter().all(Result::is_err) {
+            return recovered.into_iter().map(|one| one.map(|one| *one.tx_hash())).collect();
+        }
+        let mut pending = self.lock();
+        // Read under the lock: whoever finalises a block refreshes the pool only after the block's
+        // state can be read, so that the pool never goes back to an older account.
+        let next = self.inner.chain.next_state().map_err(unavailable);
+        let mut executable = false;
+        let mut admit = |transaction: Recovered<TxEnvelope>, bytes: &Bytes| {
+            let hash = *transaction.tx_hash();
+            let next = next.as_ref().map_err(Clone::clone)?;
+            let readiness = pending.admit(next, transaction, (bytes, from))?;
+            executable |= readiness == Readiness::Executable;
+            Ok(hash)
         };
-        let state = self.inner.chain.state(At::Latest).map_err(unavailable)?;
-        let account = state.account(address).map_err(unavailable)?;
-        if account.is_none_or(|account| account.code_hash == alloy_primitives::KECCAK256_EMPTY) {
-            return Ok(());
+        let outcomes = recovered.into_iter().zip(transactions);
+        let outcomes: Vec<_> = outcomes.map(|(one, bytes)| admit(one?, bytes)).collect();
+        drop(pending);
+        if outcomes.iter().any(Result::is_ok) {
+            self.inner.pool_changes.raise();
         }
-        let code = state.code(address).map_err(unavailable)?;
-        let delegates = code.len() == DELEGATION_BYTES && code.starts_with(&DELEGATION_PREFIX);
-        if code.is_empty() || delegates {
-            return Ok(());
+        if executable {
+            self.inner.changes.raise();
         }
-        Err(PoolError::SenderHasCode { address, length: code.len() })
+        outcomes
     }
 
-    /// The members may have decided who sends and who deploys.
-    fn check_permission(&self, transaction: &Recovered<TxEnvelope>) -> Result<(), PoolError> {
-        let sender = transaction.signer();
-        let lacks = self.inner.chain.lacks_permission(sender, transaction.to());
-        let lacks = lacks.map_err(|error| {
-            tracing::error!(%error, "the state could not be read");
-            PoolError::Unavailable
-        })?;
-        match lacks {
-            Some(lacks) => Err(PoolError::NotPermitted { sender, lacks }),
-            None => Ok(()),
-        }
-    }
-
-    fn try_admit(&self, bytes: &Bytes, from: Origin) -> Result<B256, PoolError> {
+    /// Reads a transaction that isn't pending, and who signed it.
+    fn recover(&self, bytes: &Bytes) -> Result<Recovered<TxEnvelope>, PoolError> {
         let transaction = self.decode(bytes)?;
         let hash = *transaction.tx_hash();
         if self.lock().pool.get(&hash).is_some() {
             return Err(PoolError::Known);
         }
         let known = self.known_senders().get(&hash);
-        let transaction = if let Some(sender) = known {
-            Recovered::new_unchecked(transaction, sender)
-        } else {
-            let recovered = recover(transaction)?;
-            self.note(hash, recovered.signer());
-            recovered
-        };
-        self.check_sender(transaction.signer())?;
-        self.check_permission(&transaction)?;
-        let readiness = self.insert(transaction, bytes, from)?;
-        self.inner.pool_changes.raise();
-        match readiness {
-            Readiness::Executable => self.inner.changes.raise(),
-            Readiness::Queued => {}
+        if let Some(sender) = known {
+            return Ok(Recovered::new_unchecked(transaction, sender));
         }
-        Ok(hash)
-    }
-
-    fn insert(
-        &self,
-        transaction: Recovered<TxEnvelope>,
-        bytes: &Bytes,
-        from: Origin,
-    ) -> Result<Readiness, PoolError> {
-        let hash = *transaction.tx_hash();
-        let sender = transaction.signer();
-        let mut pending = self.lock();
-        // Read under the lock: whoever finalises a block refreshes the pool only after the block's
-        // state can be read, so that the pool never goes back to an older account.
-        let account = self.account(sender).map_err(|error| {
-            tracing::error!(%error, "the state could not be read");
-            PoolError::Unavailable
-        })?;
-        let admitted = pending.pool.admit(transaction, bytes.clone(), account)?;
-        match from {
-            Origin::Client => pending.own(hash, bytes)?,
-            Origin::Peer => {}
-        }
-        pending.disown(&admitted.removed);
-        Ok(admitted.readiness)
+        let recovered = recover(transaction)?;
+        self.note(hash, recovered.signer());
+        Ok(recovered)
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is for `map_err`")]
+fn unavailable(error: ChainError) -> PoolError {
+    tracing::error!(%error, "the state could not be read");
+    PoolError::Unavailable
+}
+
+/// A contract can't send (EIP-3607); an account with a delegation can.
+fn check_code(state: &StateView, address: Address, hash: B256) -> Result<(), PoolError> {
+    if hash == alloy_primitives::KECCAK256_EMPTY {
+        return Ok(());
+    }
+    let code = state.code(address).map_err(unavailable)?;
+    let delegates = code.len() == DELEGATION_BYTES && code.starts_with(&DELEGATION_PREFIX);
+    if code.is_empty() || delegates {
+        return Ok(());
+    }
+    Err(PoolError::SenderHasCode { address, length: code.len() })
+}
+
 impl Pending {
+    /// Takes a transaction that the next block's state lets in.
+    fn admit(
+        &mut self,
+        next: &NextState<'_>,
+        transaction: Recovered<TxEnvelope>,
+        (bytes, from): (&Bytes, Origin),
+    ) -> Result<Readiness, PoolError> {
+        let (hash, sender) = (*transaction.tx_hash(), transaction.signer());
+        let account = next.state().account(sender).map_err(unavailable)?.unwrap_or_default();
+        check_code(next.state(), sender, account.code_hash)?;
+        // The members may have decided who sends and who deploys.
+        let lacks = next.lacks_permission(sender, transaction.to()).map_err(unavailable)?;
+        if let Some(lacks) = lacks {
+            return Err(PoolError::NotPermitted { sender, lacks });
+        }
+        let account = Account { nonce: account.nonce, balance: account.balance };
+        let admitted = self.pool.admit(transaction, bytes.clone(), account)?;
+        match from {
+            Origin::Client => self.own(hash, bytes)?,
+            Origin::Peer => {}
+        }
+        self.disown(&admitted.removed);
+        Ok(admitted.readiness)
+    }
+
     /// Notes a client's transaction on disk. One that can't be noted is not acknowledged, since it
     /// could be lost, and so it is not in the pool either.
     fn own(&mut self, hash: B256, bytes: &Bytes) -> Result<(), PoolError> {

@@ -57,6 +57,16 @@ impl NodeLedger {
         self.inner.pool_changes.raise();
     }
 
+    /// Why a transaction isn't admitted, and whether that is because it is in the chain.
+    fn told(&self, error: PoolError, transaction: &Bytes) -> AdmitError {
+        let included = matches!(error, PoolError::NonceTooLow { .. }) && {
+            let hash = alloy_primitives::keccak256(transaction);
+            self.inner.chain.transaction(hash).is_ok_and(|location| location.is_some())
+        };
+        let refused = AdmitError::from(error);
+        if included { AdmitError { known: Known::Yes, ..refused } } else { refused }
+    }
+
     /// Brings the pool up to date with a block that has become final.
     fn settle(&self, block: &Block, senders: HashSet<Address>) -> Result<(), ChainError> {
         let decided = self.inner.chain.decided()?;
@@ -98,12 +108,13 @@ impl NodeLedger {
             });
             pending.disown(&gone);
         }
+        let next = self.inner.chain.next_state()?;
         let refused: Vec<B256> = pending
             .pool
             .iter()
             .filter(|pooled| {
                 let (sender, to) = (pooled.sender(), pooled.transaction.to());
-                let lacks = self.inner.chain.lacks_permission(sender, to);
+                let lacks = next.lacks_permission(sender, to);
                 lacks.map_err(|error| note(&mut failed, error)).is_ok_and(|lacks| lacks.is_some())
             })
             .map(|pooled| pooled.hash())
@@ -286,16 +297,15 @@ impl Ledger for NodeLedger {
     }
 
     fn admit(&self, transaction: Bytes, from: Origin) -> Result<B256, AdmitError> {
-        self.try_admit(&transaction, from).map_err(|error| {
-            let included = matches!(error, PoolError::NonceTooLow { .. })
-                && self
-                    .inner
-                    .chain
-                    .transaction(alloy_primitives::keccak256(&transaction))
-                    .is_ok_and(|location| location.is_some());
-            let refused = AdmitError::from(error);
-            if included { AdmitError { known: Known::Yes, ..refused } } else { refused }
-        })
+        let mut admitted = self.admit_all(&[transaction], from);
+        admitted.pop().expect("each has an outcome")
+    }
+
+    fn admit_all(&self, transactions: &[Bytes], from: Origin) -> Vec<Result<B256, AdmitError>> {
+        let outcomes = self.try_admit(transactions, from).into_iter().zip(transactions);
+        let told =
+            outcomes.map(|(outcome, bytes)| outcome.map_err(|error| self.told(error, bytes)));
+        told.collect()
     }
 
     fn pending_for_gossip(&self, after: u64) -> (u64, Vec<Bytes>) {
