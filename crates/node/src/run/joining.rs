@@ -15,7 +15,8 @@ use windlass_chain::{
 };
 
 use super::{
-    END_TIMEOUT, Ended, NodeError, Opened, Ready, Shutdown, ledger_file, open_network, serve,
+    BESIDE_NICENESS, END_TIMEOUT, Ended, NodeError, Opened, Ready, Shutdown, ledger_file,
+    open_network, serve,
 };
 use crate::{
     consensus::{
@@ -42,7 +43,7 @@ pub(super) async fn join(
     }
     let steady = Steadied::new(context.child("steady"), Steady::of_the_system(&context));
     let network = open_network(&context, &steady, &opened).await?;
-    let work = Work::threads("ledger", 1, 0)
+    let work = Work::threads("import", 1, BESIDE_NICENESS)
         .map_err(|source| NodeError::File { path: directory.clone(), source })?;
     let (genesis, beyond) = (opened.genesis.clone(), opened.ledger.tip().number);
     let open = move |begin| {

@@ -62,8 +62,8 @@ use crate::{
 
 /// How many threads make the ledger's calls: one executes, one reads meanwhile.
 const WORK_THREADS: usize = 2;
-/// Serving nodes that join leaves the processor to everything else.
-const SERVING_NICENESS: i32 = 10;
+/// Joining, and serving who joins, leave the processor to everything else.
+const BESIDE_NICENESS: i32 = 10;
 /// How many threads the runtime may use for files.
 const FILE_THREADS: usize = 4;
 /// The stack of a thread.
@@ -257,7 +257,7 @@ async fn live(
     let parts = Parts {
         ledger: opened.ledger.clone(),
         work: threads("ledger", WORK_THREADS, 0)?,
-        serving: threads("state", 1, SERVING_NICENESS)?,
+        serving: threads("state", 1, BESIDE_NICENESS)?,
         partitions: String::new(),
         node_key: opened.node_signer.public_key(),
         other_node_keys: opened.others.clone(),

@@ -149,31 +149,63 @@ async fn lengthen(endpoint: &Endpoint, node: &Node, blocks: u64) {
     join_all(senders).await;
 }
 
-/// Nodes that join, and finality before and meanwhile.
-async fn joins(platform: &Platform, nodes: &[Node], options: &Options) -> Vec<Row> {
-    let mut added = Row::new("`network node add`, until the node follows", "s", "minutes");
-    let mut earlier = Row::new("after it, until it has every block", "s", "");
-    let mut rate = Row::new("blocks that it fetches then", "/s", "");
-    let mut alone =
-        [Row::new("block to finality, p50", "ms", ""), Row::new("the same, p99", "ms", "")];
-    let mut beside = [
-        Row::new("block to finality while a node joins, p50", "ms", ""),
-        Row::new("the same, p99", "ms", "within 1.3x"),
-    ];
-    let mut ratio = Row::new("p99 while a node joins, to p99 before", "x", "under 1.3");
-    let note = |rows: &mut [Row; 2], lags: &[f64]| {
-        for (row, at) in rows.iter_mut().zip([0.5, 0.99]) {
-            row.samples.push(quantile(lags, at));
+/// What the joins show.
+struct Joins {
+    added: Row,
+    earlier: Row,
+    rate: Row,
+    alone: [Row; 2],
+    meanwhile: [Row; 2],
+    beside: [Row; 2],
+    to_alone: Row,
+    to_beside: Row,
+}
+
+impl Joins {
+    fn new() -> Self {
+        let pair =
+            |of: &str| [Row::new(of, "ms", ""), Row::new("the same, p99", "ms", "within 1.3x")];
+        let ratio =
+            |to: &str| Row::new(format!("p99 while a node joins, to p99 {to}"), "x", "under 1.3");
+        Self {
+            added: Row::new("`network node add`, until the node follows", "s", "minutes"),
+            earlier: Row::new("after it, until it has every block", "s", ""),
+            rate: Row::new("blocks that it fetches then", "/s", ""),
+            alone: pair("block to finality before, p50"),
+            meanwhile: pair("block to finality while a node joins, p50"),
+            beside: pair("block to finality when it follows, p50"),
+            to_alone: ratio("before"),
+            to_beside: ratio("when it follows"),
         }
-        quantile(lags, 0.99)
-    };
+    }
+
+    fn into_rows(self) -> Vec<Row> {
+        let Self { added, earlier, rate, alone, meanwhile, beside, to_alone, to_beside } = self;
+        let pairs = [alone, meanwhile, beside].into_iter().flatten();
+        [added, earlier, rate].into_iter().chain(pairs).chain([to_alone, to_beside]).collect()
+    }
+}
+
+/// Notes median and p99, which is the answer.
+fn note(rows: &mut [Row; 2], lags: &[f64]) -> f64 {
+    for (row, at) in rows.iter_mut().zip([0.5, 0.99]) {
+        row.samples.push(quantile(lags, at));
+    }
+    quantile(lags, 0.99)
+}
+
+/// Nodes that join, and finality before, meanwhile and afterwards.
+async fn joins(platform: &Platform, nodes: &[Node], options: &Options) -> Vec<Row> {
+    let mut rows = Joins::new();
     let first = nodes.first().expect("there are nodes");
-    for round in 0..options.rounds {
-        say::progress(&format!("join {}", round + 1));
+    let watch = async || {
         let until = world::now() + Duration::from_secs(options.seconds);
         let going = || world::now() < until;
-        let ((), lags) = tokio::join!(trickle(nodes, CHAIN_ID, going), first.lags(going));
-        let before = note(&mut alone, &lags);
+        tokio::join!(trickle(nodes, CHAIN_ID, going), first.lags(going)).1
+    };
+    for round in 0..options.rounds {
+        say::progress(&format!("join {}", round + 1));
+        let before = note(&mut rows.alone, &watch().await);
         let joining = AtomicBool::new(true);
         let going = || joining.load(Ordering::Relaxed);
         let join = async {
@@ -185,32 +217,32 @@ async fn joins(platform: &Platform, nodes: &[Node], options: &Options) -> Vec<Ro
         };
         let (took, (), lags) =
             tokio::join!(join, trickle(nodes, CHAIN_ID, going), first.lags(going));
-        let meanwhile = note(&mut beside, &lags);
-        added.samples.push(ms(took) / 1e3);
-        ratio.samples.push(meanwhile / before);
+        let meanwhile = note(&mut rows.meanwhile, &lags);
+        rows.added.samples.push(ms(took) / 1e3);
         let network = platform.show("large").await;
-        let id = network.nodes.last().expect("it has nodes").id.clone();
-        let node = Node::of(platform.workload(id.as_str()));
-        let (began, height) = (world::now(), node.height().await);
-        let fetches = node.status().await.is_some_and(|status| !status["earlier"].is_null());
-        world::eventually("it has every block", PATIENCE, async || {
-            let status = node.status().await?;
-            status["earlier"].is_null().then_some(())
-        })
-        .await;
-        let took = ms(began.elapsed()) / 1e3;
-        earlier.samples.push(took);
-        if fetches {
-            rate.samples.push(whole(height) / took.max(0.001));
-        }
-        let rows = [&added, &earlier, &rate, &beside[1], &ratio].into_iter();
-        for row in rows.filter(|row| !row.samples.is_empty()) {
-            say::progress(&row.line());
-        }
-        let name = &network.nodes.last().expect("it has nodes").name;
-        let _gone: Value = platform.run(&["network", "node", "rm", "large", name, "-y"]).await;
+        let joined = network.nodes.last().expect("it has nodes");
+        behind(&Node::of(platform.workload(joined.id.as_str())), &mut rows).await;
+        let beside = note(&mut rows.beside, &watch().await);
+        rows.to_alone.samples.push(meanwhile / before);
+        rows.to_beside.samples.push(meanwhile / beside);
+        let _gone: Value =
+            platform.run(&["network", "node", "rm", "large", &joined.name, "-y"]).await;
     }
-    let [alone_p50, alone_p99] = alone;
-    let [beside_p50, beside_p99] = beside;
-    vec![added, earlier, rate, alone_p50, alone_p99, beside_p50, beside_p99, ratio]
+    rows.into_rows()
+}
+
+/// Waits until a node that has joined has the earlier blocks too.
+async fn behind(node: &Node, rows: &mut Joins) {
+    let (began, height) = (world::now(), node.height().await);
+    let fetches = node.status().await.is_some_and(|status| !status["earlier"].is_null());
+    world::eventually("it has every block", PATIENCE, async || {
+        let status = node.status().await?;
+        status["earlier"].is_null().then_some(())
+    })
+    .await;
+    let took = ms(began.elapsed()) / 1e3;
+    rows.earlier.samples.push(took);
+    if fetches {
+        rows.rate.samples.push(whole(height) / took.max(0.001));
+    }
 }
