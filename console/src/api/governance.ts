@@ -98,11 +98,12 @@ export function answersQuestions(network: Pick<Network, "state">): boolean {
 
 type Asked = Pick<Network, "id" | "state">;
 
-function useDecided<Data>(network: Asked, what: string, ask: (network: string) => Promise<Data>) {
+function useDecided<Data>(network: Asked, what: string, ask: (network: string) => Promise<Data>, againMs?: number) {
   return useQuery({
     queryKey: [...keys.governance(network.id), what],
     queryFn: () => ask(network.id),
     enabled: answersQuestions(network),
+    refetchInterval: againMs,
   });
 }
 
@@ -110,8 +111,11 @@ export function useMembers(network: Asked) {
   return useDecided(network, "members", fetchMembers);
 }
 
+/** They go missing without a decision that would be told. */
+const MISSING_AGAIN_MS = 10_000;
+
 export function useValidators(network: Asked) {
-  return useDecided(network, "validators", fetchValidators);
+  return useDecided(network, "validators", fetchValidators, MISSING_AGAIN_MS);
 }
 
 export function useObservers(network: Asked) {

@@ -1430,6 +1430,7 @@ export interface components {
             id: number;
             /** @description The member that it belongs to. */
             member: components["schemas"]["MemberName"];
+            missing?: components["schemas"]["Missing"] | null;
             /** @description Its name. */
             name: string;
             node?: components["schemas"]["NodeId"] | null;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { member, network, node, proposal, validator } from "../testing";
 import {
   actors, approvalWords, endOf, seatCounts, seats, settleable, settlementWords, silent, stage, stageLabel, toleranceWords, voters, voteWords,
-  votingNote,
+  validatorLabel, votingNote,
 } from "./governance";
 
 const members = [
@@ -31,10 +31,16 @@ describe("seats", () => {
     const note = (change: Parameters<typeof validator>[0]) => votingNote(validator(change));
     expect(note({})).toBeNull();
     expect(note({ voting: null })).toBeNull();
+    expect(note({ missing: { since_ms: 0, reason: "not connected" } })).toMatch(/^not connected, since .*1970/);
     expect(note({ voting: false })).toBe("votes from the next epoch on");
     expect(note({ state: "suspended", active: false })).toBe("votes until the epoch ends");
     expect(note({ state: "suspended", active: false, voting: false })).toBeNull();
     expect(note({ active: false, voting: false })).toBe("its member is suspended");
+  });
+
+  it("of a validator that the others miss are marked, whatever was decided", () => {
+    expect(validatorLabel(validator({ missing: { since_ms: 0, reason: "not connected" } })).word).toBe("Missing");
+    expect(validatorLabel(validator()).word).toBe("Active");
   });
 });
 

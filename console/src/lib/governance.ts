@@ -3,7 +3,7 @@
 import type {
   Network, NetworkMember, NetworkObserver, NetworkValidator, Proposal, SeatState, Tally, Voice,
 } from "../api/types";
-import { capitalise, plural } from "./format";
+import { capitalise, formatAbsolute, plural } from "./format";
 import { type StateLabel, toleratedFaults, type Tone } from "./networks";
 
 export function seatLabel(state: SeatState): StateLabel {
@@ -11,8 +11,14 @@ export function seatLabel(state: SeatState): StateLabel {
   return { tone: tones[state], word: capitalise(state) };
 }
 
-/** What its state does not say of a validator's vote, or null. */
-export function votingNote(validator: Pick<NetworkValidator, "active" | "voting" | "state">): string | null {
+/** What was decided about a validator, unless the others miss it. */
+export function validatorLabel(validator: Pick<NetworkValidator, "missing" | "state">): StateLabel {
+  return validator.missing ? { tone: "bad", word: "Missing" } : seatLabel(validator.state);
+}
+
+/** What its label does not say of a validator's vote, or null. */
+export function votingNote(validator: Pick<NetworkValidator, "active" | "missing" | "voting" | "state">): string | null {
+  if (validator.missing) return `${validator.missing.reason}, since ${formatAbsolute(validator.missing.since_ms)}`;
   if (validator.active) return validator.voting === false ? "votes from the next epoch on" : null;
   if (validator.voting === true) return "votes until the epoch ends";
   return validator.state === "active" ? "its member is suspended" : null;

@@ -194,6 +194,20 @@ pub enum NoBlockCode {
     Stalled,
 }
 
+impl NetworkConsensus {
+    /// Since when a validator is missing for every other node that answers, as the one says that
+    /// has missed it longest; `None` as well if none answers.
+    #[must_use]
+    pub fn missing(&self, node_key: &str) -> Option<&Missing> {
+        let others = self.nodes.iter().filter_map(|node| node.report.as_ref());
+        let others = others.filter(|report| report.node_key != node_key);
+        let sights = others.flat_map(|report| &report.validators);
+        let sights = sights.filter(|one| one.link.node_key == node_key);
+        let missed: Option<Vec<&Missing>> = sights.map(|one| one.missing.as_ref()).collect();
+        missed?.into_iter().min_by_key(|missing| missing.since_ms)
+    }
+}
+
 impl ConsensusReport {
     /// Puts names in place of node keys in what is said in words.
     #[must_use]

@@ -1,6 +1,6 @@
 // The members, each followed by its validators and observers.
 import type { Network, NetworkMember, NetworkValidator } from "../../api/types";
-import { type ObserverSeat, type Seats, seatLabel, votingNote } from "../../lib/governance";
+import { type ObserverSeat, type Seats, seatLabel, validatorLabel, votingNote } from "../../lib/governance";
 import { type Subject, subjectName } from "../../lib/proposing";
 import { Link, networkPath } from "../../router";
 import { Hash } from "../../ui/copy";
@@ -80,7 +80,7 @@ function ValidatorRow({ network, validator, onPropose }: ValidatorRowProps) {
         </span>
       </th>
       <td>
-        <State label={seatLabel(validator.state)} />
+        <State label={validatorLabel(validator)} />
         {note !== null && <span className="sub muted">{note}</span>}
       </td>
       <NodeCell network={network} node={validator.node_name ?? null} />

@@ -5,7 +5,7 @@ use windlass_model::consensus::{
     ValidatorReport,
 };
 
-use super::{Table, append, duration};
+use super::{Table, append, clock_time, duration};
 
 /// One validator as one node sees it.
 struct Sight<'a> {
@@ -193,12 +193,6 @@ fn warnings(all: &NetworkConsensus) -> Vec<String> {
 /// A node's name, or how its key begins.
 fn name(all: &NetworkConsensus, key: &str) -> String {
     all.names.get(key).cloned().unwrap_or_else(|| key.chars().take(12).collect())
-}
-
-/// The time of day of Unix milliseconds, UTC.
-fn clock_time(at_ms: u64) -> String {
-    let seconds = at_ms / 1_000 % 86_400;
-    format!("{:02}:{:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 #[cfg(test)]

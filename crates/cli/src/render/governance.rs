@@ -8,7 +8,7 @@ use windlass_model::{
     spec::Fees,
 };
 
-use super::{Table, append, word};
+use super::{Table, append, clock_time, word};
 
 /// The members of a network.
 pub(crate) fn members(members: &[NetworkMember]) -> String {
@@ -42,7 +42,7 @@ pub(crate) fn validators(validators: &[NetworkValidator]) -> String {
             one.name.clone(),
             one.member.organization.clone(),
             word(&one.state),
-            votes(one).to_owned(),
+            votes(one),
             or_dash(one.node_name.clone().unwrap_or_default()),
             one.node_key.clone(),
             one.consensus_key.clone(),
@@ -52,13 +52,17 @@ pub(crate) fn validators(validators: &[NetworkValidator]) -> String {
 }
 
 /// Whether it votes in this epoch, and in the next one where that is another answer.
-fn votes(validator: &NetworkValidator) -> &'static str {
-    match (validator.voting, validator.active) {
+fn votes(validator: &NetworkValidator) -> String {
+    if let Some(missing) = &validator.missing {
+        return format!("MISSING since {}", clock_time(missing.since_ms));
+    }
+    let votes = match (validator.voting, validator.active) {
         (Some(true) | None, true) => "yes",
         (Some(false), true) => "from the next epoch",
         (Some(true), false) => "until the epoch ends",
         (Some(false) | None, false) => "no",
-    }
+    };
+    votes.to_owned()
 }
 
 /// The observers of a network.

@@ -30,6 +30,12 @@ pub(crate) fn duration(milliseconds: u64) -> String {
     }
 }
 
+/// The time of day of Unix milliseconds, UTC.
+pub(crate) fn clock_time(at_ms: u64) -> String {
+    let seconds = at_ms / 1_000 % 86_400;
+    format!("{:02}:{:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
 /// The word that JSON has for a value of one of our enums.
 pub(crate) fn word<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {

@@ -8,6 +8,7 @@ use windlass_engine::governance::{
 };
 use windlass_model::{
     KeyId,
+    consensus::NetworkConsensus,
     governance::{
         MemberName, MemberVote, Names, NetworkMember, NetworkObserver, NetworkValidator, Proposal,
         ProposalState, ProposedAction, Tally, ValidatorName,
@@ -52,10 +53,11 @@ pub(crate) fn validators(
     record: &Record,
     roll: &Roll,
     voting: Option<&BTreeSet<String>>,
+    seen: &NetworkConsensus,
 ) -> Vec<NetworkValidator> {
     let names = present(roll);
-    let mut all: Vec<_> =
-        roll.validators.iter().map(|one| validator(record, &names, voting, one)).collect();
+    let told = |one| validator(record, &names, (voting, seen), one);
+    let mut all: Vec<_> = roll.validators.iter().map(told).collect();
     all.sort_by_key(|one| one.id);
     all
 }
@@ -63,7 +65,7 @@ pub(crate) fn validators(
 fn validator(
     record: &Record,
     names: &Names,
-    voting: Option<&BTreeSet<String>>,
+    (voting, seen): (Option<&BTreeSet<String>>, &NetworkConsensus),
     one: &ValidatorFacts,
 ) -> NetworkValidator {
     let node = record.nodes.iter().find(|node| node.goes_by(&one.node_key));
@@ -74,6 +76,7 @@ fn validator(
         state: one.state,
         active: one.active,
         voting: voting.map(|voting| voting.contains(&one.node_key)),
+        missing: seen.missing(&one.node_key).cloned(),
         node_key: one.node_key.clone(),
         consensus_key: one.consensus_key.clone(),
         account: one.account.clone(),

@@ -58,8 +58,9 @@ impl Control {
     ) -> Answer<Vec<NetworkValidator>> {
         let record = self.record(granted.allows(Action::Read)?, network).await?;
         let council = self.council(&record).await?;
-        let (roll, voting) = futures::join!(council.roll(), council.voting());
-        Ok(governance::validators(&record, &roll?, voting.as_ref()))
+        let seen = self.consensus(granted, network);
+        let (roll, voting, seen) = futures::join!(council.roll(), council.voting(), seen);
+        Ok(governance::validators(&record, &roll?, voting.as_ref(), &seen?))
     }
 
     /// The observers of a network.

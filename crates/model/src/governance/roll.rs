@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{MemberName, Permission};
-use crate::{NodeId, spec::Fees};
+use crate::{NodeId, consensus::Missing, spec::Fees};
 
 /// Whether a member or a validator takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -65,6 +65,8 @@ pub struct NetworkValidator {
     pub active: bool,
     /// Whether it votes in the epoch under way; absent where no node has that state any more.
     pub voting: Option<bool>,
+    /// Since when all other nodes of this platform miss it, if they do.
+    pub missing: Option<Missing>,
     /// Its public node key, 64 hex digits.
     pub node_key: String,
     /// Its public consensus key, 64 hex digits.

@@ -7,6 +7,7 @@ use serde_json::json;
 use windlass_e2e::{Account, Call, Platform, call_node, node_socket, world};
 use windlass_model::{
     consensus::{ConsensusReport, NetworkConsensus, NoBlockCode},
+    governance::NetworkValidator,
     network::{Health, Network},
 };
 
@@ -154,6 +155,9 @@ async fn a_validator_that_hangs_is_named_with_the_time_and_measured() {
     let name = &network.nodes[HUNG].name;
     assert!(text.stdout.contains(&format!("\n  {name} since ")), "{text:?}");
     assert!(text.stdout.contains("MISSING"), "{text:?}");
+    let validators: Vec<NetworkValidator> = platform.run(&["network", "validators", "night"]).await;
+    let missed: Vec<_> = validators.iter().filter(|one| one.missing.is_some()).collect();
+    assert!(matches!(missed[..], [one] if one.node_key == key), "{missed:?}");
     platform
         .until("night", "it says who hangs", |network| network.health == Health::Degraded)
         .await;
