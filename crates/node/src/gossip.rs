@@ -175,8 +175,8 @@ where
             if is_last {
                 return sent;
             }
-            let fresh: Vec<Bytes> =
-                pending.into_iter().filter(|bytes| is_fresh(&keccak256(bytes))).collect();
+            let fresh = pending.into_iter().filter(|(hash, _)| is_fresh(hash));
+            let fresh: Vec<Bytes> = fresh.map(|(_, bytes)| bytes).collect();
             sent = sent.max(if fresh.is_empty() { Sent::NothingFresh } else { Sent::Some });
             self.send(fresh);
         }
@@ -217,12 +217,16 @@ where
         };
         let transactions: Vec<Bytes> = transactions.into_iter().map(Bytes::from).collect();
         for some in transactions.chunks(AT_ONCE) {
-            for transaction in some {
-                from_peers.insert(keccak256(transaction));
-            }
             let (ledger, some) = (self.ledger.clone(), some.to_vec());
-            let admitted = self.work.run(move || ledger.admit_all(&some, Origin::Peer)).await;
-            for refused in admitted.into_iter().flatten().filter_map(Result::err) {
+            let admit = move || {
+                let hashes: Vec<B256> = some.iter().map(keccak256).collect();
+                (hashes, ledger.admit_all(&some, Origin::Peer))
+            };
+            let Some((hashes, admitted)) = self.work.run(admit).await else { return };
+            for hash in hashes {
+                from_peers.insert(hash);
+            }
+            for refused in admitted.into_iter().filter_map(Result::err) {
                 // Known ones come with every repetition, others lose a race with a block: no offence.
                 tracing::trace!(%refused, "a peer's transaction was not admitted");
             }

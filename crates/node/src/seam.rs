@@ -204,8 +204,8 @@ pub trait Ledger: Clone + Send + Sync + fmt::Debug + 'static {
         transactions.iter().map(|transaction| self.admit(transaction.clone(), from)).collect()
     }
 
-    /// What entered the pool after the sequence and is still pending, and the sequence now.
-    fn pending_for_gossip(&self, after: u64) -> (u64, Vec<Bytes>);
+    /// What entered the pool after the sequence and is still pending, with hashes, and the sequence now.
+    fn pending_for_gossip(&self, after: u64) -> (u64, Vec<(B256, Bytes)>);
 
     /// Registers the one who is to be woken.
     fn on_change(&self, wake: Wake);

@@ -10,7 +10,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::redb::{
     Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, StorageBackend,
@@ -39,12 +39,17 @@ const WITHOUT_LOG: &[u8] = b"redb";
 pub struct RedbStore {
     /// There until it is closed.
     database: Option<Database>,
+    /// The table as the last commit left it, once somebody has asked: opening it costs as much as
+    /// several reads.
+    table: Mutex<Option<Arc<Table>>>,
     /// Held during a commit.
     log: Mutex<Log>,
 }
 
+type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
 struct RedbSnapshot {
-    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    table: Arc<Table>,
 }
 
 impl RedbStore {
@@ -97,7 +102,7 @@ impl RedbStore {
                 last += 1;
             }
             let log = Mutex::new(Log::after(file, last));
-            let store = Self { database: Some(database), log };
+            let store = Self { database: Some(database), table: Mutex::default(), log };
             store.write(lacking, last, Durability::Immediate)?;
             Ok(store)
         })
@@ -130,11 +135,16 @@ impl RedbStore {
         }
         transaction.commit().map_err(other_error)
     }
+
+    fn table(&self) -> MutexGuard<'_, Option<Arc<Table>>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Closing writes too, and panics over a damaged page.
 impl Drop for RedbStore {
     fn drop(&mut self) {
+        *self.table() = None;
         let database = self.database.take();
         // Nobody is left to tell; what was committed is not touched.
         drop(contained(|| drop(database)));
@@ -144,8 +154,14 @@ impl Drop for RedbStore {
 impl Store for RedbStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         guarded(|| {
-            let transaction = self.database().begin_read().map_err(other_error)?;
-            let table = transaction.open_table(TABLE).map_err(table_error)?;
+            let mut kept = self.table();
+            let table = if let Some(table) = kept.as_ref() {
+                Arc::clone(table)
+            } else {
+                let transaction = self.database().begin_read().map_err(other_error)?;
+                let table = Arc::new(transaction.open_table(TABLE).map_err(table_error)?);
+                Arc::clone(kept.insert(table))
+            };
             let snapshot: Box<dyn Snapshot> = Box::new(RedbSnapshot { table });
             Ok(snapshot)
         })
@@ -157,6 +173,7 @@ impl Store for RedbStore {
             let end = log.write(&batch).map_err(file_error)?;
             let durability = end.map_or(Durability::Immediate, |_| Durability::None);
             self.write(batch, log.next(), durability)?;
+            *self.table() = None;
             log.advance(end.unwrap_or(0));
             Ok(())
         })

@@ -304,7 +304,7 @@ impl Pool {
 
     /// What came after the sequence and is still here, oldest first and at most about `max_bytes`,
     /// and the sequence to ask with next.
-    pub fn since(&self, sequence: u64, max_bytes: usize) -> (u64, Vec<Bytes>) {
+    pub fn since(&self, sequence: u64, max_bytes: usize) -> (u64, Vec<(B256, Bytes)>) {
         let mut total = 0;
         let mut last = sequence;
         let mut found = Vec::new();
@@ -315,7 +315,7 @@ impl Pool {
                 return (last, found);
             }
             last = *arrival;
-            found.push(pooled.bytes.clone());
+            found.push((*hash, pooled.bytes.clone()));
         }
         (self.sequence.max(sequence), found)
     }

@@ -338,10 +338,10 @@ impl Ledger for MemoryLedger {
         Ok(hash)
     }
 
-    fn pending_for_gossip(&self, after: u64) -> (u64, Vec<Bytes>) {
+    fn pending_for_gossip(&self, after: u64) -> (u64, Vec<(B256, Bytes)>) {
         let state = self.lock();
         let new = state.pool.iter().filter(|(sequence, ..)| *sequence > after);
-        (state.sequence, new.map(|(_, _, new)| new.encoded_2718().into()).collect())
+        (state.sequence, new.map(|(_, hash, new)| (*hash, new.encoded_2718().into())).collect())
     }
 
     fn on_change(&self, wake: Wake) {

@@ -233,7 +233,7 @@ impl Ledger for Tampered {
         self.honest.admit(transaction, from)
     }
 
-    fn pending_for_gossip(&self, after: u64) -> (u64, Vec<Bytes>) {
+    fn pending_for_gossip(&self, after: u64) -> (u64, Vec<(B256, Bytes)>) {
         self.honest.pending_for_gossip(after)
     }
 

@@ -308,7 +308,7 @@ impl Ledger for NodeLedger {
         told.collect()
     }
 
-    fn pending_for_gossip(&self, after: u64) -> (u64, Vec<Bytes>) {
+    fn pending_for_gossip(&self, after: u64) -> (u64, Vec<(B256, Bytes)>) {
         self.lock().pool.since(after, GOSSIP_BYTES)
     }
 
