@@ -1438,6 +1438,8 @@ export interface components {
             node_key: string;
             /** @description That node's name. */
             node_name?: string | null;
+            /** @description Why it does not vote in the epoch under way, if it says so itself and is to vote. */
+            silent?: string | null;
             /** @description What was decided about it. */
             state: components["schemas"]["SeatState"];
             /** @description Whether it votes in the epoch under way; absent where no node has that state any more. */

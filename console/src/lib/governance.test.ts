@@ -38,8 +38,9 @@ describe("seats", () => {
     expect(note({ active: false, voting: false })).toBe("its member is suspended");
   });
 
-  it("of a validator that the others miss are marked, whatever was decided", () => {
+  it("of a validator that the others miss, or that is silent, are marked, whatever was decided", () => {
     expect(validatorLabel(validator({ missing: { since_ms: 0, reason: "not connected" } })).word).toBe("Missing");
+    expect(validatorLabel(validator({ silent: "its journal is lost" })).word).toBe("Silent");
     expect(validatorLabel(validator()).word).toBe("Active");
   });
 });

@@ -110,16 +110,48 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
-    if json && !is_help {
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let detail = first.strip_prefix("error: ").unwrap_or(first);
-        let hint = "`windlass help` shows the verbs, `--help` after a verb its options";
-        let problem = Problem::new(ErrorCode::InvalidRequest, detail, hint);
-        Output::new(Format::Json).problem(&problem);
-    } else {
+    if is_help {
         // A reader that has gone away can't be told.
         drop(error.print());
+    } else {
+        let format = if json { Format::Json } else { Format::Text };
+        Output::new(format).problem(&explained(&error.to_string()));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// What clap says of arguments, as a problem: what is wrong in its first paragraph, then tips and the
+/// usage.
+fn explained(said: &str) -> Problem {
+    let lines = |paragraph: &str| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let mut paragraphs = said.split("\n\n").map(lines).filter(|text| !text.is_empty());
+    let first = paragraphs.next().unwrap_or_default();
+    let detail = first.strip_prefix("error: ").unwrap_or(&first);
+    let rest = paragraphs.filter(|text| !text.starts_with("For more information"));
+    let rest = rest.map(|text| text.replace("tip: ", "").replace("Usage: ", "usage: "));
+    let mut hint = rest.collect::<Vec<_>>().join("; ");
+    if hint.is_empty() {
+        "`windlass help` shows the verbs, `--help` after a verb its options".clone_into(&mut hint);
+    }
+    Problem::new(ErrorCode::InvalidRequest, detail, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_in_arguments_are_problems() {
+        let said = |words: &[&str]| {
+            let error = Cli::try_parse_from(words).expect_err("it is a mistake");
+            explained(&error.to_string())
+        };
+        let unknown = said(&["windlass", "network", "creat", "x"]);
+        assert!(unknown.detail.contains("'creat'"), "{unknown:?}");
+        assert!(unknown.hint.contains("'create'"), "{unknown:?}");
+        let lacking = said(&["windlass", "network", "show"]);
+        assert!(lacking.detail.contains("<NETWORK>"), "{lacking:?}");
+        assert!(lacking.hint.starts_with("usage: windlass network show"), "{lacking:?}");
+        assert!(!said(&["windlass", "--foo"]).detail.starts_with("error"));
+    }
 }

@@ -206,24 +206,32 @@ impl NetworkConsensus {
         let missed: Option<Vec<&Missing>> = sights.map(|one| one.missing.as_ref()).collect();
         missed?.into_iter().min_by_key(|missing| missing.since_ms)
     }
+
+    /// Why a validator does not vote, if it says so itself.
+    #[must_use]
+    pub fn silent(&self, node_key: &str) -> Option<&str> {
+        let mut reports = self.nodes.iter().filter_map(|node| node.report.as_ref());
+        reports.find(|report| report.node_key == node_key)?.not_voting.as_deref()
+    }
 }
 
 impl ConsensusReport {
     /// Puts names in place of node keys in what is said in words.
     #[must_use]
     pub fn with_names(mut self, names: &BTreeMap<String, String>) -> Self {
-        let named = |text: &mut String| {
-            for (key, name) in names {
-                let key = format!("0x{key}");
-                if text.contains(&key) {
-                    *text = text.replace(&key, name);
-                }
-            }
-        };
+        let named = |text: &mut String| *text = with_names(text, names);
         if let Some(why) = &mut self.no_block {
             named(&mut why.reason);
         }
         self.warnings.iter_mut().for_each(named);
         self
     }
+}
+
+/// Puts the names of nodes in place of their keys, `0x` and 64 hex digits, in what is said in words.
+#[must_use]
+pub fn with_names(text: &str, names: &BTreeMap<String, String>) -> String {
+    let put =
+        |text: String, (key, name): (&String, &String)| text.replace(&format!("0x{key}"), name);
+    names.iter().fold(text.to_owned(), put)
 }

@@ -103,6 +103,7 @@ fn sights<'a>(all: &'a NetworkConsensus, key: &str) -> Vec<Sight<'a>> {
 fn seen(all: &NetworkConsensus, key: &str, sights: &[Sight<'_>]) -> Vec<String> {
     let gone = sights.iter().filter(|sight| sight.validator.missing.is_some()).count();
     let votes = match gone {
+        0 if all.silent(key).is_some() => "SILENT".to_owned(),
         0 => "yes".to_owned(),
         _ if gone == sights.len() => "MISSING".to_owned(),
         _ => format!("missing for {gone} of {} nodes", sights.len()),
@@ -159,6 +160,7 @@ fn absence(all: &NetworkConsensus, key: &str, sight: &Sight<'_>) -> Option<Strin
 /// Why no block is made; what several nodes say is said once.
 fn reasons(all: &NetworkConsensus) -> Vec<String> {
     let mut told: Vec<(String, Vec<&str>)> = Vec::new();
+    let too_few = too_few(all);
     for node in &all.nodes {
         let why = node.report.as_ref().and_then(|report| report.no_block.as_ref());
         let Some(why) = why else { continue };
@@ -171,7 +173,26 @@ fn reasons(all: &NetworkConsensus) -> Vec<String> {
             None => told.push((format!("{}{since}", why.reason), vec![&node.name])),
         }
     }
-    told.into_iter().map(|(reason, nodes)| format!("{}: {reason}", nodes.join(", "))).collect()
+    let told = told.into_iter().map(|(reason, nodes)| format!("{}: {reason}", nodes.join(", ")));
+    too_few.into_iter().chain(told).collect()
+}
+
+/// What no node sees alone: that too few vote, since each knows of its own silence only.
+fn too_few(all: &NetworkConsensus) -> Option<String> {
+    let reports = all.nodes.iter().filter_map(|node| node.report.as_ref());
+    let newest = reports.max_by_key(|report| report.height)?;
+    let keys = newest.validators.iter().map(|one| one.link.node_key.as_str());
+    let silent: Vec<String> =
+        keys.filter(|key| all.silent(key).is_some()).map(|key| name(all, key)).collect();
+    let voting = newest.validators.len() - silent.len();
+    let quorum = usize::try_from(newest.quorum).unwrap_or(usize::MAX);
+    (voting < quorum).then(|| {
+        format!(
+            "{voting} of {} validators vote, {quorum} are needed; silent: {}",
+            newest.validators.len(),
+            silent.join(", ")
+        )
+    })
 }
 
 /// A reason without what differs between nodes that say the same.

@@ -48,13 +48,22 @@ pub(crate) fn validators(validators: &[NetworkValidator]) -> String {
             one.consensus_key.clone(),
         ]);
     }
-    table.text()
+    let mut text = table.text();
+    for one in validators {
+        if let Some(why) = &one.silent {
+            append(&mut text, format_args!("\n{}: {why}", one.name));
+        }
+    }
+    text
 }
 
 /// Whether it votes in this epoch, and in the next one where that is another answer.
 fn votes(validator: &NetworkValidator) -> String {
     if let Some(missing) = &validator.missing {
         return format!("MISSING since {}", clock_time(missing.since_ms));
+    }
+    if validator.silent.is_some() {
+        return "SILENT".to_owned();
     }
     let votes = match (validator.voting, validator.active) {
         (Some(true) | None, true) => "yes",

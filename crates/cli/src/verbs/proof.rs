@@ -30,7 +30,10 @@ pub(super) async fn run(session: &Session, verb: ProofVerb) -> Outcome<()> {
             (account.network, "windlass_proveAccount", params, account.proof)
         }
     };
-    let since = args.since.as_deref().map(checkpoint).transpose()?;
+    let since = match args.since.as_deref() {
+        Some(path) => Some(checkpoint(session, path, &network).await?),
+        None => None,
+    };
     params.push(json!(since.map_or(0, |checkpoint| checkpoint.epoch)));
     let answer = ask(session, &network, method, params).await?;
     let proof: Proof = serde_json::from_value(answer).map_err(|error| {
@@ -79,15 +82,30 @@ pub(super) async fn ask(
     Err(problem(code, message, hint))
 }
 
-fn checkpoint(path: &Path) -> Outcome<Checkpoint> {
+/// Reads a checkpoint, which has to be this network's.
+async fn checkpoint(session: &Session, path: &Path, network: &str) -> Outcome<Checkpoint> {
     let bytes = super::verify::read(path)?;
-    Checkpoint::from_json(&bytes).map_err(|error| {
+    let checkpoint = Checkpoint::from_json(&bytes).map_err(|error| {
         problem(
             ErrorCode::InvalidRequest,
             format!("{} is no checkpoint: {error}", path.display()),
             "give a file that `windlass verify --checkpoint-out` wrote",
         )
-    })
+    })?;
+    let network = session.client.network(network).await?;
+    let found = format!("{:#x}", checkpoint.genesis);
+    match network.genesis_hash {
+        Some(genesis) if genesis != found => Err(problem(
+            ErrorCode::InvalidRequest,
+            format!(
+                "{} is of the network with genesis {found}, and `{}` has {genesis}",
+                path.display(),
+                network.name
+            ),
+            "give a checkpoint of this network; one from before a recovery is of another",
+        )),
+        Some(_) | None => Ok(checkpoint),
+    }
 }
 
 /// Prints a file's text, or writes it where it was asked for.

@@ -16,6 +16,7 @@ use windlass_engine::{
 };
 use windlass_model::{
     ErrorCode, Problem,
+    consensus::with_names,
     governance::{Action, Named, Names, NetworkParameters, PermittedAccount, Role},
     network::Intent,
     spec::Fees,
@@ -280,7 +281,10 @@ impl Council<'_> {
                 }
                 Err(Box::new(Problem::new(
                     ErrorCode::TransactionRefused,
-                    format!("the network refused the transaction: {message}"),
+                    format!(
+                        "the network refused the transaction: {}",
+                        with_names(message, &self.record.names_by_key())
+                    ),
                     "nothing was sent; mend what it says and try again",
                 )))
             }

@@ -69,14 +69,16 @@ fn validator(
     one: &ValidatorFacts,
 ) -> NetworkValidator {
     let node = record.nodes.iter().find(|node| node.goes_by(&one.node_key));
+    let votes = voting.map(|voting| voting.contains(&one.node_key));
     NetworkValidator {
         id: one.id,
         name: one.name.clone(),
         member: named(names, one.member),
         state: one.state,
         active: one.active,
-        voting: voting.map(|voting| voting.contains(&one.node_key)),
+        voting: votes,
         missing: seen.missing(&one.node_key).cloned(),
+        silent: seen.silent(&one.node_key).filter(|_| votes != Some(false)).map(str::to_owned),
         node_key: one.node_key.clone(),
         consensus_key: one.consensus_key.clone(),
         account: one.account.clone(),

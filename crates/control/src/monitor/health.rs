@@ -16,6 +16,15 @@ use crate::{
 const BLOCKS_GO_ON: &str = "blocks are made; a node that ended, or does not answer for 30 s, is \
                             started again by itself";
 
+/// What to do where validators are silent and enough vote.
+const SILENT_FOR_AN_EPOCH: &str = "blocks are made; who lost its consensus journal votes again from \
+                                   the next epoch on";
+
+/// What to do where so many are silent that there is no next epoch.
+const NO_BLOCK_FOR_GOOD: &str = "put the lost directories back if there is a copy; if their disks are \
+                                 lost, the members agree to go on from an export: `windlass network \
+                                 export`, then `windlass network recovery` (docs/operate.md)";
+
 /// How many validators a block needs: more than two thirds.
 pub(crate) fn quorum(validators: usize) -> usize {
     validators - validators.saturating_sub(1) / 3
@@ -52,13 +61,16 @@ pub(crate) fn validators(
 }
 
 /// The newest block that a quorum has reported final; also of nodes that are gone now, as what is
-/// final stays final. Where none of the nodes is a validator, the newest that one follows.
+/// final stays final, of the chain with this genesis. Where none of the nodes is a validator, the newest
+/// that one follows.
 pub(crate) fn tip(
     nodes: &BTreeMap<NodeId, LiveNode>,
     known: &BTreeMap<NodeId, Known>,
+    genesis: Option<&str>,
 ) -> Option<BlockRef> {
     let tips = |wanted| {
         let reports = of(nodes, known, wanted).filter_map(|(_, live)| live?.report.as_ref());
+        let reports = reports.filter(|report| genesis.is_none_or(|one| report.genesis_hash == one));
         let mut tips: Vec<&BlockRef> = reports.map(|report| &report.tip).collect();
         tips.sort_by_key(|tip| std::cmp::Reverse(tip.number));
         tips
@@ -111,6 +123,15 @@ pub(crate) fn judge(
                       the network goes on from its disks";
         return (Health::Unavailable, Some(reason(message, remedy, now_ms)));
     }
+    let silent = silent(&deciding, known);
+    let voting = answers.len() + elsewhere - silent.len();
+    if voting < needed {
+        let message = format!(
+            "{voting} of {all} validators vote, {needed} are needed, so no block can be made; {}",
+            told(&silent)
+        );
+        return (Health::Unavailable, Some(reason(message, NO_BLOCK_FOR_GOOD, now_ms)));
+    }
     if let Some((since_ms, why)) = answers.iter().find_map(|report| report.stalled.clone()) {
         let stalled = answers.iter().filter(|report| report.stalled.is_some()).count();
         if stalled + elsewhere >= needed {
@@ -133,7 +154,34 @@ pub(crate) fn judge(
         };
         return (Health::Degraded, Some(reason(message, BLOCKS_GO_ON, now_ms)));
     }
+    if !silent.is_empty() {
+        let message = format!("{voting} of {all} validators vote; {}", told(&silent));
+        return (Health::Degraded, Some(reason(message, SILENT_FOR_AN_EPOCH, now_ms)));
+    }
     (Health::Healthy, note(nodes, known, now_ms))
+}
+
+/// The validators that say that they do not vote, and why.
+fn silent<'a>(
+    deciding: &[(&NodeId, Option<&'a LiveNode>)],
+    known: &'a BTreeMap<NodeId, Known>,
+) -> Vec<(&'a str, &'a str)> {
+    let says = |(id, live): &(&NodeId, Option<&'a LiveNode>)| {
+        let report = live.and_then(LiveNode::answer).filter(|report| report.is_settled())?;
+        let why = report.seat.why_silent()?;
+        Some((known.get(*id)?.name.as_str(), why))
+    };
+    deciding.iter().filter_map(says).collect()
+}
+
+/// Who is silent; those who say the same say it together.
+fn told(silent: &[(&str, &str)]) -> String {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, why) in silent {
+        reasons.entry(why).or_default().push(name);
+    }
+    let each = reasons.into_iter().map(|(why, names)| format!("{}: {why}", names.join(", ")));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// None of the nodes decides: what they can do is follow.
@@ -234,7 +282,9 @@ mod tests {
         let (health, reason) = judge(&nodes, &known, 7);
         assert_eq!(health, expect.0, "{reason:?}");
         assert_eq!(reason.map(|reason| reason.message).as_deref(), expect.1);
-        assert_eq!(tip(&nodes, &known).map(|tip| tip.number), Some(expect.2));
+        let tip = |genesis| tip(&nodes, &known, genesis).map(|tip| tip.number);
+        assert_eq!(tip(Some("0x00")), Some(expect.2));
+        assert_eq!(tip(Some("0x01")), None, "that is another chain");
     }
 
     #[test]
@@ -277,6 +327,18 @@ mod tests {
         check(all(5), (Health::Degraded, Some(one), 9));
         let none = "0 of 6 nodes are connected with a quorum; no block is made";
         check(all(4), (Health::Unavailable, Some(none), 9));
+    }
+
+    #[test]
+    fn who_is_silent_does_not_count_as_voting() {
+        let silent = || seated(9, 4, Seat::Silent("its journal is lost".to_owned()));
+        check(
+            [silent(), node(9, 4), node(9, 4), node(9, 4)],
+            (Health::Degraded, Some("3 of 4 validators vote; validator-0: its journal is lost"), 9),
+        );
+        let none = "2 of 4 validators vote, 3 are needed, so no block can be made; validator-0, \
+                    validator-2: its journal is lost";
+        check([silent(), node(9, 4), silent(), node(9, 4)], (Health::Unavailable, Some(none), 9));
     }
 
     #[test]

@@ -134,6 +134,8 @@ struct Watched {
     organization: OrganizationId,
     intent: Intent,
     state: NetworkState,
+    /// The hash of its genesis, once it has one; another one after a recovery.
+    genesis: Option<String>,
     /// An operation waits for what nodes say.
     busy: bool,
     /// What the rows say of the nodes.
@@ -276,6 +278,10 @@ impl Monitor {
             watched.intent = network.intent;
             watched.state = network.state;
             watched.busy = network.operation.is_some();
+            if watched.genesis != network.status.genesis_hash {
+                watched.genesis.clone_from(&network.status.genesis_hash);
+                watched.live.tip = None;
+            }
         });
     }
 
@@ -403,6 +409,7 @@ impl Watched {
             organization: network.organization.clone(),
             intent: network.intent,
             state: network.state,
+            genesis: network.status.genesis_hash.clone(),
             busy: network.operation.is_some(),
             known: BTreeMap::new(),
             polls: BTreeMap::new(),
@@ -439,7 +446,7 @@ impl Watched {
         let live = &mut self.live;
         live.answered_at_ms = live.nodes.values().filter_map(|node| node.answered_at_ms).max();
         live.validators = health::validators(&live.nodes, &self.known);
-        if let Some(tip) = health::tip(&live.nodes, &self.known)
+        if let Some(tip) = health::tip(&live.nodes, &self.known, self.genesis.as_deref())
             && live.tip.as_ref().is_none_or(|known| known.number <= tip.number)
         {
             live.tip = Some(tip);

@@ -1,7 +1,7 @@
 //! What consensus is doing, as every node of a network says, and what they measure. Everybody is
 //! asked at once, and who does not answer is named.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use futures::future::join_all;
 use windlass_engine::Engine;
@@ -14,10 +14,7 @@ use crate::{
     governance::{stopped, unavailable},
     network::Exposition,
     service::{Action, Answer, Control, Granted},
-    store::{
-        error::causes,
-        rows::{NodeRow, Record},
-    },
+    store::{error::causes, rows::Record},
     world::{Message, Target, rpc},
 };
 
@@ -28,10 +25,7 @@ impl Control {
     /// What each node says that consensus is doing.
     pub async fn consensus(&self, granted: &Granted, network: &str) -> Answer<NetworkConsensus> {
         let (record, engine) = self.asked(granted, network).await?;
-        let named = |node: &NodeRow| -> Vec<_> {
-            node.node_keys().map(|key| (key, node.name.clone())).collect()
-        };
-        let names: BTreeMap<_, _> = record.nodes.iter().flat_map(named).collect();
+        let names = record.names_by_key();
         let targets = self.inner.monitor.targets(&record.network.id);
         let asked = record.nodes.iter().map(|node| {
             let (names, target, engine) = (&names, targets.get(&node.id), &*engine);

@@ -4,6 +4,8 @@
 //! resource version that it was loaded with. What nodes report is not here: it would be a write a
 //! block.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use windlass_engine::{History, NodeReport, Seat};
 use windlass_model::{
@@ -394,6 +396,14 @@ impl Record {
     pub(crate) fn best_nodes(&self) -> impl Iterator<Item = &NodeRow> {
         let best = self.nodes.iter().map(NodeRow::rank).max();
         self.nodes.iter().filter(move |node| Some(node.rank()) == best)
+    }
+
+    /// What the nodes here are called, by their node keys in hex.
+    pub(crate) fn names_by_key(&self) -> BTreeMap<String, String> {
+        let named = |node: &NodeRow| -> Vec<_> {
+            node.node_keys().map(|key| (key, node.name.clone())).collect()
+        };
+        self.nodes.iter().flat_map(named).collect()
     }
 
     /// Whether one that stays has every block, or none of those that go has them.

@@ -67,6 +67,8 @@ pub struct NetworkValidator {
     pub voting: Option<bool>,
     /// Since when all other nodes of this platform miss it, if they do.
     pub missing: Option<Missing>,
+    /// Why it does not vote in the epoch under way, if it says so itself and is to vote.
+    pub silent: Option<String>,
     /// Its public node key, 64 hex digits.
     pub node_key: String,
     /// Its public consensus key, 64 hex digits.

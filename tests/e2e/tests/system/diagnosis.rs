@@ -1,6 +1,6 @@
 //! What an operator is told of consensus while a validator hangs, and what a scraper reads.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -178,6 +178,33 @@ async fn a_validator_that_hangs_is_named_with_the_time_and_measured() {
         (all.iter().filter(|report| whole(report)).count() == 4).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_network_of_which_too_few_vote_says_so_before_anybody_needs_a_block() {
+    let platform = Platform::start().await;
+    platform.create("night", 4).await;
+    let network = healthy(&platform, "night").await;
+    for (lost, expect) in [(0, Health::Degraded), (1, Health::Unavailable)] {
+        let node = &network.nodes[lost];
+        fs::remove_dir_all(platform.workload(node.id.as_str()).join("data")).expect("it is there");
+        world::kill(node.pid.expect("it runs"));
+        let says = format!("{} of 4 validators vote", 3 - lost);
+        let said = |network: &Network| {
+            let reason = network.reason.as_ref().map(|reason| &reason.message);
+            network.health == expect
+                && reason.is_some_and(|why| why.contains(&says) && why.contains(&node.name))
+        };
+        platform.until("night", "it says that one does not vote", said).await;
+    }
+    let validators = platform.cli_text(&["network", "validators", "night"]).await.stdout;
+    assert_eq!(validators.matches(" SILENT ").count(), 2, "{validators}");
+    assert!(
+        validators.contains("\nvalidator-1: this validator's consensus journal"),
+        "{validators}"
+    );
+    let text = platform.cli_text(&["network", "consensus", "night"]).await.stdout;
+    assert!(text.contains("2 of 4 validators vote, 3 are needed; silent: validator-0"), "{text}");
 }
 
 #[tokio::test]

@@ -203,7 +203,7 @@ impl Scene {
         lose_disks(&self.platform, &self.network).await;
         let waiting = self.rich.send(&self.endpoint, count(self.contract)).await;
         let is_told = |network: &Network| {
-            network.reason.as_ref().is_some_and(|one| one.message.contains("no block is made"))
+            network.reason.as_ref().is_some_and(|one| one.message.contains("no block can be made"))
         };
         self.platform.until("trade", "it says why it stands still", is_told).await;
         assert_eq!(self.endpoint.height().await, self.height);
@@ -281,6 +281,10 @@ impl Scene {
         assert_eq!(endpoint.number("eth_getBalance", of(Address::repeat_byte(0x77))).await, 7);
         assert_eq!(endpoint.number("eth_chainId", json!([])).await, CHAIN_ID);
         assert!(endpoint.height().await < self.height, "heights begin anew");
+        let is_new = |network: &Network| {
+            network.tip.as_ref().is_some_and(|tip| (1..self.height).contains(&tip.number))
+        };
+        self.platform.until("trade", "its tip is the new chain's", is_new).await;
         hash
     }
 
