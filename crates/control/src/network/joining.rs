@@ -1,5 +1,6 @@
 //! The plan for nodes that come to a network that runs: their members name them, they catch up.
 
+use windlass_engine::NodeReport;
 use windlass_model::{
     ErrorCode,
     network::{NetworkState, OperationKind, OperationState, Reason},
@@ -95,18 +96,26 @@ pub(super) fn plan(observed: &Observation, plan: &mut Plan) {
     let newest = newest(observed);
     for node in nodes.iter().filter(|node| node.status.registration.is_some()) {
         let Some(report) = observed.report(node) else { continue };
-        let has = report.tip.number;
         let follows = observed.standing(node) != Standing::Unnamed
             && report.quorum_connected()
             && !report.syncing
-            && has.saturating_add(FOLLOWS) >= newest;
+            && report.tip.number.saturating_add(FOLLOWS) >= newest;
         if !follows {
-            let text = format!("{}: block {has} of {}", node.name, newest.max(report.highest));
+            let text = format!("{}: {}", node.name, progress(report, newest));
             return at(observed, plan, (step::BLOCKS, text), None);
         }
     }
     plan.explain(observed, None);
     plan.push(Action::Conclude(NetworkState::Usable));
+}
+
+/// How far a node is that joins, and how long the rest takes as it says.
+fn progress(report: &NodeReport, newest: u64) -> String {
+    let done = match report.state_per_mille {
+        Some(per_mille) => format!("{}.{} % of the state", per_mille / 10, per_mille % 10),
+        None => format!("block {} of {}", report.tip.number, newest.max(report.highest)),
+    };
+    report.left_s.map_or_else(|| done.clone(), |left| format!("{done}, about {left} s left"))
 }
 
 /// The newest block that a validator has.

@@ -76,6 +76,17 @@ fn an_added_node_is_registered_when_it_answers_and_waited_for_until_it_follows()
          detail validator-4: block 3 of 9
          wake in 3000 ms",
     );
+    let mut taking = registered(3);
+    let joins = taking.record().nodes[4].id.clone();
+    let report =
+        taking.observed.live.get_mut(&joins).and_then(|live| live.report.as_mut()).unwrap();
+    (report.state_per_mille, report.left_s) = (Some(345), Some(20));
+    taking.check(
+        "state Usable
+         step blocks
+         detail validator-4: 34.5 % of the state, about 20 s left
+         wake in 3000 ms",
+    );
     registered(8).check(
         "state Usable
          conclude Usable",
