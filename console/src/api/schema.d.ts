@@ -632,8 +632,10 @@ export interface components {
             action: "add_member_nodes";
             /** @description A host and port, or a URL; for the other members. */
             endpoint?: string;
-            /** @description The nodes, by name or id. */
-            nodes: string[];
+            /** @description The nodes that become its validators, by name or id. */
+            nodes?: string[];
+            /** @description Those that become its observers, which follow until they are voted in. */
+            observer_nodes?: string[];
             /** @description Its name. */
             organization: string;
         } | {

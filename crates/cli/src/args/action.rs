@@ -24,8 +24,13 @@ pub(crate) enum ActionArgs {
         #[arg(long = "node", num_args = 1.., value_name = "NODE",
               conflicts_with_all = ["account", "validators", "observers"])]
         nodes: Vec<String>,
+        /// Nodes of this platform that become its observers, which follow until `add-validator`
+        /// makes them validators
+        #[arg(long = "observer-node", num_args = 1.., value_name = "NODE",
+              conflicts_with_all = ["account", "validators", "observers"])]
+        observer_nodes: Vec<String>,
         /// The account by which it proposes and votes
-        #[arg(long, required_unless_present = "nodes")]
+        #[arg(long, required_unless_present_any = ["nodes", "observer_nodes"])]
         account: Option<AccountAddress>,
         /// Where the other members reach it: a host and port, or a URL
         #[arg(long, default_value = "", hide_default_value = true)]
@@ -197,8 +202,10 @@ pub(crate) enum SetArgs {
 impl From<ActionArgs> for Action {
     fn from(action: ActionArgs) -> Self {
         match action {
-            ActionArgs::AddMember { organization, nodes, endpoint, .. } if !nodes.is_empty() => {
-                Self::AddMemberNodes { organization, endpoint, nodes }
+            ActionArgs::AddMember { organization, endpoint, nodes, observer_nodes, .. }
+                if !(nodes.is_empty() && observer_nodes.is_empty()) =>
+            {
+                Self::AddMemberNodes { organization, endpoint, nodes, observer_nodes }
             }
             ActionArgs::AddMember {
                 organization,
@@ -206,7 +213,7 @@ impl From<ActionArgs> for Action {
                 endpoint,
                 validators,
                 observers,
-                nodes: _,
+                ..
             } => {
                 let account = account.expect(REQUIRED);
                 Self::AddMember { organization, account, endpoint, validators, observers }
@@ -369,7 +376,12 @@ mod tests {
         check(
             "add-member delta --node validator-4 --endpoint delta.example",
             &json!({"action": "add_member_nodes", "organization": "delta",
-                "endpoint": "delta.example", "nodes": ["validator-4"]}),
+                "endpoint": "delta.example", "nodes": ["validator-4"], "observer_nodes": []}),
+        );
+        check(
+            "add-member delta --observer-node validator-4 validator-5 --node validator-6",
+            &json!({"action": "add_member_nodes", "organization": "delta", "endpoint": "",
+                "nodes": ["validator-6"], "observer_nodes": ["validator-4", "validator-5"]}),
         );
         check(
             "add-validator beta --node validator-4 validator-5 --node 6",
@@ -443,6 +455,7 @@ mod tests {
             "add-member delta",
             "add-member delta --node",
             "add-member delta --node v --observer 12",
+            "add-member delta --observer-node v --validator v,12,12",
             "add-validator beta",
             "add-validator beta v",
             "add-validator beta v --node validator-4",

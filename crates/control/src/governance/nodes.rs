@@ -5,7 +5,8 @@ use windlass_engine::governance::{Roll, ValidatorFacts};
 use windlass_model::{
     ErrorCode, KeyId, NodeId, Problem,
     governance::{
-        Action, Ed25519Key, KeyKind, MemberName, Named, NewValidator, ProposalRequest, SeatState,
+        Action, Ed25519Key, KeyKind, MemberName, Named, NewObserver, NewValidator, ProposalRequest,
+        SeatState,
     },
     network::NodeRole,
     spec::AccountAddress,
@@ -68,13 +69,17 @@ pub(super) fn expand(record: &Record, roll: &Roll, actions: Vec<Action>) -> Answ
     let mut expanded = Vec::new();
     for action in actions {
         match action {
-            Action::AddMemberNodes { organization, endpoint, nodes } => {
-                let validators = nodes.iter().map(|node| validator(record, &organization, node));
+            Action::AddMemberNodes { organization, endpoint, nodes, observer_nodes } => {
+                let of = |node: &String| validator(record, &organization, node);
+                let observers = observer_nodes.iter().map(of).map(|node| {
+                    let NewValidator { node_key, endpoint, .. } = node?;
+                    Ok(NewObserver { node_key, endpoint })
+                });
                 expanded.push(Action::AddMember {
                     account: account(record, &organization)?,
                     endpoint,
-                    validators: validators.collect::<Answer<_>>()?,
-                    observers: Vec::new(),
+                    validators: nodes.iter().map(of).collect::<Answer<_>>()?,
+                    observers: observers.collect::<Answer<_>>()?,
                     organization,
                 });
             }

@@ -12,6 +12,7 @@ use windlass_model::{
 
 use crate::{
     governance::{Membership, held_key, membership, stopped},
+    monitor::quorum,
     network::declare::new_account,
     operation::{self, step},
     store::rows::{Blocks, KeyRow, Leaving, NodeRow, NodeStatus, Record, Registration, Standing},
@@ -29,6 +30,8 @@ pub(crate) struct Addition {
     member: Name,
     count: usize,
     membership: Membership,
+    /// How many validators there are to vote from the next epoch on.
+    voters: usize,
     /// Who can propose them, where more than one member's key is held here.
     proposer: Option<String>,
 }
@@ -109,7 +112,8 @@ pub(crate) fn addition(record: &Record, roll: &Roll, request: &NodesRequest) -> 
     let held: Vec<&str> = held.map(|one| one.organization.as_str()).collect();
     let own = held.iter().find(|one| **one == member.as_str());
     let proposer = own.or(held.first()).filter(|_| held.len() > 1).map(|one| (*one).to_owned());
-    Ok(Addition { member, count, membership, proposer })
+    let voters = roll.validators.iter().filter(|one| one.active).count();
+    Ok(Addition { member, count, membership, voters, proposer })
 }
 
 /// Writes the nodes, with every id that they need, into the record. Answers their names.
@@ -167,14 +171,17 @@ pub(crate) fn tell(
 ) -> Vec<String> {
     let (network, member) = (record.network.name.clone(), &addition.member);
     let Some(operation) = record.current_operation() else { return Vec::new() };
-    let verb = match addition.membership {
-        Membership::Stranger => "add-member",
-        Membership::Member { .. } | Membership::Suspended => "add-validator",
+    // Nodes that no member has named yet cannot follow: as validators they would be missing at first.
+    let too_many = quorum(addition.voters.saturating_add(names.len())) > addition.voters;
+    let (verb, option) = match addition.membership {
+        Membership::Stranger if too_many => ("add-member", "--observer-node"),
+        Membership::Stranger => ("add-member", "--node"),
+        Membership::Member { .. } | Membership::Suspended => ("add-validator", "--node"),
     };
     let nodes = names.join(" ");
     let by = addition.proposer.as_ref().map(|one| format!(" --as {one}")).unwrap_or_default();
-    operation.next =
-        Some(format!("windlass network propose {network}{by} {verb} {member} --node {nodes}"));
+    let propose = format!("windlass network propose {network}{by}");
+    operation.next = Some(format!("{propose} {verb} {member} {option} {nodes}"));
     operation.nodes = names;
     match &addition.membership {
         Membership::Member { key: Some(_), .. } => return Vec::new(),
@@ -185,6 +192,10 @@ pub(crate) fn tell(
         Membership::Member { account, .. } => vec![format!(
             "the key of `{member}`'s account {account} is not held here: it registers the nodes as \
              its observers with its own tool, or the members vote them in"
+        )],
+        Membership::Stranger if too_many => vec![format!(
+            "so many new validators at once would leave no quorum until they have the chain: they come as \
+             observers first, and when they follow: {propose} add-validator {member} --node {nodes}"
         )],
         Membership::Stranger | Membership::Suspended => Vec::new(),
     }

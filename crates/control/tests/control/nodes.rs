@@ -132,7 +132,9 @@ async fn an_organization_that_is_no_member_gets_nodes_and_an_account() {
     let keys = desk.world.keys.lock().unwrap().len();
     let added = desk.ends(desk.add("trade", "delta", 2).await).await;
     assert_eq!((added.kind, added.nodes.len()), (OperationKind::AddNodes, 2));
-    let next = "windlass network propose trade add-member delta --node validator-4 validator-5";
+    // As validators the two would be missing of six, of whom five have to vote.
+    let next =
+        "windlass network propose trade add-member delta --observer-node validator-4 validator-5";
     assert_eq!(added.next.as_deref(), Some(next));
     let steps: Vec<_> = added.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(steps, ["keys", "processes"]);
@@ -149,6 +151,7 @@ async fn an_organization_that_is_no_member_gets_nodes_and_an_account() {
         organization: "delta".to_owned(),
         endpoint: String::new(),
         nodes: added.nodes.clone(),
+        observer_nodes: Vec::new(),
     };
     let request = |action| ProposalRequest { actions: vec![action], ..ProposalRequest::default() };
     let plan =
@@ -156,6 +159,15 @@ async fn an_organization_that_is_no_member_gets_nodes_and_an_account() {
     let words = &plan.words[0];
     assert!(words.contains("add the member `delta` with the account 0x"), "{words}");
     assert!(words.contains("2 validators and 0 observers"), "{words}");
+    let action = Proposed::AddMemberNodes {
+        organization: "delta".to_owned(),
+        endpoint: String::new(),
+        nodes: Vec::new(),
+        observer_nodes: added.nodes.clone(),
+    };
+    let plan =
+        desk.control.plan_propose(&read, "trade", request(action), &meta()).await.expect("a plan");
+    assert!(plan.words[0].contains("0 validators and 2 observers"), "{:?}", plan.words);
     let wrong = |member: &str, node: &str| {
         let nodes = vec![node.to_owned()];
         request(Proposed::AddValidatorNodes { member: Named::Name(member.to_owned()), nodes })

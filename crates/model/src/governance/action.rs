@@ -61,16 +61,20 @@ pub enum Action {
         #[serde(default)]
         endpoint: String,
     },
-    /// The same as `add_member`, with nodes of this platform for its validators: account, names, keys
-    /// and endpoints are taken from them.
+    /// The same as `add_member`, with nodes of this platform: account, names, keys and endpoints are
+    /// taken from them.
     AddMemberNodes {
         /// Its name.
         organization: String,
         /// A host and port, or a URL; for the other members.
         #[serde(default)]
         endpoint: String,
-        /// The nodes, by name or id.
+        /// The nodes that become its validators, by name or id.
+        #[serde(default)]
         nodes: Vec<String>,
+        /// Those that become its observers, which follow until they are voted in.
+        #[serde(default)]
+        observer_nodes: Vec<String>,
     },
     /// The same as an `add_validator` for each of these nodes of this platform: names, keys and
     /// endpoints are taken from them.
@@ -286,8 +290,12 @@ impl Action {
             Self::AddValidator { member, name, .. } => {
                 format!("add the validator `{name}` of {}", names.member(member))
             }
-            Self::AddMemberNodes { organization, nodes, .. } => {
-                format!("add the member `{organization}` with the validators {}", nodes.join(", "))
+            Self::AddMemberNodes { organization, nodes, observer_nodes, .. } => {
+                let kinds = [("validators", nodes), ("observers", observer_nodes)];
+                let kinds = kinds.into_iter().filter(|(_, nodes)| !nodes.is_empty());
+                let kinds = kinds.map(|(what, nodes)| format!("the {what} {}", nodes.join(", ")));
+                let with: Vec<String> = kinds.collect();
+                format!("add the member `{organization}` with {}", with.join(" and "))
             }
             Self::AddValidatorNodes { member, nodes } => {
                 format!("add the validators {} of {}", nodes.join(", "), names.member(member))
@@ -370,7 +378,7 @@ mod tests {
              [[actions]]\naction = \"add_validator\"\nmember = \"beta\"\nname = \"v\"\n\
              node_key = \"0x{key}\"\nconsensus_key = \"{key}\"\n\
              [[actions]]\naction = \"add_member_nodes\"\norganization = \"delta\"\n\
-             nodes = [\"validator-4\"]\n\
+             nodes = [\"validator-4\"]\nobserver_nodes = [\"validator-5\"]\n\
              [[actions]]\naction = \"add_validator_nodes\"\nmember = 2\n\
              nodes = [\"validator-4\", \"validator-5\"]\n\
              [[actions]]\naction = \"suspend_validator\"\nvalidator = \"validator-3\"\n\
@@ -390,7 +398,8 @@ mod tests {
             ),
             "suspend the member `beta` (id 2)".to_owned(),
             "add the validator `v` of the member `beta`".to_owned(),
-            "add the member `delta` with the validators validator-4".to_owned(),
+            "add the member `delta` with the validators validator-4 and the observers validator-5"
+                .to_owned(),
             "add the validators validator-4, validator-5 of the member `beta` (id 2)".to_owned(),
             "suspend the validator `validator-3`".to_owned(),
             format!("replace the consensus key of the validator `validator-3` (id 4) by {key}"),

@@ -104,7 +104,8 @@ fn objection(
         format!(
             "this decides on {all} validators, of whom {needed} must vote for each block, and only \
              {here} are connected and up to date: the network would stand still. Missing: {}. Wait \
-             until they follow, or propose it with `force`",
+             until they follow (nodes that no member has named become observers first), or propose it \
+             with `force`",
             missing.join(", ")
         )
     })
