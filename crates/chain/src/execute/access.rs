@@ -5,6 +5,7 @@ use revm_inspectors::access_list::AccessListInspector;
 
 use super::call::{CallError, CallLimits, CallOutcome, CallRequest, CallSite, inspect, outcome};
 use super::cancel::Cancel;
+use super::last::Last;
 
 /// How often a list is tried before one that still changes is taken.
 const MOST_ROUNDS: usize = 16;
@@ -21,9 +22,10 @@ pub(crate) fn access_list(
     loop {
         rounds += 1;
         let inspector = AccessListInspector::new(request.access_list.clone());
-        let watching = (Cancel::new(limits.cancel), inspector);
+        let watching = (Cancel::new(limits.cancel), (inspector, Last::default()));
         let (found, ended) = inspect(site, &request, limits, watching, |evm, ended| {
-            Ok((evm.inspector.1.access_list(), outcome(ended.result, None)))
+            let (inspector, last) = &evm.inspector.1;
+            Ok((inspector.access_list(), outcome(ended.result, Some(*last))))
         })?;
         if found == request.access_list || rounds == MOST_ROUNDS {
             return Ok((found, ended));

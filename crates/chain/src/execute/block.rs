@@ -23,6 +23,7 @@ use super::error::{TransactError, TransactionError};
 use super::rewards::block_rewards;
 use super::state::ExecutionState;
 use super::trace::{GethTrace, TraceError, check_whole, kept, unexpected};
+use super::words::geth_words;
 use crate::chain::ChainError;
 use crate::genesis::BEACON_REQUEST_CONTRACTS;
 use crate::governance::InForce;
@@ -107,7 +108,7 @@ impl<'a, 'c> BlockExecutor<'a, Tracing<'c>> {
         let ended = ended.map_err(|error| failed(error.into()))?;
         let mut trace = None;
         if place.is_some() {
-            trace = Some(tracer.get_result(place, &env, &block, &ended, state)?);
+            trace = Some(geth_words(tracer.get_result(place, &env, &block, &ended, state)?));
             tracer.fuse().map_err(|error| TraceError::Tracer(error.to_string()))?;
         }
         self.include(transaction, price, ended).map_err(failed)?;

@@ -12,7 +12,7 @@ use alloy_evm::eth::{EthEvmBuilder, EthEvmContext};
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::map::AddressSet;
 use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
-use revm::context::result::{EVMError, ExecutionResult, HaltReason, ResultAndState};
+use revm::context::result::{EVMError, ExecutionResult, HaltReason, OutOfGasError, ResultAndState};
 use revm::context::{ContextSetters, ContextTr, Evm as RevmEvm, JournalTr, Transaction, TxEnv};
 use revm::context_interface::cfg::gas::InitialAndFloorGas;
 use revm::context_interface::either::Either;
@@ -137,14 +137,13 @@ pub(crate) struct CallSite<'a> {
     pub(crate) codes: &'a CodeCache,
 }
 
-/// Runs a call with the gas it asks for, at most the limits' and the block's.
+/// Runs a call with the gas it asks for, at most the limits'.
 pub(crate) fn call(
     site: CallSite<'_>,
     request: &CallRequest,
     limits: CallLimits<'_>,
 ) -> Result<CallOutcome, CallError> {
-    let most = limits.gas_cap.min(site.header.gas_limit);
-    let gas = request.gas.map_or(most, |gas| gas.min(most));
+    let gas = request.gas.map_or(limits.gas_cap, |gas| gas.min(limits.gas_cap));
     run(site, request, gas, limits.cancel).map(|(ended, last)| outcome(ended, last))
 }
 
@@ -174,7 +173,7 @@ pub(crate) fn run_each(
     mut next: impl FnMut(ExecutionResult, Option<Last>) -> Option<CallRequest>,
 ) -> Result<(), CallError> {
     let gas = |request: &CallRequest| request.gas.map_or(most, |gas| gas.min(most));
-    let mut evm = open(site, first, most, (Cancel::new(cancel), Last::default()))?;
+    let mut evm = open(site, first, (Cancel::new(cancel), Last::default()))?;
     let mut env = transaction(site, &mut evm.ctx.journaled_state.database, first, gas(first))?;
     loop {
         evm.set_tx(env);
@@ -203,9 +202,8 @@ pub(crate) fn inspect<'a, I, T>(
 where
     I: Inspector<EthEvmContext<ExecutionState<'a>>>,
 {
-    let most = limits.gas_cap.min(site.header.gas_limit);
-    let mut evm = open(site, request, most, (cancel, inspector))?;
-    let gas = request.gas.map_or(most, |gas| gas.min(most));
+    let mut evm = open(site, request, (cancel, inspector))?;
+    let gas = request.gas.map_or(limits.gas_cap, |gas| gas.min(limits.gas_cap));
     let env = transaction(site, &mut evm.ctx.journaled_state.database, request, gas)?;
     evm.set_tx(env);
     let result = CallHandler::default().inspect_run(&mut evm);
@@ -230,18 +228,17 @@ pub(crate) type CallEvm<'a, I> = RevmEvm<
 fn open<'a, I>(
     site: CallSite<'a>,
     request: &CallRequest,
-    most: u64,
     inspector: I,
 ) -> Result<CallEvm<'a, I>, CallError>
 where
     I: Inspector<EthEvmContext<ExecutionState<'a>>>,
 {
     let mut config = site.rules.evm_config(site.header);
+    // A call is no transaction: what one and a block may use does not bound it.
     config.tx_gas_limit_cap = Some(u64::MAX);
+    config.disable_block_gas_limit = true;
     let mut block = site.rules.evm_block(site.header);
     apply_to_block(&request.overrides.block, &mut block);
-    // What the chain asks for itself isn't bound by what a block may use.
-    block.gas_limit = block.gas_limit.max(most);
     if site.rules.fees_are_free() || price(request) == 0 {
         block.basefee = 0;
     }
@@ -349,12 +346,21 @@ pub(crate) fn outcome(result: ExecutionResult, last: Option<Last>) -> CallOutcom
         }
         ExecutionResult::Halt { reason, .. } => CallOutcome {
             result: CallResult::Halt {
-                out_of_gas: matches!(reason, HaltReason::OutOfGas(_)),
+                out_of_gas: is_out_of_gas(&reason)
+                    && !last.is_some_and(|last| last.is_deposit(&reason)),
                 reason: last.map_or_else(|| halt_text(&reason), |last| last.text(&reason)),
             },
             gas_used,
             logs: Vec::new(),
         },
+    }
+}
+
+/// Whether more gas could have helped: not where no number of gas holds what was asked for.
+fn is_out_of_gas(reason: &HaltReason) -> bool {
+    match reason {
+        HaltReason::OutOfGas(kind) => !matches!(kind, OutOfGasError::InvalidOperand),
+        _ => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloy_primitives::{Address, U256};
 use revm::context::result::{EVMError, HaltReason, InvalidTransaction, OutOfGasError};
+use revm::primitives::eip3860::MAX_INITCODE_SIZE;
 
 use crate::chain::ChainError;
 use crate::governance::Permission;
@@ -48,6 +49,21 @@ pub enum TransactionError {
     BeaconRequest,
     #[error("{0}")]
     Other(String),
+}
+
+impl TransactionError {
+    /// Why a call of this sender with this input is refused: Geth says more of a call than the EVM.
+    pub fn of_call(&self, sender: Address, input: &[u8]) -> String {
+        match self {
+            Self::InsufficientFunds { have, want } => format!(
+                "insufficient funds for gas * price + value: address {sender} have {have} want {want}"
+            ),
+            Self::InitCodeSize => {
+                format!("{self}: code size {} limit {MAX_INITCODE_SIZE}", input.len())
+            }
+            other => other.to_string(),
+        }
+    }
 }
 
 /// What is told whom the members did not permit something.

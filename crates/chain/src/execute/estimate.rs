@@ -14,6 +14,17 @@ pub enum EstimateError {
     /// The call could not run.
     #[error("{0}")]
     Call(#[from] CallError),
+    /// The call could not run with any gas.
+    #[error("failed with {gas} gas: {reason}")]
+    Invalid {
+        /// What it was tried with.
+        gas: u64,
+        /// Why, in Geth's words.
+        reason: String,
+    },
+    /// The sender has not even the value.
+    #[error("insufficient funds for transfer")]
+    Funds,
     /// The call reverts with any gas.
     #[error("execution reverted")]
     Revert {
@@ -49,7 +60,7 @@ pub(crate) fn estimate_gas(
     let mut probe = Probe { site, request, limits };
     if is_plain_transfer(site, request)?
         && most >= TRANSFER_GAS
-        && let Attempt::Success { .. } = probe.run(TRANSFER_GAS)?
+        && let Ok(Attempt::Success { .. }) = probe.run(TRANSFER_GAS)
     {
         return Ok(TRANSFER_GAS);
     }
@@ -98,9 +109,13 @@ impl Probe<'_> {
     fn run(&mut self, gas: u64) -> Result<Attempt, EstimateError> {
         let (result, last) = match run(self.site, self.request, gas, self.limits.cancel) {
             Ok(result) => result,
-            Err(CallError::Invalid(
-                TransactionError::IntrinsicGas { .. } | TransactionError::FloorGas { .. },
-            )) => return Ok(Attempt::OutOfGas),
+            Err(CallError::Invalid(TransactionError::IntrinsicGas { .. })) => {
+                return Ok(Attempt::OutOfGas);
+            }
+            Err(CallError::Invalid(reason)) => {
+                let reason = reason.of_call(self.request.from, &self.request.input);
+                return Err(EstimateError::Invalid { gas, reason });
+            }
             Err(error) => return Err(error.into()),
         };
         let refunded = result.gas().final_refunded();
@@ -131,10 +146,7 @@ fn allowance(
     let (mut state, _) = site.state(&request.overrides)?;
     let account = state.basic(request.from).map_err(CallError::Chain)?;
     let have = account.map_or(U256::ZERO, |account| account.balance);
-    let available = have.checked_sub(request.value).ok_or({
-        let reason = TransactionError::InsufficientFunds { have, want: request.value };
-        EstimateError::Call(CallError::Invalid(reason))
-    })?;
+    let available = have.checked_sub(request.value).ok_or(EstimateError::Funds)?;
     let affordable = available / U256::from(price);
     Ok(u64::try_from(affordable).unwrap_or(u64::MAX).min(capped))
 }

@@ -15,6 +15,7 @@ mod rewards;
 pub(crate) mod simulate;
 mod state;
 pub(crate) mod trace;
+mod words;
 
 use alloy_consensus::TxEnvelope;
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};

@@ -70,12 +70,12 @@ pub enum SimulateError {
     #[error("too many blocks")]
     TooMany,
     /// A call does not fit into its block.
-    #[error("block gas limit reached: {used} >= {limit}")]
+    #[error("block gas limit reached: remaining: {left}, required: {asked}")]
     BlockFull {
-        /// Gas used in the block.
-        used: u64,
-        /// The block's limit.
-        limit: u64,
+        /// What the block has left.
+        left: u64,
+        /// What the call asks for.
+        asked: u64,
     },
     /// A call is not valid as a transaction.
     #[error("err: {} (supplied gas {gas})", refusal(.reason, .request))]
@@ -203,10 +203,10 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
         let account = self.evm.db_mut().basic(from)?;
         let next = account.map_or(0, |account| account.nonce);
         let nonce = request.nonce.unwrap_or(next);
-        let (used, limit) = (self.gas_used, self.header.gas_limit);
-        let gas = request.gas.unwrap_or(limit.saturating_sub(used));
-        if used.saturating_add(gas) > limit {
-            return Err(SimulateError::BlockFull { used, limit });
+        let left = self.header.gas_limit.saturating_sub(self.gas_used);
+        let gas = request.gas.unwrap_or(left);
+        if gas > left {
+            return Err(SimulateError::BlockFull { left, asked: gas });
         }
         let gas = gas.min(*pool);
         let priced = priced(request, nonce, self.header.base_fee_per_gas.unwrap_or(0));

@@ -9,6 +9,7 @@ use revm_inspectors::tracing::{
 use super::call::{CallError, CallLimits, CallRequest, CallSite, inspect};
 use super::cancel::{Cancel, Kept};
 use super::error::TransactionError;
+use super::words::geth_words;
 use crate::chain::ChainError;
 
 /// The most bytes of memory and inputs that one trace keeps.
@@ -126,7 +127,7 @@ pub(crate) fn trace_call(
         }
         let state = &mut context.journaled_state.database;
         let trace = tracer.get_result(None, &context.tx, &context.block, &ended, state);
-        Ok(trace.map_err(TraceError::from))
+        Ok(trace.map(geth_words).map_err(TraceError::from))
     })?
 }
 

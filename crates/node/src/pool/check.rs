@@ -61,25 +61,55 @@ impl PoolRules {
 
 /// Decodes EIP-2718 bytes and checks everything but the signature.
 pub fn decode(bytes: &[u8], rules: &PoolRules) -> Result<TxEnvelope, PoolError> {
-    match bytes.first() {
-        None => return Err(PoolError::Encoding("typed transaction too short".to_owned())),
-        Some(3) => return Err(PoolError::Blob),
+    match bytes {
+        [] | [..0x80] => return Err(PoolError::TooShort),
+        [3, ..] => return Err(PoolError::Blob),
         // Above 0x7f it is a list: a legacy transaction.
-        Some(1 | 2 | 4 | 0x80..) => {}
-        Some(_) => return Err(PoolError::UnknownType),
+        [1 | 2 | 4 | 0x80.., ..] => {}
+        [..] => return Err(PoolError::UnknownType),
     }
     let limit = rules.transaction_bytes();
     if bytes.len() > limit {
         return Err(PoolError::Oversized { size: bytes.len(), limit });
     }
     let transaction = TxEnvelope::decode_2718_exact(bytes).map_err(|error| match error {
-        Eip2718Error::RlpError(error) => PoolError::Encoding(error.to_string()),
-        Eip2718Error::UnexpectedType(_) => PoolError::UnknownType,
+        Eip2718Error::RlpError(error) => PoolError::Encoding(flaw(bytes, &error)),
+        Eip2718Error::UnexpectedType(_) if bytes.first().is_some_and(|first| *first < 0x80) => {
+            PoolError::UnknownType
+        }
+        // No list at all, or one with nothing in it.
+        Eip2718Error::UnexpectedType(_) => {
+            PoolError::Encoding(flaw(bytes, &alloy_rlp::Error::InputTooShort))
+        }
         other => PoolError::Encoding(other.to_string()),
     })?;
     check_identity(&transaction, rules)?;
     gas(&transaction, rules)?;
     Ok(transaction)
+}
+
+/// What is wrong with an encoding, as Geth tells it where it is the outermost list.
+fn flaw(bytes: &[u8], error: &alloy_rlp::Error) -> String {
+    let (kind, mut list) = match bytes.split_first() {
+        Some((1, list)) => ("AccessListTx", list),
+        Some((2, list)) => ("DynamicFeeTx", list),
+        Some((4, list)) => ("SetCodeTx", list),
+        Some(_) | None => ("LegacyTx", bytes),
+    };
+    match alloy_rlp::Header::decode(&mut list) {
+        Err(_) => "value size exceeds available input length".to_owned(),
+        Ok(header) if !header.list => format!("expected input list for types.{kind}"),
+        Ok(header) if header.payload_length < list.len() => {
+            "input contains more than one value".to_owned()
+        }
+        Ok(_) => match error {
+            alloy_rlp::Error::InputTooShort => format!("too few elements for types.{kind}"),
+            alloy_rlp::Error::ListLengthMismatch { .. } => {
+                format!("input list has too many elements for types.{kind}")
+            }
+            other => other.to_string(),
+        },
+    }
 }
 
 /// Recovers the sender, which is the costly part: done once, here, and kept with the transaction.

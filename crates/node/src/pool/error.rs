@@ -12,6 +12,8 @@ use crate::seam::{AdmitError, Known};
 pub enum PoolError {
     #[error("rlp: {0}")]
     Encoding(String),
+    #[error("typed transaction too short")]
+    TooShort,
     #[error("transaction type not supported")]
     UnknownType,
     #[error("transaction type not supported: blob transactions have no place on this network")]
@@ -26,7 +28,7 @@ pub enum PoolError {
     Signature,
     #[error("set code tx must have at least one authorization tuple")]
     NoAuthorization,
-    #[error("max initcode size exceeded: code size {size}, limit {limit}")]
+    #[error("max initcode size exceeded: code size {size} limit {limit}")]
     InitCode { size: usize, limit: usize },
     #[error("exceeds block gas limit")]
     BlockGas,

@@ -223,7 +223,7 @@ fn what_can_never_be_valid_is_refused_before_its_signature_is_looked_at() {
         ),
         (
             |tx| (tx.to, tx.input) = (TxKind::Create, vec![0; 49_153].into()),
-            "max initcode size exceeded: code size 49153, limit 49152",
+            "max initcode size exceeded: code size 49153 limit 49152",
         ),
         (|tx| tx.gas_limit = 30_000_001, "exceeds block gas limit"),
         (
@@ -244,13 +244,18 @@ fn what_can_never_be_valid_is_refused_before_its_signature_is_looked_at() {
         assert_eq!(check(change), *expect);
     }
     for (bytes, expect) in [
-        (&[][..], "rlp: typed transaction too short"),
+        (&[][..], "typed transaction too short"),
+        (&[2], "typed transaction too short"),
+        (&[0x80], "rlp: expected input list for types.LegacyTx"),
+        (&[0xf8], "rlp: value size exceeds available input length"),
+        (&[0xc1, 0x80], "rlp: too few elements for types.LegacyTx"),
+        (&[0xc0, 0x80], "rlp: input contains more than one value"),
         (
             &[3, 0xc0],
             "transaction type not supported: blob transactions have no place on this network",
         ),
         (&[9, 0xc0], "transaction type not supported"),
-        (&[2, 0xc0], "rlp: input too short"),
+        (&[2, 0xc0], "rlp: too few elements for types.DynamicFeeTx"),
     ] {
         assert_eq!(decode(bytes, &RULES).unwrap_err().to_string(), expect);
     }

@@ -56,7 +56,9 @@ impl<'de> Deserialize<'de> for BlockParam {
                             NumberParam::deserialize(at).map_err(D::Error::custom)?;
                         Ok(Self(BlockId::Number(at)))
                     }
-                    (None, None) => Err(D::Error::custom("a block needs blockHash or blockNumber")),
+                    (None, None) => {
+                        Err(D::Error::custom("must specify either BlockHash or BlockNumber"))
+                    }
                 }
             }
             other => {
@@ -150,7 +152,7 @@ mod tests {
             ("\"0x10000000000000000\"", "hex number > 64 bits"),
             ("\"0x8000000000000000\"", "block number larger than int64"),
             ("2", "json: cannot unmarshal number into Go value of type string"),
-            ("{}", "a block needs blockHash or blockNumber"),
+            ("{}", "must specify either BlockHash or BlockNumber"),
         ] {
             assert_eq!(read(json), Err(expect.to_owned()), "{json}");
         }

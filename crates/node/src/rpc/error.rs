@@ -99,7 +99,8 @@ impl From<RpcError> for ErrorObjectOwned {
 impl From<ChainError> for RpcError {
     fn from(error: ChainError) -> Self {
         match error {
-            ChainError::UnknownBlock => Self::header_not_found(),
+            // A number beyond the tip is seen before: this one was named by its hash.
+            ChainError::UnknownBlock => Self::Server("header for hash not found".to_owned()),
             ChainError::HistoryLacking { .. } => {
                 Self::Refused { code: HISTORY_LACKING, message: error.to_string() }
             }
@@ -169,7 +170,9 @@ impl From<EstimateError> for RpcError {
             EstimateError::Call(error) => error.into(),
             EstimateError::Revert { output } => Self::Reverted(output),
             EstimateError::Halt { reason } => Self::Server(reason),
-            EstimateError::Allowance { .. } => Self::Server(error.to_string()),
+            EstimateError::Invalid { .. }
+            | EstimateError::Funds
+            | EstimateError::Allowance { .. } => Self::Server(error.to_string()),
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(5);
 pub(super) const WAITING_JOBS: usize = 1_024;
 /// The most logs in an answer.
 pub(super) const LOGS: usize = 10_000;
+/// The most addresses of a log query, and topics at one place of it.
+pub(super) const LOG_PLACES: usize = 1_000;
 /// The most blocks that a log query spans.
 pub(super) const LOG_BLOCKS: u64 = 100_000;
 /// The most blocks of a fee history.

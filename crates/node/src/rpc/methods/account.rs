@@ -104,8 +104,9 @@ fn proof(
     cancel: Option<&AtomicBool>,
 ) -> Result<EIP1186AccountProofResponse, RpcError> {
     if keys.len() > limits::PROOF_SLOTS {
-        let text = format!("too many slots: {}, at most {}", keys.len(), limits::PROOF_SLOTS);
-        return Err(RpcError::LimitExceeded(text));
+        let (most, got) = (limits::PROOF_SLOTS, keys.len());
+        let text = format!("too many storage keys requested (max {most}, got {got})");
+        return Err(RpcError::InvalidParams(text));
     }
     let slots: Vec<U256> = keys.iter().map(|key| U256::from_be_bytes(key.as_b256().0)).collect();
     let proof = node.ledger.chain().proof(at, address, &slots, cancel)?;

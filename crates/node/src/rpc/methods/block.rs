@@ -2,7 +2,7 @@
 
 use alloy_consensus::Header;
 use alloy_primitives::U64;
-use alloy_rpc_types::{Block as RpcBlock, BlockId, TransactionReceipt};
+use alloy_rpc_types::{Block as RpcBlock, BlockId, Header as RpcHeader, TransactionReceipt};
 use jsonrpsee::RpcModule;
 
 use super::{Node, Shared, block_with_receipts, method};
@@ -20,6 +20,12 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     });
     method(module, "eth_getBlockByHash", 2, async |node: Shared, args: Args| {
         get(&node, by_hash(&args)?, args.optional(1)?)
+    });
+    method(module, "eth_getHeaderByNumber", 1, async |node: Shared, args: Args| {
+        header(&node, by_number(&args)?)
+    });
+    method(module, "eth_getHeaderByHash", 1, async |node: Shared, args: Args| {
+        header(&node, by_hash(&args)?)
     });
     method(module, "eth_getBlockReceipts", 1, async |node: Shared, args: Args| {
         receipts(&node, args.required::<BlockParam>(0)?.0)
@@ -57,6 +63,11 @@ fn get(node: &Node, id: BlockId, full: Option<bool>) -> Result<Option<RpcBlock>,
     let detail = if full == Some(true) { Detail::Full } else { Detail::Hashes };
     let Some((block, receipts)) = block_with_receipts(node, id)? else { return Ok(None) };
     convert::block(&block, &receipts, detail).map(Some)
+}
+
+/// What a block has but its size and what is in it.
+fn header(node: &Node, id: BlockId) -> Result<Option<RpcHeader>, RpcError> {
+    Ok(get(node, id, None)?.map(|block| RpcHeader { size: None, ..block.header }))
 }
 
 fn uncles(node: &Node, id: BlockId) -> Result<Option<Vec<Header>>, RpcError> {

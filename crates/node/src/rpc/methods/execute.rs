@@ -94,13 +94,7 @@ fn call(
 /// Why a call can't run, as Geth words it for `eth_call`.
 fn invalid(reason: &TransactionError, request: &CallRequest, limits: CallLimits<'_>) -> RpcError {
     let gas = request.gas.map_or(limits.gas_cap, |gas| gas.min(limits.gas_cap));
-    let reason = match reason {
-        TransactionError::InsufficientFunds { have, want } => format!(
-            "insufficient funds for gas * price + value: address {} have {have} want {want}",
-            request.from
-        ),
-        other => other.to_string(),
-    };
+    let reason = reason.of_call(request.from, &request.input);
     RpcError::Server(format!("err: {reason} (supplied gas {gas})"))
 }
 
@@ -111,7 +105,14 @@ fn access_list(
     at: At,
     limits: CallLimits<'_>,
 ) -> Result<Value, RpcError> {
-    let (list, outcome) = node.ledger.chain().access_list(at, request, limits)?;
+    let answer = node.ledger.chain().access_list(at, request, limits);
+    let (list, outcome) = answer.map_err(|error| match error {
+        CallError::Invalid(reason) => {
+            let reason = reason.of_call(request.from, &request.input);
+            RpcError::Server(format!("failed to apply transaction: err: {reason}"))
+        }
+        other => other.into(),
+    })?;
     let mut answer = json!({ "accessList": list, "gasUsed": U64::from(outcome.gas_used) });
     let failure = match outcome.result {
         CallResult::Success { .. } => None,
@@ -164,7 +165,6 @@ pub(super) fn call_request(
     request: TransactionRequest,
     overrides: Overrides,
 ) -> Result<CallRequest, RpcError> {
-    let invalid = |text: String| RpcError::InvalidParams(text);
     let want = node.ledger.chain().rules().chain_id();
     match request.chain_id {
         Some(have) if have != want => {
@@ -175,18 +175,16 @@ pub(super) fn call_request(
     }
     let blobs = request.blob_versioned_hashes.unwrap_or_default();
     if !blobs.is_empty() && request.to.is_none_or(|to| to.is_create()) {
-        return Err(RpcError::Server("missing \"to\" in blob transaction".to_owned()));
+        return Err(RpcError::Server("blob transaction of type create".to_owned()));
     }
     if request.gas_price.is_some()
         && (request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some())
     {
-        return Err(invalid(
-            "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified".to_owned(),
-        ));
+        let text = "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified";
+        return Err(RpcError::Server(text.to_owned()));
     }
-    let input = request.input.try_into_unique_input().map_err(|_differ| {
-        invalid("both \"data\" and \"input\" are set and not equal".to_owned())
-    })?;
+    // Geth takes `input` of a call where both are given.
+    let input = request.input.into_input();
     Ok(CallRequest {
         from: request.from.unwrap_or_default(),
         to: request.to.and_then(|to| match to {

@@ -47,10 +47,11 @@ fn tip(node: &Node) -> u64 {
 /// A number, which clients send in JSON's form or in hexadecimal digits.
 fn quantity(value: &serde_json::Value) -> Result<u64, RpcError> {
     let hexadecimal = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
-    value
-        .as_u64()
-        .or_else(|| value.as_str().and_then(hexadecimal))
-        .ok_or_else(|| RpcError::InvalidParams(format!("invalid argument 0: {value} is no number")))
+    value.as_u64().or_else(|| value.as_str().and_then(hexadecimal)).ok_or_else(|| {
+        RpcError::InvalidParams(format!(
+            "invalid argument 0: invalid hex or decimal integer {value}"
+        ))
+    })
 }
 
 fn history(
@@ -61,12 +62,13 @@ fn history(
 ) -> Result<FeeHistory, RpcError> {
     check_percentiles(percentiles.as_deref().unwrap_or_default())?;
     let chain = node.ledger.chain();
-    let newest = block_ref(node, Some(BlockId::Number(newest)));
+    let asked = newest;
+    let newest = block_ref(node, Some(BlockId::Number(asked)));
     let newest = newest
         .map(|at| chain.header(at))
         .transpose()?
         .flatten()
-        .ok_or_else(|| RpcError::Server("request beyond head block".to_owned()))?;
+        .ok_or_else(|| beyond_head(asked, chain.tip().number))?;
     let count = blocks.min(limits::FEE_HISTORY_BLOCKS).min(newest.number + 1);
     let mut history = FeeHistory { oldest_block: newest.number + 1 - count, ..Default::default() };
     if count == 0 {
@@ -105,14 +107,25 @@ fn check_percentiles(percentiles: &[f64]) -> Result<(), RpcError> {
             limits::FEE_HISTORY_PERCENTILES
         )));
     }
-    let mut last = 0.0;
-    for percentile in percentiles {
-        if !(last..=100.0).contains(percentile) {
-            return Err(RpcError::Server(format!("invalid reward percentile: {percentile}")));
+    let wrong = |what: String| RpcError::Server(format!("invalid reward percentile: {what}"));
+    let mut last = None;
+    for (at, percentile) in percentiles.iter().enumerate() {
+        if !(0.0..=100.0).contains(percentile) {
+            return Err(wrong(format!("{percentile:.6}")));
         }
-        last = *percentile;
+        if let Some((before, least)) = last
+            && *percentile <= least
+        {
+            return Err(wrong(format!("#{before}:{least:.6} >= #{at}:{percentile:.6}")));
+        }
+        last = Some((at, *percentile));
     }
     Ok(())
+}
+
+fn beyond_head(asked: BlockNumberOrTag, head: u64) -> RpcError {
+    let asked = asked.as_number().unwrap_or(head);
+    RpcError::Server(format!("request beyond head block: requested {asked}, head {head}"))
 }
 
 /// The tips at these percentiles of the block's gas.

@@ -35,7 +35,20 @@ pub(super) fn read_filter(args: &Args, index: usize) -> Result<Option<RpcFilter>
         let text = "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other";
         return Err(invalid(index, text));
     }
-    args.optional(index)
+    let filter: Option<RpcFilter> = args.optional(index)?;
+    if let Some(filter) = &filter {
+        check_size(filter)?;
+    }
+    Ok(filter)
+}
+
+/// As many alternatives at each place as Geth takes.
+fn check_size(filter: &RpcFilter) -> Result<(), RpcError> {
+    let topics = filter.topics.iter().map(|topics| topics.iter().count());
+    if topics.chain([filter.address.iter().count()]).all(|count| count <= limits::LOG_PLACES) {
+        return Ok(());
+    }
+    Err(RpcError::Server("exceed max addresses or topics per search position".to_owned()))
 }
 
 /// The logs that a filter takes.

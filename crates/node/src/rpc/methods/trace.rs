@@ -5,10 +5,10 @@ use alloy_rpc_types::trace::geth::GethDebugTracingCallOptions;
 use alloy_rpc_types::{BlockId, TransactionRequest};
 use jsonrpsee::RpcModule;
 use serde::Serialize;
-use windlass_chain::{GethDebugTracingOptions, GethTrace};
+use windlass_chain::{CallError, GethDebugTracingOptions, GethTrace, TraceError};
 
 use super::execute::{call_request, overrides, run};
-use super::{Shared, block_ref, find, method, state_at};
+use super::{Node, Shared, block_ref, find, method, state_at};
 use crate::rpc::args::Args;
 use crate::rpc::block_param::{BlockParam, NumberParam};
 use crate::rpc::error::RpcError;
@@ -65,11 +65,8 @@ async fn block(
     options: GethDebugTracingOptions,
 ) -> Result<Vec<Traced>, RpcError> {
     run(node, move |node, limits| {
-        let chain = node.ledger.chain();
-        let unknown = || RpcError::Server(format!("block {at} not found"));
-        let found = block_ref(node, Some(at.0)).ok_or_else(unknown)?;
-        let header = chain.header(found)?.ok_or_else(unknown)?;
-        let traces = chain.trace_block(header.number, None, &options, limits)?;
+        let number = known(node, &at)?;
+        let traces = node.ledger.chain().trace_block(number, None, &options, limits)?;
         Ok(traces.into_iter().map(|(tx_hash, result)| Traced { tx_hash, result }).collect())
     })
     .await
@@ -91,9 +88,26 @@ async fn call(
     }
     let overrides = overrides(state_overrides, block_overrides)?;
     let request = call_request(node, request, overrides)?;
+    if let Some(at) = &at {
+        known(node, at)?;
+    }
     let at = state_at(node, at)?;
     run(node, move |node, limits| {
-        Ok(node.ledger.chain().trace_call(at, &request, &tracing_options, limits)?)
+        let traced = node.ledger.chain().trace_call(at, &request, &tracing_options, limits);
+        traced.map_err(|error| match error {
+            TraceError::Call(CallError::Invalid(reason)) => {
+                let reason = reason.of_call(request.from, &request.input);
+                RpcError::Server(format!("tracing failed: {reason}"))
+            }
+            other => other.into(),
+        })
     })
     .await
+}
+
+/// The number of a block that has to be there.
+fn known(node: &Node, at: &BlockParam) -> Result<u64, RpcError> {
+    let unknown = || RpcError::Server(format!("block {at} not found"));
+    let found = block_ref(node, Some(at.0)).ok_or_else(unknown)?;
+    Ok(node.ledger.chain().header(found)?.ok_or_else(unknown)?.number)
 }

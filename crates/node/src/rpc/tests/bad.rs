@@ -47,7 +47,7 @@ fn the_pool_refuses_in_geths_words() {
             "max priority fee per gas higher than max fee per gas",
         ),
         (forged.encoded_2718().into(), "invalid sender: invalid transaction v, r, s values"),
-        (Bytes::new(), "rlp: typed transaction too short"),
+        (Bytes::new(), "typed transaction too short"),
         (
             Bytes::from_static(&[0x03, 0xc0]),
             "transaction type not supported: blob transactions have no place on this network",
@@ -170,22 +170,27 @@ fn wrong_parameters_are_named() {
             "invalid block range params",
         ),
         (
-            "eth_call",
-            json!([{ "data": "0x01", "input": "0x02" }]),
-            "both \"data\" and \"input\" are set and not equal",
+            "eth_feeHistory",
+            json!(["many", "latest"]),
+            "invalid argument 0: invalid hex or decimal integer \"many\"",
+        ),
+    ] {
+        assert_eq!(server.error(method, params), (-32602, expect.to_owned()), "{method}");
+    }
+    for (method, params, expect) in [
+        ("eth_getBalance", json!([Address::ZERO, "0x9"]), "header not found"),
+        (
+            "eth_getCode",
+            json!([Address::ZERO, { "blockHash": B256::ZERO }]),
+            "header for hash not found",
         ),
         (
             "eth_call",
             json!([{ "gasPrice": "0x1", "maxFeePerGas": "0x1" }]),
             "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified",
         ),
-        ("eth_feeHistory", json!(["many", "latest"]), "invalid argument 0: \"many\" is no number"),
-    ] {
-        assert_eq!(server.error(method, params), (-32602, expect.to_owned()), "{method}");
-    }
-    for (method, params, expect) in [
-        ("eth_getBalance", json!([Address::ZERO, "0x9"]), "header not found"),
-        ("eth_getCode", json!([Address::ZERO, { "blockHash": B256::ZERO }]), "header not found"),
+        // What counts is `input`.
+        ("eth_call", json!([{ "data": "0x", "input": "0x50" }]), "stack underflow (0 <=> 1)"),
         ("eth_call", json!([{}, "0x9"]), "header not found"),
         ("eth_getLogs", json!([{ "blockHash": B256::ZERO }]), "unknown block"),
         (
@@ -199,8 +204,12 @@ fn wrong_parameters_are_named() {
             json!([{ "to": Address::ZERO, "gas": "0x5207" }]),
             "err: intrinsic gas too low: have 20999, want 21000 (supplied gas 20999)",
         ),
-        ("eth_feeHistory", json!([1, "0x9"]), "request beyond head block"),
-        ("eth_feeHistory", json!([1, "latest", [50, 10]]), "invalid reward percentile: 10"),
+        ("eth_feeHistory", json!([1, "0x9"]), "request beyond head block: requested 9, head 0"),
+        (
+            "eth_feeHistory",
+            json!([1, "latest", [50, 10]]),
+            "invalid reward percentile: #0:50.000000 >= #1:10.000000",
+        ),
         (
             "eth_call",
             json!([{ "chainId": "0x1" }]),
@@ -213,7 +222,7 @@ fn wrong_parameters_are_named() {
     assert_eq!(code, -32601);
     assert_eq!(text, "the method eth_nothing does not exist/is not available");
     let too_many = json!([Address::ZERO, vec!["0x0"; 1_025], "latest"]);
-    assert_eq!(server.error("eth_getProof", too_many).0, -32005);
+    assert_eq!(server.error("eth_getProof", too_many).0, -32602);
 }
 
 #[test]
@@ -282,7 +291,7 @@ fn contracts_and_creations_have_their_limits() {
         (tx.to, tx.input, tx.gas_limit) = (TxKind::Create, vec![0; 49_153].into(), 5_000_000);
     });
     let (_, text) = server.error("eth_sendRawTransaction", json!([creation]));
-    assert_eq!(text, "max initcode size exceeded: code size 49153, limit 49152");
+    assert_eq!(text, "max initcode size exceeded: code size 49153 limit 49152");
     let tight = server.rich.transaction(0, |tx| {
         (tx.to, tx.input, tx.gas_limit) = (TxKind::Create, init_code(), 60_000);
     });
