@@ -8,6 +8,25 @@ export const exceptions = {
   touched: "anvil keeps touched empty accounts, and so refunds for authorities that are not there (EIP-7702)",
   end: "EthereumJS does not tell of the STOP behind the last instruction, as Geth does",
   unknown: "EthereumJS calls each unknown opcode INVALID; Geth tells its byte, and Windlass neither",
+  codeHash: "Geth's prestateTracer tells the hash of code beside the code",
+  absent: "Geth tells of accounts that are not there, or with hashes of zero; Windlass that they are empty",
+  listed: "Windlass's prestateTracer tells of what lists name or a transaction makes though nobody reads it",
+  authority: "Geth's prestateTracer tells of authorities whose authorization is skipped",
+  deposit: "in traces Geth tells apart what gas lacked for: here, to keep a new contract's code",
+  precompile: "Geth has a text for each flaw of a precompiled contract's input",
+  wrapped: "Geth tells some failures as a lack of gas, of which they are the reason",
+  order: "an instruction that lacks both gas and something else has failed for one of them",
+  slow: "Geth tries lists for a deep recursion until its time is over",
+  failedCost: "what an instruction would have cost that gas lacked for",
+  slots: "the slots that a step tells of beside its own, which a failed call had changed",
+  refund: "Geth counts a refund with the instruction that brings it, and those of authorizations (EIP-7702)",
+  created: "Geth does not count what a creation hands on among the costs of CREATE",
+  copied: "in traces Windlass calls it an overflow of the stack where there is nothing to copy",
+  numbers: "Windlass does not always tell how many words the stack lacked, or how long a code was",
+  later: "Geth names instructions that do not exist yet",
+  unsigned: "Geth names a transaction for an access list by the hash that it would have without a signature",
+  parser: "each tells in its own words what a parameter is instead of what it should be",
+  lenient: "Windlass reads some parameters that Geth refuses, and misses none that has a default",
 };
 const met = new Map();
 
@@ -46,6 +65,9 @@ const gethTexts = {
   StateChangeDuringStaticCall: "write protection",
 };
 
+/** What an instruction fails with when it has begun. */
+const lateFailures = ["InvalidFEOpcode", "InvalidJump", "NotActivated", "OpcodeNotFound", "OutOfOffset"];
+
 /** Geth's words for those of Solidity's panics that the programs make. */
 const panics = {
   1: "assert(false)",
@@ -62,6 +84,11 @@ const openTexts = [
   gethTexts.StackOverflow,
   gethTexts.StackUnderflow,
 ];
+
+/** Of a creation that has gas to run, but not to keep its code. */
+export const deposit = "contract creation code storage out of gas";
+/** Of what no number of gas holds. */
+const overflow = "gas uint64 overflow";
 
 /** Where two values are not the same. */
 export function differing(a, b, path = "") {
@@ -99,7 +126,11 @@ export function gethOutcome(outcome, ours) {
 
 /** What Windlass said, if that is Geth's text with its numbers; else the text. */
 function matched(text, said = "") {
-  return openTexts.includes(text) && said.startsWith(text) ? said : text;
+  const isGas = /^out of gas|^gas required exceeds/.test(text);
+  if (isGas && ([deposit, overflow].includes(said) || said.startsWith("failed with "))) return said;
+  if ([text, said].every((one) => one.startsWith("invalid opcode: opcode"))) return said;
+  const isCopy = text === gethTexts.StackOverflow && said.startsWith(gethTexts.StackUnderflow);
+  return isCopy || (openTexts.includes(text) && said.startsWith(text)) ? said : text;
 }
 
 /** Geth decodes Error(string) and Panic(uint256), and anvil whatever looks like text or like an error. */
@@ -125,10 +156,13 @@ export function plainCalls(call) {
 
 /** The same of anvil's, in Geth's words. */
 export function gethCalls(call, ours) {
-  const text = gethTexts[call.error];
+  const isMemory = /^out of gas: (invalid operand|out of memory)$/.test(call.error);
+  const text = isMemory ? "out of gas" : gethTexts[call.error];
   if (text) except("texts");
   const calls = call.calls.map((inner, index) => gethCalls(inner, ours?.calls[index]));
-  return { ...call, error: text ? matched(text, ours?.error) : call.error, calls };
+  // What failed logged nothing in the end.
+  const logs = call.error && ours?.error ? [] : call.logs;
+  return { ...call, error: text ? matched(text, ours?.error) : call.error, logs, calls };
 }
 
 /** Instructions; what they cost only where both sides tell it. */
@@ -136,6 +170,18 @@ export function plainSteps(steps, isLong = false) {
   return steps.map(({ pc, op, gas, depth, stack, gasCost, error }) =>
     isLong ? { pc, op, gas, depth, stack, gasCost, error } : { pc, op, gas, depth, stack },
   );
+}
+
+/** anvil's instructions, in Geth's words. */
+export function gethSteps(steps, ours) {
+  return steps.map((step, at) => {
+    const name = step.error?.match(/^Some\((\w+)\)$/)?.[1];
+    if (!name) return step;
+    except("texts");
+    // Geth says why only where it sees that before the instruction begins.
+    const text = lateFailures.includes(name) ? undefined : gethTexts[name];
+    return { ...step, error: text && matched(text, ours[at]?.error) };
+  });
 }
 
 /** Windlass's instructions, without what EthereumJS does not tell of. */

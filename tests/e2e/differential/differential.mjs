@@ -1,6 +1,6 @@
-// The same random transactions on a network, on anvil and in EthereumJS; whatever they do not agree on
-// is printed. ENDPOINT is the network's URL, of one without fees; SEED and COUNT say which transactions
-// and how many; a FUNDED_KEY, of an account with a balance on the network, lets some of them move value.
+// The same random transactions on a network, on Geth, on anvil and in EthereumJS; whatever they do not
+// agree on is printed. ENDPOINT is the network's URL, of one without fees; SEED and COUNT say which transactions
+// and how many, SHOW how many differences are printed; a FUNDED_KEY, of an account with a balance on the network, lets some of them move value.
 // Nobody else may act on the network meanwhile. Where anvil and EthereumJS are wrong, or tell something
 // otherwise than Geth, `exceptions` in compare.mjs says so; the rest is a difference.
 import { keccak256, parseEther, toHex } from "viem";
@@ -8,12 +8,16 @@ import { privateKeyToAccount } from "viem/accounts";
 import { Mix } from "./mix.mjs";
 import { Random, commonAddresses } from "./programs.mjs";
 import { EthereumJs, Remote, hardfork, startAnvil } from "./sides.mjs";
+import { startGeth, systemContracts } from "./geth.mjs";
+import { alike, provenParts, questionsAfter, questionsBefore, withoutBlock } from "./answers.mjs";
+import { questions } from "./questions.mjs";
 import {
   differing,
   except,
   exceptionLines,
   gethCalls,
   gethOutcome,
+  gethSteps,
   plainCalls,
   plainOutcome,
   plainReceipt,
@@ -24,7 +28,7 @@ import {
 const { ENDPOINT, FUNDED_KEY, SEED = "windlass", ROUND = "0", COUNT = "160" } = process.env;
 if (!ENDPOINT) throw new Error("set ENDPOINT to the network's URL");
 
-const MOST_SHOWN = 5;
+const MOST_SHOWN = Number(process.env.SHOW ?? 5);
 const MOST_TEXT = 20_000;
 /** anvil's first proof of a blob waits for its setup to be read. */
 const PATIENCE_MS = 30_000;
@@ -43,6 +47,8 @@ const gasLimit = Number(latest.gasLimit);
 const { remote: anvil, stop } = await startAnvil(chainId, gasLimit);
 const ethereumJs = await EthereumJs.start(chainId, gasLimit, latest.miner);
 await anvil.get("anvil_setCoinbase", latest.miner);
+
+let geth;
 
 const counts = new Map();
 const differences = [];
@@ -86,6 +92,33 @@ async function fund(accounts) {
   }
 }
 
+/** Geth, with the balances that the addresses that every seed knows have there, and the rich ones. */
+async function startGethFor(rich) {
+  const alloc = {};
+  for (const address of systemContracts) {
+    alloc[address] = { balance: "0x0", nonce: "0x1", code: await windlass.get("eth_getCode", address, "latest") };
+  }
+  for (const address of commonAddresses) {
+    const balance = await windlass.get("eth_getBalance", address, "latest");
+    if (BigInt(balance) > 0n) alloc[address] = { ...alloc[address], balance };
+  }
+  if (FUNDED_KEY) for (const { address } of rich) alloc[address] = { balance: toHex(parseEther("1")) };
+  return startGeth({ chainId, gasLimit, coinbase: latest.miner, timestamp: Number(latest.timestamp), alloc });
+}
+
+/** Asks Geth and the network the same. */
+async function compareAnswers(what, sent, asked) {
+  for (const [method, ...params] of asked) {
+    const [ours, theirs] = await Promise.all([windlass.ask(method, params), geth.askSoon(method, params)]);
+    if (!theirs) {
+      except("slow");
+      continue;
+    }
+    const where = { ...sent, steps: [], method, params };
+    compare(what, where, "Geth", ...alike([method, ...params], withoutBlock(ours), withoutBlock(theirs)));
+  }
+}
+
 /** Gives the addresses that every seed knows the balances that earlier runs have left there. */
 async function alignCommon() {
   for (const address of commonAddresses) {
@@ -124,7 +157,8 @@ async function compareTraces(sent, hash) {
   compare("steps of a trace", sent, "EthereumJS", shared, sent.steps);
   if (sent.index % 3 > 0) return;
   const theirSteps = (await trace(anvil, {})).structLogs;
-  compare("steps of a trace", sent, "anvil", plainSteps(ourSteps, true), plainSteps(theirSteps, true));
+  const plainOurs = plainSteps(ourSteps, true);
+  compare("steps of a trace", sent, "anvil", plainOurs, gethSteps(plainSteps(theirSteps, true), plainOurs));
 }
 
 /** Remembers each account of a trace. */
@@ -135,7 +169,10 @@ function collect(call) {
 
 async function run(sent) {
   const isCalled = sent.tx.type !== "eip7702" && sent.kind !== "refused" && sent.index % 2 === 0;
-  if (isCalled) await compareCalls(sent);
+  if (isCalled) {
+    await compareCalls(sent);
+    await compareAnswers("answer before", sent, questionsBefore(sent));
+  }
   sent.steps = [];
   const onStep = (step) => sent.steps.push(step);
   const ours = await windlass.send(sent.raw, PATIENCE_MS);
@@ -143,6 +180,9 @@ async function run(sent) {
   const waiting = anvil.send(sent.raw, ours.error ? REFUSAL_MS : PATIENCE_MS);
   const third = await ethereumJs.send(sent.raw, onStep);
   const theirs = await waiting;
+  await geth.settle(sent.from);
+  const geths = await geth.send(sent.raw);
+  compare("answer to a transaction", sent, "Geth", withoutBlock(ours), withoutBlock(geths));
   if (ours.error) return compareRefusals(sent, ours, theirs, third);
   sent.gasUsed = ours.result?.gasUsed;
   const [receipt, other, short] = [plainReceipt(ours), plainReceipt(theirs), plainReceipt(third, true)];
@@ -150,7 +190,12 @@ async function run(sent) {
   sent.isTouched = isRefundOfTouched(sent, other, short);
   if (sent.isTouched) other.gasUsed = short.gasUsed;
   compare("receipt", sent, "anvil", receipt, other);
-  if (!theirs.error) await compareTraces(sent, keccak256(sent.raw));
+  const hash = keccak256(sent.raw);
+  if (!theirs.error) await compareTraces(sent, hash);
+  if (!geths.error) {
+    const isShort = BigInt(sent.gasUsed) <= MOST_TRACED_GAS && sent.index % 3 === 0;
+    await compareAnswers("answer after", sent, questionsAfter(hash, isShort));
+  }
 }
 
 /** Whether anvil alone gave back what EIP-7702 gives for accounts that are there, or a capped part. */
@@ -182,6 +227,9 @@ async function compareAccounts(mix) {
 }
 
 async function compareAccount(address) {
+  const proofs = [windlass, geth].map((side) => side.get("eth_getProof", address, slots, "latest"));
+  const [proven, other] = (await Promise.all(proofs)).map(provenParts);
+  compare("proven account", { address }, "Geth", proven, other);
   const sides = [windlass, anvil, ethereumJs].map((side) => side.account(address, slots));
   const [ours, theirs, third] = await Promise.all(sides);
   compare("account", { address }, "anvil", ours, theirs);
@@ -200,7 +248,10 @@ function show({ what, sent, other, found, ours, theirs }) {
 
 const began = performance.now();
 const { mix, round } = await freshMix();
-console.log(`seed ${SEED}, round ${round}, chain ${chainId}, anvil and EthereumJS with ${hardfork}`);
+const started = await startGethFor(mix.rich);
+geth = started.remote;
+const version = await geth.get("web3_clientVersion");
+console.log(`seed ${SEED}, round ${round}, chain ${chainId}, ${version}, anvil and EthereumJS with ${hardfork}`);
 await alignCommon();
 if (FUNDED_KEY) await fund(mix.rich);
 const kinds = new Map();
@@ -214,7 +265,9 @@ for (let index = 0; index < Number(COUNT); index++) {
   if (sent.gasUsed) known.mined++;
 }
 await compareAccounts(mix);
+await compareAnswers("answer to anything", {}, questions);
 stop();
+started.stop();
 
 for (const [kind, { total, mined }] of kinds) console.log(`sent ${kind}: ${total}, in a block ${mined}`);
 for (const [what, count] of counts) console.log(`compared ${what}: ${count}`);

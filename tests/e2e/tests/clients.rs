@@ -65,7 +65,7 @@ const FUNDED: (&str, &str) = (
 );
 
 #[tokio::test]
-async fn anvil_and_ethereumjs_do_the_same() {
+async fn geth_anvil_and_ethereumjs_do_the_same() {
     let platform = Platform::start().await;
     let (address, key) = FUNDED;
     let file = platform.data_dir.with_extension("toml");

@@ -3,7 +3,7 @@
 //! A fresh Debian-like machine has Rust and Node.js; everything else is installed here by package
 //! name with the machine's ordinary clients.
 
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 
@@ -37,6 +37,7 @@ pub(crate) fn tools(_run: &mut Run, log: &Path, limit: Duration) -> Result<Count
 }
 
 const BROWSER: &[Tool] = &[Tool { program: "chromium", package: "chromium" }];
+const GO: &[Tool] = &[Tool { program: "go", package: "golang-go" }];
 const PYTHON: &[Tool] = &[Tool { program: "python3", package: "python3" }];
 const VENV: &[Tool] = &[Tool { program: "", package: "python3-venv" }];
 
@@ -62,6 +63,32 @@ pub(crate) fn python(log: &Path, limit: Duration) -> Result<Counts> {
     let mut pip = exec::command(".venv/bin/pip");
     pip.args(["install", "--quiet", "-r", "tests/e2e/clients/requirements.txt"]);
     Ok(Counts::from(exec::run_logged(&mut pip, log, limit)?.success()))
+}
+
+/// The Geth that the differential test compares with; `tests/e2e/differential/geth.mjs` expects it in
+/// [`TOOLS`].
+const GETH: &str = "github.com/ethereum/go-ethereum/cmd/geth@v1.17.10";
+/// Where programs are put that are built here, each beside a note of what it was built from.
+const TOOLS: &str = "target/tools";
+
+/// Geth, built from its Go module: minutes of compiling on a machine that has not yet done it, seconds
+/// afterwards from Go's own cache.
+pub(crate) fn geth(log: &Path, limit: Duration) -> Result<Counts> {
+    let folder = exec::root().join(TOOLS);
+    let (program, note) = (folder.join("geth"), folder.join("geth.from"));
+    if program.is_file() && fs::read_to_string(&note).is_ok_and(|from| from == GETH) {
+        return Ok(Counts::from(true));
+    }
+    install(GO, log, limit)?;
+    fs::create_dir_all(&folder).context("the folder for tools cannot be made")?;
+    let mut go = exec::command("go");
+    // Without C, so that nothing but Go is needed and nothing depends on the machine's libraries.
+    go.args(["install", "-trimpath", GETH]).env("GOBIN", &folder).env("CGO_ENABLED", "0");
+    if !exec::run_logged(&mut go, log, limit)?.success() {
+        return Ok(Counts::from(false));
+    }
+    fs::write(&note, GETH).context("what geth was built from cannot be noted")?;
+    Ok(Counts::from(true))
 }
 
 /// Installs what is missing of the tools.

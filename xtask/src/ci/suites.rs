@@ -95,7 +95,7 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "clients",
-        budget_minutes: 8,
+        budget_minutes: 12,
         steps: &[
             Step {
                 name: "packages of the clients",
@@ -106,6 +106,10 @@ pub(crate) const SUITES: &[Suite] = &[
                 run: |_, log, limit| npm_ci("tests/e2e/differential", log, limit),
             },
             Step {
+                name: "Geth, built from its module",
+                run: |_, log, limit| prerequisites::geth(log, limit),
+            },
+            Step {
                 name: "Python and web3.py",
                 run: |_, log, limit| prerequisites::python(log, limit),
             },
@@ -114,7 +118,7 @@ pub(crate) const SUITES: &[Suite] = &[
                 run: |_, log, limit| npm_run("contracts", "build", log, limit),
             },
             Step {
-                name: "viem, ethers, web3.py, cast, forge, Hardhat, OpenZeppelin, MetaMask",
+                name: "viem, ethers, web3.py, cast, forge, Hardhat, OpenZeppelin, MetaMask, Geth",
                 run: clients,
             },
             Step {
