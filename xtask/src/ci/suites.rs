@@ -118,7 +118,7 @@ pub(crate) const SUITES: &[Suite] = &[
                 run: |_, log, limit| npm_run("contracts", "build", log, limit),
             },
             Step {
-                name: "viem, ethers, web3.py, cast, forge, Hardhat, OpenZeppelin, MetaMask, Geth",
+                name: "viem, ethers, web3.py, Alloy, cast, forge, Hardhat, OpenZeppelin, MetaMask, Geth",
                 run: clients,
             },
             Step {

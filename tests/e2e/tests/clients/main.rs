@@ -1,5 +1,8 @@
 //! The clients that people use, each against a real network with its endpoint and no other setting.
 
+mod alloy;
+mod alloy_news;
+
 use std::path::Path;
 
 use windlass_e2e::{Platform, run_tool};
@@ -31,6 +34,15 @@ async fn ethers() {
 async fn web3py() {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/python");
     check(&python.to_string_lossy(), "web3_client.py").await;
+}
+
+/// The one that is a library of this language: no program of its own to run.
+#[tokio::test]
+async fn alloy() {
+    let platform = Platform::start().await;
+    let (network, _) = platform.create("clients", 4).await;
+    let endpoint = network.endpoint.expect("a usable network has an endpoint");
+    Box::pin(alloy::run(&endpoint)).await.expect("Alloy gets on with the network");
 }
 
 #[tokio::test]
