@@ -182,8 +182,9 @@ fn too_few(all: &NetworkConsensus) -> Option<String> {
     let reports = all.nodes.iter().filter_map(|node| node.report.as_ref());
     let newest = reports.max_by_key(|report| report.height)?;
     let keys = newest.validators.iter().map(|one| one.link.node_key.as_str());
-    let silent: Vec<String> =
+    let mut silent: Vec<String> =
         keys.filter(|key| all.silent(key).is_some()).map(|key| name(all, key)).collect();
+    silent.sort_unstable();
     let voting = newest.validators.len() - silent.len();
     let quorum = usize::try_from(newest.quorum).unwrap_or(usize::MAX);
     (voting < quorum).then(|| {
