@@ -20,10 +20,12 @@ const BLOCKS_GO_ON: &str = "blocks are made; a node that ended, or does not answ
 const SILENT_FOR_AN_EPOCH: &str = "blocks are made; who lost its consensus journal votes again from \
                                    the next epoch on";
 
-/// What to do where so many are silent that there is no next epoch.
-const NO_BLOCK_FOR_GOOD: &str = "put the lost directories back if there is a copy; if their disks are \
-                                 lost, the members agree to go on from an export: `windlass network \
-                                 export`, then `windlass network recovery` (docs/operate.md)";
+/// What to do where so many are silent that there is no next epoch. Never an older copy of a directory:
+/// a validator that forgets its votes could vote twice.
+const NO_BLOCK_FOR_GOOD: &str = "it does not pass by itself; do not restore a directory from a backup, \
+                                 since its validator could vote twice. The members agree to go on from \
+                                 an export: `windlass network export`, then `windlass network recovery` \
+                                 (docs/operate.md)";
 
 /// How many validators a block needs: more than two thirds.
 pub(crate) fn quorum(validators: usize) -> usize {

@@ -115,7 +115,10 @@ fn progress(report: &NodeReport, newest: u64) -> String {
         Some(per_mille) => format!("{}.{} % of the state", per_mille / 10, per_mille % 10),
         None => format!("block {} of {}", report.tip.number, newest.max(report.highest)),
     };
-    report.left_s.map_or_else(|| done.clone(), |left| format!("{done}, about {left} s left"))
+    match report.left_s {
+        Some(left) => format!("{done}, about {left} s left"),
+        None => done,
+    }
 }
 
 /// The newest block that a validator has.

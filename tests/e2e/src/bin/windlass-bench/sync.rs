@@ -163,8 +163,7 @@ struct Joins {
 
 impl Joins {
     fn new() -> Self {
-        let pair =
-            |of: &str| [Row::new(of, "ms", ""), Row::new("the same, p99", "ms", "within 1.3x")];
+        let pair = |of: &str| [Row::new(of, "ms", ""), Row::new("the same, p99", "ms", "")];
         let ratio =
             |to: &str| Row::new(format!("p99 while a node joins, to p99 {to}"), "x", "under 1.3");
         Self {
