@@ -13,14 +13,15 @@ export function seatLabel(state: SeatState): StateLabel {
 
 /** What was decided about a validator, unless the others miss it. */
 export function validatorLabel(validator: Pick<NetworkValidator, "missing" | "silent" | "state">): StateLabel {
-  if (validator.missing) return { tone: "bad", word: "Missing" };
-  return validator.silent ? { tone: "warn", word: "Silent" } : seatLabel(validator.state);
+  // What it says itself tells more than that others miss it.
+  if (validator.silent) return { tone: "warn", word: "Silent" };
+  return validator.missing ? { tone: "bad", word: "Missing" } : seatLabel(validator.state);
 }
 
 /** What its label does not say of a validator's vote, or null. */
 export function votingNote(validator: Pick<NetworkValidator, "active" | "missing" | "silent" | "voting" | "state">): string | null {
-  if (validator.missing) return `${validator.missing.reason}, since ${formatAbsolute(validator.missing.since_ms)}`;
   if (validator.silent) return validator.silent;
+  if (validator.missing) return `${validator.missing.reason}, since ${formatAbsolute(validator.missing.since_ms)}`;
   if (validator.active) return validator.voting === false ? "votes from the next epoch on" : null;
   if (validator.voting === true) return "votes until the epoch ends";
   return validator.state === "active" ? "its member is suspended" : null;

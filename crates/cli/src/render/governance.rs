@@ -59,11 +59,12 @@ pub(crate) fn validators(validators: &[NetworkValidator]) -> String {
 
 /// Whether it votes in this epoch, and in the next one where that is another answer.
 fn votes(validator: &NetworkValidator) -> String {
-    if let Some(missing) = &validator.missing {
-        return format!("MISSING since {}", clock_time(missing.since_ms));
-    }
+    // What it says itself tells more than that others miss it.
     if validator.silent.is_some() {
         return "SILENT".to_owned();
+    }
+    if let Some(missing) = &validator.missing {
+        return format!("MISSING since {}", clock_time(missing.since_ms));
     }
     let votes = match (validator.voting, validator.active) {
         (Some(true) | None, true) => "yes",
