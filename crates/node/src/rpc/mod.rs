@@ -33,6 +33,7 @@ mod metrics;
 mod outlet;
 mod pages;
 mod process;
+mod recent;
 mod workers;
 
 use std::path::{Path, PathBuf};

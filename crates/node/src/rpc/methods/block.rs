@@ -10,6 +10,7 @@ use crate::rpc::args::Args;
 use crate::rpc::block_param::{BlockParam, NumberParam};
 use crate::rpc::convert::{self, Detail};
 use crate::rpc::error::RpcError;
+use crate::rpc::recent::Final;
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_blockNumber", 0, async |node: Shared, _args| {
@@ -61,8 +62,9 @@ pub(super) fn by_hash(args: &Args) -> Result<BlockId, RpcError> {
 
 fn get(node: &Node, id: BlockId, full: Option<bool>) -> Result<Option<RpcBlock>, RpcError> {
     let detail = if full == Some(true) { Detail::Full } else { Detail::Hashes };
-    let Some((block, receipts)) = block_with_receipts(node, id)? else { return Ok(None) };
-    convert::block(&block, &receipts, detail).map(Some)
+    let Some(found) = block_with_receipts(node, id)? else { return Ok(None) };
+    let Final { block, receipts } = found.as_ref();
+    convert::block(block, receipts, detail).map(Some)
 }
 
 /// What a block has but its size and what is in it.
@@ -72,7 +74,7 @@ fn header(node: &Node, id: BlockId) -> Result<Option<RpcHeader>, RpcError> {
 
 fn uncles(node: &Node, id: BlockId) -> Result<Option<Vec<Header>>, RpcError> {
     let found = block_with_receipts(node, id)?;
-    Ok(found.map(|(block, _)| block.as_inner().body.ommers.clone()))
+    Ok(found.map(|found| found.block.as_inner().body.ommers.clone()))
 }
 
 fn uncle(node: &Node, id: BlockId, index: u64) -> Result<Option<RpcBlock>, RpcError> {
@@ -82,12 +84,13 @@ fn uncle(node: &Node, id: BlockId, index: u64) -> Result<Option<RpcBlock>, RpcEr
 }
 
 fn receipts(node: &Node, id: BlockId) -> Result<Option<Vec<TransactionReceipt>>, RpcError> {
-    let Some((block, receipts)) = block_with_receipts(node, id)? else { return Ok(None) };
+    let Some(found) = block_with_receipts(node, id)? else { return Ok(None) };
+    let Final { block, receipts } = found.as_ref();
     let blob_fee = node.ledger.chain().rules().blob_fee(block.header());
-    convert::receipts(&block, &receipts, blob_fee).map(Some)
+    convert::receipts(block, receipts, blob_fee).map(Some)
 }
 
 fn transaction_count(node: &Node, id: BlockId) -> Result<Option<U64>, RpcError> {
     let found = block_with_receipts(node, id)?;
-    Ok(found.map(|(block, _)| U64::from(block.transactions().len())))
+    Ok(found.map(|found| U64::from(found.block.transactions().len())))
 }

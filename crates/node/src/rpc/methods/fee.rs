@@ -87,9 +87,9 @@ fn history(
         let most = blobs.map_or(0, |blobs| blobs.max_blob_gas_per_block());
         history.blob_gas_used_ratio.push(ratio(header.blob_gas_used.unwrap_or(0), most));
         if let Some(percentiles) = &percentiles {
-            let (block, receipts) = block_with_receipts(node, BlockId::number(number))?
+            let found = block_with_receipts(node, BlockId::number(number))?
                 .ok_or_else(RpcError::header_not_found)?;
-            rewards.push(block_rewards(&block, &receipts, percentiles));
+            rewards.push(block_rewards(&found.block, &found.receipts, percentiles));
         }
     }
     let next = node.ledger.next_rules().next_base_fee(&newest).unwrap_or_default();

@@ -24,12 +24,13 @@ use alloy_rpc_types::{BlockId, BlockNumberOrTag};
 use jsonrpsee::RpcModule;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use windlass_chain::{At, Block, BlockRef, Receipt};
+use windlass_chain::{At, BlockRef};
 
 use super::args::{Args, Attempt};
 use super::block_param::BlockParam;
 use super::error::RpcError;
 use super::filters::Filters;
+use super::recent::{Final, Recent};
 use super::workers::{Panics, Workers};
 use super::{Measure, Shared};
 use crate::diagnosis::{Facts, Report, Work};
@@ -53,6 +54,7 @@ pub(super) struct Node {
     pub(super) network: Option<Measure>,
     /// What clients poll.
     pub(super) filters: Filters,
+    recent: Recent,
     /// Calls and estimates, which may take their whole deadline.
     calls: Workers,
     /// Transactions to check and logs to find.
@@ -77,6 +79,7 @@ impl Node {
             status,
             network,
             filters: Filters::default(),
+            recent: Recent::default(),
             calls: Workers::new("rpc-call", threads, CALL_NICENESS, Panics::Contained),
             work: Workers::new("rpc-work", threads, 0, Panics::End),
         })
@@ -165,24 +168,24 @@ fn state_at(node: &Node, id: Option<BlockParam>) -> Result<At, RpcError> {
 }
 
 /// A block and its receipts.
-fn block_with_receipts(
-    node: &Node,
-    id: BlockId,
-) -> Result<Option<(Block, Vec<Receipt>)>, RpcError> {
+fn block_with_receipts(node: &Node, id: BlockId) -> Result<Option<Arc<Final>>, RpcError> {
     let Some(at) = block_ref(node, Some(id)) else { return Ok(None) };
     let chain = node.ledger.chain();
     if let BlockRef::Number(number) = at {
         chain.check_history(number)?;
     }
-    let Some(block) = chain.block(at)? else { return Ok(None) };
-    let receipts = chain.receipts(block.hash())?.unwrap_or_default();
-    Ok(Some((block, receipts)))
+    node.recent.get(at, || {
+        let Some(block) = chain.block(at)? else { return Ok(None) };
+        let receipts = chain.receipts(block.hash())?.unwrap_or_default();
+        Ok(Some(Final { block, receipts }))
+    })
 }
 
-/// A final transaction's block, that block's receipts, and the transaction's position there.
-fn find(node: &Node, hash: B256) -> Result<Option<(Block, Vec<Receipt>, usize)>, RpcError> {
+/// A final transaction's block, and the transaction's position there.
+fn find(node: &Node, hash: B256) -> Result<Option<(Arc<Final>, usize)>, RpcError> {
     let Some(location) = node.ledger.chain().transaction(hash)? else { return Ok(None) };
     let id = BlockId::number(location.block);
-    let Some((block, receipts)) = block_with_receipts(node, id)? else { return Ok(None) };
-    Ok(Some((block, receipts, usize::try_from(location.index).unwrap_or(usize::MAX))))
+    let found = block_with_receipts(node, id)?;
+    let index = usize::try_from(location.index).unwrap_or(usize::MAX);
+    Ok(found.map(|found| (found, index)))
 }

@@ -51,9 +51,9 @@ async fn transaction(
 ) -> Result<GethTrace, RpcError> {
     run(node, move |node, limits| {
         let unknown = || RpcError::Server("transaction not found".to_owned());
-        let (block, _, index) = find(node, hash)?.ok_or_else(unknown)?;
+        let (found, index) = find(node, hash)?.ok_or_else(unknown)?;
         let chain = node.ledger.chain();
-        let traces = chain.trace_block(block.number(), Some(index), &options, limits)?;
+        let traces = chain.trace_block(found.block.number(), Some(index), &options, limits)?;
         traces.into_iter().next().map(|(_, trace)| trace).ok_or_else(unknown)
     })
     .await

@@ -13,6 +13,7 @@ use crate::rpc::args::{Args, Attempt};
 use crate::rpc::convert;
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
+use crate::rpc::recent::Final;
 use crate::seam::{Ledger as _, Origin};
 
 pub(super) fn register(module: &mut RpcModule<Shared>) {
@@ -94,16 +95,17 @@ async fn send_and_wait(
 pub(super) fn get(node: &Node, hash: B256) -> Result<Option<Transaction>, RpcError> {
     // The pool first: what leaves it in between is final by then, never the other way round.
     let pending = node.ledger.pending(&hash);
-    if let Some((block, receipts, index)) = find(node, hash)? {
-        return convert::transaction(&block, &receipts, index).map(Some);
+    if let Some((found, index)) = find(node, hash)? {
+        return convert::transaction(&found.block, &found.receipts, index).map(Some);
     }
     Ok(pending.map(|pending| convert::pending(&pending.transaction)))
 }
 
 fn receipt(node: &Node, hash: B256) -> Result<Option<TransactionReceipt>, RpcError> {
-    let Some((block, receipts, index)) = find(node, hash)? else { return Ok(None) };
+    let Some((found, index)) = find(node, hash)? else { return Ok(None) };
+    let Final { block, receipts } = found.as_ref();
     let blob_fee = node.ledger.chain().rules().blob_fee(block.header());
-    convert::receipt(&block, &receipts, index, blob_fee).map(Some)
+    convert::receipt(block, receipts, index, blob_fee).map(Some)
 }
 
 /// The receipt, which a pending transaction is given a moment for.
@@ -128,10 +130,11 @@ async fn receipt_soon(node: &Shared, hash: B256) -> Result<Option<TransactionRec
 }
 
 fn at(node: &Node, id: BlockId, index: u64) -> Result<Option<Transaction>, RpcError> {
-    let Some((block, receipts)) = block_with_receipts(node, id)? else { return Ok(None) };
+    let Some(found) = block_with_receipts(node, id)? else { return Ok(None) };
+    let Final { block, receipts } = found.as_ref();
     let index = usize::try_from(index).unwrap_or(usize::MAX);
     if index >= block.transactions().len() {
         return Ok(None);
     }
-    convert::transaction(&block, &receipts, index).map(Some)
+    convert::transaction(block, receipts, index).map(Some)
 }
