@@ -233,8 +233,7 @@ impl StorageBackend for Handle {
     fn sync_data(&self) -> io::Result<()> {
         self.operate(|inner| {
             if !inner.lies {
-                inner.durable.clone_from(&inner.current);
-                inner.unsynced.clear();
+                inner.settle();
             }
             Ok(())
         })
@@ -257,6 +256,22 @@ impl StorageBackend for Handle {
 }
 
 impl Inner {
+    /// Makes what came since the last sync durable.
+    fn settle(&mut self) {
+        for change in self.unsynced.drain(..) {
+            match change {
+                Change::Length(length) => self.durable.resize(length, 0),
+                Change::Write { offset, bytes } => {
+                    let end = offset + bytes.len();
+                    if self.durable.len() < end {
+                        self.durable.resize(end, 0);
+                    }
+                    self.durable[offset..end].copy_from_slice(&bytes);
+                }
+            }
+        }
+    }
+
     /// Whether the file may have this length.
     fn admit(&self, length: usize) -> io::Result<()> {
         let fits = self.capacity.is_none_or(|capacity| length <= capacity.max(self.current.len()));

@@ -1,4 +1,4 @@
-//! A context that is the real one but for its clock.
+//! A context that is the real one but for its clock, and for where files are kept.
 
 use std::{
     convert::Infallible,
@@ -31,14 +31,15 @@ pub trait Dial: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = ()> + Send + 'static;
 }
 
-/// A context with another clock.
-pub struct Clocked<E, D> {
+/// A context with another clock, and another storage if it is given one.
+pub struct Clocked<E, D, S = E> {
     inner: Arc<E>,
     own: E,
     dial: D,
+    storage: Arc<S>,
 }
 
-impl<E, D: fmt::Debug> fmt::Debug for Clocked<E, D> {
+impl<E, D: fmt::Debug, S> fmt::Debug for Clocked<E, D, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clocked").field("dial", &self.dial).finish_non_exhaustive()
     }
@@ -48,21 +49,25 @@ impl<E: Supervisor, D: Dial> Clocked<E, D> {
     /// Gives a context this clock.
     pub fn new(context: E, dial: D) -> Self {
         let inner = Arc::new(context.child("clock"));
-        Self { inner, own: context, dial }
+        let storage = Arc::clone(&inner);
+        Self { inner, own: context, dial, storage }
     }
 
-    fn wrap(&self, own: E) -> Self {
-        Self { inner: Arc::clone(&self.inner), own, dial: self.dial.clone() }
+    /// The same with its files elsewhere.
+    pub fn with_storage<S>(self, storage: S) -> Clocked<E, D, S> {
+        let Self { inner, own, dial, storage: _ } = self;
+        Clocked { inner, own, dial, storage: Arc::new(storage) }
     }
 }
 
-impl<E: Supervisor, D: Dial> Supervisor for Clocked<E, D> {
+impl<E: Supervisor, D: Dial, S: Send + Sync + 'static> Supervisor for Clocked<E, D, S> {
     fn name(&self) -> Name {
         self.own.name()
     }
 
     fn child(&self, label: &'static str) -> Self {
-        self.wrap(self.own.child(label))
+        let (inner, storage) = (Arc::clone(&self.inner), Arc::clone(&self.storage));
+        Self { inner, own: self.own.child(label), dial: self.dial.clone(), storage }
     }
 
     fn with_attribute(self, key: &'static str, value: impl fmt::Display) -> Self {
@@ -70,7 +75,7 @@ impl<E: Supervisor, D: Dial> Supervisor for Clocked<E, D> {
     }
 }
 
-impl<E: Spawner, D: Dial> Spawner for Clocked<E, D> {
+impl<E: Spawner, D: Dial, S: Send + Sync + 'static> Spawner for Clocked<E, D, S> {
     fn shared(self, blocking: bool) -> Self {
         Self { own: self.own.shared(blocking), ..self }
     }
@@ -85,8 +90,8 @@ impl<E: Spawner, D: Dial> Spawner for Clocked<E, D> {
         Fut: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
-        let Self { inner, own, dial } = self;
-        own.spawn(move |own| f(Self { inner, own, dial }))
+        let Self { inner, own, dial, storage } = self;
+        own.spawn(move |own| f(Self { inner, own, dial, storage }))
     }
 
     async fn stop(self, value: i32, timeout: Option<Duration>) -> Result<(), Error> {
@@ -98,7 +103,7 @@ impl<E: Spawner, D: Dial> Spawner for Clocked<E, D> {
     }
 }
 
-impl<E: Metrics, D: Dial> Metrics for Clocked<E, D> {
+impl<E: Metrics, D: Dial, S: Send + Sync + 'static> Metrics for Clocked<E, D, S> {
     fn register<N: Into<String>, H: Into<String>, M: Metric>(
         &self,
         name: N,
@@ -113,24 +118,27 @@ impl<E: Metrics, D: Dial> Metrics for Clocked<E, D> {
     }
 }
 
-impl<E: Clock, D: Dial> Clock for Clocked<E, D> {
+impl<E: Clock, D: Dial, S: Send + Sync + 'static> Clock for Clocked<E, D, S> {
     fn current(&self) -> SystemTime {
         self.dial.shown(self.inner.as_ref())
     }
 
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static + use<E, D> {
+    fn sleep(
+        &self,
+        duration: Duration,
+    ) -> impl Future<Output = ()> + Send + 'static + use<E, D, S> {
         self.sleep_until(self.current() + duration)
     }
 
     fn sleep_until(
         &self,
         deadline: SystemTime,
-    ) -> impl Future<Output = ()> + Send + 'static + use<E, D> {
+    ) -> impl Future<Output = ()> + Send + 'static + use<E, D, S> {
         self.dial.clone().until(Arc::clone(&self.inner), deadline)
     }
 }
 
-impl<E: Clock, D: Dial> GovernorClock for Clocked<E, D> {
+impl<E: Clock, D: Dial, S: Send + Sync + 'static> GovernorClock for Clocked<E, D, S> {
     type Instant = SystemTime;
 
     fn now(&self) -> SystemTime {
@@ -138,9 +146,9 @@ impl<E: Clock, D: Dial> GovernorClock for Clocked<E, D> {
     }
 }
 
-impl<E: Clock, D: Dial> ReasonablyRealtime for Clocked<E, D> {}
+impl<E: Clock, D: Dial, S: Send + Sync + 'static> ReasonablyRealtime for Clocked<E, D, S> {}
 
-impl<E: CryptoRng, D: Dial> TryRng for Clocked<E, D> {
+impl<E: CryptoRng, D: Dial, S> TryRng for Clocked<E, D, S> {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
@@ -157,30 +165,30 @@ impl<E: CryptoRng, D: Dial> TryRng for Clocked<E, D> {
     }
 }
 
-impl<E: CryptoRng, D: Dial> TryCryptoRng for Clocked<E, D> {}
+impl<E: CryptoRng, D: Dial, S> TryCryptoRng for Clocked<E, D, S> {}
 
-impl<E: Storage, D: Dial> Storage for Clocked<E, D> {
-    type Blob = E::Blob;
+impl<E: Supervisor, D: Dial, S: Storage> Storage for Clocked<E, D, S> {
+    type Blob = S::Blob;
 
     async fn open_versioned(
         &self,
         partition: &str,
         name: &[u8],
         versions: RangeInclusive<BlobVersion>,
-    ) -> Result<(E::Blob, u64, BlobVersion), Error> {
-        self.own.open_versioned(partition, name, versions).await
+    ) -> Result<(S::Blob, u64, BlobVersion), Error> {
+        self.storage.open_versioned(partition, name, versions).await
     }
 
     async fn remove(&self, partition: &str, name: Option<&[u8]>) -> Result<(), Error> {
-        self.own.remove(partition, name).await
+        self.storage.remove(partition, name).await
     }
 
     async fn scan(&self, partition: &str) -> Result<Vec<Vec<u8>>, Error> {
-        self.own.scan(partition).await
+        self.storage.scan(partition).await
     }
 }
 
-impl<E: Network, D: Dial> Network for Clocked<E, D> {
+impl<E: Network, D: Dial, S: Send + Sync + 'static> Network for Clocked<E, D, S> {
     type Listener = E::Listener;
 
     async fn bind(&self, socket: SocketAddr) -> Result<E::Listener, Error> {
@@ -192,7 +200,7 @@ impl<E: Network, D: Dial> Network for Clocked<E, D> {
     }
 }
 
-impl<E: Resolver, D: Dial> Resolver for Clocked<E, D> {
+impl<E: Resolver, D: Dial, S: Send + Sync + 'static> Resolver for Clocked<E, D, S> {
     async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Error> {
         self.own.resolve(host).await
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::{Signer as _, ed25519::PublicKey};
-use commonware_runtime::Storage;
+use commonware_runtime::{Blob as _, Storage};
 use rand_core::CryptoRng;
 use windlass_keys::{
     KeyError,
@@ -104,7 +104,8 @@ impl Guard {
             let journal = context.next_u64();
             if is_new {
                 let named = context.open(&self.name(epoch), &journal.to_be_bytes()).await;
-                drop(named.map_err(GuardError::Journal)?);
+                let (name, _) = named.map_err(GuardError::Journal)?;
+                name.sync().await.map_err(GuardError::Journal)?;
             }
             // Where it is lost, no journal has this number: it stays lost.
             let voted = Voted { epoch: epoch.get(), journal };

@@ -73,22 +73,32 @@ impl Work {
         &self,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
+        self.begin(call).await.await.ok()
+    }
+
+    /// Has the call run, whether anybody waits for what it returns or not.
+    #[cfg_attr(not(test), expect(clippy::unused_async, reason = "a simulated disk is waited for"))]
+    pub async fn begin<T: Send + 'static>(
+        &self,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (answer, answered) = oneshot::channel();
+        let job = move || {
+            // Nobody may want the answer any more.
+            let _unwanted = answer.send(call());
+        };
         match self {
-            Self::Inline => Some(call()),
+            Self::Inline => job(),
             #[cfg(test)]
             Self::Paced(Pace(pace)) => {
                 pace().await;
-                Some(call())
+                job();
             }
             Self::Threads(sender) => {
-                let (answer, answered) = oneshot::channel();
-                let job: Job = Box::new(move || {
-                    // Nobody may want the answer any more.
-                    let _unwanted = answer.send(call());
-                });
-                sender.send(job).ok()?;
-                answered.await.ok()
+                // Without threads nobody answers, which the receiver tells.
+                let _ended = sender.send(Box::new(job));
             }
         }
+        answered
     }
 }

@@ -1,6 +1,6 @@
 //! Why a node didn't start, or didn't go on.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use windlass_chain::{genesis::GenesisError, store::StoreError};
 use windlass_keys::KeyError;
@@ -58,6 +58,9 @@ pub enum NodeError {
     /// The ledger doesn't open.
     #[error("the ledger cannot be opened")]
     Ledger(#[source] ledger::OpenError),
+    /// What consensus has to remember can't be read or written.
+    #[error("consensus' journals cannot be used")]
+    Journals(#[source] Arc<StoreError>),
     /// The chain doesn't tell the members' nodes.
     #[error("the members' nodes cannot be read from the ledger")]
     Roster(#[source] LedgerError),

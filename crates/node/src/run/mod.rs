@@ -5,12 +5,13 @@
 //! holds the directory's lock already, so nobody else uses the keys. After a recovery it also holds
 //! what `data/` was before ([`succession`]).
 //!
-//! Threads: one for consensus and p2p, two for the ledger's calls, those of the RPC server, and the
-//! runtime's few for files.
+//! Threads: one for consensus and p2p, two for the ledger's calls, one for the journals, those of the RPC
+//! server, and the runtime's few for files.
 
 mod error;
 pub(crate) mod identity;
 mod joining;
+mod journals;
 mod keys;
 mod repair;
 
@@ -51,6 +52,7 @@ use crate::{
         steady::{Steadied, Steady, Wall},
         work::Work,
     },
+    journals::{Drawer, Journals},
     ledger::{self, NodeLedger, States},
     p2p::{self, ColdStart, Roll},
     rpc,
@@ -113,6 +115,7 @@ struct Opened {
     voting_keys: Vec<VotingKey>,
     peers: Peers,
     ledger: NodeLedger,
+    drawer: Arc<Drawer>,
     status: StatusBoard,
 }
 
@@ -131,14 +134,16 @@ pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
         .map_err(|source| NodeError::File { path: directory.to_owned(), source })?;
     // Threads may still read it when p2p is opened anew, and a file is opened once only.
     let mut ledger = None;
+    let mut drawer = None;
     let mut mode = None;
     let mut going_by = GoingBy::default();
     loop {
-        let opened = open(directory, ledger, going_by.forced.as_ref())?;
+        let opened = open(directory, (ledger, drawer), going_by.forced.as_ref())?;
         if mode.is_none() {
             joining::tidy(directory, opened.ledger.tip().number)?;
         }
         ledger = Some(opened.ledger.clone());
+        drawer = Some(Arc::clone(&opened.drawer));
         let others = opened.others.clone();
         let now = mode.unwrap_or(Mode::Consensus(opened.config.sync));
         let ended =
@@ -222,7 +227,7 @@ fn run_once(
         .with_max_blocking_threads(FILE_THREADS)
         .with_thread_stack_size(STACK_BYTES)
         .with_tcp_nodelay(Some(true))
-        .with_storage_directory(directory.join("data").join("consensus"));
+        .with_storage_directory(journals::files(directory));
     let directory = directory.to_owned();
     runtime::Runner::new(settings).start(|context| async move {
         match mode {
@@ -270,7 +275,9 @@ async fn live(
         status: opened.status.clone(),
         wall: Wall::of(&context),
     };
-    let starting = start(steady.child("consensus"), parts, network.channels);
+    let journals = Journals::new(context.child("files"), Arc::clone(&opened.drawer));
+    let consensus = steady.child("consensus").with_storage(journals);
+    let starting = start(consensus, parts, network.channels);
     let mut consensus = Box::pin(starting).await.map_err(NodeError::Start)?;
     let server = serve(&directory, &context, &opened, ready)?;
     let mut p2p_task = network.task;
@@ -285,6 +292,7 @@ async fn live(
         () = shutdown => Ok(Ended::Shutdown),
         () = alone => Ok(Ended::Alone),
         ended = &mut consensus.epochs => Err(ended_error(ended)),
+        error = opened.drawer.failure() => Err(NodeError::Journals(error)),
         _ = &mut p2p_task => Err(NodeError::Ended("the p2p network")),
     };
     // Requests first, so that nobody is promised what is not stored.
@@ -353,7 +361,7 @@ fn ended_error(ended: Result<Result<(), EpochError>, commonware_runtime::Error>)
 
 fn open(
     directory: &Path,
-    ledger: Option<NodeLedger>,
+    (ledger, drawer): (Option<NodeLedger>, Option<Arc<Drawer>>),
     forced: Option<&PublicKey>,
 ) -> Result<Opened, NodeError> {
     let files = directory.join("files");
@@ -379,6 +387,7 @@ fn open(
         Some(ledger) => ledger,
         None => open_ledger(directory, &config, &genesis)?,
     };
+    let drawer = drawer.map_or_else(|| journals::open(directory), Ok)?;
     let (tip, genesis_hash) = (ledger.tip(), ledger.genesis().hash());
     let peers = peers(&ledger, genesis.epoch_length).map_err(NodeError::Roster)?;
     let (node_signer, others) = identity::chosen(&ledger, genesis.epoch_length, signers, forced)
@@ -401,6 +410,7 @@ fn open(
         voting_keys,
         peers,
         ledger,
+        drawer,
         status,
     })
 }

@@ -50,6 +50,9 @@ pub(crate) trait Machine {
     /// The process is gone, and what was not durable with it.
     fn crash(&mut self, entropy: impl FnMut() -> u64);
 
+    /// The file that the small files of consensus are in.
+    fn journals(&self) -> &SimulatedDisk;
+
     /// Whether its process may end by itself, asked when it has.
     fn excuse(&self) -> Box<dyn Fn() -> bool + Send>;
 
@@ -71,13 +74,15 @@ pub(crate) fn hashes(ledger: &impl Ledger) -> Vec<B256> {
 /// A ledger in memory, without execution.
 pub(crate) struct Memory {
     ledger: MemoryLedger,
+    journals: SimulatedDisk,
 }
 
 impl Machine for Memory {
     type Ledger = MemoryLedger;
 
     fn new(genesis: &Genesis) -> Self {
-        Self { ledger: MemoryLedger::new(genesis.validators().map(Into::into).collect()) }
+        let ledger = MemoryLedger::new(genesis.validators().map(Into::into).collect());
+        Self { ledger, journals: SimulatedDisk::default() }
     }
 
     fn boot(&mut self) -> Option<MemoryLedger> {
@@ -92,8 +97,13 @@ impl Machine for Memory {
         unreachable!("a memory imports nothing")
     }
 
-    fn crash(&mut self, _entropy: impl FnMut() -> u64) {
+    fn crash(&mut self, entropy: impl FnMut() -> u64) {
         self.ledger.crash();
+        self.journals.crash(entropy);
+    }
+
+    fn journals(&self) -> &SimulatedDisk {
+        &self.journals
     }
 
     fn excuse(&self) -> Box<dyn Fn() -> bool + Send> {
@@ -114,10 +124,11 @@ pub(crate) const LAST_BLOCKS: u64 = 8;
 
 /// The real ledger: execution, state, pool, store.
 pub(crate) struct Real {
-    /// The file that the ledger is in, and the one that is made from the state of others. They lie on
-    /// one disk.
+    /// The file that the ledger is in, the one that is made from the state of others, and the one of
+    /// consensus. They lie on one disk.
     pub(crate) disk: SimulatedDisk,
     import: SimulatedDisk,
+    journals: SimulatedDisk,
     genesis: Genesis,
 }
 
@@ -137,19 +148,25 @@ impl Real {
 
     /// The power fails at the operation on a file that is so many ahead.
     pub(crate) fn fail_after(&self, operations: u64) {
-        self.disk.fail_after(operations);
-        self.import.fail_after(operations);
+        for file in self.files() {
+            file.fail_after(operations);
+        }
     }
 
     /// The power does not fail after all, if it has not yet.
     pub(crate) fn spare(&self) {
-        self.disk.spare();
-        self.import.spare();
+        for file in self.files() {
+            file.spare();
+        }
     }
 
     /// Whether the power has failed, and the process on it was not killed since.
     pub(crate) fn has_failed(&self) -> bool {
-        self.disk.has_failed() || self.import.has_failed()
+        self.files().into_iter().any(SimulatedDisk::has_failed)
+    }
+
+    fn files(&self) -> [&SimulatedDisk; 3] {
+        [&self.disk, &self.import, &self.journals]
     }
 
     /// What a call brought that may fail when the power does, and only then.
@@ -176,7 +193,7 @@ impl Machine for Real {
             disk
         });
         let (disk, import) = (disk.duplicate(), SimulatedDisk::default());
-        Self { disk, import, genesis: genesis.clone() }
+        Self { disk, import, journals: SimulatedDisk::default(), genesis: genesis.clone() }
     }
 
     fn boot(&mut self) -> Option<Tampered> {
@@ -215,13 +232,18 @@ impl Machine for Real {
     }
 
     fn crash(&mut self, mut entropy: impl FnMut() -> u64) {
-        self.disk.crash(&mut entropy);
-        self.import.crash(entropy);
+        for file in self.files() {
+            file.crash(&mut entropy);
+        }
+    }
+
+    fn journals(&self) -> &SimulatedDisk {
+        &self.journals
     }
 
     fn excuse(&self) -> Box<dyn Fn() -> bool + Send> {
-        let (disk, import) = (self.disk.clone(), self.import.clone());
-        Box::new(move || disk.has_failed() || import.has_failed())
+        let files = self.files().map(SimulatedDisk::clone);
+        Box::new(move || files.iter().any(SimulatedDisk::has_failed))
     }
 
     /// Of an account that sends no other, so that none waits for another one.

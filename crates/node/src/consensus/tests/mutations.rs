@@ -208,6 +208,7 @@ fn a_journal_that_is_not_synced_is_found_out() {
     let run = || {
         leader_comes_back(Journal::Kept, |network| {
             for validator in &network.validators {
+                validator.machine.journals().lie();
                 validator.oddities.lie();
             }
         });

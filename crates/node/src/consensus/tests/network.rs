@@ -31,7 +31,9 @@ use crate::{
         marker::{MemoryMarker, VotingKey},
         max_message_size,
         signer::HandleSigner,
+        work::Work,
     },
+    journals::{Drawer, Journals},
     seam::{Ledger, Origin},
     status::{Identity, Status, StatusBoard, StatusTip},
 };
@@ -274,10 +276,15 @@ impl<M: Machine> Network<M> {
 
     /// Deletes the journal of an epoch of a validator that doesn't run.
     pub(crate) async fn lose_journal(&mut self, index: usize, epoch: u64) {
-        let partition = format!("{}consensus-{epoch}", self.validators[index].partitions(index));
+        let validator = &self.validators[index];
+        let store = validator.machine.journals().open().expect("a disk that has power opens");
+        let drawer = Drawer::open(store, Work::Inline).expect("it has journals");
+        let journals = Journals::new(self.context.child("files"), Arc::clone(&drawer));
+        let partition = format!("{}consensus-{epoch}", validator.partitions(index));
         for partition in [format!("{partition}-begun"), partition] {
-            self.context.remove(&partition, None).await.expect("there was a journal");
+            journals.remove(&partition, None).await.expect("there was a journal");
         }
+        drawer.flush().await.await;
     }
 
     /// Sets the clock of a node's machine, from now on ahead by so much or behind.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use commonware_macros::select;
 use commonware_runtime::{Handle, Quota, Spawner as _, Supervisor as _};
 use commonware_utils::NZU32;
 use rand_core::Rng as _;
@@ -14,6 +15,7 @@ use crate::{
         epochs::EpochError,
         steady::{Steadied, Steady, Wall},
     },
+    journals::{Drawer, Journals},
     seam::Ledger as _,
     sync::{JoinError, Joiner},
 };
@@ -119,10 +121,22 @@ impl<M: Machine> Network<M> {
         let validator = &mut self.validators[index];
         let (excuse, ended) = (validator.machine.excuse(), Noted::default());
         let told = Arc::clone(&ended);
+        let drawer = validator.machine.journals().open();
+        let drawer = drawer.and_then(|store| Drawer::open(store, life.work.clone()));
         let running = context.spawn(move |context| async move {
-            match life.run(context, (key, channels)).await {
-                Ok(EpochError::FarBehind { .. }) => Process::note(&told, Ended::FarBehind),
-                failed => assert!(excuse(), "consensus ended: {failed:?}"),
+            let drawer = match drawer {
+                Ok(drawer) => drawer,
+                Err(error) => return assert!(excuse(), "a crash leaves journals: {error:?}"),
+            };
+            let journals = Journals::new(context.child("files"), Arc::clone(&drawer));
+            let context = context.with_storage(journals);
+            // Both branches only wait.
+            select! {
+                ended = life.run(context, (key, channels)) => match ended {
+                    Ok(EpochError::FarBehind { .. }) => Process::note(&told, Ended::FarBehind),
+                    failed => assert!(excuse(), "consensus ended: {failed:?}"),
+                },
+                error = drawer.failure() => assert!(excuse(), "the journals failed: {error:?}"),
             }
         });
         validator.process = Process { running: Some(running), ended };
