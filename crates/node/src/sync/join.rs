@@ -13,7 +13,7 @@ use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
 use commonware_runtime::Clock;
 use windlass_chain::sync::{Answer, Importer, Lacking, Progress, Refusal, SyncError, Task};
 
-use super::Message;
+use super::{Message, rest::Rest};
 use crate::{
     consensus::{
         application::unix_ms,
@@ -92,6 +92,7 @@ struct Desks {
     began: (SystemTime, u32),
     /// When the status is told next.
     shown: SystemTime,
+    rest: Rest,
 }
 
 struct Asked {
@@ -127,6 +128,7 @@ where
             fed: now,
             began: (now, progress.done),
             shown: now,
+            rest: Rest::new(now),
         };
         while !lock(&importer).is_ready() {
             self.ask(&importer, &mut desks)?;
@@ -147,7 +149,7 @@ where
             // Both branches only wait.
             let message = select! {
                 message = receiver.recv() => Some(message.map_err(|_closed| JoinError::Closed)?),
-                () = self.context.sleep(PAUSE) => None,
+                () = self.context.sleep(desks.rest.left(now).map_or(PAUSE, |left| left.min(PAUSE))) => None,
             };
             match message {
                 Some((peer, bytes)) => self.hear(&importer, &mut desks, peer, bytes).await?,
@@ -168,13 +170,19 @@ where
     fn ask(&mut self, importer: &Arc<Mutex<Importer>>, desks: &mut Desks) -> Result<(), JoinError> {
         let now = self.context.current();
         desks.resting.retain(|_, until| *until > now);
+        let one_at_a_time = desks.rest.is_due(now);
+        if desks.rest.left(now).is_some() || (one_at_a_time && !desks.asked.is_empty()) {
+            return Ok(());
+        }
         let peers: Vec<PublicKey> = (self.connected)()
             .into_iter()
             .filter(|peer| !desks.resting.contains_key(peer))
             .collect();
         let tasks = lock(importer).tasks().map_err(store_failed)?;
         for task in tasks {
-            let Some(peer) = desks.choose(&peers, &task) else {
+            let is_enough = one_at_a_time && !desks.asked.is_empty();
+            let chosen = if is_enough { None } else { desks.choose(&peers, &task) };
+            let Some(peer) = chosen else {
                 lock(importer).give_back(&task);
                 continue;
             };
@@ -207,8 +215,11 @@ where
         let asked = desks.asked.remove(&number).expect("it was just there");
         let (taker, task) = (Arc::clone(importer), asked.task.clone());
         let unavailable = answer == Answer::Unavailable;
+        let begun = self.context.current();
         let taken = self.work.run(move || lock(&taker).take(&task, answer)).await;
         let now = self.context.current();
+        let time = now.duration_since(begun).unwrap_or_default();
+        desks.rest.took(time, lock(importer).tip(), now);
         match taken.ok_or(JoinError::Closed)? {
             Ok(true) => {
                 desks.fed = now;

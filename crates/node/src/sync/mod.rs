@@ -10,6 +10,7 @@
 
 mod desk;
 mod join;
+mod rest;
 
 use bytes::Bytes;
 use windlass_chain::sync::{Answer, Request};
