@@ -1,9 +1,9 @@
 //! The head of a ledger's file: a log that makes small batches durable with one short write.
 //!
 //! redb writes every page that a batch touches, which for a block of one transfer is 120 KB and two
-//! syncs. So a small batch is written here and synced, and goes to redb without being written there;
-//! when the log is full, redb writes what is new in it at once, and the log begins again. Opening a
-//! ledger gives redb what only the log has.
+//! syncs. So a small batch is written here and synced, and is kept in memory; when the log is full, redb
+//! gets what is new in it at once, and the log begins again. Opening a ledger gives redb what only the
+//! log has.
 //!
 //! The log is a sequence of pages. Each has its own checksum, the number of its batch and its place
 //! among that batch's pages, so that nothing that a batch says can look like a page, and writing one
@@ -20,33 +20,35 @@ use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
 
 use super::{Batch, StoreError};
 
-/// How many bytes the log takes.
-pub(super) const LOG_BYTES: usize = 1 << 20;
-/// What a batch may take of it; a larger one is better off in redb at once.
-const MOST_BYTES: usize = LOG_BYTES / 4;
+/// How many bytes a log takes: a new one on disk, and one on a simulated disk or of an earlier version.
+pub(super) const LARGE: usize = 8 << 20;
+pub(super) const SMALL: usize = 1 << 20;
+/// Which part of it a batch may take; a larger one is better off in redb at once.
+const MOST: usize = 2;
 
 const PAGE: usize = 4096;
 /// Checksum, number of the batch, and of its pages which one this is and how many.
 const HEAD: usize = 4 + 8 + 2 + 2;
 const BODY: usize = PAGE - HEAD;
 
-/// A batch as it is written.
+/// A batch as it is written, with bytes of its own or of another.
 #[derive(Debug, RlpEncodable, RlpDecodable)]
-struct Written {
-    put: Vec<Entry>,
-    deleted: Vec<Bytes>,
+struct Written<B> {
+    put: Vec<Entry<B>>,
+    deleted: Vec<B>,
 }
 
 #[derive(Debug, RlpEncodable, RlpDecodable)]
-struct Entry {
-    key: Bytes,
-    value: Bytes,
+struct Entry<B> {
+    key: B,
+    value: B,
 }
 
 /// Where the log ends.
 #[derive(Debug)]
 pub(super) struct Log {
     file: Arc<dyn StorageBackend>,
+    bytes: usize,
     /// The number of the last batch.
     last: u64,
     end: usize,
@@ -54,13 +56,13 @@ pub(super) struct Log {
 
 impl Log {
     /// A log that begins again, after the batch that redb has written last.
-    pub(super) fn after(file: Arc<dyn StorageBackend>, last: u64) -> Self {
-        Self { file, last, end: 0 }
+    pub(super) fn after(file: Arc<dyn StorageBackend>, bytes: usize, last: u64) -> Self {
+        Self { file, bytes, last, end: 0 }
     }
 
-    /// The number of the next batch.
-    pub(super) fn next(&self) -> u64 {
-        self.last + 1
+    /// The number of the last batch.
+    pub(super) fn last(&self) -> u64 {
+        self.last
     }
 
     /// Writes the next batch, durably; where the log ends then. `None` if redb is to write it instead,
@@ -69,25 +71,31 @@ impl Log {
         let content = encode(batch);
         let pages = content.len().div_ceil(BODY);
         let end = self.end + pages * PAGE;
-        let (Ok(count), true) = (u16::try_from(pages), content.len() <= MOST_BYTES) else {
+        let (Ok(count), true) = (u16::try_from(pages), content.len() <= self.bytes / MOST) else {
             return Ok(None);
         };
-        if end > LOG_BYTES {
+        if end > self.bytes {
             return Ok(None);
         }
         let mut written = Vec::with_capacity(pages * PAGE);
         for (index, part) in (0u16..).zip(content.chunks(BODY)) {
-            written.extend_from_slice(&page(self.next(), (index, count), part));
+            written.extend_from_slice(&page(self.last + 1, (index, count), part));
         }
         self.file.write(self.end.try_into().unwrap_or(u64::MAX), &written)?;
         self.file.sync_data()?;
         Ok(Some(end))
     }
 
-    /// The next batch is where it is to be: the log ends here, or begins again.
+    /// The next batch is where it is to be: the log ends here.
     pub(super) fn advance(&mut self, end: usize) {
         self.last += 1;
         self.end = end;
+    }
+
+    /// redb has all until this batch: the log begins again.
+    pub(super) fn begin_again(&mut self, last: u64) {
+        self.last = last;
+        self.end = 0;
     }
 }
 
@@ -98,8 +106,12 @@ impl Log {
 ///
 /// # Errors
 /// If one before the last is not what was written.
-pub(super) fn read(file: &dyn StorageBackend, last: u64) -> Result<Vec<Batch>, StoreError> {
-    let mut log = vec![0; LOG_BYTES];
+pub(super) fn read(
+    file: &dyn StorageBackend,
+    bytes: usize,
+    last: u64,
+) -> Result<Vec<Batch>, StoreError> {
+    let mut log = vec![0; bytes];
     file.read(0, &mut log).map_err(|error| StoreError::Io(Box::new(error)))?;
     let pages: Vec<Option<Page<'_>>> = log.chunks(PAGE).map(Page::read).collect();
     let mut found = Vec::new();
@@ -175,11 +187,10 @@ fn page(number: u64, (index, count): (u16, u16), part: &[u8]) -> [u8; PAGE] {
 }
 
 fn encode(batch: &Batch) -> Vec<u8> {
-    let mut written = Written { put: Vec::new(), deleted: Vec::new() };
+    let mut written: Written<&[u8]> = Written { put: Vec::new(), deleted: Vec::new() };
     for (key, value) in &batch.entries {
-        let key = Bytes::copy_from_slice(key);
         match value {
-            Some(value) => written.put.push(Entry { key, value: Bytes::copy_from_slice(value) }),
+            Some(value) => written.put.push(Entry { key, value }),
             None => written.deleted.push(key),
         }
     }
@@ -188,8 +199,8 @@ fn encode(batch: &Batch) -> Vec<u8> {
 
 /// Behind a batch are the zeros that its last page was filled with.
 fn decode(content: &[u8]) -> Result<Batch, StoreError> {
-    let written = Written::decode(&mut &content[..]).map_err(|error| StoreError::Damaged {
-        what: format!("a batch in its log cannot be read: {error}"),
+    let written = Written::<Bytes>::decode(&mut &content[..]).map_err(|error| {
+        StoreError::Damaged { what: format!("a batch in its log cannot be read: {error}") }
     })?;
     let mut batch = Batch::default();
     for Entry { key, value } in written.put {
@@ -203,44 +214,47 @@ fn decode(content: &[u8]) -> Result<Batch, StoreError> {
 
 /// What redb has of a ledger's file: all that is behind the log.
 #[derive(Debug)]
-pub(super) struct BehindLog(pub(super) Arc<dyn StorageBackend>);
+pub(super) struct BehindLog {
+    pub(super) file: Arc<dyn StorageBackend>,
+    pub(super) log_bytes: usize,
+}
 
 impl BehindLog {
-    fn place(offset: u64) -> io::Result<u64> {
-        let place = u64::try_from(LOG_BYTES).ok().and_then(|log| log.checked_add(offset));
+    fn place(&self, offset: u64) -> io::Result<u64> {
+        let place = u64::try_from(self.log_bytes).ok().and_then(|log| log.checked_add(offset));
         place.ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 }
 
 impl StorageBackend for BehindLog {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.len()?.saturating_sub(Self::place(0)?))
+        Ok(self.file.len()?.saturating_sub(self.place(0)?))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(Self::place(offset)?, out)
+        self.file.read(self.place(offset)?, out)
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(Self::place(length)?)
+        self.file.set_len(self.place(length)?)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(Self::place(offset)?, data)
+        self.file.write(self.place(offset)?, data)
     }
 
     fn close(&self) -> io::Result<()> {
-        self.0.close()
+        self.file.close()
     }
 
     // What is locked is the file, whichever range of it redb names.
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_range(start, end)
+        self.file.try_lock_range(start, end)
     }
 
     fn try_lock_shared_range(
@@ -248,23 +262,23 @@ impl StorageBackend for BehindLog {
         start: Bound<u64>,
         end: Bound<u64>,
     ) -> Result<bool, BackendError> {
-        self.0.try_lock_shared_range(start, end)
+        self.file.try_lock_shared_range(start, end)
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_range(start, end)
+        self.file.lock_range(start, end)
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_shared_range(start, end)
+        self.file.lock_shared_range(start, end)
     }
 
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.unlock_range(start, end)
+        self.file.unlock_range(start, end)
     }
 
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.query_lock_range(start, end)
+        self.file.query_lock_range(start, end)
     }
 }
 
@@ -285,8 +299,8 @@ mod tests {
     /// A log with these batches after number 7, and its bytes.
     fn logged(batches: &[Batch]) -> (Arc<dyn StorageBackend>, Vec<usize>) {
         let file: Arc<dyn StorageBackend> = Arc::new(InMemoryBackend::new());
-        file.set_len(LOG_BYTES.try_into().unwrap()).unwrap();
-        let mut log = Log::after(Arc::clone(&file), 7);
+        file.set_len(SMALL.try_into().unwrap()).unwrap();
+        let mut log = Log::after(Arc::clone(&file), SMALL, 7);
         let ends = batches.iter().map(|batch| {
             let end = log.write(batch).unwrap().unwrap();
             log.advance(end);
@@ -313,22 +327,22 @@ mod tests {
         let (file, ends) = logged(&batches);
         assert_eq!(ends.iter().map(|end| end / PAGE).collect::<Vec<_>>(), [1, 4, 5, 7]);
         for (last, first) in [(7, 0), (8, 1), (10, 3), (11, 4), (20, 4)] {
-            let found = read(file.as_ref(), last).unwrap();
+            let found = read(file.as_ref(), SMALL, last).unwrap();
             assert_eq!(entries(&found), entries(&batches[first..]), "redb has {last}");
         }
-        let error = read(file.as_ref(), 5).unwrap_err();
+        let error = read(file.as_ref(), SMALL, 5).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     }
 
     #[test]
     fn a_log_that_began_again_tells_nothing_of_before() {
         let (file, _) = logged(&[batch(1, 9_000), batch(2, 10), batch(3, 10)]);
-        let mut log = Log::after(Arc::clone(&file), 10);
-        assert!(read(file.as_ref(), 10).unwrap().is_empty());
+        let mut log = Log::after(Arc::clone(&file), SMALL, 10);
+        assert!(read(file.as_ref(), SMALL, 10).unwrap().is_empty());
         let next = batch(4, 10);
         let end = log.write(&next).unwrap().unwrap();
         log.advance(end);
-        assert_eq!(entries(&read(file.as_ref(), 10).unwrap()), entries(&[next]));
+        assert_eq!(entries(&read(file.as_ref(), SMALL, 10).unwrap()), entries(&[next]));
     }
 
     #[test]
@@ -338,7 +352,7 @@ mod tests {
         for at in (0..ends[2]).step_by(97).chain([HEAD, ends[2] - 1]) {
             let (file, _) = logged(&batches);
             flip(file.as_ref(), at);
-            match read(file.as_ref(), 7) {
+            match read(file.as_ref(), SMALL, 7) {
                 Ok(found) => {
                     assert!(at >= ends[1], "byte {at}");
                     assert_eq!(entries(&found), entries(&batches[..2]), "byte {at}");
@@ -354,13 +368,13 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_left_to_redb() {
         let (file, _) = logged(&[]);
-        let mut log = Log::after(file, 7);
-        assert_eq!(log.write(&batch(1, MOST_BYTES)).unwrap(), None);
+        let mut log = Log::after(file, SMALL, 7);
+        assert_eq!(log.write(&batch(1, SMALL / MOST)).unwrap(), None);
         let mut written = 0;
-        while let Some(end) = log.write(&batch(1, MOST_BYTES - 100)).unwrap() {
+        while let Some(end) = log.write(&batch(1, SMALL / MOST - 100)).unwrap() {
             log.advance(end);
             written += 1;
         }
-        assert_eq!((written, log.next()), (3, 11));
+        assert_eq!((written, log.last()), (3, 10));
     }
 }

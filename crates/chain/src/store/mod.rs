@@ -2,6 +2,7 @@
 
 mod log;
 mod memory;
+mod recent;
 mod redb;
 mod simulated;
 

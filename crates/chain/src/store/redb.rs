@@ -5,64 +5,94 @@
 //! redb meets a damaged page it returns an error or panics; a panic is caught here, at the seam.
 //! Every commit is durable at once: a small one by the log at the head of the file, a larger one, and
 //! what is in the log when that is full, by redb with quick repair, so that opening after a crash does
-//! not scan the file.
+//! not scan the file. What only the log has is in memory too, above the table: what changes with every
+//! block goes to redb once for many of them.
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::redb::{
-    Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, StorageBackend,
+    AccessGuard, Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageBackend,
     StorageError, TableDefinition, TableError, backends::FileBackend,
 };
 
-use super::log::{self, BehindLog, LOG_BYTES, Log};
+use super::log::{self, BehindLog, Log};
+use super::recent::Recent;
 use super::{Batch, Snapshot, Store, StoreError, Visit};
 use crate::contain::contained;
 
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ledger");
 
-/// What redb may keep in memory of the file.
-const CACHE_BYTES: usize = 8 << 20;
+/// How long the log of a new file is, and how much redb may keep in memory of the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    log_bytes: usize,
+    cache_bytes: usize,
+}
+
+impl Room {
+    const LARGE: Self = Self { log_bytes: log::LARGE, cache_bytes: 8 << 20 };
+    pub(super) const SMALL: Self = Self { log_bytes: log::SMALL, cache_bytes: 1 << 20 };
+}
 
 const CHECKSUM_BYTES: usize = 4;
 
 /// The number of the last batch.
 const LAST: TableDefinition<'_, (), u64> = TableDefinition::new("log");
 
-/// How a file begins that redb has for itself alone, as it was before there was a log.
-const WITHOUT_LOG: &[u8] = b"redb";
+/// How redb's part of a file begins; a file that begins so has no log, as it was before there was one.
+const REDB: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 
 /// The store on disk.
 #[derive(Debug)]
 pub struct RedbStore {
     /// There until it is closed.
     database: Option<Database>,
-    /// The table as the last commit left it, once somebody has asked: opening it costs as much as
-    /// several reads.
-    table: Mutex<Option<Arc<Table>>>,
+    newest: Mutex<Newest>,
     /// Held during a commit.
     log: Mutex<Log>,
 }
 
 type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
+/// An entry of it.
+type Guarded<'a> = (AccessGuard<'a, &'static [u8]>, AccessGuard<'a, &'static [u8]>);
+
+/// What the last commit left.
+#[derive(Debug, Default)]
+struct Newest {
+    /// redb's table, once somebody has asked: opening it costs as much as several reads.
+    table: Option<Arc<Table>>,
+    recent: Recent,
+}
 
 struct RedbSnapshot {
     table: Arc<Table>,
+    recent: Recent,
 }
 
 impl RedbStore {
     /// Opens or creates the file. A file that is not whole, because the disk was full or the power
     /// went, never has the name: it would look like a damaged one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, Room::LARGE)
+    }
+
+    /// The same for a little that its user has in memory anyway.
+    pub fn open_small(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, Room::SMALL)
+    }
+
+    fn open_with(path: &Path, room: Room) -> Result<Self, StoreError> {
         guarded(|| {
             if path.exists() {
-                return Self::open_file(path);
+                return Self::open_file(path, room);
             }
             let draft = path.with_extension("draft");
             absent_is_fine(fs::remove_file(&draft))?;
-            let store = Self::open_file(&draft)?;
+            let store = Self::open_file(&draft, room)?;
             fs::rename(&draft, path).map_err(file_error)?;
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let folder = File::open(folder.unwrap_or(Path::new(".")));
@@ -74,36 +104,38 @@ impl RedbStore {
     /// Makes the file as small as what is in it allows; nobody may have it open.
     pub fn compact(path: &Path) -> Result<(), StoreError> {
         guarded(|| {
-            let mut store = Self::open_file(path)?;
+            let mut store = Self::open_file(path, Room::LARGE)?;
             let database = store.database.as_mut().expect("it is closed with the store only");
             while database.compact().map_err(other_error)? {}
             Ok(())
         })
     }
 
-    fn open_file(path: &Path) -> Result<Self, StoreError> {
+    fn open_file(path: &Path, room: Room) -> Result<Self, StoreError> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-        Self::on(FileBackend::new(file.map_err(file_error)?).map_err(open_error)?)
+        let file = FileBackend::new(file.map_err(file_error)?).map_err(open_error)?;
+        Self::on(file, room)
     }
 
     /// Opens or creates the store in something that behaves like a file. The first write makes the
     /// tables, gives redb what only the log has, and shows whether writing is possible.
-    pub(super) fn on(backend: impl StorageBackend) -> Result<Self, StoreError> {
+    pub(super) fn on(backend: impl StorageBackend, room: Room) -> Result<Self, StoreError> {
         guarded(|| {
             let file: Arc<dyn StorageBackend> = Arc::new(backend);
-            make_room(file.as_ref())?;
-            let behind = BehindLog(Arc::clone(&file));
-            let database = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(behind);
+            let log_bytes = make_room(file.as_ref(), room.log_bytes)?;
+            let behind = BehindLog { file: Arc::clone(&file), log_bytes };
+            let database =
+                Builder::new().set_cache_size(room.cache_bytes).create_with_backend(behind);
             let database = database.map_err(open_error)?;
             let mut last = last_batch(&database)?;
             let mut lacking = Batch::default();
-            for batch in log::read(file.as_ref(), last)? {
+            for batch in log::read(file.as_ref(), log_bytes, last)? {
                 lacking.entries.extend(batch.entries);
                 last += 1;
             }
-            let log = Mutex::new(Log::after(file, last));
-            let store = Self { database: Some(database), table: Mutex::default(), log };
-            store.write(lacking, last, Durability::Immediate)?;
+            let log = Mutex::new(Log::after(file, log_bytes, last));
+            let store = Self { database: Some(database), newest: Mutex::default(), log };
+            store.write(lacking, last)?;
             Ok(store)
         })
     }
@@ -112,11 +144,10 @@ impl RedbStore {
         self.database.as_ref().expect("it is closed with the store only")
     }
 
-    /// Gives redb a batch and its number.
-    fn write(&self, batch: Batch, number: u64, durability: Durability) -> Result<(), StoreError> {
+    /// Gives redb a batch, and the number of the last one in it.
+    fn write(&self, batch: Batch, number: u64) -> Result<(), StoreError> {
         let mut transaction = self.database().begin_write().map_err(other_error)?;
-        transaction.set_durability(durability).map_err(other_error)?;
-        transaction.set_quick_repair(matches!(durability, Durability::Immediate));
+        transaction.set_quick_repair(true);
         {
             let mut last = transaction.open_table(LAST).map_err(table_error)?;
             last.insert((), number).map_err(storage_error)?;
@@ -136,15 +167,48 @@ impl RedbStore {
         transaction.commit().map_err(other_error)
     }
 
-    fn table(&self) -> MutexGuard<'_, Option<Arc<Table>>> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Gives redb what only the log has, and a batch; the log begins again, after so many batches.
+    fn flush(&self, log: &mut Log, batch: Batch, last: u64) -> Result<(), StoreError> {
+        // Whoever looks meanwhile sees the table as it was, which has nothing of the batch.
+        let all = self.view()?.recent.with(batch);
+        self.write(all, last)?;
+        *self.newest() = Newest::default();
+        log.begin_again(last);
+        Ok(())
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn view(&self) -> Result<RedbSnapshot, StoreError> {
+        let mut newest = self.newest();
+        let recent = newest.recent.clone();
+        if let Some(table) = &newest.table {
+            return Ok(RedbSnapshot { table: Arc::clone(table), recent });
+        }
+        let transaction = self.database().begin_read().map_err(other_error)?;
+        let table = Arc::new(transaction.open_table(TABLE).map_err(table_error)?);
+        newest.table = Some(Arc::clone(&table));
+        Ok(RedbSnapshot { table, recent })
     }
 }
 
-/// Closing writes too, and panics over a damaged page.
+/// What only the log has goes to redb, which tells damage anywhere; the log takes its last batch for one
+/// that was being written. Closing itself writes too, and panics over a damaged page.
 impl Drop for RedbStore {
     fn drop(&mut self) {
-        *self.table() = None;
+        // If it can't be written, it is in the log still.
+        let _flushed = guarded(|| {
+            let mut log = self.log();
+            let last = log.last();
+            self.flush(&mut log, Batch::default(), last)
+        });
+        self.newest().table = None;
         let database = self.database.take();
         // Nobody is left to tell; what was committed is not touched.
         drop(contained(|| drop(database)));
@@ -154,28 +218,21 @@ impl Drop for RedbStore {
 impl Store for RedbStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         guarded(|| {
-            let mut kept = self.table();
-            let table = if let Some(table) = kept.as_ref() {
-                Arc::clone(table)
-            } else {
-                let transaction = self.database().begin_read().map_err(other_error)?;
-                let table = Arc::new(transaction.open_table(TABLE).map_err(table_error)?);
-                Arc::clone(kept.insert(table))
-            };
-            let snapshot: Box<dyn Snapshot> = Box::new(RedbSnapshot { table });
-            Ok(snapshot)
+            let view: Box<dyn Snapshot> = Box::new(self.view()?);
+            Ok(view)
         })
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         guarded(|| {
-            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-            let end = log.write(&batch).map_err(file_error)?;
-            let durability = end.map_or(Durability::Immediate, |_| Durability::None);
-            self.write(batch, log.next(), durability)?;
-            *self.table() = None;
-            log.advance(end.unwrap_or(0));
-            Ok(())
+            let mut log = self.log();
+            if let Some(end) = log.write(&batch).map_err(file_error)? {
+                self.newest().recent.add(batch);
+                log.advance(end);
+                return Ok(());
+            }
+            let last = log.last() + 1;
+            self.flush(&mut log, batch, last)
         })
     }
 }
@@ -183,6 +240,9 @@ impl Store for RedbStore {
 impl Snapshot for RedbSnapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         guarded(|| {
+            if let Some(value) = self.recent.get(key) {
+                return Ok(value.clone());
+            }
             let Some(record) = self.table.get(key).map_err(storage_error)? else {
                 let next = self.check_place(key)?;
                 return if next.as_deref() == Some(key) { Err(misled()) } else { Ok(None) };
@@ -197,14 +257,17 @@ impl Snapshot for RedbSnapshot {
         }
         guarded(|| {
             self.check_before(start)?;
-            for entry in self.table.range(start..end).map_err(storage_error)? {
-                let (key, record) = entry.map_err(storage_error)?;
-                let key = within(key.value(), start, end)?;
-                if visit(key, verified(key, record.value())?).is_break() {
-                    return Ok(());
-                }
+            let older = self.table.range(start..end).map_err(storage_error)?;
+            let older = older.map(|entry| entry.map_err(storage_error));
+            match self.recent.scan(
+                (start, end),
+                older,
+                |entry: &Guarded<'_>| read(entry, (start, end)),
+                visit,
+            )? {
+                ControlFlow::Break(()) => Ok(()),
+                ControlFlow::Continue(()) => self.check_after(end).map(drop),
             }
-            self.check_after(end).map(drop)
         })
     }
 
@@ -214,14 +277,17 @@ impl Snapshot for RedbSnapshot {
         }
         guarded(|| {
             self.check_after(end)?;
-            for entry in self.table.range(start..end).map_err(storage_error)?.rev() {
-                let (key, record) = entry.map_err(storage_error)?;
-                let key = within(key.value(), start, end)?;
-                if visit(key, verified(key, record.value())?).is_break() {
-                    return Ok(());
-                }
+            let older = self.table.range(start..end).map_err(storage_error)?.rev();
+            let older = older.map(|entry| entry.map_err(storage_error));
+            match self.recent.scan_back(
+                (start, end),
+                older,
+                |entry: &Guarded<'_>| read(entry, (start, end)),
+                visit,
+            )? {
+                ControlFlow::Break(()) => Ok(()),
+                ControlFlow::Continue(()) => self.check_before(start),
             }
-            self.check_before(start)
         })
     }
 }
@@ -257,8 +323,16 @@ fn misled() -> StoreError {
     StoreError::Damaged { what: "a page leads to the wrong place".to_owned() }
 }
 
-fn within<'a>(key: &'a [u8], start: &[u8], end: &[u8]) -> Result<&'a [u8], StoreError> {
-    if (start..end).contains(&key) { Ok(key) } else { Err(misled()) }
+/// Key and value of an entry that is to be within bounds.
+fn read<'a>(
+    (key, record): &'a Guarded<'_>,
+    (start, end): (&[u8], &[u8]),
+) -> Result<(&'a [u8], &'a [u8]), StoreError> {
+    let key = key.value();
+    if !(start..end).contains(&key) {
+        return Err(misled());
+    }
+    Ok((key, verified(key, record.value())?))
 }
 
 fn checksum(key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
@@ -275,23 +349,35 @@ fn verified<'a>(key: &[u8], record: &'a [u8]) -> Result<&'a [u8], StoreError> {
     if checksum(key, value) == sum { Ok(value) } else { Err(damaged()) }
 }
 
-/// Makes a new file as long as the log is. What is no ledger is left as it is.
-fn make_room(file: &dyn StorageBackend) -> Result<(), StoreError> {
-    let length = u64::try_from(LOG_BYTES).unwrap_or(u64::MAX);
+/// How long the log is: a new file is made as long as the new one is to be. What is no ledger is left as
+/// it is.
+fn make_room(file: &dyn StorageBackend, new_bytes: usize) -> Result<usize, StoreError> {
+    let as_length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
     let found = file.len().map_err(file_error)?;
     if found == 0 {
-        return file.set_len(length).map_err(file_error);
+        return file.set_len(as_length(new_bytes)).map(|()| new_bytes).map_err(file_error);
     }
-    let mut begin = [0; WITHOUT_LOG.len()];
+    let mut begin = [0; REDB.len()];
     if found >= u64::try_from(begin.len()).unwrap_or(u64::MAX) {
         file.read(0, &mut begin).map_err(file_error)?;
     }
-    if begin == WITHOUT_LOG {
+    if begin == REDB {
         let what = "an earlier version wrote this ledger, and this one cannot read it";
         return Err(file_error(io::Error::new(io::ErrorKind::Unsupported, what)));
     }
-    let cut = || StoreError::Damaged { what: format!("it has {found} bytes") };
-    if found < length { Err(cut()) } else { Ok(()) }
+    for log_bytes in [log::SMALL, log::LARGE] {
+        // The power went before redb made anything.
+        if found == as_length(log_bytes) && new_bytes == log_bytes {
+            return Ok(log_bytes);
+        }
+        if found >= as_length(log_bytes + REDB.len()) {
+            file.read(as_length(log_bytes), &mut begin).map_err(file_error)?;
+            if begin == REDB {
+                return Ok(log_bytes);
+            }
+        }
+    }
+    Err(StoreError::Damaged { what: format!("there is no table in its {found} bytes") })
 }
 
 fn last_batch(database: &Database) -> Result<u64, StoreError> {

@@ -121,8 +121,8 @@ fn a_disk_that_lies_about_syncs_is_found_out() {
 
 #[test]
 fn a_full_disk_stops_the_ledger_which_goes_on_when_there_is_space() {
-    // More than the file has room for as it is.
-    let blocks = blocks(100, 0);
+    // More than the log has room for.
+    let blocks = blocks(200, 0);
     let disk = SimulatedDisk::default();
     let chain = Chain::open(disk.open().unwrap(), &free()).unwrap();
     finalize(&chain, &blocks[0]).unwrap();
@@ -139,5 +139,5 @@ fn a_full_disk_stops_the_ledger_which_goes_on_when_there_is_space() {
     for block in &blocks[usize::try_from(tip.number).unwrap()..] {
         finalize(&chain, block).unwrap();
     }
-    check(&chain, &blocks, 100);
+    check(&chain, &blocks, 200);
 }

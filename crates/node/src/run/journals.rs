@@ -27,7 +27,7 @@ pub(super) fn open(directory: &Path) -> Result<Arc<Drawer>, NodeError> {
     let path = drawer_file(directory);
     let failed = |source| NodeError::File { path: path.clone(), source };
     let work = Work::threads("journals", 1, 0).map_err(failed)?;
-    let open = || RedbStore::open(&path).and_then(|store| Drawer::open(store, work.clone()));
+    let open = || RedbStore::open_small(&path).and_then(|store| Drawer::open(store, work.clone()));
     let opened = match open() {
         Err(error) if StoreError::is_damage(&error) => {
             let error: &dyn std::error::Error = &error;
