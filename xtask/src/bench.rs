@@ -2,18 +2,20 @@
 //!
 //! The measuring program is `windlass-bench` of the end-to-end tests, since it needs their harness.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Result;
 
-use crate::{exec, say};
+use crate::{ci::prerequisites, exec, say};
 
-/// What `chain` takes beside the release: contracts and anvil, by npm in these folders.
+/// What `chain` takes beside the release and Geth: contracts and anvil, by npm in these folders.
 const OF_CHAIN: [(&str, &[&str]); 3] = [
     ("contracts", &["ci", "--no-audit", "--no-fund"]),
     ("contracts", &["run", "build"]),
     ("tests/e2e/differential", &["ci", "--no-audit", "--no-fund"]),
 ];
+/// How long Geth may take to be built.
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -35,6 +37,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             let prepared = npm.args(arguments).current_dir(exec::root().join(folder)).status()?;
             anyhow::ensure!(prepared.success(), "`npm {}` failed in {folder}", arguments.join(" "));
         }
+        let log = exec::root().join("target/geth.log");
+        let built = prerequisites::geth(&log, PATIENCE)?;
+        anyhow::ensure!(built.failed == 0, "Geth is not built, see {}", log.display());
     }
     let mut bench = exec::command(exec::root().join("target/release/windlass-bench"));
     let ended = bench.args(&options.arguments).status()?;

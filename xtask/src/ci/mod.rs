@@ -7,7 +7,7 @@
 
 mod binaries;
 mod failures;
-mod prerequisites;
+pub(crate) mod prerequisites;
 mod suites;
 
 use std::{fs, path::PathBuf, process::ExitCode, time::Duration};

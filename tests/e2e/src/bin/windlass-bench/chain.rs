@@ -12,7 +12,7 @@ use windlass_e2e::{Account, Call, Endpoint, Platform, node_socket, world};
 use crate::{
     contracts,
     load::{self, Blocks, Ran, Steady, Subject, Way},
-    peer::Anvil,
+    peer::Peer,
     reads::{self, Reading},
     say,
     summary::{HEAD, Row, quantile},
@@ -41,7 +41,7 @@ enum Part {
     Reads,
     /// Transfers at the default time between blocks
     Interval,
-    /// anvil under the same transfers
+    /// anvil and `geth --dev` under the same transfers
     Peer,
 }
 
@@ -94,14 +94,7 @@ pub(crate) async fn run(options: Options) {
         rows.extend(told(load::rows(&ground.subject, &what, "", &rounds)));
     }
     if options.has(&[Part::Peer]) {
-        match Ground::of_anvil(&options) {
-            Some(mut ground) => {
-                for batch in &options.batches {
-                    rows.extend(each_way(&mut ground, &options, *batch, "anvil: ").await);
-                }
-            }
-            None => say::progress("anvil is not installed: `npm ci` in tests/e2e/differential"),
-        }
+        rows.extend(beside(&options).await);
     }
     for line in HEAD {
         say::result(line);
@@ -134,7 +127,7 @@ struct Ground {
     /// What the network runs on.
     platform: Option<Platform>,
     /// Held so that it runs as long as this is there.
-    _anvil: Option<Anvil>,
+    _peer: Option<Peer>,
 }
 
 impl Ground {
@@ -152,6 +145,7 @@ impl Ground {
         let _made: serde_json::Value =
             platform.run(&["network", "create", "-f", &file.to_string_lossy()]).await;
         let network = platform.show("loaded").await;
+        let first = network.nodes.first().expect("it has nodes");
         let endpoint = Platform::endpoint(&network);
         if in_genesis.is_empty() {
             let addresses: Vec<Address> = accounts.iter().map(|account| account.address).collect();
@@ -167,20 +161,17 @@ impl Ground {
             targets,
             executing: network.nodes.iter().filter_map(|node| node.pid).collect(),
             called: "the four validators",
+            folder: platform.workload(first.id.as_str()),
             gateway: gateway(&platform).filter(|_| !options.direct),
             blocks: Blocks::Own,
         };
-        Self { subject, endpoint, accounts, rich, platform: Some(platform), _anvil: None }
+        Self { subject, endpoint, accounts, rich, platform: Some(platform), _peer: None }
     }
 
-    /// anvil, if it is installed.
-    fn of_anvil(options: &Options) -> Option<Self> {
-        say::progress("anvil");
-        let accounts = load::accounts(options.accounts.min(MOST_IN_GENESIS), CHAIN_ID);
-        let rich = Account::new(CHAIN_ID);
-        let anvil = Anvil::start(CHAIN_ID, &accounts, &rich)?;
-        let (subject, endpoint) = (anvil.subject(), anvil.endpoint());
-        Some(Self { subject, endpoint, accounts, rich, platform: None, _anvil: Some(anvil) })
+    /// Another program, with accounts of its own.
+    fn of_peer(peer: Peer, accounts: Vec<Account>, rich: Account) -> Self {
+        let (subject, endpoint) = (peer.subject(), peer.endpoint());
+        Self { subject, endpoint, accounts, rich, platform: None, _peer: Some(peer) }
     }
 
     fn addresses(&self) -> Vec<Address> {
@@ -223,6 +214,29 @@ async fn each_way(ground: &mut Ground, options: &Options, batch: usize, of: &str
     let rounds = transfers(ground, options, way).await;
     let target = if of.is_empty() { TRANSFERS } else { "" };
     told(load::rows(&ground.subject, &format!("{of}{}", what_of(ground, way)), target, &rounds))
+}
+
+/// The transfers on other programs.
+async fn beside(options: &Options) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for name in ["anvil", "geth --dev"] {
+        say::progress(name);
+        let accounts = load::accounts(options.accounts.min(MOST_IN_GENESIS), CHAIN_ID);
+        let rich = Account::new(CHAIN_ID);
+        let peer = match name {
+            "anvil" => Peer::anvil(CHAIN_ID, &accounts, &rich),
+            _ => Peer::geth(CHAIN_ID, &accounts, &rich).await,
+        };
+        let Some(peer) = peer else {
+            say::progress("it is not there: `cargo xtask bench chain` installs it");
+            continue;
+        };
+        let mut ground = Ground::of_peer(peer, accounts, rich);
+        for batch in &options.batches {
+            rows.extend(each_way(&mut ground, options, *batch, &format!("{name}: ")).await);
+        }
+    }
+    rows
 }
 
 /// Everything that is flat out, and the reads, whose token is there then.

@@ -1,6 +1,6 @@
 //! Transactions that were signed beforehand, sent as fast as they are taken, until the last is final.
 
-use std::{num::NonZero, thread, time::Duration};
+use std::{num::NonZero, path::PathBuf, thread, time::Duration};
 
 use alloy_primitives::Address;
 use futures::future::join_all;
@@ -27,6 +27,8 @@ pub(crate) struct Subject {
     /// Those who execute, and what they are called.
     pub(crate) executing: Vec<u32>,
     pub(crate) called: &'static str,
+    /// What the first of them keeps.
+    pub(crate) folder: PathBuf,
     /// The gateway in front of them.
     pub(crate) gateway: Option<u32>,
     pub(crate) blocks: Blocks,
@@ -57,6 +59,8 @@ pub(crate) struct Ran {
     took: Duration,
     /// Blocks that hold some of them.
     blocks: u64,
+    /// By how many bytes what one of those who execute keeps has grown.
+    kept: u64,
     /// Seconds on a processor.
     generator: Duration,
     executing: Duration,
@@ -133,7 +137,7 @@ pub(crate) async fn run(subject: &Subject, signed: Vec<Vec<String>>, way: Way) -
     let first = subject.targets.first().expect("somebody answers");
     let mut watching = Connection::open(first).await;
     let from = number(&watching.ask("eth_blockNumber", json!([])).await) + 1;
-    let before = subject.spent();
+    let (before, kept) = (subject.spent(), usage::disk(&subject.folder));
     let began = world::now();
     let sending = join_all(senders.into_iter().map(async |(mut connection, lane)| {
         for (request, _) in lane {
@@ -146,10 +150,11 @@ pub(crate) async fn run(subject: &Subject, signed: Vec<Vec<String>>, way: Way) -
         tokio::join!(sending, until_final(&mut watching, subject.blocks, from, count));
     let took = began.elapsed();
     let after = subject.spent();
+    let kept = usage::disk(&subject.folder).saturating_sub(kept);
     let [generator, executing, gateway] =
         [0, 1, 2].map(|who: usize| after[who].saturating_sub(before[who]));
     check(&mut watching, from, count).await;
-    Ran { count, took, blocks, generator, executing, gateway }
+    Ran { count, took, blocks, kept, generator, executing, gateway }
 }
 
 /// Follows the blocks from a number on until they hold so many transactions; how many hold some.
@@ -239,6 +244,9 @@ pub(crate) fn rows(
             "",
             &|ran| ran.executing.as_secs_f64(),
         ),
+        row("disk a million of them, of one".to_owned(), "MB", "", &|ran| {
+            whole(ran.kept) / count(ran)
+        }),
         row("of the generator".to_owned(), "s", "", &|ran| ran.generator.as_secs_f64()),
     ];
     if subject.gateway.is_some() {

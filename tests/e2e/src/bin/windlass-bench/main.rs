@@ -1,4 +1,4 @@
-//! Benchmarks of whole networks, from outside: `cargo xtask bench network`, `consensus` and `sync`.
+//! Benchmarks of whole networks, from outside: `cargo xtask bench network`, `consensus`, `sync` and `chain`.
 //!
 //! They run the `windlass` of their own build, the release, and measure what a user sees: the time
 //! of a command from its start to its end, of a transaction from sending it to holding its receipt,
@@ -9,6 +9,7 @@ mod chain;
 mod cluster;
 mod consensus;
 mod contracts;
+mod large;
 mod load;
 mod network;
 mod peer;
@@ -35,9 +36,9 @@ enum Benchmark {
     Network(network::Options),
     /// Finality by the number of validators and their distance, a dead leader, a change of validators, proofs
     Consensus(consensus::Options),
-    /// A node that joins a network with a large state, and what that does to the validators
+    /// A network with a large ledger: its start, memory, logs, and a node that joins it
     Sync(sync::Options),
-    /// What a network of four executes in a second, its finality and writes under load, reads; anvil beside it
+    /// What a network of four executes in a second, its finality and writes under load, reads; anvil and Geth beside it
     Chain(chain::Options),
 }
 

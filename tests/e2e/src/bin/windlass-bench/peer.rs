@@ -1,11 +1,13 @@
-//! anvil beside a network, under the same load: one node without consensus, which keeps nothing on disk.
+//! anvil and Geth beside a network, under the same load: one node each, without consensus.
 //!
-//! By default it makes a block when a transaction comes. Where many come at once, 1.7.1 then stands still
-//! with hundreds pending, so it is told to make a block whenever the last one is there.
+//! anvil keeps nothing on disk. By default it makes a block when a transaction comes. Where many come at
+//! once, 1.7.1 then stands still with hundreds pending, so it is told to make a block whenever the last one
+//! is there. `geth --dev` makes blocks by itself; its pool is told to hold what a round sends.
 
 use std::{
     fs,
     io::{self, BufRead, BufReader, Read},
+    path::PathBuf,
     process::Child,
     thread,
 };
@@ -20,19 +22,26 @@ use crate::{
 };
 
 /// Where npm puts it, as tests/e2e/differential has it.
-const PROGRAM: &str = "tests/e2e/differential/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
+const ANVIL: &str = "tests/e2e/differential/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
+/// Where `cargo xtask bench chain` and the tests put what they build.
+const GETH: &str = "target/tools/geth";
 /// More than any account spends: here gas is bought, if for nothing.
 const FUNDS: &str = "0xde0b6b3a76400000";
+const GAS_LIMIT: &str = "30000000";
+/// More than a round sends.
+const POOL: &str = "1000000";
 
-/// A running anvil.
-pub(crate) struct Anvil {
+/// A running program that is none of ours.
+pub(crate) struct Peer {
     child: Child,
-    pub(crate) url: String,
-    /// Held so that it goes last.
-    _folder: TempDir,
+    url: String,
+    called: &'static str,
+    blocks: Blocks,
+    /// What it keeps on disk. Held so that it goes last.
+    folder: TempDir,
 }
 
-impl Drop for Anvil {
+impl Drop for Peer {
     fn drop(&mut self) {
         // It may have ended by itself.
         if self.child.kill().is_ok() {
@@ -41,38 +50,59 @@ impl Drop for Anvil {
     }
 }
 
-impl Anvil {
-    /// Starts it with these accounts; `None` where it is not installed.
-    pub(crate) fn start(chain_id: u64, accounts: &[Account], rich: &Account) -> Option<Self> {
-        let program = root().join(PROGRAM);
-        if !program.is_file() {
-            return None;
-        }
-        let folder = tempfile::Builder::new().prefix("wlb").tempdir().expect("a folder");
-        let genesis = folder.path().join("genesis.json");
-        let text = genesis_of(chain_id, accounts, rich).to_string();
-        fs::write(&genesis, text).expect("it can be written");
-        let (genesis, chain_id) = (genesis.to_string_lossy().into_owned(), chain_id.to_string());
+impl Peer {
+    /// Starts anvil with these accounts; `None` where it is not installed.
+    pub(crate) fn anvil(chain_id: u64, accounts: &[Account], rich: &Account) -> Option<Self> {
+        let program = installed(ANVIL)?;
+        let (folder, genesis) = prepared(chain_id, accounts, rich);
+        let id = chain_id.to_string();
         let arguments = [
             ["--port", "0"],
             ["--accounts", "1"],
-            ["--chain-id", &chain_id],
+            ["--chain-id", &id],
             ["--hardfork", "osaka"],
             ["--base-fee", "0"],
             ["--gas-price", "0"],
-            ["--gas-limit", "30000000"],
+            ["--gas-limit", GAS_LIMIT],
             ["--init", &genesis],
         ];
         let arguments = [arguments.as_flattened(), &["--no-mining", "--no-priority-fee"]].concat();
-        let mut child = start_tool(&program.to_string_lossy(), &arguments, &[]);
-        let stdout = child.stdout.take().expect("it is piped");
-        let stderr = child.stderr.take().expect("it is piped");
-        let mut lines = BufReader::new(stdout);
-        let address = listening(&mut lines);
-        // What they say later is read and dropped: a full pipe would stop it.
-        drain(lines);
-        drain(stderr);
-        Some(Self { child, url: format!("http://{address}"), _folder: folder })
+        let mut child = start_tool(&program, &arguments, &[]);
+        let said = BufReader::new(child.stdout.take().expect("it is piped"));
+        drain(child.stderr.take().expect("it is piped"));
+        let address = listening(said, "Listening on ");
+        let url = format!("http://{address}");
+        Some(Self { child, url, called: "anvil", blocks: Blocks::Asked, folder })
+    }
+
+    /// Starts `geth --dev` with these accounts; `None` where it was not built.
+    pub(crate) async fn geth(chain_id: u64, accounts: &[Account], rich: &Account) -> Option<Self> {
+        let program = installed(GETH)?;
+        let (folder, genesis) = prepared(chain_id, accounts, rich);
+        let data = folder.path().to_string_lossy().into_owned();
+        let mut init = start_tool(&program, &["init", "--datadir", &data, &genesis], &[]);
+        drain(init.stderr.take().expect("it is piped"));
+        assert!(init.wait().is_ok_and(|ended| ended.success()), "`geth init` fails");
+        let arguments = [
+            ["--datadir", &data],
+            ["--http.port", "0"],
+            ["--http.api", "eth,net,web3,miner"],
+            ["--miner.gasprice", "0"],
+            ["--miner.gaslimit", GAS_LIMIT],
+            ["--txpool.accountslots", POOL],
+            ["--txpool.globalslots", POOL],
+            ["--txpool.globalqueue", POOL],
+        ];
+        let switches = ["--dev", "--http", "--nodiscover", "--ipcdisable"];
+        let arguments = [arguments.as_flattened(), &switches].concat();
+        let mut child = start_tool(&program, &arguments, &[]);
+        drain(child.stdout.take().expect("it is piped"));
+        let said = BufReader::new(child.stderr.take().expect("it is piped"));
+        let address = listening(said, "endpoint=");
+        let url = format!("http://{address}");
+        // So that its pool takes what pays nothing.
+        let _set = Endpoint::new(&url).ok("miner_setGasPrice", json!(["0x0"])).await;
+        Some(Self { child, url, called: "geth", blocks: Blocks::Own, folder })
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
@@ -83,19 +113,55 @@ impl Anvil {
         Subject {
             targets: vec![Target::of_url(&self.url)],
             executing: vec![self.child.id()],
-            called: "anvil",
+            called: self.called,
+            folder: self.folder.path().to_owned(),
             gateway: None,
-            blocks: Blocks::Asked,
+            blocks: self.blocks,
         }
     }
 }
 
+fn installed(program: &str) -> Option<String> {
+    let program: PathBuf = root().join(program);
+    program.is_file().then(|| program.to_string_lossy().into_owned())
+}
+
+/// A folder of its own, and the genesis file in it.
+fn prepared(chain_id: u64, accounts: &[Account], rich: &Account) -> (TempDir, String) {
+    let folder = tempfile::Builder::new().prefix("wlb").tempdir().expect("a folder");
+    let genesis = folder.path().join("genesis.json");
+    fs::write(&genesis, genesis_of(chain_id, accounts, rich).to_string())
+        .expect("it can be written");
+    (folder, genesis.to_string_lossy().into_owned())
+}
+
+/// The rules are Cancun's: later ones want the contracts of Ethereum's staking.
 fn genesis_of(chain_id: u64, accounts: &[Account], rich: &Account) -> Value {
     let funded = accounts.iter().chain([rich]);
     let alloc: serde_json::Map<String, Value> =
         funded.map(|account| (account.address.to_string(), json!({"balance": FUNDS}))).collect();
+    let forks = [
+        "homesteadBlock",
+        "eip150Block",
+        "eip155Block",
+        "eip158Block",
+        "byzantiumBlock",
+        "constantinopleBlock",
+        "petersburgBlock",
+        "istanbulBlock",
+        "berlinBlock",
+        "londonBlock",
+        "shanghaiTime",
+        "cancunTime",
+        "terminalTotalDifficulty",
+    ];
+    let mut config: serde_json::Map<String, Value> =
+        forks.iter().map(|fork| ((*fork).to_owned(), json!(0))).collect();
+    config.insert("chainId".to_owned(), json!(chain_id));
+    let blobs = json!({"target": 3, "max": 6, "baseFeeUpdateFraction": 3_338_477});
+    config.insert("blobSchedule".to_owned(), json!({"cancun": blobs}));
     json!({
-        "config": {"chainId": chain_id},
+        "config": config,
         "nonce": "0x0",
         "timestamp": "0x0",
         "extraData": "0x",
@@ -106,15 +172,18 @@ fn genesis_of(chain_id: u64, accounts: &[Account], rich: &Account) -> Value {
     })
 }
 
-/// Where it says that it listens.
-fn listening(lines: &mut impl BufRead) -> String {
+/// Where it says that it listens, after these words. What it says later is read and dropped: a full pipe
+/// would stop it.
+fn listening(mut said: impl BufRead + Send + 'static, after: &str) -> String {
     let mut line = String::new();
     loop {
         line.clear();
-        let read = lines.read_line(&mut line).expect("what it says is text");
-        assert!(read > 0, "anvil ended before it listened");
-        if let Some(address) = line.strip_prefix("Listening on ") {
-            return address.trim().to_owned();
+        let read = said.read_line(&mut line).expect("what it says is text");
+        assert!(read > 0, "it ended before it listened");
+        if let Some((_, address)) = line.split_once(after) {
+            let address = address.split_whitespace().next().unwrap_or_default().to_owned();
+            drain(said);
+            return address;
         }
     }
 }

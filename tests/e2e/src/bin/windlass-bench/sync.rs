@@ -15,7 +15,7 @@ use windlass_e2e::{Account, Call, Endpoint, Platform, world};
 use crate::{
     cluster::{Node, whole},
     consensus::trickle,
-    say,
+    large, say,
     summary::{HEAD, Row, ms, quantile},
 };
 
@@ -78,12 +78,19 @@ pub(crate) async fn run(options: Options) {
     let nodes: Vec<Node> =
         network.nodes.iter().map(|node| Node::of(platform.workload(node.id.as_str()))).collect();
     let first = nodes.first().expect("it has nodes");
-    lengthen(&endpoint, first, options.blocks).await;
+    let filled = AtomicBool::new(false);
+    let lengthened = async {
+        lengthen(&endpoint, first, options.blocks).await;
+        filled.store(true, Ordering::Relaxed);
+    };
+    let going = || !filled.load(Ordering::Relaxed);
+    tokio::join!(lengthened, large::mark(&endpoint, CHAIN_ID, going));
     let height = first.height().await;
     say::progress(&format!("{height} blocks in {:.0} s", began.elapsed().as_secs_f64()));
     let ledger = platform.workload(network.nodes[0].id.as_str()).join("data/ledger.redb");
     let bytes = fs::metadata(ledger).map_or(0, |file| file.len());
-    let mut rows = joins(&platform, &nodes, &options).await;
+    let mut rows = large::run(&platform, "large", &endpoint).await;
+    rows.extend(joins(&platform, &nodes, &options).await);
     drop(platform.destroy("large").await);
     let mut size = Row::new("a validator's ledger", "MB", "");
     size.samples.push(whole(bytes) / 1e6);

@@ -1,6 +1,6 @@
 //! What the kernel says that processes used.
 
-use std::{fs, io::Write, path::Path, time::Duration};
+use std::{fs, io::Write, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
 use windlass_e2e::world;
 
@@ -52,6 +52,18 @@ pub(crate) fn processor_time(pid: u32) -> Duration {
     let times = fields.split_whitespace().skip(11).take(2);
     let ticks: u64 = times.filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_secs(ticks).div_f64(cluster::whole(rustix::param::clock_ticks_per_second()))
+}
+
+/// The bytes that a folder takes of its disk, with all that is in it.
+pub(crate) fn disk(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(kind) if kind.is_dir() => disk(&entry.path()),
+        // POSIX counts them in units of 512 bytes, whatever the file system does.
+        Ok(file) => file.blocks() * 512,
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
 
 fn field(pid: u32, file: &str, name: &str) -> u64 {
