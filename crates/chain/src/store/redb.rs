@@ -35,7 +35,9 @@ pub(super) struct Room {
 
 impl Room {
     const LARGE: Self = Self { log_bytes: log::LARGE, cache_bytes: 8 << 20 };
-    pub(super) const SMALL: Self = Self { log_bytes: log::SMALL, cache_bytes: 1 << 20 };
+    const SMALL: Self = Self { log_bytes: log::SMALL, cache_bytes: 4 << 20 };
+    /// Twice in memory, for the process and for the disk.
+    pub(super) const SIMULATED: Self = Self { log_bytes: log::SMALL, ..Self::LARGE };
 }
 
 const CHECKSUM_BYTES: usize = 4;

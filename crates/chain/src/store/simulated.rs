@@ -61,7 +61,7 @@ impl SimulatedDisk {
             inner.life += 1;
             inner.life
         };
-        RedbStore::on(Handle { disk: self.clone(), life }, Room::SMALL)
+        RedbStore::on(Handle { disk: self.clone(), life }, Room::SIMULATED)
     }
 
     /// The power fails at the operation that is so many ahead.
