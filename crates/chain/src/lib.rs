@@ -31,8 +31,8 @@ pub use block::{Block, DecodeError, EXTRA_DATA_VERSION, ExtraData, timestamp_ms}
 pub use chain::{
     At, Attributes, BlockRef, BlockRequest, Built, Chain, ChainError, Evidence, ExportPage,
     ExportPageError, Filter, FoundError, Held, InvalidBlock, LogEntry, LogsError, MAX_EVIDENCE,
-    MOST_BLOCKS, NextState, PROOF_WINDOW, ProveError, Room, SimulatedBlock, Skipped, Tip,
-    TransactionLocation, ValidateError, found, held,
+    MAX_EVIDENCE_OF_ONE, MOST_BLOCKS, NextState, PROOF_WINDOW, ProveError, Room, SimulatedBlock,
+    Skipped, Tip, TransactionLocation, ValidateError, found, held,
 };
 pub use execute::{
     CallError, CallLimits, CallOutcome, CallRequest, CallResult, EstimateError,

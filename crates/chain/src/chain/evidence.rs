@@ -10,8 +10,10 @@ use crate::state::keys;
 use crate::store::Batch;
 
 /// How many pieces of evidence a node keeps: one for each validator, epoch and kind; the first ones
-/// stay.
-pub const MAX_EVIDENCE: usize = 1_000;
+/// stay. None of the at most 100 validators can take another's places.
+pub const MAX_EVIDENCE: usize = 4_000;
+/// How many of them may be of one validator.
+pub const MAX_EVIDENCE_OF_ONE: usize = 32;
 
 /// The kinds of evidence by name.
 const KINDS: [&str; 3] = ["notarized_twice", "finalized_twice", "finalized_and_nullified"];
@@ -63,11 +65,14 @@ impl Evidence {
 
 impl Chain {
     /// Keeps a piece of evidence, durably when it returns; false if there is one of its validator,
-    /// epoch and kind, or there are as many as are kept.
+    /// epoch and kind, or there are as many as are kept, of it or of all.
     pub fn keep_evidence(&self, evidence: &Evidence) -> Result<bool, ChainError> {
         let key = keys::evidence(evidence.epoch, &evidence.node_key, evidence.kind);
         let _writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if self.store.snapshot()?.get(&key)?.is_some() || self.evidence()?.len() >= MAX_EVIDENCE {
+        let kept = self.evidence()?;
+        let of_it = kept.iter().filter(|one| one.node_key == evidence.node_key).count();
+        let is_full = kept.len() >= MAX_EVIDENCE || of_it >= MAX_EVIDENCE_OF_ONE;
+        if is_full || self.store.snapshot()?.get(&key)?.is_some() {
             return Ok(false);
         }
         let mut batch = Batch::default();

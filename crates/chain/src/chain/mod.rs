@@ -30,7 +30,7 @@ use alloy_primitives::{Address, B256, Bytes, Sealed, U256};
 use alloy_rlp::Decodable;
 use windlass_proof::Validator;
 
-pub use self::evidence::{Evidence, MAX_EVIDENCE};
+pub use self::evidence::{Evidence, MAX_EVIDENCE, MAX_EVIDENCE_OF_ONE};
 pub use self::export::{ExportPage, ExportPageError};
 pub(crate) use self::finalize::{put_block, put_logs, put_state, touched};
 pub use self::found::{FoundError, found};

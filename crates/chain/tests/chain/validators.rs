@@ -2,6 +2,7 @@
 
 use alloy_primitives::B256;
 use windlass_chain::governance::{Committee, SeatedValidator, set_hash};
+use windlass_chain::{Evidence, MAX_EVIDENCE_OF_ONE};
 
 use crate::common::{free, open};
 
@@ -46,4 +47,25 @@ fn who_votes_in_an_epoch_is_kept() {
     let nobody = Committee { hash: B256::ZERO, seats: Vec::new() };
     chain.keep_committee(4, &nobody).unwrap();
     assert_eq!(chain.committee(4).unwrap(), Some(nobody));
+}
+
+#[test]
+fn the_evidence_against_one_validator_leaves_room_for_another_s() {
+    let chain = open(&free());
+    let seen = |key: u8, epoch: u64, kind: u8| Evidence {
+        epoch,
+        view: 7,
+        node_key: B256::with_last_byte(key),
+        consensus_key: B256::with_last_byte(key),
+        kind,
+        votes: vec![key; 9].into(),
+        seen_at_ms: 1,
+    };
+    let kept: Vec<bool> =
+        (0..40).map(|epoch| chain.keep_evidence(&seen(1, epoch, 0)).unwrap()).collect();
+    assert_eq!(kept.iter().filter(|kept| **kept).count(), MAX_EVIDENCE_OF_ONE);
+    assert!(kept.is_sorted_by(|before, after| before >= after), "the first ones stay");
+    assert!(chain.keep_evidence(&seen(2, 39, 2)).unwrap());
+    assert!(!chain.keep_evidence(&seen(2, 39, 2)).unwrap(), "it is there");
+    assert_eq!(chain.evidence().unwrap().len(), MAX_EVIDENCE_OF_ONE + 1);
 }

@@ -3,7 +3,7 @@
 //! The engine reports votes of one validator that contradict each other, and cuts it off. Whether
 //! their signatures hold is for whoever is told to find out. Votes are tracked for the views of
 //! `view_retention` (64), two of a validator and view; of the evidence the ledger keeps
-//! [`windlass_chain::MAX_EVIDENCE`] pieces.
+//! [`windlass_chain::MAX_EVIDENCE_OF_ONE`] pieces of a validator.
 
 use commonware_codec::Encode;
 use commonware_consensus::{
