@@ -11,7 +11,7 @@ use commonware_utils::probability;
 use super::{
     machine::{Machine as _, Memory},
     network::{Network, link},
-    process::TRANSACTIONS,
+    process::{CHANNELS, TRANSACTIONS},
     simulate,
 };
 use crate::{gossip, seam::Ledger};
@@ -226,7 +226,7 @@ async fn silent_for_the_epoch(network: &mut Network<Memory>, epoch: u64) {
 
 #[test]
 fn nonsense_on_any_channel_harms_nobody_else() {
-    for channel in 0..7 {
+    for channel in 0..CHANNELS {
         simulate(80, 4, 1_000, async |network| {
             for index in 0..3 {
                 network.start(index).await;

@@ -15,14 +15,11 @@ use super::{
     changes::send_some,
     machine::Machine as _,
     network::{Network, link},
+    process::{CHANNELS, TIPS},
     simulate,
 };
 use crate::{consensus::announcement::Announcement, seam::Ledger as _};
 
-/// The channels of p2p.
-const CHANNELS: u64 = 7;
-/// The one of the exchange of tips.
-const TIPS: u64 = 5;
 /// Those whose messages begin with their epoch.
 const OF_EPOCHS: u64 = 3;
 /// More than any message but a block may have.
