@@ -67,6 +67,10 @@ pub(super) const BUFFER: NonZeroUsize = NZUsize!(16 * 1_024);
 /// it last.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// p2p is opened anew by one validator after the other, so long apart, and by all within that time.
+const TURN: Duration = Duration::from_millis(500);
+const ALL_TURNS: Duration = Duration::from_secs(3);
+
 /// How many epochs before the current one stay verifiable after a restart.
 const REMEMBERED_EPOCHS: u64 = 16;
 
@@ -145,8 +149,7 @@ pub struct Epochs<E, L, S: Sender, B, A> {
     pub(super) letting_in: Track,
     /// The revision of the roster that p2p tracks.
     pub(super) tracked: Option<u64>,
-    /// When those go who had a seat in the epoch before.
-    pub(super) farewell: Option<SystemTime>,
+    pub(super) due: Due,
     /// Whether the peers' tip was reached.
     pub(super) standing: Standing,
     pub(super) guard: Guard,
@@ -160,11 +163,21 @@ impl<E, L, S: Sender, B, A> std::fmt::Debug for Epochs<E, L, S, B, A> {
     }
 }
 
+/// What is done at its time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Due {
+    /// Those go who had a seat in the epoch before.
+    farewell: Option<SystemTime>,
+    /// p2p is opened anew, since there are more peers than it was opened for.
+    outgrown: Option<SystemTime>,
+}
+
 /// What woke the loop.
 enum Event {
     Update(Update<OrderedBlock>),
     Early(Which, (Channel, Message<PublicKey>)),
     FarewellOver,
+    Outgrown,
     EngineEnded,
 }
 
@@ -201,6 +214,7 @@ where
         loop {
             match self.next(Some(&mut active)).await? {
                 Event::EngineEnded => return Err(EpochError::Ended("the consensus engine")),
+                Event::Outgrown => return Err(EpochError::Outgrown),
                 Event::Early(which, message) => self.early(active.epoch, which, message),
                 Event::FarewellOver => self.track_peers().await?,
                 Event::Update(update) => {
@@ -210,7 +224,7 @@ where
                     if Some(block.0.number()) == self.last(active.epoch) {
                         let next = active.epoch.next();
                         self.know(next).await?;
-                        self.farewell = Some(self.context.current() + FAREWELL);
+                        self.due.farewell = Some(self.context.current() + FAREWELL);
                         active = self.enter(next).await?;
                     }
                     acknowledgement.acknowledge();
@@ -237,6 +251,7 @@ where
             };
             match event {
                 Event::EngineEnded => return Err(EpochError::Ended("the consensus engine")),
+                Event::Outgrown => return Err(EpochError::Outgrown),
                 Event::Early(which, message) => self.early(*epoch, which, message),
                 Event::FarewellOver => self.track_peers().await?,
                 Event::Update(update) => {
@@ -244,7 +259,7 @@ where
                         if Some(block.0.number()) == self.last(*epoch) {
                             *epoch = epoch.next();
                             self.know(*epoch).await?;
-                            self.farewell = Some(self.context.current() + FAREWELL);
+                            self.due.farewell = Some(self.context.current() + FAREWELL);
                             self.track_peers().await?;
                         }
                         acknowledgement.acknowledge();
@@ -263,13 +278,11 @@ where
                 None => std::future::pending().await,
             }
         };
-        let due = self.farewell;
-        let farewell = async {
-            match due {
-                Some(due) => self.context.sleep_until(due).await,
-                None => std::future::pending().await,
-            }
+        let at = async |due: Option<SystemTime>| match due {
+            Some(due) => self.context.sleep_until(due).await,
+            None => std::future::pending().await,
         };
+        let (farewell, outgrown) = (at(self.due.farewell), at(self.due.outgrown));
         let closed = || EpochError::Ended("the network");
         // Cancel-safe: each branch takes a message only when it completes.
         let event = select! {
@@ -286,10 +299,11 @@ where
                 early.map(|early| Event::Early(Which::Resolver, early)).ok_or_else(closed)
             },
             () = farewell => Ok(Event::FarewellOver),
+            () = outgrown => Ok(Event::Outgrown),
             _ = engine => Ok(Event::EngineEnded),
         };
         if matches!(event, Ok(Event::FarewellOver)) {
-            self.farewell = None;
+            self.due.farewell = None;
         }
         event
     }
@@ -353,7 +367,7 @@ where
         let electorate = |epoch: Epoch| Electorate {
             node_keys: self.committees.node_keys_of(epoch),
             elected_at: self.first(epoch) - 1,
-            tenure: match self.farewell {
+            tenure: match self.due.farewell {
                 _ if epoch == newest => Tenure::Now,
                 Some(_) => Tenure::JustOver,
                 None => Tenure::Over,
@@ -370,8 +384,21 @@ where
         self.status.set_peers(&committee.iter().map(key_bytes).collect::<Vec<_>>(), &all);
         match (self.letting_in)(&peers) {
             Tracking::Done => Ok(()),
-            Tracking::Outgrown => Err(EpochError::Outgrown),
+            Tracking::Outgrown => {
+                self.outgrow();
+                Ok(())
+            }
         }
+    }
+
+    /// p2p is to be opened anew, and this node answers nobody meanwhile: so the validators take turns.
+    fn outgrow(&mut self) {
+        let committee = self.committees.node_keys();
+        let own = committee.iter().position(|key| key == self.committees.node_key());
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let turn = TURN.min(ALL_TURNS / count(committee.len()).max(1));
+        let due = self.context.current() + turn * count(own.unwrap_or(committee.len()));
+        self.due.outgrown.get_or_insert(due);
     }
 
     fn epoch_above(&self, height: u64) -> Epoch {

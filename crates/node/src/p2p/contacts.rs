@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-/// How many nodes more than it had at its start a node takes in before it opens p2p anew: the queues
-/// are made for the most peers that there can be.
+/// How many nodes more than it had at its start a node takes in at least, or half as many as it had,
+/// before it opens p2p anew: the queues are made for the most peers that there can be.
 const HEADROOM: usize = 4;
 
 /// Where a node that comes from anywhere comes from.
@@ -72,7 +72,8 @@ impl Contacts {
         let here = |address: &SocketAddr| address.ip().is_loopback();
         let on_loopback = here(&config.listen) && addresses.values().all(here);
         let dialling = if on_loopback { Dialling::Lower } else { Dialling::All };
-        let room = roll.now.iter().count() + bootstrap.len() + 1 + HEADROOM;
+        let known = roll.now.iter().count() + bootstrap.len() + 1;
+        let room = known + HEADROOM.max(known / 2);
         let bootstrap = bootstrap.into_keys().collect();
         Ok(Self { me, addresses, bootstrap, first, founders, dialling, room })
     }

@@ -251,3 +251,52 @@ async fn proven(platform: &Platform, hash: &str) {
     assert_eq!(proven["transaction"]["hash"], hash);
     assert_eq!(proven["transaction"]["succeeded"], true);
 }
+
+/// Asks until it is told to stop: how often, and what was no answer.
+async fn ask(
+    endpoint: &Endpoint,
+    mut stopped: tokio::sync::oneshot::Receiver<()>,
+) -> (usize, Vec<String>) {
+    let (mut asked, mut failed) = (0, Vec::new());
+    while matches!(stopped.try_recv(), Err(tokio::sync::oneshot::error::TryRecvError::Empty)) {
+        let answer = endpoint.try_call("eth_blockNumber", json!([])).await;
+        asked += 1;
+        if !matches!(answer, Some(Ok(_))) {
+            failed.push(format!("{answer:?}"));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    (asked, failed)
+}
+
+#[tokio::test]
+async fn more_nodes_than_p2p_was_opened_for_come_and_somebody_answers_all_along() {
+    let platform = Platform::start().await;
+    let spec = "chain_id = 77012\n[[members]]\norganization = \"acme\"\nvalidators = 4\n";
+    let network = create(&platform, "crowd", spec).await;
+    let endpoint = Platform::endpoint(&network);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let grow = async {
+        let added = does(&platform, "node add crowd --member acme --count 6").await;
+        assert_eq!(added.nodes.len(), 6);
+        let anew = async |node: &Node| {
+            let line = "p2p is opened anew";
+            let log = platform.cli_text(&["network", "logs", "crowd", "--node", &node.name]).await;
+            log.stdout.contains(line)
+        };
+        world::eventually("each validator has opened p2p anew", PATIENCE, async || {
+            let mut all = true;
+            for node in &network.nodes {
+                all &= anew(node).await;
+            }
+            all.then_some(())
+        })
+        .await;
+        healthy(&platform, "crowd").await;
+        drop(stop);
+    };
+    let ((asked, failed), ()) = tokio::join!(ask(&endpoint, stopped), grow);
+    assert!(asked > 50, "{asked} were asked meanwhile");
+    assert!(failed.is_empty(), "{} of {asked}: {:?}", failed.len(), failed.first());
+    platform.destroy("crowd").await;
+}
