@@ -1,5 +1,5 @@
-//! Recovery where a majority's disks are lost: a successor network begins with the state of an export,
-//! because the members say so. docs/protocol/recovery.md.
+//! Recovery where more than a third of the disks are lost: a successor network begins with the state of
+//! an export, because the members say so. docs/protocol/recovery.md.
 //!
 //! Everything follows from the export: [`successor`] makes the one genesis document that it can be
 //! followed by, with the members, validators and parameters that the exported contract has. A

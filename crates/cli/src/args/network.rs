@@ -42,7 +42,7 @@ pub(crate) enum NetworkVerb {
     Destroy(DestroyArgs),
     /// Write the whole state into a file, with the proof that it is final
     Export(ExportArgs),
-    /// Agree on a new beginning where a majority's disks are lost
+    /// Agree on a new beginning when too many disks are lost
     #[command(subcommand)]
     Recovery(RecoveryVerb),
     /// Have a network begin anew with the state of an export, as its members signed

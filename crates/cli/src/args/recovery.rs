@@ -86,7 +86,7 @@ pub(crate) struct AddSignatureArgs {
 Example:
   windlass network recover trade --file recovery.json --export trade.export
 
-docs/operate.md, \"When a majority's disks are lost\", has the whole way there.")]
+docs/operate.md, \"When more than a third of the disks are lost\", has the way there.")]
 #[expect(clippy::struct_excessive_bools, reason = "two options that do not depend on each other")]
 pub(crate) struct RecoverArgs {
     /// The network's name or id

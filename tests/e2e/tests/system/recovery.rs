@@ -1,4 +1,5 @@
-//! A majority's disks are lost: the network stands still, its members agree, and it begins anew.
+//! More than a third of the disks are lost: the network stands still, its members agree, and it begins
+//! anew.
 
 use std::{fs, path::PathBuf};
 
