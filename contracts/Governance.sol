@@ -26,7 +26,7 @@ contract Governance is Proposals {
             Checks.member(members_[i]);
             addMember(members_[i]);
         }
-        completeMembership();
+        completeMembership(0);
         revision = 1;
     }
 }

@@ -32,11 +32,12 @@ abstract contract Actions is Members, Network, Permissions {
     function execute(Action[] calldata actions) external {
         if (msg.sender != address(this)) revert OnlySelf(msg.sender);
         uint8 changes = 0;
+        uint32 previous = lastMember;
         for (uint256 i = 0; i < actions.length; i++) {
             perform(actions[i], Run.Change);
             changes |= changesOf(actions[i].kind);
         }
-        if (changes & CHANGES_MEMBERSHIP != 0) completeMembership();
+        if (changes & CHANGES_MEMBERSHIP != 0) completeMembership(previous);
         revise();
     }
 

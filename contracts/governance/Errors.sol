@@ -30,8 +30,8 @@ error ValidatorOfAnother(uint32 validator, uint32 member);
 error UnknownObserver(bytes32 nodeKey);
 /// The observer is the other member's.
 error ObserverOfAnother(bytes32 nodeKey, uint32 member);
-/// The key is, or once was, a validator's or an observer's. AddValidator takes, as the
-/// node key, that of an observer of the same member.
+/// The key is, or once was, a validator's; or it is an observer's, and without a vote on it another
+/// observer can't have it.
 error KeyUsed(bytes32 key);
 /// A key is zero.
 error ZeroKey();
@@ -49,8 +49,8 @@ error ReasonLength(uint256 length);
 error TooManyMembers(uint256 count);
 /// There would be this many validators, and there may be 100.
 error TooManyValidators(uint256 count);
-/// There would be this many observers, and there may be 100.
-error TooManyObservers(uint256 count);
+/// The member would have this many observers, and may have 16.
+error TooManyObservers(uint32 member, uint256 count);
 /// No active member would be left.
 error NoActiveMember();
 /// No active validator would be left.

@@ -43,8 +43,8 @@ event ValidatorSetChanged(bytes32 validatorSetHash, uint256 count);
 
 /// A member added an observer.
 event ObserverAdded(uint32 indexed member, bytes32 indexed nodeKey, string endpoint);
-/// An observer was removed, by its member or with it, or becomes a validator of its member: then
-/// ValidatorAdded with the same node key follows.
+/// An observer was removed, by its member or with it, or since members voted its key to another
+/// node: then ValidatorAdded, ValidatorKeyReplaced or ObserverAdded with the same key follows.
 event ObserverRemoved(uint32 indexed member, bytes32 indexed nodeKey);
 /// An observer's endpoint was changed by its member.
 event ObserverEndpointChanged(bytes32 indexed nodeKey, string endpoint);

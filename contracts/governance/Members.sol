@@ -70,17 +70,19 @@ abstract contract Members is Nodes {
         emit ValidatorAccountChanged(id, account);
     }
 
-    /// @notice Adds an observer of the sender: its Ed25519 key, and "host:port", at most 256 bytes.
+    /// @notice Adds an observer of the sender: its Ed25519 key, which no node has and no validator
+    /// had, and "host:port", at most 256 bytes. Nothing shows that the sender has the key, so a vote
+    /// on it takes it away again.
     function addObserver(bytes32 nodeKey, string memory endpoint) external {
         uint32 sender = activeSender();
         Checks.key(nodeKey);
         Checks.endpoint(endpoint);
         insertObserver(sender, NewObserver(nodeKey, endpoint));
-        checkObserverCount();
+        checkObserverCount(sender);
         revise();
     }
 
-    /// @notice Removes an observer of the sender. Its key can't come back.
+    /// @notice Removes an observer of the sender. Its key is free again.
     function removeObserver(bytes32 nodeKey) external {
         ownObserver(nodeKey);
         deleteObserver(nodeKey);
@@ -112,7 +114,7 @@ abstract contract Members is Nodes {
         memberIds.push(id);
         emit MemberAdded(id, new_.organization, new_.account, new_.endpoint);
         for (uint256 i = 0; i < new_.validators.length; i++) addValidator(id, new_.validators[i]);
-        for (uint256 i = 0; i < new_.observers.length; i++) insertObserver(id, new_.observers[i]);
+        for (uint256 i = 0; i < new_.observers.length; i++) insertVotedObserver(id, new_.observers[i]);
     }
 
     function suspendMember(uint32 id) internal {
@@ -150,10 +152,11 @@ abstract contract Members is Nodes {
     }
 
     /// @dev What must hold of members and their nodes when a change is through. In between it need
-    /// not, so that one proposal can replace the last validator, or one of a hundred.
-    function completeMembership() internal {
+    /// not, so that one proposal can replace the last validator, or one of a hundred. Of the members,
+    /// those above `previous` are new; votes give the others no more observers.
+    function completeMembership(uint32 previous) internal {
         if (memberIds.length > MAX_MEMBERS) revert TooManyMembers(memberIds.length);
-        checkObserverCount();
+        for (uint32 id = previous + 1; id <= lastMember; id++) checkObserverCount(id);
         requireActiveMember();
         updateValidatorSet();
     }

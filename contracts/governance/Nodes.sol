@@ -7,7 +7,7 @@ import {Lists} from "./Lists.sol";
 import {State} from "./State.sol";
 import {
     KeyKind,
-    MAX_OBSERVERS,
+    MAX_OBSERVERS_OF_MEMBER,
     MAX_VALIDATORS,
     MemberState,
     NewObserver,
@@ -45,21 +45,25 @@ abstract contract Nodes is State {
         return viewValidator(id);
     }
 
-    /// @notice All observers.
+    /// @notice All observers, member by member.
     function observers() external view returns (Observer[] memory all) {
-        all = new Observer[](observerKeys.length);
-        for (uint256 i = 0; i < all.length; i++) {
-            bytes32 nodeKey = observerKeys[i];
-            ObserverRecord storage record = observerRecords[nodeKey];
-            bool active = memberRecords[record.member].state == MemberState.Active;
-            all[i] = Observer(nodeKey, record.member, active, record.endpoint.load());
+        uint256 count = 0;
+        for (uint256 i = 0; i < memberIds.length; i++) count += observerKeys[memberIds.get(i)].length;
+        all = new Observer[](count);
+        uint256 next = 0;
+        for (uint256 i = 0; i < memberIds.length; i++) {
+            uint32 member = memberIds.get(i);
+            bool active = memberRecords[member].state == MemberState.Active;
+            bytes32[] storage keys = observerKeys[member];
+            for (uint256 j = 0; j < keys.length; j++) {
+                bytes32 key = keys[j];
+                all[next++] = Observer(key, member, active, observerRecords[key].endpoint.load());
+            }
         }
     }
 
-    /// @dev An observer of the member can become its validator: with the node key that it has.
     function addValidator(uint32 member, NewValidator memory new_) internal {
-        if (observerRecords[new_.nodeKey].member == member) deleteObserver(new_.nodeKey);
-        else useKey(new_.nodeKey);
+        useKey(new_.nodeKey);
         useKey(new_.consensusKey);
         uint32 id = ++lastValidator;
         ValidatorRecord storage record = validatorRecords[id];
@@ -118,19 +122,32 @@ abstract contract Nodes is State {
     }
 
     function insertObserver(uint32 member, NewObserver memory new_) internal {
-        useKey(new_.nodeKey);
-        observerRecords[new_.nodeKey] = ObserverRecord(member, new_.endpoint);
-        observerKeys.push(new_.nodeKey);
-        emit ObserverAdded(member, new_.nodeKey, new_.endpoint);
+        bytes32 key = new_.nodeKey;
+        if (usedKeys[key] || observerRecords[key].member != 0) revert KeyUsed(key);
+        observerRecords[key] = ObserverRecord(member, new_.endpoint);
+        observerKeys[member].push(key);
+        emit ObserverAdded(member, key, new_.endpoint);
     }
 
+    /// @dev What members voted for goes before what another did without a vote, so that nobody can
+    /// spoil a proposal by registering a key that it has.
+    function insertVotedObserver(uint32 member, NewObserver memory new_) internal {
+        if (observerRecords[new_.nodeKey].member != member) deleteObserver(new_.nodeKey);
+        insertObserver(member, new_);
+    }
+
+    /// @dev If there is one with the key.
     function deleteObserver(bytes32 nodeKey) internal {
-        emit ObserverRemoved(observerRecords[nodeKey].member, nodeKey);
+        uint32 member = observerRecords[nodeKey].member;
+        if (member == 0) return;
+        emit ObserverRemoved(member, nodeKey);
         delete observerRecords[nodeKey];
-        uint256 i = 0;
-        while (observerKeys[i] != nodeKey) i++;
-        observerKeys[i] = observerKeys[observerKeys.length - 1];
-        observerKeys.pop();
+        bytes32[] storage keys = observerKeys[member];
+        uint256 last = keys.length - 1;
+        uint256 i = last;
+        while (keys[i] != nodeKey) i--;
+        keys[i] = keys[last];
+        keys.pop();
     }
 
     function removeNodesOf(uint32 member) internal {
@@ -138,10 +155,8 @@ abstract contract Nodes is State {
             uint32 id = validatorIds.get(i - 1);
             if (validatorRecords[id].member == member) removeValidator(id);
         }
-        for (uint256 i = observerKeys.length; i > 0; i--) {
-            bytes32 nodeKey = observerKeys[i - 1];
-            if (observerRecords[nodeKey].member == member) deleteObserver(nodeKey);
-        }
+        bytes32[] storage keys = observerKeys[member];
+        for (uint256 i = keys.length; i > 0; i--) deleteObserver(keys[i - 1]);
     }
 
     function existingValidator(uint32 id) internal view returns (ValidatorRecord storage record) {
@@ -151,9 +166,9 @@ abstract contract Nodes is State {
         }
     }
 
-    function checkObserverCount() internal view {
-        uint256 count = observerKeys.length;
-        if (count > MAX_OBSERVERS) revert TooManyObservers(count);
+    function checkObserverCount(uint32 member) internal view {
+        uint256 count = observerKeys[member].length;
+        if (count > MAX_OBSERVERS_OF_MEMBER) revert TooManyObservers(member, count);
     }
 
     /// @dev Makes slot 0 the hash of the set. Once a proposal, not once an action: with a hundred
@@ -176,8 +191,11 @@ abstract contract Nodes is State {
         emit ValidatorSetChanged(hash, count);
     }
 
+    /// @dev Makes the key a validator's, for ever. An observer that has it, whosever, goes: it becomes
+    /// the validator, or was registered to keep the key from what members voted for.
     function useKey(bytes32 key) private {
         if (usedKeys[key]) revert KeyUsed(key);
+        deleteObserver(key);
         usedKeys[key] = true;
     }
 

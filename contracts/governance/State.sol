@@ -48,17 +48,18 @@ abstract contract State {
     /// @dev The member of an organization, by the hash of its name.
     mapping(bytes32 organization => uint32 member) internal memberOfOrganization;
 
-    /// @notice Whether the key is, or once was, a validator's or an observer's. Such a key never
-    /// comes back: whoever lost the journal of its votes could vote twice with it. Only an observer's
-    /// becomes, by AddValidator, the node key of a validator of its member.
+    /// @notice Whether the key is, or once was, a validator's node or consensus key. Such a key never
+    /// comes back: whoever lost the journal of its votes could vote twice with it. Only genesis and
+    /// votes bring one. Observers' keys don't count: any member can register any key as one.
     mapping(bytes32 key => bool) public usedKeys;
 
     /// @dev In the order in which they were added.
     uint32[] internal memberIds;
     /// @dev In ascending order of nodeKey.
     uint32[] internal validatorIds;
-    bytes32[] internal observerKeys;
     address[] internal permittedAccounts;
+    /// @dev By member, so that what one has to be counted or removed costs the same with any others.
+    mapping(uint32 member => bytes32[]) internal observerKeys;
 
     function revise() internal {
         revision++;

@@ -5,8 +5,8 @@ pragma solidity ^0.8.30;
 uint256 constant MAX_MEMBERS = 100;
 /// @dev The most validators, suspended ones included.
 uint256 constant MAX_VALIDATORS = 100;
-/// @dev The most observers.
-uint256 constant MAX_OBSERVERS = 100;
+/// @dev The most observers of one member: no member can take the others' places.
+uint256 constant MAX_OBSERVERS_OF_MEMBER = 16;
 /// @dev The most actions of a proposal.
 uint256 constant MAX_ACTIONS = 16;
 /// @dev The most bytes of an organization's or a validator's name.

@@ -118,95 +118,6 @@ contract ActionsTest is Fixture {
         fail(addValidator(9, 9), abi.encodeWithSelector(UnknownMember.selector, 9));
     }
 
-    function test_addValidatorThatWasAnObserver() external {
-        bytes32 key = observe(3, 1);
-        observe(3, 2);
-        expectAtExecution();
-        emit ObserverRemoved(3, key);
-        pass(promote(3, 1));
-        Observer[] memory left = governance.observers();
-        same(left.length, 1, "observers");
-        same(left[0].nodeKey, newObserver(2).nodeKey, "the other observer");
-        same(governance.validator(5).nodeKey, key, "node key");
-        same(governance.validator(5).consensusKey, consensusKey(1_001), "consensus key");
-        same(governance.validator(5).member, 3, "member");
-        same(governance.validatorSet().length, 5, "validators");
-        holds(governance.usedKeys(key), "the key is used");
-        same(governance.revision(), 4, "one revision, besides the observers'");
-
-        // The key has one role, and from there on is like any other validator's.
-        bytes memory used = abi.encodeWithSelector(KeyUsed.selector, key);
-        fail(promote(3, 1), used);
-        refuseObserver(3, key, used);
-        vm.expectRevert(abi.encodeWithSelector(UnknownObserver.selector, key));
-        vm.prank(account(3));
-        governance.removeObserver(key);
-        pass(act(ActionKind.RemoveValidator, 5));
-        fail(promote(3, 1), used);
-        fail(replace(3, KeyKind.Node, key), used);
-        refuseObserver(3, key, used);
-    }
-
-    function test_onlyAMembersOwnPresentObserverBecomesItsValidator() external {
-        bytes32 key = observe(3, 1);
-        bytes memory used = abi.encodeWithSelector(KeyUsed.selector, key);
-        fail(promote(2, 1), used);
-        fail(replace(3, KeyKind.Node, key), used);
-        fail(replace(3, KeyKind.Consensus, key), used);
-        NewValidator memory new_ = newValidator(8);
-        new_.consensusKey = key;
-        fail(act(ActionKind.AddValidator, abi.encode(uint32(3), new_)), used);
-        new_.nodeKey = key;
-        fail(act(ActionKind.AddValidator, abi.encode(uint32(3), new_)), used);
-        new_.consensusKey = consensusKey(1);
-        bytes memory consensusUsed = abi.encodeWithSelector(KeyUsed.selector, consensusKey(1));
-        fail(act(ActionKind.AddValidator, abi.encode(uint32(3), new_)), consensusUsed);
-        NewMember memory member = newMember(5, 1);
-        member.validators[0].nodeKey = key;
-        fail(add(member), used);
-        member.validators[0].nodeKey = newObserver(5).nodeKey;
-        member.observers = new NewObserver[](1);
-        member.observers[0] = newObserver(5);
-        fail(add(member), abi.encodeWithSelector(KeyUsed.selector, newObserver(5).nodeKey));
-
-        // What counts is the moment of execution.
-        uint256 id = propose(1, promote(3, 1));
-        vote(2, id, true);
-        vm.prank(account(3));
-        governance.removeObserver(key);
-        vote(4, id, true);
-        same(governance.proposal(id).failure, used, "failure");
-        fail(promote(3, 1), used);
-        observe(2, 2);
-        bytes memory of2 = abi.encodeWithSelector(KeyUsed.selector, newObserver(2).nodeKey);
-        fail(both(act(ActionKind.RemoveMember, 2), promote(3, 2)), of2);
-        pass(both(act(ActionKind.RemoveMember, 2), add(newMember(2, 0))));
-        fail(promote(5, 2), of2);
-    }
-
-    function test_actionsTogetherTakeAnObserverAndPromoteIt() external {
-        NewMember memory new_ = newMember(5, 0);
-        new_.observers = new NewObserver[](1);
-        new_.observers[0] = newObserver(1);
-        pass(both(add(new_), promote(5, 1)));
-        same(governance.observers().length, 0, "observers");
-        same(governance.validator(5).nodeKey, newObserver(1).nodeKey, "node key");
-    }
-
-    function test_failingActionLeavesTheObserver() external {
-        bytes32 key = observe(3, 1);
-        Action[] memory actions = both(promote(3, 1), act(ActionKind.RemoveValidator, 77));
-        fail(actions, abi.encodeWithSelector(UnknownValidator.selector, 77));
-        same(governance.observers()[0].nodeKey, key, "still an observer");
-        holds(!governance.usedKeys(consensusKey(1_001)), "the consensus key is free");
-        vm.prank(account(3));
-        governance.setObserverEndpoint(key, "elsewhere:1");
-        fail(both(promote(3, 1), promote(3, 1)), abi.encodeWithSelector(KeyUsed.selector, key));
-        same(governance.observers()[0].endpoint, "elsewhere:1", "still an observer");
-        pass(promote(3, 1));
-        same(governance.validator(5).nodeKey, key, "the id is free");
-    }
-
     function test_removeValidator() external {
         pass(act(ActionKind.RemoveValidator, 2));
         same(governance.validators().length, 3, "validators");
@@ -359,10 +270,6 @@ contract ActionsTest is Fixture {
         large.validators = new NewValidator[](100);
         for (uint256 i = 0; i < 100; i++) large.validators[i] = newValidator(100 + i);
         fail(add(large), abi.encodeWithSelector(TooManyValidators.selector, 101));
-        large = newMember(2, 0);
-        large.observers = new NewObserver[](101);
-        for (uint256 i = 0; i < 101; i++) large.observers[i] = newObserver(i);
-        fail(add(large), abi.encodeWithSelector(TooManyObservers.selector, 101));
         found(100);
         fail(add(newMember(101, 0)), abi.encodeWithSelector(TooManyMembers.selector, 101));
         fail(addValidator(1, 101), abi.encodeWithSelector(TooManyValidators.selector, 101));
@@ -391,37 +298,5 @@ contract ActionsTest is Fixture {
         same(parameters.rulesVersion, version, "rules");
         same(parameters.nextRulesVersion, next, "next rules");
         same(parameters.nextRulesHeight, height, "height of the next rules");
-    }
-
-    function add(NewMember memory new_) private pure returns (Action[] memory) {
-        return act(ActionKind.AddMember, abi.encode(new_));
-    }
-
-    function addValidator(uint32 member, uint256 n) private pure returns (Action[] memory) {
-        return act(ActionKind.AddValidator, abi.encode(member, newValidator(n)));
-    }
-
-    /// @dev The member adds an observer.
-    function observe(uint256 member, uint256 n) private returns (bytes32 key) {
-        key = newObserver(n).nodeKey;
-        vm.prank(account(member));
-        governance.addObserver(key, "");
-    }
-
-    function refuseObserver(uint256 member, bytes32 key, bytes memory reason) private {
-        vm.expectRevert(reason);
-        vm.prank(account(member));
-        governance.addObserver(key, "");
-    }
-
-    /// @dev A validator that has an observer's node key.
-    function promote(uint32 member, uint256 observer) private pure returns (Action[] memory) {
-        NewValidator memory new_ = newValidator(1_000 + observer);
-        new_.nodeKey = newObserver(observer).nodeKey;
-        return act(ActionKind.AddValidator, abi.encode(member, new_));
-    }
-
-    function replace(uint32 id, KeyKind kind, bytes32 key) private pure returns (Action[] memory) {
-        return act(ActionKind.ReplaceKey, abi.encode(id, kind, key));
     }
 }

@@ -201,10 +201,6 @@ contract ArgumentsTest is Fixture {
         return string(letters);
     }
 
-    function add(NewMember memory new_) private pure returns (Action[] memory) {
-        return act(ActionKind.AddMember, abi.encode(new_));
-    }
-
     function addValidator(NewValidator memory new_) private pure returns (Action[] memory) {
         return act(ActionKind.AddValidator, abi.encode(uint32(1), new_));
     }

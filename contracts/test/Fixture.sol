@@ -100,6 +100,32 @@ abstract contract Fixture is Assertions {
         for (uint256 i = 0; i < second.length; i++) all[first.length + i] = second[i];
     }
 
+    function add(NewMember memory new_) internal pure returns (Action[] memory) {
+        return act(ActionKind.AddMember, abi.encode(new_));
+    }
+
+    function addValidator(uint32 member, uint256 n) internal pure returns (Action[] memory) {
+        return act(ActionKind.AddValidator, abi.encode(member, newValidator(n)));
+    }
+
+    function replace(uint32 id, KeyKind kind, bytes32 key) internal pure returns (Action[] memory) {
+        return act(ActionKind.ReplaceKey, abi.encode(id, kind, key));
+    }
+
+    /// @dev The member adds an observer.
+    function observe(uint256 member, uint256 n) internal returns (bytes32 key) {
+        key = newObserver(n).nodeKey;
+        vm.prank(account(member));
+        governance.addObserver(key, "");
+    }
+
+    /// @dev A validator that has an observer's node key.
+    function promote(uint32 member, uint256 observer) internal pure returns (Action[] memory) {
+        NewValidator memory new_ = newValidator(1_000 + observer);
+        new_.nodeKey = newObserver(observer).nodeKey;
+        return act(ActionKind.AddValidator, abi.encode(member, new_));
+    }
+
     function propose(uint256 member, Action[] memory actions) internal returns (uint256) {
         vm.prank(account(member));
         return governance.propose(actions, false, "because");

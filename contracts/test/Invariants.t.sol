@@ -4,7 +4,8 @@ pragma solidity ^0.8.30;
 import "../governance/Types.sol";
 import {Fixture} from "./Fixture.sol";
 
-/// @dev What a key is; once it is something it becomes nothing else, but for an observer's.
+/// @dev What a key is; once it is or was a validator's it becomes nothing else. An observer's is free
+/// when it is none any more, and members may vote it to anybody's node.
 enum Role {
     None,
     Observer,
@@ -20,8 +21,10 @@ contract InvariantsTest is Fixture {
     uint256 private fresh = 1_000;
     /// @dev What each proposal that is settled was.
     mapping(uint256 id => bytes32) private settled;
-    /// @dev All keys that were in the lists of nodes, and what they were when looked at last.
+    /// @dev All keys that were in the lists of nodes, and what they were when looked at last; of those
+    /// that are or were validators', whose.
     bytes32[] private seen;
+    mapping(bytes32 key => bool) private known;
     mapping(bytes32 key => Role) private roles;
     mapping(bytes32 key => uint32 member) private owners;
     mapping(bytes32 key => uint256 round) private lastSeen;
@@ -103,6 +106,10 @@ contract InvariantsTest is Fixture {
             new_.observers = new NewObserver[](draw(3));
             for (uint256 i = 0; i < new_.observers.length; i++) {
                 new_.observers[i] = newObserver(fresh++);
+                if (draw(2) == 0) new_.observers[i].nodeKey = contested();
+            }
+            if (new_.validators.length > 0 && draw(2) == 0) {
+                new_.validators[0].consensusKey = contested();
             }
             return abi.encode(new_);
         }
@@ -112,7 +119,7 @@ contract InvariantsTest is Fixture {
         return abi.encode(some());
     }
 
-    /// @dev Often with the node key of an observer, mostly of the same member.
+    /// @dev Often with keys that are observers', mostly of the same member, or are about to be.
     function someValidator() private returns (bytes memory) {
         NewValidator memory new_ = newValidator(fresh++);
         uint32 member = some();
@@ -124,6 +131,7 @@ contract InvariantsTest is Fixture {
         } else if (draw(4) == 0) {
             new_.nodeKey = someKey();
         }
+        if (draw(4) == 0) new_.consensusKey = contested();
         return abi.encode(member, new_);
     }
 
@@ -156,20 +164,23 @@ contract InvariantsTest is Fixture {
             checkRole(observers[i].nodeKey, Role.Observer, observers[i].member);
         }
         for (uint256 i = 0; i < seen.length; i++) {
-            holds(governance.usedKeys(seen[i]), "used for ever");
-            if (lastSeen[seen[i]] != round) roles[seen[i]] = Role.Gone;
+            bytes32 key = seen[i];
+            bool present = lastSeen[key] == round;
+            if (!present && roles[key] == Role.Observer) roles[key] = Role.None;
+            // In between two looks it may have been a validator's.
+            if (roles[key] == Role.None) continue;
+            same(governance.usedKeys(key) ? 1 : 0, roles[key] != Role.Observer ? 1 : 0, "used for ever");
+            if (!present) roles[key] = Role.Gone;
         }
     }
 
     function checkRole(bytes32 key, Role role, uint32 member) private {
         lastSeen[key] = round;
         Role before = roles[key];
-        if (before == Role.None) {
-            seen.push(key);
-            owners[key] = member;
-        }
-        bool promoted = before == Role.Observer && role == Role.Node;
-        holds(before == Role.None || before == role || promoted, "a key's role");
+        if (!known[key]) seen.push(key);
+        known[key] = true;
+        if (before == Role.None || before == Role.Observer) owners[key] = member;
+        else holds(before == role, "a key's role");
         same(owners[key], member, "a key's member");
         roles[key] = role;
     }
@@ -186,9 +197,13 @@ contract InvariantsTest is Fixture {
             MemberState state = governance.member(validators[i].member).state;
             holds(state == MemberState.Active || state == MemberState.Suspended, "a member's");
         }
-        for (uint256 i = 0; i < observers.length; i++) keys[next++] = observers[i].nodeKey;
+        for (uint256 i = 0; i < observers.length; i++) {
+            keys[next++] = observers[i].nodeKey;
+            Member memory member = governance.member(observers[i].member);
+            holds(member.state != MemberState.Removed, "a member's");
+            same(observers[i].active ? 1 : 0, member.state == MemberState.Active ? 1 : 0, "active");
+        }
         for (uint256 i = 0; i < keys.length; i++) {
-            holds(governance.usedKeys(keys[i]), "used");
             for (uint256 j = 0; j < i; j++) holds(keys[i] != keys[j], "no key twice");
         }
     }
@@ -206,8 +221,14 @@ contract InvariantsTest is Fixture {
         }
     }
 
-    /// @dev Mostly a key that was never seen; else one that is or was a node's.
+    /// @dev One of a few keys that members propose and register.
+    function contested() private returns (bytes32) {
+        return keccak256(abi.encode("contested", draw(12)));
+    }
+
+    /// @dev Mostly a key that was never seen; else one that is or was a node's, or is contested.
     function someKey() private returns (bytes32) {
+        if (draw(3) == 0) return contested();
         if (seen.length > 0 && draw(8) == 0) return seen[draw(seen.length)];
         return draw(4) == 0 ? nodeKey(1 + draw(6)) : keccak256(abi.encode("key", fresh++));
     }

@@ -625,7 +625,7 @@ export interface components {
             member: components["schemas"]["Named"];
             /** @description Its name. */
             name: string;
-            /** @description Its p2p identity; that of an observer of the member makes the observer a validator. */
+            /** @description Its p2p identity; that of an observer makes the observer a validator. */
             node_key: components["schemas"]["Ed25519Key"];
         } | {
             /** @enum {string} */
@@ -2977,7 +2977,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description At most 100 observers */
+            /** @description At most 16 observers a member */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -174,7 +174,7 @@ pub enum Act {
         /// Where it is reached: `host:port`.
         endpoint: String,
     },
-    /// It takes that back; the key never comes back.
+    /// It takes that back; the key is free again.
     RemoveObserver {
         /// The node's public key.
         node_key: [u8; 32],

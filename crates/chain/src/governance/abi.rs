@@ -170,7 +170,7 @@ alloy_sol_types::sol! {
         error NameLength(uint256 length);
         error EndpointLength(uint256 length);
         error TooManyValidators(uint256 count);
-        error TooManyObservers(uint256 count);
+        error TooManyObservers(uint32 member, uint256 count);
         error NoActiveValidator();
     }
 }

@@ -49,7 +49,7 @@ pub const RULES_VERSION: u32 = 1;
 /// What the contract's constructor may use; it is no transaction, and only has to end.
 const CONSTRUCTOR_GAS: u64 = 1 << 40;
 
-/// What reading the contract may use: a hundred with the longest texts take a hundredth.
+/// What reading the contract may use: 1,600 observers with the longest texts take a 25th.
 pub(crate) const READING_GAS: u64 = 1 << 30;
 
 /// Compiled by `npm run build` in `contracts`, whose tests check that it is what the code gives.

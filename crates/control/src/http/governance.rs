@@ -94,7 +94,9 @@ pub(super) async fn validators(
 #[utoipa::path(
     get, path = "/v1/organizations/{organization}/networks/{network}/observers",
     tag = "governance", operation_id = "list_observers", params(InNetwork),
-    responses((status = 200, description = "At most 100 observers", body = Vec<NetworkObserver>)),
+    responses(
+        (status = 200, description = "At most 16 observers a member", body = Vec<NetworkObserver>),
+    ),
 )]
 pub(super) async fn observers(
     State(api): State<Api>,

@@ -50,7 +50,7 @@ pub enum Action {
         member: Named,
         /// Its name.
         name: String,
-        /// Its p2p identity; that of an observer of the member makes the observer a validator.
+        /// Its p2p identity; that of an observer makes the observer a validator.
         node_key: Ed25519Key,
         /// The public key of its votes.
         consensus_key: Ed25519Key,

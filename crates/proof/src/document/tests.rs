@@ -11,7 +11,7 @@ const CANONICAL: &str = concat!(
     r#""0x00000000000000000000000000000000000000000000000000000000000000ff"}}},"#,
     r#""chain_id":7001,"contract_size_limit":24576,"epoch_length":1000,"#,
     r#""fees":{"floor_wei":1000000000,"policy":"eip1559"},"gas_limit":30000000,"#,
-    r#""governance":{"contract":"0x8830307926369ad735de5a2c05ae8810da19a78c461aeaa0518a0a27cce9aeee","membership_threshold":50,"parameters_threshold":50,"proposal_lifetime_s":604800},"#,
+    r#""governance":{"contract":"0xb473200518debd96efe553439c542f75c32fa8a8d309181558d61c4248797341","membership_threshold":50,"parameters_threshold":50,"proposal_lifetime_s":604800},"#,
     r#""members":[{"account":"0xacacacacacacacacacacacacacacacacacacacac","#,
     r#""endpoint":"https://acme.example","organization":"acme \"ünïon\"","validators":[{"#,
     r#""account":"0x0000000000000000000000000000000000000000","#,

@@ -19,7 +19,7 @@ type Told = (ErrorCode, String, &'static str);
 const LOOK: &str = "`windlass network members` and `windlass network validators` show who is there";
 const IN_BOUNDS: &str = "propose a value within these bounds";
 const SHORTER: &str = "shorten it";
-const OTHER_KEY: &str = "make a new key: one that was used before could vote twice";
+const OTHER_KEY: &str = "make a new key; that of an observer is free when its member removes it";
 const LATER: &str = "propose it again when this no longer holds";
 
 /// Says what a revert means.
@@ -139,7 +139,7 @@ fn of_node(error: &Node, names: &Names) -> Told {
         }
         Node::KeyUsed(it) => (
             failed,
-            format!("the key {:x} is in use or was once, and keys are used once", it.key),
+            format!("the key {:x} is a node's already, or was a validator's once", it.key),
             OTHER_KEY,
         ),
         Node::ZeroKey(_) => (invalid, "a key is zero".to_owned(), "give the node's public keys"),
@@ -158,8 +158,8 @@ fn of_node(error: &Node, names: &Names) -> Told {
         ),
         Node::TooManyObservers(it) => (
             failed,
-            format!("there would be {} observers, and there may be 100", it.count),
-            "its member can remove one",
+            format!("{} would have {} observers, and may have 16", whose(it.member), it.count),
+            "remove one of its observers first; for a new member, propose fewer",
         ),
         Node::NoActiveValidator(_) => (
             failed,
