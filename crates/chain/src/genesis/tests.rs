@@ -78,7 +78,7 @@ fn the_document_has_these_bytes_and_this_hash_for_ever() {
     assert_eq!(genesis.block().header().extra_data[..], keccak256(CANONICAL)[..]);
     assert_eq!(
         genesis.hash(),
-        b256!("dd4a530aa28e6a5db0aba974da8652abb9cb778cb51c0a74ccfb15f63f7df883"),
+        b256!("149b9fde07cffbb10f9e5ee9ef5963ee3baed27a2e2ffcd17a3a05e88adc83b2"),
     );
 }
 
