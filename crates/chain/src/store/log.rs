@@ -21,7 +21,7 @@ use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
 use super::{Batch, StoreError};
 
 /// How many bytes a log takes: a new one on disk, and one on a simulated disk or of an earlier version.
-pub(super) const LARGE: usize = 8 << 20;
+pub(super) const LARGE: usize = 2 << 20;
 pub(super) const SMALL: usize = 1 << 20;
 /// Which part of it a batch may take; a larger one is better off in redb at once.
 const MOST: usize = 2;

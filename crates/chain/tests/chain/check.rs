@@ -111,7 +111,7 @@ fn each_damaged_record_on_disk_is_named() {
     drop(chain);
     // Not in the log at the head of the file: what redb has by now is not read from there.
     let mut bytes = std::fs::read(&path).unwrap();
-    let copies = bytes.windows(300).enumerate().skip(8 << 20);
+    let copies = bytes.windows(300).enumerate().skip(2 << 20);
     let copies = copies.filter(|(_, window)| *window == [0xdb; 300]);
     let (input, _) = copies.min_by_key(|(at, _)| *at).unwrap();
     bytes[input + 7] ^= 1;
