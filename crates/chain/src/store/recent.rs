@@ -18,6 +18,10 @@ pub(super) trait Read<G>: Fn(&G) -> Result<(&[u8], &[u8]), StoreError> {}
 impl<G, F: Fn(&G) -> Result<(&[u8], &[u8]), StoreError>> Read<G> for F {}
 
 impl Recent {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn add(&mut self, batch: Batch) {
         for (key, value) in batch.entries {
             self.0.insert_mut(key, value);

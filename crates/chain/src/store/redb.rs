@@ -28,12 +28,12 @@ const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ledger");
 
 /// How long the log of a new file is, and how much redb may keep in memory of the file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct Sizes {
     log_bytes: usize,
     cache_bytes: usize,
 }
 
-impl Room {
+impl Sizes {
     const LARGE: Self = Self { log_bytes: log::LARGE, cache_bytes: 8 << 20 };
     const SMALL: Self = Self { log_bytes: log::SMALL, cache_bytes: 4 << 20 };
     /// Twice in memory, for the process and for the disk.
@@ -79,22 +79,22 @@ impl RedbStore {
     /// Opens or creates the file. A file that is not whole, because the disk was full or the power
     /// went, never has the name: it would look like a damaged one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_with(path, Room::LARGE)
+        Self::open_with(path, Sizes::LARGE)
     }
 
     /// The same for a little that its user has in memory anyway.
     pub fn open_small(path: &Path) -> Result<Self, StoreError> {
-        Self::open_with(path, Room::SMALL)
+        Self::open_with(path, Sizes::SMALL)
     }
 
-    fn open_with(path: &Path, room: Room) -> Result<Self, StoreError> {
+    fn open_with(path: &Path, sizes: Sizes) -> Result<Self, StoreError> {
         guarded(|| {
             if path.exists() {
-                return Self::open_file(path, room);
+                return Self::open_file(path, sizes);
             }
             let draft = path.with_extension("draft");
             absent_is_fine(fs::remove_file(&draft))?;
-            let store = Self::open_file(&draft, room)?;
+            let store = Self::open_file(&draft, sizes)?;
             fs::rename(&draft, path).map_err(file_error)?;
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let folder = File::open(folder.unwrap_or(Path::new(".")));
@@ -106,28 +106,28 @@ impl RedbStore {
     /// Makes the file as small as what is in it allows; nobody may have it open.
     pub fn compact(path: &Path) -> Result<(), StoreError> {
         guarded(|| {
-            let mut store = Self::open_file(path, Room::LARGE)?;
+            let mut store = Self::open_file(path, Sizes::LARGE)?;
             let database = store.database.as_mut().expect("it is closed with the store only");
             while database.compact().map_err(other_error)? {}
             Ok(())
         })
     }
 
-    fn open_file(path: &Path, room: Room) -> Result<Self, StoreError> {
+    fn open_file(path: &Path, sizes: Sizes) -> Result<Self, StoreError> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let file = FileBackend::new(file.map_err(file_error)?).map_err(open_error)?;
-        Self::on(file, room)
+        Self::on(file, sizes)
     }
 
     /// Opens or creates the store in something that behaves like a file. The first write makes the
     /// tables, gives redb what only the log has, and shows whether writing is possible.
-    pub(super) fn on(backend: impl StorageBackend, room: Room) -> Result<Self, StoreError> {
+    pub(super) fn on(backend: impl StorageBackend, sizes: Sizes) -> Result<Self, StoreError> {
         guarded(|| {
             let file: Arc<dyn StorageBackend> = Arc::new(backend);
-            let log_bytes = make_room(file.as_ref(), room.log_bytes)?;
+            let log_bytes = make_room(file.as_ref(), sizes.log_bytes)?;
             let behind = BehindLog { file: Arc::clone(&file), log_bytes };
             let database =
-                Builder::new().set_cache_size(room.cache_bytes).create_with_backend(behind);
+                Builder::new().set_cache_size(sizes.cache_bytes).create_with_backend(behind);
             let database = database.map_err(open_error)?;
             let mut last = last_batch(&database)?;
             let mut lacking = Batch::default();
@@ -206,6 +206,9 @@ impl Drop for RedbStore {
     fn drop(&mut self) {
         // If it can't be written, it is in the log still.
         let _flushed = guarded(|| {
+            if self.newest().recent.is_empty() {
+                return Ok(());
+            }
             let mut log = self.log();
             let last = log.last();
             self.flush(&mut log, Batch::default(), last)

@@ -14,7 +14,7 @@ use std::{
 
 use ::redb::StorageBackend;
 
-use super::{RedbStore, StoreError, redb::Room};
+use super::{RedbStore, StoreError, redb::Sizes};
 
 /// What a disk writes as a whole.
 const SECTOR: usize = 512;
@@ -61,7 +61,7 @@ impl SimulatedDisk {
             inner.life += 1;
             inner.life
         };
-        RedbStore::on(Handle { disk: self.clone(), life }, Room::SIMULATED)
+        RedbStore::on(Handle { disk: self.clone(), life }, Sizes::SIMULATED)
     }
 
     /// The power fails at the operation that is so many ahead.

@@ -149,10 +149,7 @@ pub fn run(directory: &Path, hooks: Hooks) -> Result<Outcome, NodeError> {
         let ended =
             run_once(directory, (opened, going_by.patience), now, (&mut ready, &mut shutdown));
         mode = Some(match ended {
-            Err(
-                NodeError::Epochs(EpochError::Outgrown)
-                | NodeError::Start(StartError::Epoch(EpochError::Outgrown)),
-            ) => {
+            Err(NodeError::Epochs(EpochError::Outgrown)) => {
                 tracing::info!("the network has grown: p2p is opened anew, for more nodes");
                 now
             }

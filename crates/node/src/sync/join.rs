@@ -170,8 +170,8 @@ where
     fn ask(&mut self, importer: &Arc<Mutex<Importer>>, desks: &mut Desks) -> Result<(), JoinError> {
         let now = self.context.current();
         desks.resting.retain(|_, until| *until > now);
-        let one_at_a_time = desks.rest.is_due(now);
-        if desks.rest.left(now).is_some() || (one_at_a_time && !desks.asked.is_empty()) {
+        let most = if desks.rest.is_due(now) { 1 } else { usize::MAX };
+        if desks.rest.left(now).is_some() || desks.asked.len() >= most {
             return Ok(());
         }
         let peers: Vec<PublicKey> = (self.connected)()
@@ -180,9 +180,8 @@ where
             .collect();
         let tasks = lock(importer).tasks().map_err(store_failed)?;
         for task in tasks {
-            let is_enough = one_at_a_time && !desks.asked.is_empty();
-            let chosen = if is_enough { None } else { desks.choose(&peers, &task) };
-            let Some(peer) = chosen else {
+            let may_ask = desks.asked.len() < most;
+            let Some(peer) = may_ask.then(|| desks.choose(&peers, &task)).flatten() else {
                 lock(importer).give_back(&task);
                 continue;
             };
