@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("windlass-gateway", &["windlass-model"]),
     ("windlass-cli", &["*"]),
-    ("windlass-e2e", &["windlass-model"]),
+    ("windlass-e2e", &["windlass-model", "windlass-proof"]),
     ("xtask", &["windlass-model"]),
 ];
 

@@ -39,6 +39,8 @@ struct Inner {
     left: Option<u64>,
     /// How many bytes the file may have.
     capacity: Option<usize>,
+    /// How many operations did not fit since the power was cut.
+    refused: u64,
     /// Operations so far.
     operations: u64,
     /// Bytes written so far.
@@ -85,6 +87,17 @@ impl SimulatedDisk {
         self.lock().capacity = capacity;
     }
 
+    /// The file may have so many bytes more than it has.
+    pub fn fill(&self, room: usize) {
+        let mut inner = self.lock();
+        inner.capacity = Some(inner.current.len() + room);
+    }
+
+    /// Whether something did not fit since anybody has called [`SimulatedDisk::crash`].
+    pub fn is_full(&self) -> bool {
+        self.lock().refused > 0
+    }
+
     /// How many operations the disk has seen.
     pub fn operations(&self) -> u64 {
         self.lock().operations
@@ -115,11 +128,11 @@ impl SimulatedDisk {
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// The file is removed; a power failure to come still comes.
+    /// The file is removed; a power failure to come still comes, and there is no more room than before.
     pub fn erase(&self) {
         let mut inner = self.lock();
-        let (life, left) = (inner.life + 1, inner.left);
-        *inner = Inner { life, left, ..Inner::default() };
+        let Inner { life, left, capacity, refused, .. } = *inner;
+        *inner = Inner { life: life + 1, left, capacity, refused, ..Inner::default() };
     }
 
     /// Cuts the power: what was not synced survives as `entropy` has it.
@@ -127,6 +140,7 @@ impl SimulatedDisk {
         let mut inner = self.lock();
         inner.life += 1;
         inner.left = None;
+        inner.refused = 0;
         let changes = std::mem::take(&mut inner.unsynced);
         let mut lengths = vec![inner.durable.len()];
         let mut sectors: BTreeMap<usize, Vec<(usize, &[u8])>> = BTreeMap::new();
@@ -273,9 +287,13 @@ impl Inner {
     }
 
     /// Whether the file may have this length.
-    fn admit(&self, length: usize) -> io::Result<()> {
+    fn admit(&mut self, length: usize) -> io::Result<()> {
         let fits = self.capacity.is_none_or(|capacity| length <= capacity.max(self.current.len()));
-        if fits { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+        if fits {
+            return Ok(());
+        }
+        self.refused += 1;
+        Err(io::ErrorKind::StorageFull.into())
     }
 }
 

@@ -10,6 +10,5 @@ mod certificates;
 mod chain;
 mod keys;
 mod refused;
-mod speed;
 mod state;
 mod vectors;

@@ -7,17 +7,22 @@ use commonware_cryptography::Signer as _;
 use rand_core::Rng as _;
 
 use super::{
+    council::number,
     machine::{Change, Real},
-    network::{Network, voting_key},
-    simulate_on,
+    network::{Beginning, Network, voting_key},
+    simulate_on, simulate_with,
 };
 use crate::{
     consensus::{exchange::key_bytes, signer::HandleSigner},
     seam::Ledger as _,
 };
 
+/// The validators that there are all along.
+const VALIDATORS: usize = 4;
 /// An epoch of the tests.
 const EPOCH: u64 = 16;
+/// How long there may be no block while keys or validators change and nobody is killed.
+const PAUSE_MS: u64 = 1_000;
 /// How long a change may take.
 const LIMIT_MS: u64 = 20_000;
 
@@ -26,7 +31,8 @@ const LIMIT_MS: u64 = 20_000;
 struct Load {
     sent: BTreeSet<u64>,
     acknowledged: BTreeSet<u64>,
-    /// The newest block, when it was there, and the longest that was waited for one.
+    /// The newest block, when it was there, and the longest that was waited for one while nobody was
+    /// killed.
     tip: u64,
     since_ms: u64,
     now_ms: u64,
@@ -40,7 +46,7 @@ impl Load {
     async fn tick(&mut self, network: &mut Network<Real>) {
         if self.now_ms.is_multiple_of(20) {
             let mut running = network.running_indices();
-            running.retain(|index| Some(*index) != self.spared);
+            running.retain(|index| *index < VALIDATORS && Some(*index) != self.spared);
             let count = u64::try_from(running.len()).expect("small");
             let to = network.context.next_u64() % count;
             let sent = network.send(running[usize::try_from(to).expect("small")]);
@@ -66,6 +72,17 @@ impl Load {
         self.spared = Some(index);
         self.pass(network, 200).await;
         network.kill(index).await;
+    }
+
+    /// Does without one for two seconds; how long blocks are waited for meanwhile doesn't count.
+    async fn do_without(&mut self, network: &mut Network<Real>, index: usize) {
+        let longest_ms = self.longest_ms;
+        self.kill(network, index).await;
+        self.pass(network, 2_000).await;
+        network.start(index).await;
+        self.spared = None;
+        self.until(network, "it is back", |network| network.goes_by(index, (None, None))).await;
+        (self.longest_ms, self.since_ms) = (longest_ms, self.now_ms);
     }
 
     /// Goes on until something holds.
@@ -95,11 +112,11 @@ impl Load {
         }
         let tip = network.tip();
         let there = |network: &Network<Real>| {
-            network.validators.iter().all(|one| one.ledger.tip().number == tip)
+            network.validators.iter().take(VALIDATORS).all(|one| one.ledger.tip().number == tip)
         };
         network.until("all have the tip", LIMIT_MS, there).await;
         network.pass(1_000).await;
-        let all: Vec<usize> = (0..network.validators.len()).collect();
+        let all: Vec<usize> = (0..VALIDATORS).collect();
         network.check_nodes(&all, &self.acknowledged);
         network.check_evidence(&all, &[]);
     }
@@ -136,11 +153,6 @@ impl Network<Real> {
     }
 }
 
-/// The contract's number of a validator.
-fn number(index: usize) -> u32 {
-    u32::try_from(index + 1).expect("small")
-}
-
 #[test]
 fn all_keys_are_replaced_one_after_another_while_blocks_are_made() {
     for seed in [260, 261] {
@@ -168,21 +180,48 @@ fn all_keys_are_replaced_one_after_another_while_blocks_are_made() {
                 .await;
                 nonce += 2;
                 // Of four three must vote: without the new keys' votes nothing would go on.
-                let other = (index + 1) % 4;
-                load.kill(network, other).await;
-                load.pass(network, 2_000).await;
-                network.start(other).await;
-                load.spared = None;
-                load.until(network, "the other one is back", |network| {
-                    network.goes_by(other, (None, None))
-                })
-                .await;
+                load.do_without(network, (index + 1) % 4).await;
             }
             let after = network.seats();
             assert!(before.iter().all(|(node, vote)| {
                 !after.contains_key(node) && after.values().all(|new| new != vote)
             }));
-            println!("seed {seed}: {} blocks, the longest pause {} ms", load.tip, load.longest_ms);
+            let Load { tip, longest_ms, .. } = load;
+            assert!(longest_ms <= PAUSE_MS, "seed {seed}: no block for {longest_ms} ms of {tip}");
+            load.check(network).await;
+        });
+    }
+}
+
+#[test]
+fn four_validators_become_seven_and_four_again_without_a_pause() {
+    for seed in 250..252 {
+        let beginning = Beginning { validators: VALIDATORS, later: 3, members: 1, epoch: EPOCH };
+        simulate_with::<Real, _>(seed, beginning, async |network| {
+            network.start_all().await;
+            let mut load = Load::default();
+            load.pass(network, 500).await;
+            let later = (VALIDATORS..7).map(|index| {
+                let (node, vote) = network.keys_of(index);
+                Change::Add(node, vote)
+            });
+            let later: Vec<Change> = later.collect();
+            let gone = (VALIDATORS..7).map(|index| Change::Remove(number(index)));
+            let mut nonce = 0;
+            for (voters, changes) in [(7, later), (VALIDATORS, gone.collect())] {
+                for change in changes {
+                    network.decide(nonce, change);
+                    nonce += 1;
+                    load.pass(network, 300).await;
+                }
+                load.until(network, "others vote", |network| {
+                    (0..VALIDATORS).all(|index| network.status(index).validators == voters)
+                })
+                .await;
+                load.pass(network, 1_000).await;
+            }
+            let Load { tip, longest_ms, .. } = load;
+            assert!(longest_ms <= PAUSE_MS, "seed {seed}: no block for {longest_ms} ms of {tip}");
             load.check(network).await;
         });
     }

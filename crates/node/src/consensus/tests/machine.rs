@@ -13,7 +13,7 @@ use windlass_chain::{
     genesis::Genesis,
     governance::{
         self,
-        abi::Governance::{Action, NewValidator, proposeCall},
+        abi::Governance::{Action, NewValidator, proposeCall, voteCall},
     },
     store::SimulatedDisk,
     sync::Importer,
@@ -36,7 +36,8 @@ pub(crate) trait Machine {
     /// A new one for a validator of this network.
     fn new(genesis: &Genesis) -> Self;
 
-    /// The ledger as a process that starts finds it; none if the power fails meanwhile.
+    /// The ledger as a process that starts finds it; none if the power fails meanwhile, or the disk is
+    /// full.
     fn boot(&mut self) -> Option<Self::Ledger>;
 
     /// Where a ledger is made from the state of others, beside the one that is there, which has this
@@ -160,16 +161,35 @@ impl Real {
         }
     }
 
-    /// Whether the power has failed, and the process on it was not killed since.
+    /// From now on there is only so much room for each file beyond what it has.
+    pub(crate) fn fill(&self, room_bytes: usize) {
+        for file in self.files() {
+            file.fill(room_bytes);
+        }
+    }
+
+    /// There is room again.
+    pub(crate) fn make_room(&self) {
+        for file in self.files() {
+            file.bound(None);
+        }
+    }
+
+    /// Whether there was no room for something, and the process on it was not killed since.
+    pub(crate) fn is_full(&self) -> bool {
+        self.files().into_iter().any(SimulatedDisk::is_full)
+    }
+
+    /// Whether the power has failed or there was no room, and the process on it was not killed since.
     pub(crate) fn has_failed(&self) -> bool {
-        self.files().into_iter().any(SimulatedDisk::has_failed)
+        self.files().into_iter().any(has_failed)
     }
 
     fn files(&self) -> [&SimulatedDisk; 3] {
         [&self.disk, &self.import, &self.journals]
     }
 
-    /// What a call brought that may fail when the power does, and only then.
+    /// What a call brought that may fail when the power does or the disk is full, and only then.
     fn unless_failed<T, E: std::fmt::Debug>(&self, result: Result<T, E>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
@@ -209,7 +229,7 @@ impl Machine for Real {
             let kept = (begin == Begin::Resumed).then(|| file.open());
             let store = match kept {
                 Some(Ok(store)) => store,
-                Some(Err(error)) if file.has_failed() => return Err(ChainError::from(error).into()),
+                Some(Err(error)) if has_failed(&file) => return Err(ChainError::from(error).into()),
                 Some(Err(_)) | None => {
                     file.erase();
                     file.open().map_err(ChainError::from)?
@@ -243,7 +263,7 @@ impl Machine for Real {
 
     fn excuse(&self) -> Box<dyn Fn() -> bool + Send> {
         let files = self.files().map(SimulatedDisk::clone);
-        Box::new(move || files.iter().any(SimulatedDisk::has_failed))
+        Box::new(move || files.iter().any(has_failed))
     }
 
     /// Of an account that sends no other, so that none waits for another one.
@@ -260,6 +280,11 @@ impl Machine for Real {
         let hash = Self::hash(number);
         ledger.honest.chain().transaction(hash).expect("the ledger reads").is_some()
     }
+}
+
+/// Whether a file can't be written since the power has failed or the disk is full.
+fn has_failed(file: &SimulatedDisk) -> bool {
+    file.has_failed() || file.is_full()
 }
 
 /// The key of an account, by what it is for.
@@ -287,17 +312,24 @@ pub(crate) fn wide(nonce: u64, bytes: usize) -> Bytes {
     sign(&key(b"wide"), transaction)
 }
 
-/// The account of the simulated networks' only member.
-pub(crate) fn member() -> Address {
-    let public = key(b"member").public_key(SECP256K1).serialize_uncompressed();
+/// The account of a member of simulated networks.
+pub(crate) fn member(index: usize) -> Address {
+    let public = member_key(index).public_key(SECP256K1).serialize_uncompressed();
     Address::from_slice(&keccak256(&public[1..])[12..])
 }
 
-/// What the member proposes, as the governance contract numbers it.
+fn member_key(index: usize) -> SecretKey {
+    key(format!("member {index}").as_bytes())
+}
+
+/// What a member proposes, as the governance contract numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
+    SuspendMember(u32),
+    ResumeMember(u32),
     Suspend(u32),
     Resume(u32),
+    Remove(u32),
     /// A new validator with these keys.
     Add(B256, B256),
     /// A validator gets another node key.
@@ -306,9 +338,12 @@ pub(crate) enum Change {
     ReplaceConsensus(u32, B256),
 }
 
-/// The member's proposal of one action, which it decides alone.
-pub(crate) fn proposal(nonce: u64, change: Change) -> Bytes {
+/// A member's proposal of one action, which it decides alone where it is the only one.
+pub(crate) fn proposal(member: usize, nonce: u64, change: Change) -> Bytes {
     let (kind, arguments) = match change {
+        Change::SuspendMember(member) => (1, member.abi_encode()),
+        Change::ResumeMember(member) => (2, member.abi_encode()),
+        Change::Remove(validator) => (5, validator.abi_encode()),
         Change::Suspend(validator) => (6, validator.abi_encode()),
         Change::Resume(validator) => (7, validator.abi_encode()),
         Change::ReplaceNode(validator, key) => {
@@ -319,7 +354,7 @@ pub(crate) fn proposal(nonce: u64, change: Change) -> Bytes {
         }
         Change::Add(node_key, consensus_key) => {
             let new = NewValidator {
-                name: "later".to_owned(),
+                name: format!("later {}", &node_key.to_string()[..10]),
                 nodeKey: node_key,
                 consensusKey: consensus_key,
                 account: Address::ZERO,
@@ -330,12 +365,23 @@ pub(crate) fn proposal(nonce: u64, change: Change) -> Bytes {
     };
     let action = Action { kind, arguments: arguments.into() };
     let call = proposeCall { actions: vec![action], force: true, reason: String::new() };
+    governs(member, nonce, call.abi_encode())
+}
+
+/// A member's vote for a proposal.
+pub(crate) fn vote(member: usize, nonce: u64, id: u64) -> Bytes {
+    let call = voteCall { id: U256::from(id), support: true };
+    governs(member, nonce, call.abi_encode())
+}
+
+/// What a member sends to the governance contract.
+fn governs(member: usize, nonce: u64, input: Vec<u8>) -> Bytes {
     let transaction = TxLegacy {
         nonce,
         gas_limit: 3_000_000,
         to: TxKind::Call(governance::ADDRESS),
-        input: call.abi_encode().into(),
+        input: input.into(),
         ..TxLegacy::default()
     };
-    sign(&key(b"member"), transaction)
+    sign(&member_key(member), transaction)
 }

@@ -5,6 +5,7 @@ mod certificates;
 mod changes;
 mod checks;
 mod clocks;
+mod council;
 mod decoders;
 mod diagnosis;
 mod faults;
@@ -33,7 +34,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use commonware_runtime::{Runner, deterministic};
 use machine::{Machine, Memory, hashes};
 pub(super) use mutations::certificates_go_unchecked;
-use network::{Network, link};
+use network::{Beginning, Network, link};
 
 /// What the clocks show when a run begins.
 const START: Duration = Duration::from_hours(10_000);
@@ -52,16 +53,11 @@ where
     M: Machine,
     F: AsyncFnOnce(&mut Network<M>),
 {
-    simulate_with(seed, (validators, 0), epoch, scenario)
+    simulate_with(seed, Beginning { validators, later: 0, members: 1, epoch }, scenario)
 }
 
-/// The same with nodes that the genesis doesn't name.
-fn simulate_with<M, F>(
-    seed: u64,
-    (validators, later): (usize, usize),
-    epoch: u64,
-    scenario: F,
-) -> String
+/// The same of a network that may have more members, and nodes that the genesis doesn't name.
+fn simulate_with<M, F>(seed: u64, beginning: Beginning, scenario: F) -> String
 where
     M: Machine,
     F: AsyncFnOnce(&mut Network<M>),
@@ -73,7 +69,7 @@ where
         .with_timeout(Some(Duration::from_hours(2)));
     deterministic::Runner::new(config).start(|context| async move {
         let auditor = context.auditor();
-        let mut network = Network::new(context, validators, later, epoch).await;
+        let mut network = Network::new(context, beginning).await;
         scenario(&mut network).await;
         network.assert_one_chain();
         auditor.state()

@@ -76,6 +76,18 @@ pub(crate) struct Network<M: Machine> {
     pub(super) joins: u64,
 }
 
+/// What a network begins with.
+#[derive(Clone, Copy)]
+pub(crate) struct Beginning {
+    pub(crate) validators: usize,
+    /// How many nodes there are behind them that the genesis doesn't name.
+    pub(crate) later: usize,
+    /// How many members the validators belong to.
+    pub(crate) members: usize,
+    /// How many blocks an epoch has.
+    pub(crate) epoch: u64,
+}
+
 /// Where a node tells how it is: another one when it goes by another identity.
 pub(super) type Board = Arc<Mutex<StatusBoard>>;
 
@@ -100,14 +112,9 @@ pub(crate) fn link() -> Link {
 }
 
 impl<M: Machine> Network<M> {
-    /// `count` validators, and nodes behind them that the genesis doesn't name; none of them runs
-    /// yet, and all are linked.
-    pub(crate) async fn new(
-        context: deterministic::Context,
-        count: usize,
-        later: usize,
-        epoch: u64,
-    ) -> Self {
+    /// A network of which no node runs yet; all are linked.
+    pub(crate) async fn new(context: deterministic::Context, beginning: Beginning) -> Self {
+        let Beginning { validators: count, later, members, epoch } = beginning;
         let key = |seed: u64| {
             (HandleSigner::from_seed(seed).public_key(), HandleSigner::from_seed(1_000 + seed))
         };
@@ -115,13 +122,13 @@ impl<M: Machine> Network<M> {
         keys.sort_by(|left, right| left.0.cmp(&right.0));
         let pairs: Vec<_> =
             keys.iter().map(|(node, vote)| (node.clone(), vote.public_key())).collect();
-        let genesis = genesis(&pairs, epoch);
+        let genesis = genesis(&pairs, members, epoch);
         let named: Vec<_> = keys.iter().map(|(node, _)| node.clone()).collect();
         keys.extend((500..).take(later).map(key));
         let peers: Vec<_> = keys.iter().map(|(node, _)| node.clone()).collect();
         let config = simulated::Config {
             max_size: max_message_size(),
-            max_peers_per_set: NZUsize!(16),
+            max_peers_per_set: NZUsize!(64),
             disconnect_on_block: true,
             tracked_peer_sets: NZUsize!(2),
         };
@@ -204,13 +211,29 @@ impl<M: Machine> Network<M> {
         from.iter().flat_map(|from| to.iter().map(|to| (from.clone(), to.clone()))).collect()
     }
 
-    /// Gives a validator that doesn't run one more identity; which one it goes by the chain says.
+    /// Gives a validator that doesn't run one more identity; which one it goes by the chain says. It has
+    /// links to those whom the first one has links to.
     pub(crate) async fn give_identity(&mut self, index: usize, key: PublicKey) {
-        self.validators[index].others.push(key);
+        self.validators[index].others.push(key.clone());
         let all: Vec<PublicKey> = self.validators.iter().flat_map(Validator::keys).collect();
         self.oracle.manager().track(self.peer_sets, Set::from_iter_dedup(all));
         self.peer_sets += 1;
-        self.connect_all(&link()).await;
+        let first = &self.validators[index].key;
+        let others = self.validators.iter().filter(|other| other.key != *first);
+        for other in others.flat_map(Validator::keys) {
+            let ways = [((&key, &other), (first, &other)), ((&other, &key), (&other, first))];
+            for ((from, to), (first_from, first_to)) in ways {
+                let is_cut = {
+                    let cut = &mut self.reach.lock().expect("no test panics here").cut;
+                    let is_cut = cut.contains(&(first_from.clone(), first_to.clone()));
+                    is_cut && cut.insert((from.clone(), to.clone()))
+                };
+                if !is_cut {
+                    let added = self.oracle.add_link(from.clone(), to.clone(), link()).await;
+                    added.expect("both are registered");
+                }
+            }
+        }
     }
 
     /// Sets back the clock of a validator that doesn't run yet.
@@ -327,8 +350,8 @@ impl<M: Machine> Network<M> {
 
     /// Has the others see that it is gone.
     pub(super) fn go(&self, index: usize) {
-        let key = &self.validators[index].key;
-        self.reach.lock().expect("no test panics here").alive.remove(key);
+        let keys = self.validators[index].keys();
+        self.reach.lock().expect("no test panics here").alive.retain(|key| !keys.contains(key));
     }
 
     /// Has a validator that doesn't run send bytes that mean nothing.
@@ -405,8 +428,13 @@ impl Reach {
     }
 }
 
+/// Whose validator is the one with this index, of so many: each member has some that follow each other.
+pub(super) fn member_of(index: usize, validators: usize, members: usize) -> usize {
+    index * members / validators
+}
+
 /// The genesis of a network of these validators, each with a node key and a consensus key.
-fn genesis(pairs: &[(PublicKey, PublicKey)], epoch_length: u64) -> Genesis {
+fn genesis(pairs: &[(PublicKey, PublicKey)], members: usize, epoch_length: u64) -> Genesis {
     let validators =
         pairs.iter().enumerate().map(|(index, (node, vote))| windlass_chain::genesis::Validator {
             name: format!("validator-{index}"),
@@ -415,6 +443,17 @@ fn genesis(pairs: &[(PublicKey, PublicKey)], epoch_length: u64) -> Genesis {
             account: Address::ZERO,
             endpoint: String::new(),
         });
+    let mut seats: Vec<Member> = (0..members)
+        .map(|index| Member {
+            organization: format!("member-{index}"),
+            endpoint: String::new(),
+            account: member(index),
+            validators: Vec::new(),
+        })
+        .collect();
+    for (index, validator) in validators.enumerate() {
+        seats[member_of(index, pairs.len(), members)].validators.push(validator);
+    }
     Genesis {
         chain_id: CHAIN_ID,
         timestamp: 0,
@@ -429,12 +468,7 @@ fn genesis(pairs: &[(PublicKey, PublicKey)], epoch_length: u64) -> Genesis {
         governance: Governance::default(),
         permissions: Permissions::default(),
         predecessor: None,
-        members: vec![Member {
-            organization: "acme".to_owned(),
-            endpoint: String::new(),
-            account: member(),
-            validators: validators.collect(),
-        }],
+        members: seats,
     }
 }
 

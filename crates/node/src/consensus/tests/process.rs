@@ -62,10 +62,13 @@ impl Process {
 }
 
 impl<M: Machine> Network<M> {
-    /// Starts a node's process.
+    /// Starts a node's process; it ends at once if its disk is full.
     pub(crate) async fn start(&mut self, index: usize) {
         let validator = &mut self.validators[index];
-        validator.ledger = validator.machine.boot().expect("a disk that has power opens");
+        let Some(ledger) = validator.machine.boot() else {
+            return validator.machine.crash(|| self.context.next_u64());
+        };
+        validator.ledger = ledger;
         let far_behind = validator.far_behind;
         self.take_part(index, far_behind).await;
     }

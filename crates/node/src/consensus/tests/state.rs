@@ -70,7 +70,7 @@ impl Network<Real> {
     /// Has the only member decide about a validator.
     pub(super) fn decide(&mut self, nonce: u64, change: Change) {
         let to = self.running_indices()[0];
-        let bytes = proposal(nonce, change);
+        let bytes = proposal(0, nonce, change);
         self.validators[to].ledger.admit(bytes, Origin::Client).expect("it is new");
     }
 }

@@ -12,30 +12,23 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::{Bytes, keccak256};
-use commonware_cryptography::Signer as _;
 use commonware_p2p::simulated::Link;
 use commonware_utils::probability;
 use rand_core::Rng as _;
 
 use super::{
-    machine::{Change, Machine as _, Real, proposal},
-    network::{Network, link},
+    council::{CHANGES, Council},
+    machine::{Machine as _, Real},
+    network::{Beginning, Network, link},
     simulate_with,
     vices::{JOINS, LIES, Liar},
 };
-use crate::{
-    consensus::exchange::key_bytes,
-    seam::{Ledger as _, Origin},
-    status::faulty,
-};
+use crate::{seam::Ledger as _, status::faulty};
 
 /// The seeds of `make test`.
 const SEEDS: Range<u64> = 0..100;
 /// How many things happen in a storm.
 const EVENTS: usize = 60;
-/// How many validators stay.
-const LEAST_VALIDATORS: usize = 3;
 /// How many blocks there are before a storm, so that who comes with nothing is far behind.
 const BEFORE: usize = 12;
 /// How long the network has until it makes blocks again after a storm.
@@ -50,20 +43,15 @@ const JOIN_MS: u64 = 60_000;
 const APART_MS: usize = 10_000;
 const STEP_MS: u64 = 3_600_000;
 
-/// The node that the genesis doesn't name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Later {
-    /// The member is to propose it.
-    Awaited,
-    Proposed,
-}
+/// How often a node had no room for something, in all storms of this process.
+static FULL: AtomicU64 = AtomicU64::new(0);
 
 /// What befalls the validators of a storm, beside everything else.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plight {
     /// Disks are lost.
     Disks,
-    /// The member changes them.
+    /// The members change them.
     Changes,
     /// Some lie.
     Liars,
@@ -75,15 +63,12 @@ pub(super) struct Storm<'a> {
     /// Numbers of transactions that somebody has seen in a final block.
     pub(super) acknowledged: BTreeSet<u64>,
     sent: Vec<u64>,
-    /// The proposals that were made, and the one that is on its way.
-    proposals: u64,
-    proposal: Option<Bytes>,
-    /// The validators that the last proposals suspended.
-    suspended: BTreeSet<u32>,
-    /// Whether validators change in this storm, and what becomes of the one that is to be added.
-    governs: Option<Later>,
+    /// The members, where they change something.
+    pub(super) council: Option<Council>,
     /// Whether clocks are wrong.
     skewed: bool,
+    /// How many can be wrong at a time, those that lie counted among them.
+    faulty: usize,
     /// How many more disks may be lost.
     disks: usize,
     pub(super) liars: Vec<Liar>,
@@ -94,6 +79,36 @@ impl Storm<'_> {
     pub(super) fn pick(&mut self, count: usize) -> usize {
         let count = u64::try_from(count).expect("small");
         usize::try_from(self.network.context.next_u64() % count).expect("small")
+    }
+
+    /// Who lies, whose clock is wrong, and who starts first.
+    async fn set_out(&mut self, plan: &Plan) {
+        let Beginning { validators, later, .. } = plan.beginning;
+        let liars = match plan.plight {
+            Plight::Disks => 0,
+            Plight::Changes => self.pick(self.faulty + 1),
+            Plight::Liars => 1 + self.pick(self.faulty),
+        };
+        let first = self.pick(validators);
+        for count in 0..liars {
+            self.tempt((first + count) % validators).await;
+        }
+        if plan.plight != Plight::Changes {
+            self.disks = self.faulty - liars;
+        }
+        if later > 0 {
+            self.network.validators[validators].far_behind = self.distance();
+        }
+        for index in 0..validators {
+            if self.skewed {
+                let ahead_ms = u64::try_from(self.pick(APART_MS)).expect("small");
+                self.network.set_clock(index, ahead_ms, 0);
+            }
+            if self.is_a_node(index) {
+                self.begin(index).await;
+            }
+        }
+        self.begin_the_chain().await;
     }
 
     /// Blocks that there are before anything happens.
@@ -118,6 +133,7 @@ impl Storm<'_> {
         self.network.turn().await;
         self.conspire();
         match self.pick(100) {
+            0..16 if self.council.is_some() => self.govern().await,
             0..40 => self.send(),
             40..54 => self.kill().await,
             54..76 => self.start().await,
@@ -125,8 +141,8 @@ impl Storm<'_> {
             82..85 => self.lose_a_disk().await,
             85..90 => self.partition().await,
             90..93 => self.slow_down().await,
-            93..96 => self.govern(),
-            96 => self.set_a_clock(),
+            93..95 => self.fill_a_disk(),
+            95..97 => self.set_a_clock(),
             97 => self.slow_a_disk(),
             98 => self.disturb(),
             _ => self.network.connect_all(&link()).await,
@@ -135,10 +151,14 @@ impl Storm<'_> {
         self.settle();
     }
 
-    /// Whose disk has lost power is gone altogether.
+    /// Whose disk has lost power is gone altogether, and whose disk is full has ended.
     async fn bury(&mut self) {
         for index in self.network.running_indices() {
-            if self.network.validators[index].machine.has_failed() {
+            let machine = &self.network.validators[index].machine;
+            if machine.is_full() {
+                FULL.fetch_add(1, Ordering::Relaxed);
+            }
+            if machine.has_failed() {
                 self.network.kill(index).await;
             }
         }
@@ -172,8 +192,18 @@ impl Storm<'_> {
             all.filter(|index| !running.contains(index) && self.is_a_node(*index)).collect();
         if !dead.is_empty() {
             let index = dead[self.pick(dead.len())];
+            if self.pick(2) == 0 {
+                self.network.validators[index].machine.make_room();
+            }
             self.begin(index).await;
         }
+    }
+
+    /// Somebody's disk has little room left, until somebody makes some before it starts again.
+    fn fill_a_disk(&mut self) {
+        let index = self.pick(self.network.validators.len());
+        let room_bytes = [0, 10_000, 100_000, 1_000_000][self.pick(4)];
+        self.network.validators[index].machine.fill(room_bytes);
     }
 
     fn fail_a_disk(&mut self) {
@@ -205,45 +235,10 @@ impl Storm<'_> {
         [None, Some(2), Some(8)][self.pick(3)]
     }
 
-    /// The member suspends a validator or takes one back; a proposal that is lost is made again.
-    fn govern(&mut self) {
-        let running = self.running();
-        if self.governs.is_none() || running.is_empty() {
-            return;
-        }
-        let to = running[self.pick(running.len())];
-        if self.proposal.is_none() {
-            let Some(change) = self.change() else { return };
-            self.proposal = Some(proposal(self.proposals, change));
-            self.proposals += 1;
-        }
-        self.submit(to);
-    }
-
-    /// What the member wants next: now the later node, or another one with its vote or without.
-    fn change(&mut self) -> Option<Change> {
-        if self.governs == Some(Later::Awaited) && self.pick(2) == 0 {
-            self.governs = Some(Later::Proposed);
-            let later = self.network.validators.last().expect("there are validators");
-            let (node, vote) = (&later.key, later.voting_keys[0].signer.public_key());
-            return Some(Change::Add(key_bytes(node), key_bytes(&vote)));
-        }
-        let all = self.network.genesis.validators().count();
-        let validator = u32::try_from(1 + self.pick(all)).expect("small");
-        if self.suspended.remove(&validator) {
-            Some(Change::Resume(validator))
-        } else if all - self.suspended.len() > LEAST_VALIDATORS {
-            self.suspended.insert(validator);
-            Some(Change::Suspend(validator))
-        } else {
-            None
-        }
-    }
-
     /// Somebody's clock is set an hour forth or back, or right; of fewer than a third at a time, those
     /// that lie counted among them: whose clock is an hour late takes no blocks of the others.
     fn set_a_clock(&mut self) {
-        let wrong = faulty(self.network.validators.len()) - self.liars.len();
+        let wrong = self.faulty - self.liars.len();
         if self.skewed && wrong > 0 {
             let index = self.pick(wrong);
             let (ahead_ms, behind_ms) = [(STEP_MS, 0), (0, STEP_MS), (0, 0)][self.pick(3)];
@@ -263,37 +258,6 @@ impl Storm<'_> {
         let index = self.pick(self.network.validators.len());
         let (twice, late) = [(0, 0), (200, 0), (0, 200), (300, 300)][self.pick(4)];
         self.network.validators[index].weather.disturb(twice, late);
-    }
-
-    /// Gives the proposal on its way to a validator.
-    fn submit(&mut self, to: usize) {
-        let validator = &self.network.validators[to];
-        if let Some(bytes) = &self.proposal
-            && !validator.machine.has_failed()
-        {
-            // It may be there already.
-            let _known = validator.ledger.admit(bytes.clone(), Origin::Client);
-        }
-    }
-
-    /// Whether the proposal on its way has arrived.
-    fn settle(&mut self) {
-        let Some(bytes) = &self.proposal else { return };
-        let hash = keccak256(bytes);
-        let there = self.running().into_iter().any(|index| {
-            let validator = &self.network.validators[index];
-            !validator.machine.has_failed()
-                && validator
-                    .ledger
-                    .honest
-                    .chain()
-                    .transaction(hash)
-                    .expect("the ledger reads")
-                    .is_some()
-        });
-        if there {
-            self.proposal = None;
-        }
     }
 
     /// Two sides that don't hear each other.
@@ -337,6 +301,7 @@ impl Storm<'_> {
         self.network.connect_all(&link()).await;
         for validator in &self.network.validators {
             validator.machine.spare();
+            validator.machine.make_room();
             validator.oddities.slow_down(0);
             validator.weather.disturb(0, 0);
         }
@@ -394,54 +359,60 @@ fn storm(seed: u64) -> String {
     storm_over(seed, |_| {})
 }
 
+/// What kind of storm a seed is.
+struct Plan {
+    beginning: Beginning,
+    plight: Plight,
+    skewed: bool,
+}
+
+impl Plan {
+    fn of(seed: u64) -> Self {
+        let [ten, four] =
+            [seed % 10, seed / 10 % 4].map(|place| usize::try_from(place).expect("small"));
+        let validators = [4, 4, 4, 5, 7, 4, 4, 4, 5, 10][ten];
+        let epoch = [4, 8, 32, 1_000][four];
+        // Where validators change it takes no thousand blocks until they do.
+        let plight = match seed % 3 {
+            0 => Plight::Disks,
+            1 if epoch < 100 => Plight::Changes,
+            _ => Plight::Liars,
+        };
+        // One more node comes, and is to become a validator where they change.
+        let later = usize::from(plight != Plight::Disks);
+        let members = if plight == Plight::Changes && (seed / 3).is_multiple_of(2) { 3 } else { 1 };
+        let beginning = Beginning { validators, later, members, epoch };
+        Self { beginning, plight, skewed: seed % 4 == 1 }
+    }
+
+    /// How many validators there are at least, whatever the members decide.
+    fn least(&self) -> usize {
+        match self.plight {
+            Plight::Disks | Plight::Liars => self.beginning.validators,
+            Plight::Changes if self.beginning.validators == 10 => 7,
+            Plight::Changes if self.beginning.validators == 7 || self.skewed => 4,
+            Plight::Changes => 3,
+        }
+    }
+}
+
 /// One storm over a network that was prepared; the run's trace hash.
 pub(super) fn storm_over(seed: u64, prepare: impl Fn(&mut Network<Real>)) -> String {
-    let validators = [4, 4, 4, 5, 7][usize::try_from(seed % 5).expect("small")];
-    let epoch = [4, 8, 32, 1_000][usize::try_from(seed / 5 % 4).expect("small")];
-    // Fewer than a third lie or lose their disks, and all validators are needed there; where
-    // validators change it takes no thousand blocks until they do.
-    let plight = match seed % 3 {
-        0 => Plight::Disks,
-        1 if epoch < 100 => Plight::Changes,
-        _ => Plight::Liars,
-    };
-    let skewed = seed % 4 == 1;
-    // One more node comes, and is to become a validator where they change.
-    let later = usize::from(plight != Plight::Disks);
-    simulate_with::<Real, _>(seed, (validators, later), epoch, async |network| {
+    let plan = Plan::of(seed);
+    simulate_with::<Real, _>(seed, plan.beginning, async |network| {
         prepare(network);
+        let council = Council::new(network, plan.least());
         let mut storm = Storm {
             network,
             acknowledged: BTreeSet::new(),
             sent: Vec::new(),
-            proposals: 0,
-            proposal: None,
-            suspended: BTreeSet::new(),
-            governs: (plight == Plight::Changes).then_some(Later::Awaited),
-            skewed,
-            disks: if plight == Plight::Disks { faulty(validators) } else { 0 },
+            council: (plan.plight == Plight::Changes).then_some(council),
+            skewed: plan.skewed,
+            faulty: faulty(plan.least()),
+            disks: 0,
             liars: Vec::new(),
         };
-        if plight == Plight::Liars {
-            let first = storm.pick(validators);
-            for count in 0..=storm.pick(faulty(validators)) {
-                storm.tempt((first + count) % validators).await;
-            }
-            storm.disks = faulty(validators) - storm.liars.len();
-        }
-        if later > 0 {
-            storm.network.validators[validators].far_behind = storm.distance();
-        }
-        for index in 0..validators {
-            if skewed {
-                let ahead_ms = u64::try_from(storm.pick(APART_MS)).expect("small");
-                storm.network.set_clock(index, ahead_ms, 0);
-            }
-            if storm.is_a_node(index) {
-                storm.begin(index).await;
-            }
-        }
-        storm.begin_the_chain().await;
+        storm.set_out(&plan).await;
         for _ in 0..EVENTS {
             storm.event().await;
         }
@@ -480,9 +451,13 @@ fn the_chain_outlives_every_storm() {
             scope.spawn(run);
         }
     });
-    let (joins, lies) = (JOINS.load(Ordering::Relaxed), LIES.load(Ordering::Relaxed));
+    let [joins, lies, changes, full] =
+        [&JOINS, &LIES, &CHANGES, &FULL].map(|count| count.load(Ordering::Relaxed));
     let (first, last) = (seeds.start, seeds.end - 1);
-    println!("storms {first} to {last} are survived, with {joins} joins by state and {lies} lies");
+    println!(
+        "storms {first} to {last} are survived, with {joins} joins by state, {lies} lies, {changes} \
+         changes, and {full} times no room on a disk"
+    );
 }
 
 #[test]

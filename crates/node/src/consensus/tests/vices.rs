@@ -41,7 +41,7 @@ impl Storm<'_> {
         running.filter(|index| !self.lies(*index)).collect()
     }
 
-    fn lies(&self, index: usize) -> bool {
+    pub(super) fn lies(&self, index: usize) -> bool {
         self.liars.iter().any(|liar| liar.index == index)
     }
 
@@ -110,6 +110,7 @@ impl Storm<'_> {
         let votes = |liar: &&Liar| matches!(liar.vice, Vice::Votes(_));
         let accused: Vec<usize> = self.liars.iter().filter(votes).map(|liar| liar.index).collect();
         self.network.check_evidence(&honest, &accused);
+        self.check_council();
         for liar in &self.liars {
             let lied = liar.twice.as_ref().is_some_and(|lies| lies.load(Ordering::Relaxed) > 0);
             let seen = self.network.have_evidence(&honest, liar.index);

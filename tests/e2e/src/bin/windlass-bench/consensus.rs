@@ -1,10 +1,11 @@
 //! `cargo xtask bench consensus`: agreement, by the number of validators and by their distance.
 
-use std::time::Duration;
+use std::{hint::black_box, time::Duration};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
 use windlass_e2e::{Account, Call, Link, Platform, binary, run_tool, world};
+use windlass_proof::{Proof, TrustAnchor, verify};
 
 use crate::{
     cluster::{Cluster, Node, whole},
@@ -52,7 +53,7 @@ pub(crate) async fn run(options: Options) {
     say::progress("a change of validators");
     rows.extend(told(vec![change(&platform, &options).await]));
     say::progress("proofs");
-    rows.extend(told(vec![proofs(&platform, &options).await]));
+    rows.extend(told(proofs(&platform, &options).await.into()));
     drop(platform);
     for line in HEAD {
         say::result(line);
@@ -229,10 +230,12 @@ async fn change(platform: &Platform, options: &Options) -> Row {
     row
 }
 
-/// `windlass verify` as a whole, from its start to its end.
-async fn proofs(platform: &Platform, options: &Options) -> Row {
-    let mut row =
-        Row::new("4 validators: `windlass verify` of a transaction, the whole command", "ms", "");
+/// `windlass verify` as a whole, from its start to its end, and the check alone, of the same file.
+async fn proofs(platform: &Platform, options: &Options) -> [Row; 2] {
+    let what = "4 validators: `windlass verify` of a transaction, the whole command";
+    let mut row = Row::new(what, "ms", "");
+    let what = "the same by the library: reading the genesis and the proof, and the check";
+    let mut check = Row::new(what, "ms", "under 2 ms");
     platform.create("proof", 4).await;
     let network = platform.show("proof").await;
     let endpoint = Platform::endpoint(&network);
@@ -251,7 +254,14 @@ async fn proofs(platform: &Platform, options: &Options) -> Row {
         let ended = run_tool(&program.to_string_lossy(), &words, &[]).await;
         row.samples.push(ms(begun.elapsed()));
         assert_eq!(ended.code, Some(0), "{ended:?}");
+        let read = |path: &str| std::fs::read(path).expect("the file is there");
+        let (proof, genesis) = (read(&proof), read(&genesis));
+        let begun = world::now();
+        let anchor = TrustAnchor::from_genesis(&genesis).expect("it is a document");
+        let proof = Proof::from_json(&proof).expect("it is a proof");
+        black_box(verify(&proof, &anchor).expect("it holds"));
+        check.samples.push(ms(begun.elapsed()));
     }
     drop(platform.destroy("proof").await);
-    row
+    [row, check]
 }
