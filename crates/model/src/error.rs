@@ -90,6 +90,8 @@ codes! {
     InsufficientProcessors = ("insufficient_processors", 422, "the network is too large for this machine's processors", Input);
     /// The network would have more nodes than one may have.
     TooManyNodes = ("too_many_nodes", 422, "the network would have too many nodes", Input);
+    /// The member would have more observers than one may have.
+    TooManyObservers = ("too_many_observers", 422, "the member would have too many observers", Input);
     /// The node is a validator's that votes.
     NodeVotes = ("node_votes", 409, "the node votes", Conflict);
     /// The organization is not known.

@@ -22,6 +22,9 @@ use crate::{
 /// A network has at most so many nodes: as many as there may be validators.
 const MAX_NODES: usize = 100;
 
+/// A member has at most so many observers, as the governance contract has it.
+pub(super) const MAX_OBSERVERS_OF_MEMBER: usize = 16;
+
 type Checked<T> = Result<T, Box<Problem>>;
 
 /// Nodes that are to be added.
@@ -113,7 +116,72 @@ pub(crate) fn addition(record: &Record, roll: &Roll, request: &NodesRequest) -> 
     let own = held.iter().find(|one| **one == member.as_str());
     let proposer = own.or(held.first()).filter(|_| held.len() > 1).map(|one| (*one).to_owned());
     let voters = roll.validators.iter().filter(|one| one.active).count();
-    Ok(Addition { member, count, membership, voters, proposer })
+    let addition = Addition { member, count, membership, voters, proposer };
+    check_observers(record, roll, &addition, location)?;
+    Ok(addition)
+}
+
+impl Addition {
+    /// Whether the nodes of an organization that is no member come as observers first: no member has
+    /// named them yet, so they cannot follow, and as validators they would be missing at first.
+    fn strangers_observe(&self) -> bool {
+        quorum(self.voters.saturating_add(self.count)) > self.voters
+    }
+}
+
+/// Whether the contract takes so many observers of the member as there would be.
+fn check_observers(
+    record: &Record,
+    roll: &Roll,
+    addition: &Addition,
+    location: Location,
+) -> Checked<()> {
+    let Addition { member, count, .. } = addition;
+    let (name, most) = (&record.network.name, MAX_OBSERVERS_OF_MEMBER);
+    let has = match &addition.membership {
+        Membership::Member { member, key: Some(_), .. } => observers(record, roll, member.id),
+        Membership::Stranger if addition.strangers_observe() => 0,
+        // They may become validators, or its observers by a tool that is not ours.
+        Membership::Member { key: None, .. } | Membership::Stranger | Membership::Suspended => {
+            return Ok(());
+        }
+    };
+    if has.saturating_add(*count) <= most {
+        return Ok(());
+    }
+    let room = match most.saturating_sub(has) {
+        0 => "none fits".to_owned(),
+        1 => "1 more fits".to_owned(),
+        room => format!("{room} more fit"),
+    };
+    let detail = format!(
+        "`{member}` has {has} observers in `{name}` and would have {count} more; a member may have \
+         {most}, so that {room}"
+    );
+    let hint = match has {
+        0 => format!("ask for {most} or fewer; when those are validators, more fit"),
+        _ => format!(
+            "ask for no more than fit; more do when observers are voted in as validators (windlass \
+             network propose {name} add-validator {member} --node …) or removed (windlass network node \
+             rm {name} …)"
+        ),
+    };
+    Err(Box::new(Problem::new(ErrorCode::TooManyObservers, detail, hint).at(location)))
+}
+
+/// How many observers a member has, those counted that it is about to name.
+fn observers(record: &Record, roll: &Roll, member: u32) -> usize {
+    let named = roll.observers.iter().filter(|one| one.member == member).count();
+    let seated = |node: &NodeRow| {
+        roll.observers.iter().any(|one| node.goes_by(&one.node_key))
+            || roll.validators.iter().any(|one| node.goes_by(&one.node_key))
+    };
+    let waits = |node: &&NodeRow| {
+        let registration = node.status.registration.as_ref();
+        let own = registration.is_some_and(|one| !one.done && one.member.id == member);
+        own && !node.is_leaving() && !seated(node)
+    };
+    named.saturating_add(record.nodes.iter().filter(waits).count())
 }
 
 /// Writes the nodes, with every id that they need, into the record. Answers their names.
@@ -171,8 +239,7 @@ pub(crate) fn tell(
 ) -> Vec<String> {
     let (network, member) = (record.network.name.clone(), &addition.member);
     let Some(operation) = record.current_operation() else { return Vec::new() };
-    // Nodes that no member has named yet cannot follow: as validators they would be missing at first.
-    let too_many = quorum(addition.voters.saturating_add(names.len())) > addition.voters;
+    let too_many = addition.strangers_observe();
     let (verb, option) = match addition.membership {
         Membership::Stranger if too_many => ("add-member", "--observer-node"),
         Membership::Stranger => ("add-member", "--node"),

@@ -102,14 +102,18 @@ async fn what_cannot_be_added_or_removed_is_refused_with_the_reason() {
     refused(desk.add("trade", "default", 0).await, ErrorCode::InvalidRequest, "no node");
     refused(desk.add("trade", "default", 97).await, ErrorCode::TooManyNodes, "may have 100");
     refused(desk.add("trade", "default", u32::MAX).await, ErrorCode::TooManyNodes, "4 nodes");
+    let fit = "a member may have 16, so that 16 more fit";
+    refused(desk.add("trade", "default", 17).await, ErrorCode::TooManyObservers, fit);
     // 8 GiB and 64 MiB a node: what is declared beside it takes most of them.
-    let manifest = "name = \"large\"\nvalidators = 100";
-    let manifest: Manifest =
-        windlass_model::read::toml(manifest, ErrorCode::InvalidSpec).expect("valid");
-    let create = desk.may(Action::Create).await;
-    desk.control.declare(&create, manifest, meta()).await.expect("6656 MiB fit");
-    let sum = "29 nodes need 64 MiB each = 1856 MiB, and the networks that run need 6400 MiB";
-    refused(desk.add("trade", "default", 25).await, ErrorCode::InsufficientMemory, sum);
+    for (name, validators) in [("large", 100), ("small", 9)] {
+        let manifest = format!("name = \"{name}\"\nvalidators = {validators}");
+        let manifest: Manifest =
+            windlass_model::read::toml(&manifest, ErrorCode::InvalidSpec).expect("valid");
+        let create = desk.may(Action::Create).await;
+        desk.control.declare(&create, manifest, meta()).await.expect("7232 MiB fit");
+    }
+    let sum = "20 nodes need 64 MiB each = 1280 MiB, and the networks that run need 6976 MiB";
+    refused(desk.add("trade", "default", 16).await, ErrorCode::InsufficientMemory, sum);
     refused(desk.remove("trade", "validator-9").await, ErrorCode::NodeNotFound, "validator-9");
     let seated = desk.remove("trade", "validator-3").await;
     let hint = seated.as_ref().map_err(|problem| problem.hint.clone()).unwrap_err();

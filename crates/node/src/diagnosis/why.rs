@@ -51,6 +51,34 @@ pub enum NoBlockCode {
     Stalled,
 }
 
+impl NoBlockCode {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::NothingToDo,
+        Self::Obstacle,
+        Self::NoQuorum,
+        Self::Behind,
+        Self::ClockAhead,
+        Self::CannotJudge,
+        Self::LeaderMissing,
+        Self::Stalled,
+    ];
+
+    /// What it is called in measurements, as in the platform's API.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::NothingToDo => "nothing_to_do",
+            Self::Obstacle => "obstacle",
+            Self::NoQuorum => "no_quorum",
+            Self::Behind => "behind",
+            Self::ClockAhead => "clock_ahead",
+            Self::CannotJudge => "cannot_judge",
+            Self::LeaderMissing => "leader_missing",
+            Self::Stalled => "stalled",
+        }
+    }
+}
+
 /// Why no block is made, as far as `report` goes already.
 pub(super) fn no_block(
     seen: &Seen,

@@ -7,13 +7,13 @@ use std::fmt;
 
 use alloy_primitives::B256;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, text::encode_registry};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, text::encode_registry};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::methods::Node;
 use super::process;
-use crate::diagnosis::{Link, Report};
+use crate::diagnosis::{Link, NoBlockCode, Report};
 use crate::status::Status;
 
 /// What the measurements of a peer are labelled with.
@@ -54,6 +54,8 @@ impl Collector for Measured {
         let mut sheet = Sheet { encoder };
         self.chain(&mut sheet)?;
         self.consensus(&mut sheet)?;
+        self.no_block(&mut sheet)?;
+        self.votes(&mut sheet)?;
         self.peers(&mut sheet)?;
         self.machine(&mut sheet)
     }
@@ -75,7 +77,7 @@ impl Measured {
         sheet.gauge_seconds(
             "windlass_block_timestamp_seconds",
             "Time of the last final block, Unix seconds",
-            Some(float(status.tip.timestamp_ms) / 1_000.0),
+            Some(seconds(status.tip.timestamp_ms)),
         )?;
         let help = "Transactions that wait for a block, by whether the next one could hold them";
         let (executable, queued) = self.pending;
@@ -122,7 +124,7 @@ impl Measured {
             ),
             ("windlass_voting", "1 while the node votes", status.not_voting.is_none()),
         ] {
-            sheet.single(name, help, MetricType::Gauge, f64::from(u8::from(on)))?;
+            sheet.single(name, help, MetricType::Gauge, one_or_zero(on))?;
         }
         sheet.single(
             "windlass_evidence_total",
@@ -130,6 +132,58 @@ impl Measured {
             MetricType::Counter,
             float(status.evidence),
         )
+    }
+
+    /// Why no block is made: the kinds of reason stand there always, so that one can be waited for.
+    fn no_block(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let no_block = self.report.no_block.as_ref();
+        let holds = |code: NoBlockCode| no_block.is_some_and(|why| why.code == code);
+        let samples =
+            NoBlockCode::ALL.map(|code| ([("reason", code.label())], one_or_zero(holds(code))));
+        let help = "1 at the reason why no block is made; 0 at each where blocks are made";
+        sheet.family("windlass_no_block", help, MetricType::Gauge, samples)?;
+        let since_ms = no_block.and_then(|why| why.since_ms);
+        sheet.gauge_seconds(
+            "windlass_no_block_since_timestamp_seconds",
+            "Since when that is so, as far as it is known, Unix seconds",
+            since_ms.map(seconds),
+        )
+    }
+
+    /// Who leads, and whose votes were seen; this node's own are among them.
+    fn votes(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let report = &self.report;
+        let gauge = MetricType::Gauge;
+        let keys: Vec<B256> = report.validators.iter().map(|one| one.link.node_key).collect();
+        let leads = report.leader.iter().flat_map(|leader| {
+            keys.iter().map(move |key| (peer(*key), one_or_zero(key == leader)))
+        });
+        let help = "1 while the validator leads the view that the node is in";
+        sheet.family("windlass_validator_leads", help, gauge, leads)?;
+        let voted = &report.voted;
+        let kinds = [
+            ("notarize", &voted.notarize),
+            ("nullify", &voted.nullify),
+            ("finalize", &voted.finalize),
+        ];
+        let votes = keys.iter().flat_map(|key| {
+            kinds.map(|(vote, of)| {
+                let [node_key] = peer(*key);
+                ([node_key, ("vote", vote.to_owned())], one_or_zero(of.contains(key)))
+            })
+        });
+        let help = "1 once the validator's vote was seen in the view that the node is in: for its \
+                    block, to give it up, to make its block final";
+        sheet.family("windlass_validator_voted", help, gauge, votes)?;
+        // Whose votes made it final is not known of a block that was fetched later.
+        let last = report.last_final.as_ref().filter(|last| last.at_ms.is_some());
+        let last = last.into_iter().flat_map(|last| {
+            let of = [&last.voted.notarize, &last.voted.finalize];
+            let voted = move |key| of.iter().any(|of| of.contains(key));
+            keys.iter().map(move |key| (peer(*key), one_or_zero(voted(key))))
+        });
+        let help = "1 where the validator's vote for the last final block was seen";
+        sheet.family("windlass_validator_voted_for_last_block", help, gauge, last)
     }
 
     fn peers(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
@@ -142,7 +196,7 @@ impl Measured {
         };
         let gauge = MetricType::Gauge;
         let help = "1 while the peer is connected";
-        let up = of(|link| Some(f64::from(u8::from(link.connected))));
+        let up = of(|link| Some(one_or_zero(link.connected)));
         sheet.family("windlass_peer_connected", help, gauge, up)?;
         let help = "Time from a question to the peer's answer, median of the last few";
         let trips = of(|link| Some(float(link.round_trip_us?) / 1e6));
@@ -151,15 +205,20 @@ impl Measured {
         let offsets = of(|link| Some(signed(link.clock_offset_us?) / 1e6));
         sheet.family("windlass_peer_clock_offset_seconds", help, gauge, offsets)?;
         let others = report.validators.iter().filter(|one| one.link.node_key != own);
-        let votes = others.clone().filter_map(|one| {
-            Some((peer(one.link.node_key), float(one.last_vote?.at_ms) / 1_000.0))
-        });
+        let votes = others
+            .clone()
+            .filter_map(|one| Some((peer(one.link.node_key), seconds(one.last_vote?.at_ms))));
         let help = "When a vote of the validator was seen last, Unix seconds";
         sheet.family("windlass_validator_last_vote_timestamp_seconds", help, gauge, votes)?;
+        let since = others.clone().filter_map(|one| {
+            Some((peer(one.link.node_key), seconds(one.missing.as_ref()?.since_ms)))
+        });
+        let help = "Since when the validator is missing, Unix seconds; only where it is";
+        sheet.family("windlass_validator_missing_since_timestamp_seconds", help, gauge, since)?;
         let missing = others.map(|one| {
             let since = one.missing.as_ref().map(|missing| missing.since_ms);
-            let seconds = since.map_or(0, |since_ms| report.at_ms.saturating_sub(since_ms));
-            (peer(one.link.node_key), float(seconds) / 1_000.0)
+            let lasts_ms = since.map_or(0, |since_ms| report.at_ms.saturating_sub(since_ms));
+            (peer(one.link.node_key), seconds(lasts_ms))
         });
         let help = "For how long the validator has been missing; 0 where it is not";
         sheet.family("windlass_validator_missing_seconds", help, gauge, missing)
@@ -202,12 +261,12 @@ impl Sheet<'_> {
         self.encoder.encode_descriptor(name, help, None, kind)?.encode_gauge(&value)
     }
 
-    fn family(
+    fn family<L: EncodeLabelSet>(
         &mut self,
         name: &str,
         help: &str,
         kind: MetricType,
-        samples: impl IntoIterator<Item = (Peer, f64)>,
+        samples: impl IntoIterator<Item = (L, f64)>,
     ) -> fmt::Result {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_none() {
@@ -223,6 +282,14 @@ impl Sheet<'_> {
 
 fn peer(node_key: B256) -> Peer {
     [("node_key", alloy_primitives::hex::encode(node_key))]
+}
+
+fn one_or_zero(is: impl Into<u8>) -> f64 {
+    f64::from(is.into())
+}
+
+fn seconds(milliseconds: u64) -> f64 {
+    float(milliseconds) / 1_000.0
 }
 
 /// Measurements are floating point numbers; beyond 2^53 the last digits are lost.

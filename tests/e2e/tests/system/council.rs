@@ -1,6 +1,6 @@
 //! Members govern their network through the platform: by its command line and its API alone.
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use alloy_primitives::U256;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use windlass_model::{
         BallotOutcome, NetworkMember, NetworkParameters, NetworkValidator, Proposal, ProposalState,
         SeatState, UnsignedTransaction, Voice,
     },
-    network::{Operation, OperationKind, OperationState},
+    network::{Health, Network, Node, Operation, OperationKind, OperationState},
 };
 
 use crate::support::{PATIENCE, healthy, one_tip, quantity, status_of};
@@ -267,6 +267,88 @@ async fn what_no_vote_decided_is_settled_by_any_member() {
     let settled = ballot(&platform, "settle council 1").await;
     assert_eq!((settled.proposal.id, settled.proposal.state), (1, ProposalState::Approved));
     check(&platform, settle, (4, "proposal_closed", "approved")).await;
+    platform.destroy("council").await;
+}
+
+/// A node whose process is gone, and kept from starting by what lies where its data should.
+struct Down {
+    data: PathBuf,
+    kept: PathBuf,
+}
+
+impl Down {
+    fn take(platform: &Platform, node: &Node) -> Self {
+        let data = platform.workload(node.id.as_str()).join("data");
+        let kept = data.with_extension("kept");
+        fs::rename(&data, &kept).expect("it can be moved");
+        fs::write(&data, "in the way").expect("a file can be written");
+        world::kill(node.pid.expect("it runs"));
+        Self { data, kept }
+    }
+
+    fn give_back(self) {
+        fs::remove_file(&self.data).expect("it is still in the way");
+        fs::rename(&self.kept, &self.data).expect("it can be moved");
+    }
+}
+
+/// Waits until so many of the validators are missing, as the others say.
+async fn missing(platform: &Platform, expect: &[&str]) {
+    world::eventually("the others say who is missing", PATIENCE, async || {
+        let all = validators(platform, "council").await;
+        let gone: Vec<_> = all.iter().filter(|one| one.missing.is_some()).collect();
+        let gone: Vec<_> = gone.iter().map(|one| one.name.as_str()).collect();
+        (gone == expect).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_would_leave_no_quorum_is_refused_with_the_arithmetic_unless_a_vote_names_it() {
+    let platform = Platform::start().await;
+    create(&platform, "council", &consortium([None; 3])).await;
+    let network = healthy(&platform, "council").await;
+    // Of five validators four suffice; without beta's two, all three that are left have to be there.
+    let down = Down::take(&platform, network.nodes.last().expect("there are five"));
+    missing(&platform, &["validator-4"]).await;
+    let proposed = ballot(&platform, "propose council --as acme suspend-member beta").await;
+    assert_eq!(proposed.proposal.state, ProposalState::InProgress, "it decides nothing yet");
+    let (vote, told) = ("vote council 1 yes --as gamma", "transaction_refused");
+    let arithmetic = "this decides on 3 validators, of whom 3 must vote for each block, and only 2 \
+                      are connected and up to date: the network would stand still. Missing: \
+                      validator-4.";
+    check(&platform, vote, (4, told, arithmetic)).await;
+    let text =
+        platform.cli_text(&["network", "vote", "council", "1", "yes", "--as", "gamma"]).await;
+    assert!(text.stderr.contains(arithmetic) && text.stderr.contains("--force"), "{text:?}");
+    let refused: Proposal = platform.run(&["network", "proposal", "council", "1"]).await;
+    assert_eq!((refused.state, refused.votes.len()), (ProposalState::InProgress, 1));
+    assert!(!refused.force);
+
+    // The same by a vote that names it, and everybody who votes can read that.
+    ballot(&platform, "propose council --as acme --force suspend-member beta").await;
+    let shown = platform.cli_text(&["network", "proposal", "council", "2"]).await.stdout;
+    assert!(shown.contains("the members accept that a quorum may be missing"), "{shown}");
+    let decided = ballot(&platform, "vote council 2 yes --as gamma").await.proposal;
+    assert_eq!((decided.state, decided.force), (ProposalState::Approved, true));
+    // It was right: the network stands still until the third is back.
+    let unavailable = |network: &Network| network.health == Health::Unavailable;
+    platform.until("council", "it stands still", unavailable).await;
+    let why = "2 of 3 validators connected, 3 needed; missing: validator-4 (not connected for ";
+    world::eventually("the nodes say why", PATIENCE, async || {
+        let text = platform.cli_text(&["network", "consensus", "council"]).await.stdout;
+        text.contains(why).then_some(())
+    })
+    .await;
+    down.give_back();
+    let network = healthy(&platform, "council").await;
+    let seated: Vec<_> = validators(&platform, "council").await;
+    let voting: Vec<_> = seated.iter().filter(|one| one.voting == Some(true)).collect();
+    let voting: Vec<_> = voting.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(voting, ["validator-0", "validator-1", "validator-4"]);
+    let endpoint = Platform::endpoint(&network);
+    let hash = Account::new(77_002).send(&endpoint, Call::default()).await;
+    assert_eq!(endpoint.receipt(&hash).await["status"], "0x1");
     platform.destroy("council").await;
 }
 

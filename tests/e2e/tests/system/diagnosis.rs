@@ -119,6 +119,19 @@ async fn measured(platform: &Platform, network: &Network, key: &str) {
         let labels = format!("{{node=\"{node}\",node_key=\"{key}\"}}");
         let gone = value(format!("windlass_validator_missing_seconds{labels}"));
         assert!((0.0..600.0).contains(&gone), "{gone}");
+        let since = value(format!("windlass_validator_missing_since_timestamp_seconds{labels}"));
+        assert!(since > of("process_start_time_seconds"), "{since}");
+        assert!(value(format!("windlass_validator_voted_for_last_block{labels}")) < 0.1);
+        let whole = |name: &str| {
+            let family = format!("{name}{{node=\"{node}\",");
+            values.iter().filter(|(name, _)| name.starts_with(&family)).map(|(_, one)| one).sum()
+        };
+        let (leaders, voters): (f64, f64) =
+            (whole("windlass_validator_leads"), whole("windlass_validator_voted_for_last_block"));
+        assert!((leaders - 1.0).abs() < 0.1, "{leaders} lead");
+        assert!((voters - 3.0).abs() < 0.1, "{voters} voted");
+        let reasons: f64 = whole("windlass_no_block");
+        assert!(reasons < 1.1, "no more than one reason is given");
         assert!(value(format!("windlass_peer_round_trip_seconds{labels}")) < 10.0);
         assert!(value(format!("windlass_peer_clock_offset_seconds{labels}")).abs() < 10.0);
     }

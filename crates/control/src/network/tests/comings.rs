@@ -1,5 +1,7 @@
 //! Golden plans of nodes that come and go.
 
+use windlass_engine::governance::{ObserverFacts, ValidatorFacts};
+
 use super::*;
 
 /// A network at rest, with one node more that has keys and a port.
@@ -246,4 +248,78 @@ fn nobody_is_configured_anew_because_a_node_came_or_went() {
     assert_eq!(newest.name, "validator-7", "no name comes back");
     assert_eq!(files(&case)["validator-7"].matches("[[bootstrap]]").count(), 4, "those there are");
     assert_eq!(case.observed.record.network.status.departed.len(), 3);
+}
+
+/// Acme with so many observers elsewhere, and so many validators; beta, whose key is not here.
+fn roll(observers: u8, validators: u8) -> Roll {
+    let key = |byte: u8| format!("{byte:02x}").repeat(32);
+    let observer = |byte| ObserverFacts {
+        node_key: key(byte),
+        member: 1,
+        active: true,
+        endpoint: String::new(),
+    };
+    let validator = |byte: u8| ValidatorFacts {
+        id: u32::from(byte),
+        member: 1,
+        state: SeatState::Active,
+        active: true,
+        name: format!("validator-{byte}"),
+        node_key: key(byte),
+        consensus_key: key(byte + 100),
+        account: None,
+        endpoint: String::new(),
+    };
+    let account = format!("0x{}", "be".repeat(20));
+    let beta = MemberFacts { id: 2, organization: "beta".to_owned(), account, ..acme() };
+    Roll {
+        members: vec![acme(), beta],
+        validators: (0..validators).map(validator).collect(),
+        observers: (200..200 + observers).map(observer).collect(),
+    }
+}
+
+#[test]
+fn more_observers_than_the_contract_takes_of_a_member_are_refused_beforehand() {
+    let check = |case: &Case, roll: &Roll, (member, count), expect: Option<&str>| {
+        let request = NodesRequest { member: String::from(member), count };
+        let problem = nodes::addition(&case.observed.record, roll, &request).err();
+        let found = problem.as_ref().map(|problem| problem.detail.as_str());
+        let told = expect.map(|rest| {
+            assert_eq!(problem.as_ref().unwrap().code, ErrorCode::TooManyObservers);
+            format!("`{member}` has {rest}")
+        });
+        assert_eq!(found, told.as_deref());
+    };
+    let four = declared().founded();
+    let (none, two, all) = ("so that none fits", "so that 2 more fit", "16, so that 16 more fit");
+    check(&four, &roll(0, 4), ("acme", 16), None);
+    let seventeen =
+        format!("0 observers in `trade` and would have 17 more; a member may have {all}");
+    check(&four, &roll(0, 4), ("acme", 17), Some(&seventeen));
+    check(&four, &roll(14, 4), ("acme", 2), None);
+    let three =
+        format!("14 observers in `trade` and would have 3 more; a member may have 16, {two}");
+    check(&four, &roll(14, 4), ("acme", 3), Some(&three));
+    let full =
+        format!("16 observers in `trade` and would have 1 more; a member may have 16, {none}");
+    check(&four, &roll(16, 4), ("acme", 1), Some(&full));
+
+    // One that is about to be named counts, and one that became a validator does not.
+    let waits = with_one_more("acme");
+    check(&waits, &roll(15, 4), ("acme", 1), Some(&full));
+    check(&waits, &roll(15, 5), ("acme", 1), None);
+
+    // Whoever acts by a tool of its own, or has the members vote its nodes in, knows what it does.
+    check(&four, &roll(0, 4), ("beta", 17), None);
+    check(&four, &roll(0, 35), ("delta", 17), None);
+    check(&four, &roll(0, 4), ("delta", 16), None);
+    check(&four, &roll(0, 4), ("delta", 17), Some(&seventeen));
+}
+
+#[test]
+fn the_most_observers_of_a_member_are_the_contracts() {
+    let types = include_str!("../../../../../contracts/governance/Types.sol");
+    let line = format!("MAX_OBSERVERS_OF_MEMBER = {};", nodes::MAX_OBSERVERS_OF_MEMBER);
+    assert!(types.contains(&line), "{line}");
 }

@@ -44,6 +44,17 @@ mod replacements;
 
 const NOW_MS: u64 = 1_000_000;
 
+/// The member whose key is here.
+fn acme() -> MemberFacts {
+    MemberFacts {
+        id: 1,
+        state: SeatState::Active,
+        account: format!("0x{}", "ac".repeat(20)),
+        organization: "acme".to_owned(),
+        endpoint: String::new(),
+    }
+}
+
 struct Case {
     observed: Observation,
     world: World,
@@ -212,14 +223,7 @@ impl Case {
 
     /// A member, or an organization that is none, is to have one more node.
     fn adding(mut self, organization: &str) -> Self {
-        let member = MemberFacts {
-            id: 1,
-            state: SeatState::Active,
-            account: format!("0x{}", "ac".repeat(20)),
-            organization: "acme".to_owned(),
-            endpoint: String::new(),
-        };
-        let roll = Roll { members: vec![member], ..Roll::default() };
+        let roll = Roll { members: vec![acme()], ..Roll::default() };
         let request = NodesRequest { member: organization.to_owned(), count: 1 };
         let world = self.world.clone();
         let addition = nodes::addition(self.record(), &roll, &request).unwrap();

@@ -105,7 +105,7 @@ fn objection(
             "this decides on {all} validators, of whom {needed} must vote for each block, and only \
              {here} are connected and up to date: the network would stand still. Missing: {}. Wait \
              until they follow (nodes that no member has named become observers first), or propose it \
-             with `force`",
+             with `force` (windlass network propose … --force)",
             missing.join(", ")
         )
     })
@@ -117,7 +117,8 @@ fn unknown(upgrade: Upgrade) -> String {
     format!(
         "this decides on version {version} of the rules from block {height} on, and the program of this \
          node knows version {RULES_VERSION} only: it would stop before that block. Upgrade the program \
-         of every node first, then propose it; or propose it with `force`"
+         of every node first, then propose it; or propose it with `force` (windlass network propose … \
+         --force)"
     )
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::*;
-use crate::diagnosis::{Ballot, Ending, Stamps};
+use crate::diagnosis::{Ballot, Ending, NoBlockCode, Stamps};
 
 impl Server {
     fn page(&self, path: &str) -> client::Answer {
@@ -36,6 +36,7 @@ fn seen() -> Server {
     }
     diagnosis.ended((0, 1), Ending::Finalized, (Some(other()), Some(own())), 6_001);
     diagnosis.finalized((0, 1), 1);
+    diagnosis.voted(own(), (0, 2), Ballot::Nullify, 6_500);
     diagnosis.connected(&BTreeSet::new(), 7_000);
     server.status.set_connected(&BTreeMap::new());
     server
@@ -64,7 +65,7 @@ fn measurements_are_in_the_form_that_prometheus_reads() {
     let answer = seen().page("/metrics");
     assert_eq!(answer.status, 200);
     assert!(answer.head.contains("text/plain; version=0.0.4"), "{}", answer.head);
-    let key = hex::encode(other());
+    let (me, key) = (hex::encode(own()), hex::encode(other()));
     for line in [
         "# TYPE windlass_block_height gauge".to_owned(),
         "windlass_view 2.0".to_owned(),
@@ -75,6 +76,17 @@ fn measurements_are_in_the_form_that_prometheus_reads() {
         format!("windlass_peer_round_trip_seconds{{node_key=\"{key}\"}} 0.0005"),
         format!("windlass_peer_clock_offset_seconds{{node_key=\"{key}\"}} 0.1"),
         format!("windlass_validator_last_vote_timestamp_seconds{{node_key=\"{key}\"}} 6.0"),
+        format!("windlass_validator_missing_since_timestamp_seconds{{node_key=\"{key}\"}} 7.0"),
+        format!("windlass_validator_leads{{node_key=\"{me}\"}} 1.0"),
+        format!("windlass_validator_leads{{node_key=\"{key}\"}} 0.0"),
+        format!("windlass_validator_voted{{node_key=\"{me}\",vote=\"notarize\"}} 0.0"),
+        format!("windlass_validator_voted{{node_key=\"{me}\",vote=\"nullify\"}} 1.0"),
+        format!("windlass_validator_voted{{node_key=\"{key}\",vote=\"nullify\"}} 0.0"),
+        format!("windlass_validator_voted_for_last_block{{node_key=\"{me}\"}} 1.0"),
+        format!("windlass_validator_voted_for_last_block{{node_key=\"{key}\"}} 1.0"),
+        "windlass_no_block{reason=\"no_quorum\"} 1.0".to_owned(),
+        "windlass_no_block{reason=\"nothing_to_do\"} 0.0".to_owned(),
+        "windlass_no_block_since_timestamp_seconds 7.0".to_owned(),
         "# TYPE windlass_evidence_total counter".to_owned(),
         "windlass_evidence_total 0.0".to_owned(),
         "# TYPE process_cpu_seconds_total counter".to_owned(),
@@ -85,6 +97,32 @@ fn measurements_are_in_the_form_that_prometheus_reads() {
     let names: Vec<_> = described.filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
     assert!(answer.body.lines().any(|line| line.starts_with("process_resident_memory_bytes ")));
+    let reasons = answer.body.lines().filter(|line| line.starts_with("windlass_no_block{"));
+    assert_eq!(reasons.collect::<BTreeSet<_>>().len(), NoBlockCode::ALL.len());
+}
+
+#[test]
+fn what_is_not_known_is_not_measured() {
+    // It has just started: nobody leads yet, no block was decided, and nobody was looked for.
+    let text = Server::free().page("/metrics").body;
+    for name in [
+        "windlass_validator_leads",
+        "windlass_validator_voted",
+        "windlass_validator_missing",
+        "windlass_no_block_since",
+    ] {
+        assert!(!text.contains(name), "{name} in {text}");
+    }
+}
+
+#[test]
+fn the_kinds_of_reasons_are_called_as_in_the_platforms_api() {
+    for code in NoBlockCode::ALL {
+        let same: windlass_model::consensus::NoBlockCode =
+            serde_json::from_value(json!(code.label())).unwrap();
+        let (ours, theirs) = (format!("{code:?}"), format!("{same:?}"));
+        assert_eq!(ours, theirs);
+    }
 }
 
 #[test]
