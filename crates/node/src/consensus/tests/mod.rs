@@ -8,6 +8,7 @@ mod clocks;
 mod decoders;
 mod diagnosis;
 mod faults;
+mod foreign;
 mod joins;
 mod keys;
 pub(crate) mod ledger;
