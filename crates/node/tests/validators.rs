@@ -250,9 +250,15 @@ fn a_peer_of_another_genesis_is_refused_and_the_others_go_on() {
     common::until(&directories[0], "three are connected", |status| {
         status["connectedValidators"] == 3
     });
-    let told = common::until(&directories[3], "it is told", |status| !status["stalled"].is_null());
+    let told = common::until(&directories[3], "it is told", |status| {
+        status["stalled"]["reason"].as_str().is_some_and(|why| why.contains("another genesis"))
+    });
     let reason = told["stalled"]["reason"].as_str().expect("words");
-    assert!(reason.contains("1 of 4 validators connected"), "{reason}");
+    assert!(reason.starts_with("1 of 4 validators connected, 3 needed; "), "{reason}");
+    let nothing = serde_json::json!([]);
+    let report = common::call(&directories[3], "windlass_consensus", &nothing).expect("it answers");
+    let why = report["result"]["noBlock"]["reason"].as_str().expect("words");
+    assert!(why.contains("another genesis"), "{report}");
     let account = windlass_keys::throwaway_account().expect("an account");
     for nonce in 0..4 {
         common::send(&directories[0], &common::transfer(&account, nonce));

@@ -15,6 +15,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 
 use self::base::{Base, hashed};
 use self::keys::Owner;
+pub use self::trie::{Leaf, RangeError, check_range};
 use crate::chain::ChainError;
 
 /// An account as the state trie holds it.

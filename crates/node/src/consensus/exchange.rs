@@ -230,6 +230,7 @@ where
             self.status.diagnosis().waits(now_ms.saturating_sub(waited_ms), now_ms);
         }
         let obstacle = self.ledger.obstacle();
+        let estrangement = self.status.diagnosis().estrangement(self.wall.now_ms());
         self.status.update(|status| {
             let (seen, all, needed) =
                 (status.connected_validators, status.validators, status.quorum);
@@ -242,7 +243,11 @@ where
                     status.node_key
                 ))
             } else if seen < needed {
-                Some(format!("{seen} of {all} validators connected, {needed} needed"))
+                let reason = format!("{seen} of {all} validators connected, {needed} needed");
+                Some(match estrangement {
+                    Some(why) => format!("{reason}; {why}"),
+                    None => reason,
+                })
             } else if waited >= STALL_AFTER {
                 Some("transactions are pending, but no block becomes final".to_owned())
             } else {

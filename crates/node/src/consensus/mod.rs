@@ -27,6 +27,7 @@ pub mod announcement;
 pub mod application;
 pub mod bell;
 pub mod block;
+pub(crate) mod blocking;
 mod channels;
 pub mod clocked;
 pub mod committees;

@@ -23,6 +23,7 @@ use super::{
     application::ChainApplication,
     bell::Bell,
     block::{BlockLimit, MAX_BLOCK_BYTES, OrderedBlock},
+    blocking::Counted,
     channels::EngineChannels,
     committees::Committees,
     digest::Digest,
@@ -42,6 +43,7 @@ use super::{
 };
 use crate::{
     config::MAX_VALIDATORS,
+    diagnosis::Subject,
     gossip::{self, Gossip},
     seam::Ledger,
     status::StatusBoard,
@@ -212,7 +214,7 @@ where
         epocher: epocher.clone(),
         partitions: &parts.partitions,
         page_cache: page_cache.clone(),
-        blocker: blocker.clone(),
+        blocker: Counted::new(blocker.clone(), Subject::Blocks, parts.status.diagnosis()),
         peers: parts.peers.clone(),
     };
     let (queue, deliveries) = mpsc::unbounded();
@@ -230,7 +232,7 @@ where
         epocher: shared.epocher.clone(),
         marshal: shared.marshal.clone(),
         application,
-        blocker: blocker.clone(),
+        blocker: Counted::new(blocker.clone(), Subject::Votes, shared.status.diagnosis()),
         channels: EngineChannels::start(
             &context,
             channels.votes,
@@ -369,7 +371,7 @@ impl<L: Ledger> Shared<L> {
             epocher: self.epocher.clone(),
             marshal: self.marshal.clone(),
             sender,
-            blocker,
+            blocker: Counted::new(blocker, Subject::Tips, self.status.diagnosis()),
             connected,
             heard: self.heard.clone(),
             status: self.status.clone(),
@@ -393,7 +395,7 @@ impl<L: Ledger> Shared<L> {
             ledger: self.ledger.clone(),
             work: self.work.clone(),
             sender,
-            blocker,
+            blocker: Counted::new(blocker, Subject::Transactions, self.status.diagnosis()),
             bell: self.bell.clone(),
             heard: self.heard.clone(),
         };
@@ -419,7 +421,7 @@ impl<L: Ledger> Shared<L> {
             ledger: self.ledger.clone(),
             work,
             sender,
-            blocker,
+            blocker: Counted::new(blocker, Subject::State, self.status.diagnosis()),
             heard: self.heard.clone(),
             status: self.status.clone(),
         };

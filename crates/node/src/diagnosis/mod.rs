@@ -22,6 +22,7 @@
 //! name.
 
 mod clocks;
+mod offences;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ use alloy_primitives::B256;
 use crate::status::faulty;
 use clocks::Samples;
 pub use clocks::Stamps;
+pub use offences::Subject;
 pub use report::{
     Ballot, FinalBlock, LastVote, Link, Missing, NoBlock, Report, ValidatorReport, ViewVotes,
 };
@@ -92,6 +94,10 @@ struct Seen {
     held: Option<Held>,
     /// Why this node cannot judge a block: its height, and the reason.
     unable: Option<(u64, String)>,
+    /// How often a peer was cut off because of what it sent.
+    cut_off: BTreeMap<Subject, u64>,
+    /// When a handshake failed last with a node that this one may know.
+    handshake_failed_ms: Option<u64>,
 }
 
 /// What was seen of a view.

@@ -308,3 +308,27 @@ fn clocks_beyond_the_drift_are_named() {
         ]
     );
 }
+
+#[test]
+fn handshakes_that_failed_a_moment_ago_are_why_a_quorum_is_not_connected() {
+    let scene = Scene::new();
+    let told = |at_ms| {
+        scene.report(at_ms).no_block.is_some_and(|why| why.reason.contains("another genesis"))
+    };
+    scene.diagnosis().handshake_failed(5_000);
+    assert!(!told(6_000), "the quorum is there");
+    scene.connect([2], 7_000);
+    assert!(told(8_000));
+    assert!(!told(15_000), "it was long ago");
+    scene.diagnosis().handshake_failed(15_000);
+    assert!(told(16_000));
+}
+
+#[test]
+fn peers_that_are_cut_off_are_counted_by_what_they_sent() {
+    let diagnosis = Diagnosis::default();
+    for about in [Subject::Tips, Subject::Votes, Subject::Tips] {
+        diagnosis.cut_off(about);
+    }
+    assert_eq!(Subject::ALL.map(|about| diagnosis.times_cut_off(about)), [1, 0, 2, 0, 0]);
+}

@@ -96,7 +96,7 @@ pub(super) fn no_block(
         let reason = told.unwrap_or_else(|| "no member has named this node".to_owned());
         return because(NoBlockCode::NoQuorum, reason, stalled_since_ms);
     }
-    if let Some(no_quorum) = no_quorum(report, status) {
+    if let Some(no_quorum) = no_quorum(seen, report, status) {
         return Some(no_quorum);
     }
     if status.syncing {
@@ -144,7 +144,7 @@ pub(super) fn no_block(
 }
 
 /// Too few validators are there to decide anything.
-fn no_quorum(report: &Report, status: &Status) -> Option<NoBlock> {
+fn no_quorum(seen: &Seen, report: &Report, status: &Status) -> Option<NoBlock> {
     let missing: Vec<_> = report.validators.iter().filter_map(gone).collect();
     let (all, needed) = (report.validators.len(), report.quorum);
     let there = all.saturating_sub(missing.len());
@@ -161,6 +161,10 @@ fn no_quorum(report: &Report, status: &Status) -> Option<NoBlock> {
     if !names.is_empty() {
         reason.push_str("; missing: ");
         reason.push_str(&names.join(", "));
+    }
+    if let Some(why) = seen.estrangement(report.at_ms).filter(|_| !status.quorum_connected) {
+        reason.push_str("; ");
+        reason.push_str(why);
     }
     // So many may be missing; with the next one that went the quorum was lost.
     let mut since: Vec<u64> = missing.iter().map(|(_, missing)| missing.since_ms).collect();

@@ -7,7 +7,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -19,7 +22,7 @@ use commonware_stream::Upgrader;
 use rand_core::CryptoRng;
 
 use super::dated::Dated;
-use crate::consensus::steady::Wall;
+use crate::{consensus::steady::Wall, diagnosis::Diagnosis};
 
 /// How often the log may say that handshakes come to nothing.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
@@ -61,11 +64,17 @@ pub(super) struct Gate<U> {
     refused: Failures,
     turned_away: Failures,
     wall: Wall,
+    diagnosis: Diagnosis,
 }
 
 impl<U> Gate<U> {
-    /// The counts are among what the context measures.
-    pub(super) fn new(handshake: U, context: &impl Metrics, wall: Wall) -> Self {
+    /// The counts are among what the context measures; why nodes stay apart that know each other is
+    /// told to the diagnosis.
+    pub(super) fn new(
+        handshake: U,
+        context: &impl Metrics,
+        (wall, diagnosis): (Wall, Diagnosis),
+    ) -> Self {
         let refused = context
             .counter("handshakes_refused", "Connections to this node whose handshake failed");
         let turned_away = context
@@ -75,6 +84,7 @@ impl<U> Gate<U> {
             refused: Failures::new(refused),
             turned_away: Failures::new(turned_away),
             wall,
+            diagnosis,
         }
     }
 }
@@ -140,11 +150,13 @@ where
     {
         let (begun, known) = (context.current(), peer.to_string());
         let failed = |reason: &dyn fmt::Display| {
+            self.diagnosis.handshake_failed(self.wall.now_ms());
             if let Some(count) = self.turned_away.note(begun) {
                 tracing::warn!(
                     count, peer = known, %reason,
                     "a peer did not take this node's handshake: one of the two has another genesis, \
-                     another node key than the other one knows, or a clock that is off"
+                     another node key than the other one knows, another version, or a clock that \
+                     is off"
                 );
             }
         };
@@ -171,7 +183,20 @@ where
         F: Future<Output = bool> + Send,
     {
         let begun = context.current();
+        // A stranger's failure says nothing of why this node lacks those that it knows.
+        let named = AtomicBool::new(false);
+        let bouncer = |peer| {
+            let answer = bouncer(peer);
+            async {
+                let answer = answer.await;
+                named.store(answer, Ordering::Relaxed);
+                answer
+            }
+        };
         let failed = |reason: &dyn fmt::Display| {
+            if named.load(Ordering::Relaxed) {
+                self.diagnosis.handshake_failed(self.wall.now_ms());
+            }
             if let Some(count) = self.refused.note(begun) {
                 tracing::info!(count, %reason, "connections to the p2p port were refused");
             }
@@ -180,5 +205,141 @@ where
         let handshake = self.handshake;
         let heard = handshake.listen(context, namespace, max_message_size, bouncer, stream, sink);
         Attempt::run(failed, heard).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use alloy_primitives::B256;
+    use commonware_cryptography::{ChaCha20Poly1305, Signer as _};
+    use commonware_runtime::{Runner as _, Supervisor as _, deterministic, mocks};
+    use commonware_stream::{
+        cups::{self, Cups},
+        sake::{Sake, Version},
+    };
+
+    use super::*;
+    use crate::{
+        consensus::{scheme::namespace, signer::HandleSigner},
+        p2p::HANDSHAKE_BOUND,
+    };
+
+    /// What a node shakes hands with.
+    #[derive(Clone)]
+    struct Side {
+        key: u64,
+        namespace: Vec<u8>,
+        version: Version,
+    }
+
+    impl Side {
+        fn new(key: u64) -> Self {
+            let namespace = namespace(B256::repeat_byte(1));
+            Self { key, namespace, version: Version::V1 }
+        }
+    }
+
+    /// The node keys of the one that dials and of the one that listens.
+    const DIALS: u64 = 1;
+    const LISTENS: u64 = 2;
+    const NOW: Duration = Duration::from_hours(10_000);
+
+    fn gate(
+        side: &Side,
+        context: &deterministic::Context,
+        diagnosis: &Diagnosis,
+    ) -> Gate<Cups<Sake<HandleSigner>, ChaCha20Poly1305>> {
+        let wall = Wall::showing(|| UNIX_EPOCH + NOW);
+        let sake = Sake {
+            signer: HandleSigner::from_seed(side.key),
+            synchrony_bound: HANDSHAKE_BOUND,
+            max_handshake_age: HANDSHAKE_BOUND,
+            version: side.version,
+        };
+        Gate::new(Cups::new(sake, cups::Version::V1), context, (wall, diagnosis.clone()))
+    }
+
+    /// The reason that a node that is stalled gives, and the count, of the one that dials and of the one
+    /// that listens.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Told {
+        estranged: [bool; 2],
+        failed: [u64; 2],
+    }
+
+    /// One dials another, which lets in one with this key.
+    fn shake(dials: &Side, listens: &Side, lets_in: u64) -> Told {
+        let (dials, listens) = (dials.clone(), listens.clone());
+        let config = deterministic::Config::new().with_start_time(UNIX_EPOCH + NOW);
+        deterministic::Runner::new(config).start(|context| async move {
+            let diagnoses = [Diagnosis::default(), Diagnosis::default()];
+            let (to_listener, from_dialler) = mocks::Channel::init();
+            let (to_dialler, from_listener) = mocks::Channel::init();
+            let dialling = gate(&dials, &context.child("dialler"), &diagnoses[0]);
+            let listening = gate(&listens, &context.child("listener"), &diagnoses[1]);
+            // What is dropped is measured no more.
+            let _measuring = (dialling.clone(), listening.clone());
+            let known = HandleSigner::from_seed(lets_in).public_key();
+            let bouncer = move |peer| std::future::ready(peer == known);
+            let heard = listening.listen(
+                context.child("listens"),
+                &listens.namespace,
+                1_024,
+                bouncer,
+                from_dialler,
+                to_dialler,
+            );
+            let dialled = dialling.dial(
+                context.child("dials"),
+                &dials.namespace,
+                1_024,
+                HandleSigner::from_seed(LISTENS).public_key(),
+                from_listener,
+                to_listener,
+            );
+            let (heard, dialled) = futures::join!(heard, dialled);
+            let (heard, dialled) = (heard.is_ok(), dialled.is_ok());
+            assert_eq!(dialled, heard, "both sides say the same");
+            let at_ms = u64::try_from(NOW.as_millis()).expect("small");
+            let estranged = diagnoses.map(|one| one.estrangement(at_ms).is_some());
+            let names = ["dialler_handshakes_turned_away", "listener_handshakes_refused"];
+            Told { estranged, failed: names.map(|name| measured(&context, name)) }
+        })
+    }
+
+    fn measured(context: &deterministic::Context, name: &str) -> u64 {
+        let all = context.encode();
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix("_total ")?.parse().ok();
+        all.lines().find_map(value).unwrap_or_else(|| panic!("no {name} in {all}"))
+    }
+
+    const NOBODY: Told = Told { estranged: [false; 2], failed: [0; 2] };
+    const BOTH: Told = Told { estranged: [true; 2], failed: [1; 2] };
+
+    #[test]
+    fn nodes_of_one_network_know_each_other() {
+        assert_eq!(shake(&Side::new(DIALS), &Side::new(LISTENS), DIALS), NOBODY);
+    }
+
+    #[test]
+    fn a_node_of_another_genesis_or_version_is_refused_and_both_sides_tell() {
+        let side = || Side::new(DIALS);
+        for odd in [
+            Side { namespace: namespace(B256::repeat_byte(2)), ..side() },
+            Side { namespace: b"windlass/2/".to_vec(), ..side() },
+            Side { version: Version::V0, ..side() },
+        ] {
+            assert_eq!(shake(&odd, &Side::new(LISTENS), DIALS), BOTH);
+        }
+        let elsewhere = Side { version: Version::V0, ..Side::new(LISTENS) };
+        assert_eq!(shake(&side(), &elsewhere, DIALS), BOTH);
+    }
+
+    #[test]
+    fn a_stranger_is_refused_and_counted_and_is_no_reason_why_peers_are_lacking() {
+        let told = shake(&Side::new(3), &Side::new(LISTENS), DIALS);
+        assert_eq!(told, Told { estranged: [true, false], failed: [1; 2] });
     }
 }

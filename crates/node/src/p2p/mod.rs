@@ -55,6 +55,7 @@ use crate::{
         signer::HandleSigner,
         steady::Wall,
     },
+    diagnosis::Diagnosis,
 };
 
 /// How often the dialler looks for somebody to dial.
@@ -123,13 +124,14 @@ pub struct Roll {
     pub start: ColdStart,
 }
 
-/// Opens the network; listens and dials when it returns. The context's clock is one that nobody sets.
+/// Opens the network; listens and dials when it returns. The context's clock is one that nobody sets;
+/// the diagnosis is told of handshakes that come to nothing.
 pub async fn open<E>(
     context: &E,
     config: &NodeConfig,
     signer: HandleSigner,
     roll: Roll,
-    wall: Wall,
+    (wall, diagnosis): (Wall, Diagnosis),
 ) -> Result<Network<E>, P2pError>
 where
     E: Clock + CryptoRng + Spawner + RuntimeNetwork + Resolver + Metrics,
@@ -147,7 +149,7 @@ where
     let handshake = Cups::<_, ChaCha20Poly1305>::new(sake, cups::Version::V1);
     let own = context.child("p2p");
     let mut settings = lookup::Config::local(
-        Gate::new(handshake, &own, wall),
+        Gate::new(handshake, &own, (wall, diagnosis)),
         &scheme::namespace(roll.genesis),
         config.listen,
         max_peers,

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::methods::Node;
 use super::process;
-use crate::diagnosis::{Link, NoBlockCode, Report};
+use crate::diagnosis::{Link, NoBlockCode, Report, Subject};
 use crate::status::Status;
 
 /// What the measurements of a peer are labelled with.
@@ -26,17 +26,19 @@ struct Measured {
     report: Report,
     pending: (usize, usize),
     ledger_bytes: Option<u64>,
+    cut_off: [(Subject, u64); Subject::ALL.len()],
     process: process::Usage,
 }
 
 /// The node's measurements.
 pub(super) fn text(node: &Node, at_ms: u64) -> Result<String, fmt::Error> {
-    let status = node.status.get();
+    let (status, diagnosis) = (node.status.get(), node.status.diagnosis());
     let measured = Measured {
         report: node.report(&status, at_ms),
         status,
         pending: node.ledger.pending_counts(),
         ledger_bytes: node.ledger.file_bytes(),
+        cut_off: Subject::ALL.map(|about| (about, diagnosis.times_cut_off(about))),
         process: process::usage(),
     };
     let mut registry = Registry::default();
@@ -131,7 +133,11 @@ impl Measured {
             "Times that a validator was seen to vote twice, since the node started",
             MetricType::Counter,
             float(status.evidence),
-        )
+        )?;
+        let help = "Times that a peer was cut off because of what it sent, by what that was about";
+        let times =
+            self.cut_off.map(|(about, times)| ([("about", about.name().to_owned())], float(times)));
+        sheet.family("windlass_peers_cut_off_total", help, MetricType::Counter, times)
     }
 
     /// Why no block is made: the kinds of reason stand there always, so that one can be waited for.

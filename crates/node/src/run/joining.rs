@@ -20,9 +20,11 @@ use super::{
 };
 use crate::{
     consensus::{
+        blocking::Counted,
         steady::{Steadied, Steady},
         work::Work,
     },
+    diagnosis::Subject,
     ledger::{self, NodeLedger},
     seam::Ledger as _,
     sync::{Begin, Joiner},
@@ -64,7 +66,7 @@ pub(super) async fn join(
         work,
         open: Box::new(open),
         sender,
-        blocker: network.oracle.clone(),
+        blocker: Counted::new(network.oracle.clone(), Subject::State, opened.status.diagnosis()),
         connected: network.connected,
         status: opened.status.clone(),
     };

@@ -316,7 +316,8 @@ async fn open_network(
         start: cold,
     };
     let (signer, wall) = (opened.node_signer.clone(), Wall::of(context));
-    p2p::open(steady, config, signer, roll, wall).await.map_err(NodeError::P2p)
+    let told = (wall, opened.status.diagnosis().clone());
+    p2p::open(steady, config, signer, roll, told).await.map_err(NodeError::P2p)
 }
 
 /// Serves JSON-RPC, and tells the caller once where the node is reached.

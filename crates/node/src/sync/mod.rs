@@ -21,15 +21,18 @@ pub use self::join::JoinError;
 pub(crate) use self::join::Open;
 pub(crate) use self::join::{Begin, Joiner};
 
-/// A question to a peer, or the answer to one.
+/// A question to a peer, or the answer to one, with the question's number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Message {
+pub enum Message {
+    /// What is asked.
     Ask(u64, Request),
+    /// What is answered.
     Tell(u64, Answer),
 }
 
 impl Message {
-    pub(crate) fn encode(&self) -> Bytes {
+    /// Its bytes.
+    pub fn encode(&self) -> Bytes {
         let (number, kind, content) = match self {
             Self::Ask(number, request) => (number, 0, request.encode()),
             Self::Tell(number, answer) => (number, 1, answer.encode()),
@@ -37,7 +40,8 @@ impl Message {
         [number.to_be_bytes().as_slice(), &[kind], &content].concat().into()
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads its bytes; `None` where they are no message.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (number, rest) = bytes.split_first_chunk::<8>()?;
         let number = u64::from_be_bytes(*number);
         let (kind, content) = rest.split_first()?;

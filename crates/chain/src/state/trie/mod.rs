@@ -22,7 +22,7 @@ use alloy_trie::nodes::RlpNode;
 use nybbles::Nibbles;
 
 use self::node::{Branch, Child, Node, decode, encode_branch, encode_extension, encode_leaf};
-pub(crate) use self::range::{RangeError, check_range};
+pub use self::range::{Leaf, RangeError, check_range};
 pub(crate) use self::walk::walk;
 
 /// Where the records of one trie are.

@@ -15,23 +15,27 @@ use nybbles::Nibbles;
 use super::node::{Child, Node, decode, encode_branch, encode_extension, encode_leaf};
 
 /// A leaf by its whole key.
-pub(crate) type Leaf = (Nibbles, Vec<u8>);
+pub type Leaf = (Nibbles, Vec<u8>);
 
 /// Why leaves are not what the trie has in a range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RangeError {
+pub enum RangeError {
+    /// The leaves have no order, or lie outside.
     #[error("the leaves are not in rising order, or not within the range")]
     Order,
+    /// A node is lacking that has this hash.
     #[error("the proof lacks the node {0}")]
     Missing(B256),
+    /// Bytes are no node, or lead nowhere.
     #[error("the proof holds what is no node: {0}")]
     Malformed(String),
+    /// Something is missing, added or changed below a path.
     #[error("the trie has other leaves at {0:?}")]
     Differs(Nibbles),
 }
 
 /// Checks that `leaves` are all leaves of the trie with this root from `from` to `to`, both included.
-pub(crate) fn check_range(
+pub fn check_range(
     root: B256,
     from: &B256,
     to: &B256,

@@ -11,10 +11,10 @@ use commonware_utils::probability;
 use super::{
     machine::{Machine as _, Memory},
     network::{Network, link},
-    process::{CHANNELS, TRANSACTIONS},
+    process::{CHANNELS, STATE, TIPS, TRANSACTIONS},
     simulate,
 };
-use crate::{gossip, seam::Ledger};
+use crate::{diagnosis::Subject, gossip, seam::Ledger};
 
 /// Sends so many transactions, one after the other, to validators that run.
 async fn load(network: &mut Network<Memory>, count: usize, limit_ms: u64) {
@@ -225,7 +225,7 @@ async fn silent_for_the_epoch(network: &mut Network<Memory>, epoch: u64) {
 }
 
 #[test]
-fn nonsense_on_any_channel_harms_nobody_else() {
+fn nonsense_on_any_channel_is_counted_and_harms_nobody_else() {
     for channel in 0..CHANNELS {
         simulate(80, 4, 1_000, async |network| {
             for index in 0..3 {
@@ -234,6 +234,24 @@ fn nonsense_on_any_channel_harms_nobody_else() {
             load(network, 2, 5_000).await;
             network.send_nonsense(3, channel).await;
             load(network, 6, 5_000).await;
+            let about = match channel {
+                0 | 1 => Some(Subject::Votes),
+                TIPS => Some(Subject::Tips),
+                TRANSACTIONS => Some(Subject::Transactions),
+                STATE => Some(Subject::State),
+                // Blocks and requests that are none are passed over.
+                _ => None,
+            };
+            for validator in &network.validators[..3] {
+                for other in Subject::ALL {
+                    let times = validator.board().diagnosis().times_cut_off(other);
+                    assert_eq!(
+                        times > 0,
+                        Some(other) == about,
+                        "{other:?} on channel {channel}: {times}"
+                    );
+                }
+            }
         });
     }
 }

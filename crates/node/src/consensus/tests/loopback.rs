@@ -93,9 +93,9 @@ fn run(
                 now: Peers::new(&[], &roster, Standing::Behind),
                 start: cold,
             };
-            let network = p2p::open(&context, &config, node(index), roll, Wall::of(&context))
-                .await
-                .expect("it listens");
+            let told = (Wall::of(&context), status.diagnosis().clone());
+            let network =
+                p2p::open(&context, &config, node(index), roll, told).await.expect("it listens");
             let parts = Parts {
                 ledger: mine,
                 work: Work::threads("ledger", 2, 0).expect("threads start"),

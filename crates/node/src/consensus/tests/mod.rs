@@ -9,6 +9,7 @@ mod council;
 mod decoders;
 mod diagnosis;
 mod faults;
+mod foreign;
 mod joins;
 mod keys;
 pub(crate) mod ledger;

@@ -31,6 +31,9 @@ const SEEDS: Range<u64> = 0..100;
 const EVENTS: usize = 60;
 /// How many blocks there are before a storm, so that who comes with nothing is far behind.
 const BEFORE: usize = 12;
+/// What is said where there is no block after the calm, and where somebody lacks the tip.
+pub(super) const NO_BLOCK: &str = "those who follow every block have a new transaction";
+pub(super) const LACKS_TIP: &str = "everybody has the tip";
 /// How long the network has until it makes blocks again after a storm.
 const CALM_MS: u64 = 10_000;
 /// How long it has until it rests where clocks are wrong: blocks of who is ahead are held, and a view in
@@ -325,7 +328,7 @@ impl Storm<'_> {
             Real::contains(&network.validators[index].ledger, sent)
         };
         self.network
-            .until("those who follow every block have a new transaction", CALM_MS, |network| {
+            .until(NO_BLOCK, CALM_MS, |network| {
                 let mut all = honest.iter().filter(|index| !network.takes_states(**index));
                 all.all(|index| has(network, *index))
             })
@@ -346,7 +349,7 @@ impl Storm<'_> {
         let tip = self.network.tip();
         for index in &honest {
             let validator = &self.network.validators[*index];
-            assert_eq!(validator.ledger.tip().number, tip, "everybody has the tip");
+            assert_eq!(validator.ledger.tip().number, tip, "{LACKS_TIP}");
         }
         self.network.fetch_blocks(&honest).await;
         self.network.pass(60_000).await;
@@ -396,11 +399,10 @@ impl Plan {
     }
 }
 
-/// One storm over a network that was prepared; the run's trace hash.
-pub(super) fn storm_over(seed: u64, prepare: impl Fn(&mut Network<Real>)) -> String {
+/// One storm over a network to which something is done when it has its first blocks; the trace hash.
+pub(super) fn storm_over(seed: u64, mutate: impl Fn(&mut Network<Real>)) -> String {
     let plan = Plan::of(seed);
     simulate_with::<Real, _>(seed, plan.beginning, async |network| {
-        prepare(network);
         let council = Council::new(network, plan.least());
         let mut storm = Storm {
             network,
@@ -413,6 +415,7 @@ pub(super) fn storm_over(seed: u64, prepare: impl Fn(&mut Network<Real>)) -> Str
             liars: Vec::new(),
         };
         storm.set_out(&plan).await;
+        mutate(storm.network);
         for _ in 0..EVENTS {
             storm.event().await;
         }

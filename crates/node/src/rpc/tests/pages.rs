@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::*;
-use crate::diagnosis::{Ballot, Ending, NoBlockCode, Stamps};
+use crate::diagnosis::{Ballot, Ending, NoBlockCode, Stamps, Subject};
 
 impl Server {
     fn page(&self, path: &str) -> client::Answer {
@@ -38,6 +38,7 @@ fn seen() -> Server {
     diagnosis.finalized((0, 1), 1);
     diagnosis.voted(own(), (0, 2), Ballot::Nullify, 6_500);
     diagnosis.connected(&BTreeSet::new(), 7_000);
+    diagnosis.cut_off(Subject::State);
     server.status.set_connected(&BTreeMap::new());
     server
 }
@@ -89,6 +90,9 @@ fn measurements_are_in_the_form_that_prometheus_reads() {
         "windlass_no_block_since_timestamp_seconds 7.0".to_owned(),
         "# TYPE windlass_evidence_total counter".to_owned(),
         "windlass_evidence_total 0.0".to_owned(),
+        "# TYPE windlass_peers_cut_off_total counter".to_owned(),
+        "windlass_peers_cut_off_total{about=\"votes\"} 0.0".to_owned(),
+        "windlass_peers_cut_off_total{about=\"state\"} 1.0".to_owned(),
         "# TYPE process_cpu_seconds_total counter".to_owned(),
     ] {
         assert!(answer.body.lines().any(|found| found == line), "{line} in {}", answer.body);
