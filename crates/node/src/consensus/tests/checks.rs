@@ -15,6 +15,11 @@ use super::{
 };
 use crate::{consensus::exchange::key_bytes, ledger::NodeLedger, seam::Ledger as _};
 
+/// What is said where a certificate that a node keeps does not hold.
+pub(super) const LIGHT_VERIFIER: &str = "the light verifier takes what is kept";
+/// What is said where somebody is accused who is honest.
+pub(super) const VOTED_TWICE: &str = "an honest validator voted twice";
+
 /// How long a node may be at fetching the earlier blocks: it asks again after ten minutes at most.
 const FETCH_MS: u64 = 1_500_000;
 
@@ -66,10 +71,7 @@ impl Network<Real> {
             for one in &evidence {
                 let whose =
                     self.validators.iter().position(|other| key_bytes(&other.key) == one.node_key);
-                assert!(
-                    keys.contains(&one.node_key),
-                    "an honest validator voted twice: {whose:?} {one:?}"
-                );
+                assert!(keys.contains(&one.node_key), "{VOTED_TWICE}: {whose:?} {one:?}");
             }
             let kept = u64::try_from(evidence.len()).expect("small");
             let told = validator.board().get().evidence;
@@ -100,7 +102,7 @@ impl Network<Real> {
             let kept = kept.expect("somebody entered it");
             let committee =
                 Committee::new(ledger.genesis().hash(), &kept.seats).expect("they have seats");
-            let certified = committee.verify(&bytes, block.hash()).expect("it holds");
+            let certified = committee.verify(&bytes, block.hash()).expect(LIGHT_VERIFIER);
             assert_eq!(certified.epoch, epoch);
         }
         for number in acknowledged.iter().take(3) {
@@ -134,6 +136,6 @@ impl<M: Machine> Network<M> {
     /// Nobody has seen a validator vote twice.
     pub(super) fn check_honesty(&self) {
         let accused = (0..self.validators.len()).map(|index| self.status(index).evidence);
-        assert_eq!(accused.sum::<u64>(), 0, "an honest validator voted twice");
+        assert_eq!(accused.sum::<u64>(), 0, "{VOTED_TWICE}");
     }
 }

@@ -119,6 +119,9 @@ impl Machine for Memory {
     }
 }
 
+/// What is said where a ledger does not open although the power has not failed meanwhile.
+pub(crate) const NO_LEDGER: &str = "what a crash leaves is a ledger";
+
 /// How many blocks come with the state, so few that earlier ones are lacking in a short run.
 pub(crate) const LAST_BLOCKS: u64 = 8;
 
@@ -174,7 +177,7 @@ impl Real {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
-                assert!(self.has_failed(), "what a crash leaves is a ledger: {error:?}");
+                assert!(self.has_failed(), "{NO_LEDGER}: {error:?}");
                 None
             }
         }

@@ -28,6 +28,11 @@ pub(crate) const TRANSACTIONS: u64 = 6;
 pub(crate) const STATE: u64 = 7;
 pub(crate) const CHANNELS: u64 = 8;
 
+/// What is said where journals do not open although the power has not failed meanwhile.
+pub(crate) const NO_JOURNALS: &str = "a crash leaves journals";
+/// What is said where consensus ends by itself.
+pub(crate) const ENDED: &str = "consensus ended";
+
 /// A node's process. A new one is dead.
 #[derive(Default)]
 pub(crate) struct Process {
@@ -126,7 +131,7 @@ impl<M: Machine> Network<M> {
         let running = context.spawn(move |context| async move {
             let drawer = match drawer {
                 Ok(drawer) => drawer,
-                Err(error) => return assert!(excuse(), "a crash leaves journals: {error:?}"),
+                Err(error) => return assert!(excuse(), "{NO_JOURNALS}: {error:?}"),
             };
             let journals = Journals::new(context.child("files"), Arc::clone(&drawer));
             let context = context.with_storage(journals);
@@ -134,7 +139,7 @@ impl<M: Machine> Network<M> {
             select! {
                 ended = life.run(context, (key, channels)) => match ended {
                     Ok(EpochError::FarBehind { .. }) => Process::note(&told, Ended::FarBehind),
-                    failed => assert!(excuse(), "consensus ended: {failed:?}"),
+                    failed => assert!(excuse(), "{ENDED}: {failed:?}"),
                 },
                 error = drawer.failure() => assert!(excuse(), "the journals failed: {error:?}"),
             }

@@ -38,6 +38,9 @@ const EVENTS: usize = 60;
 const LEAST_VALIDATORS: usize = 3;
 /// How many blocks there are before a storm, so that who comes with nothing is far behind.
 const BEFORE: usize = 12;
+/// What is said where there is no block after the calm, and where somebody lacks the tip.
+pub(super) const NO_BLOCK: &str = "those who follow every block have a new transaction";
+pub(super) const LACKS_TIP: &str = "everybody has the tip";
 /// How long the network has until it makes blocks again after a storm.
 const CALM_MS: u64 = 10_000;
 /// How long it has until it rests where clocks are wrong: blocks of who is ahead are held, and a view in
@@ -360,7 +363,7 @@ impl Storm<'_> {
             Real::contains(&network.validators[index].ledger, sent)
         };
         self.network
-            .until("those who follow every block have a new transaction", CALM_MS, |network| {
+            .until(NO_BLOCK, CALM_MS, |network| {
                 let mut all = honest.iter().filter(|index| !network.takes_states(**index));
                 all.all(|index| has(network, *index))
             })
@@ -381,7 +384,7 @@ impl Storm<'_> {
         let tip = self.network.tip();
         for index in &honest {
             let validator = &self.network.validators[*index];
-            assert_eq!(validator.ledger.tip().number, tip, "everybody has the tip");
+            assert_eq!(validator.ledger.tip().number, tip, "{LACKS_TIP}");
         }
         self.network.fetch_blocks(&honest).await;
         self.network.pass(60_000).await;
@@ -394,8 +397,8 @@ fn storm(seed: u64) -> String {
     storm_over(seed, |_| {})
 }
 
-/// One storm over a network that was prepared; the run's trace hash.
-pub(super) fn storm_over(seed: u64, prepare: impl Fn(&mut Network<Real>)) -> String {
+/// One storm over a network to which something is done when it has its first blocks; the trace hash.
+pub(super) fn storm_over(seed: u64, mutate: impl Fn(&mut Network<Real>)) -> String {
     let validators = [4, 4, 4, 5, 7][usize::try_from(seed % 5).expect("small")];
     let epoch = [4, 8, 32, 1_000][usize::try_from(seed / 5 % 4).expect("small")];
     // Fewer than a third lie or lose their disks, and all validators are needed there; where
@@ -409,7 +412,6 @@ pub(super) fn storm_over(seed: u64, prepare: impl Fn(&mut Network<Real>)) -> Str
     // One more node comes, and is to become a validator where they change.
     let later = usize::from(plight != Plight::Disks);
     simulate_with::<Real, _>(seed, (validators, later), epoch, async |network| {
-        prepare(network);
         let mut storm = Storm {
             network,
             acknowledged: BTreeSet::new(),
@@ -442,6 +444,7 @@ pub(super) fn storm_over(seed: u64, prepare: impl Fn(&mut Network<Real>)) -> Str
             }
         }
         storm.begin_the_chain().await;
+        mutate(storm.network);
         for _ in 0..EVENTS {
             storm.event().await;
         }
