@@ -6,7 +6,7 @@ use super::{At, Chain, ChainError};
 use crate::execute::{CallError, CallRequest, CallResult, call};
 use crate::governance::{
     self, Committee, Decided, Decision, InForce, Permission, Questions, READING_GAS, RosterNode,
-    SeatedValidator, Upgrade,
+    SeatedValidator, Tariff, Terms,
 };
 use crate::state::{StateView, keys};
 use crate::store::Batch;
@@ -85,7 +85,7 @@ impl Chain {
     }
 
     /// What a transaction to the contract would bring about, if it were executed now with this gas;
-    /// `None` if it decides nothing about validators or rules.
+    /// `None` if it decides nothing about validators, rules or a fee.
     pub fn decision(
         &self,
         from: Address,
@@ -118,18 +118,21 @@ impl Chain {
         let Some(made) = questions.decision() else { return Ok(None) };
         let now = self.next_validators_hash()?;
         let validators = made.validators.filter(|set| governance::set_hash(set) != now);
-        let upgrade = match made.upgrade {
-            Some(upgrade) if self.coming_rules()? != Some(upgrade) => Some(upgrade),
-            Some(_) | None => None,
+        let (upgrade, tariff) = if made.upgrade.is_some() || made.tariff.is_some() {
+            let terms = self.terms()?;
+            let dearer = |tariff: &Tariff| terms.floor_wei.is_none_or(|now| tariff.floor_wei > now);
+            (made.upgrade.filter(|one| terms.upgrade != Some(*one)), made.tariff.filter(dearer))
+        } else {
+            (None, None)
         };
-        let decides = validators.is_some() || upgrade.is_some();
-        Ok(decides.then_some(Decision { validators, upgrade, forced: made.forced }))
+        let decides = validators.is_some() || upgrade.is_some() || tariff.is_some();
+        Ok(decides.then_some(Decision { validators, upgrade, tariff, forced: made.forced }))
     }
 
-    /// The rules to come that the state after the tip has.
-    fn coming_rules(&self) -> Result<Option<Upgrade>, ChainError> {
+    /// The parameters that the state after the tip has.
+    fn terms(&self) -> Result<Terms, ChainError> {
         let output = self.ask_governance(At::Latest, governance::parameters_call())?;
-        governance::read_upgrade(&output).map_err(|_malformed| unreadable("no parameters"))
+        governance::read_terms(&output).map_err(|_malformed| unreadable("no parameters"))
     }
 
     /// What a view of the contract answers in the state after a block.

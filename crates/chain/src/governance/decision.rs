@@ -1,10 +1,12 @@
 //! What a vote would decide: asked of the contract before the vote is taken.
 
-use alloy_primitives::{Bytes, U256};
+use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::SolCall;
 use revm::context::result::ExecutionResult;
 
-use super::abi::Governance::{parametersCall, proposalCall, proposeCall, settleCall, voteCall};
+use super::abi::Governance::{
+    membersCall, parametersCall, proposalCall, proposeCall, settleCall, voteCall,
+};
 use super::{
     ADDRESS, RULES_VERSION, SeatedValidator, read_validator_set, seated, validator_set_call,
 };
@@ -12,6 +14,10 @@ use crate::execute::CallRequest;
 
 /// The state of a proposal whose actions were executed.
 const APPROVED: u8 = 1;
+/// The state of a member that can vote.
+const ACTIVE: u8 = 1;
+/// The policy under which a fee is charged.
+const EIP1559: u8 = 1;
 
 /// What a vote would bring about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +26,9 @@ pub struct Decision {
     pub validators: Option<Vec<SeatedValidator>>,
     /// The rules that blocks would have from a height on; `None` if it is not about them.
     pub upgrade: Option<Upgrade>,
+    /// The fee that transactions would pay, those of members too; `None` if they pay no more than
+    /// without it.
+    pub tariff: Option<Tariff>,
     /// Whether the members accept what nodes may have against it.
     pub forced: bool,
 }
@@ -40,19 +49,40 @@ impl Upgrade {
     }
 }
 
+/// The least fee that is charged, and who would have to pay it to take it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tariff {
+    /// The least base fee, in wei per gas.
+    pub floor_wei: u64,
+    /// What share of the members must be exceeded to change it, in percent.
+    pub threshold: u8,
+    /// The accounts of the active members.
+    pub accounts: Vec<Address>,
+}
+
 /// A transaction to the contract, and what is asked after it, one question at a time.
 #[derive(Debug)]
 pub(crate) struct Questions {
     input: Bytes,
     forced: Option<bool>,
     validators: Option<Vec<SeatedValidator>>,
+    terms: Option<Terms>,
     decision: Option<Decision>,
+}
+
+/// What the contract's parameters say that a node may have something against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) upgrade: Option<Upgrade>,
+    /// The least base fee in wei, if a fee is charged.
+    pub(crate) floor_wei: Option<u64>,
+    threshold: u8,
 }
 
 impl Questions {
     /// Those about the transaction with this input.
     pub(crate) fn about(input: Bytes) -> Self {
-        Self { input, forced: None, validators: None, decision: None }
+        Self { input, forced: None, validators: None, terms: None, decision: None }
     }
 
     /// Takes an answer, that of the transaction first; the next question, if there is one.
@@ -73,10 +103,18 @@ impl Questions {
                 self.validators = Some(seated(read_validator_set(&output)?).0);
                 Some(question(parameters_call()))
             }
+            3 => {
+                self.terms = Some(read_terms(&output).ok()?);
+                Some(question(membersCall {}.abi_encode()))
+            }
             _ => {
-                let upgrade = read_upgrade(&output).ok()?;
-                let validators = self.validators.take();
-                self.decision = self.forced.map(|forced| Decision { validators, upgrade, forced });
+                let members = membersCall::abi_decode_returns(&output).ok()?;
+                let active = members.into_iter().filter(|one| one.state == ACTIVE);
+                let accounts = active.map(|one| one.account).collect();
+                let Terms { upgrade, floor_wei, threshold } = self.terms.take()?;
+                let tariff = floor_wei.map(|floor_wei| Tariff { floor_wei, threshold, accounts });
+                let (validators, forced) = (self.validators.take(), self.forced?);
+                self.decision = Some(Decision { validators, upgrade, tariff, forced });
                 None
             }
         }
@@ -104,11 +142,15 @@ pub(crate) fn parameters_call() -> Bytes {
     parametersCall {}.abi_encode().into()
 }
 
-/// What that call answered of rules to come; an error if it is no such answer.
-pub(crate) fn read_upgrade(output: &[u8]) -> Result<Option<Upgrade>, alloy_sol_types::Error> {
+/// What that call answered; an error if it is no such answer.
+pub(crate) fn read_terms(output: &[u8]) -> Result<Terms, alloy_sol_types::Error> {
     let parameters = parametersCall::abi_decode_returns(output)?;
     let (version, height) = (parameters.nextRulesVersion, parameters.nextRulesHeight);
-    Ok((version != 0).then_some(Upgrade { version, height }))
+    Ok(Terms {
+        upgrade: (version != 0).then_some(Upgrade { version, height }),
+        floor_wei: (parameters.feePolicy == EIP1559).then_some(parameters.baseFeeFloor),
+        threshold: parameters.parametersThreshold,
+    })
 }
 
 fn question(input: impl Into<Bytes>) -> CallRequest {

@@ -29,8 +29,8 @@ use self::abi::Governance::{
     Grant, NewMember, NewValidator, Settings, constructorCall, validatorSetCall,
 };
 use self::abi::{MemberRefusals, NodeRefusals, ParameterRefusals};
-pub use self::decision::{Decision, Upgrade};
-pub(crate) use self::decision::{Questions, parameters_call, read_upgrade};
+pub use self::decision::{Decision, Tariff, Upgrade};
+pub(crate) use self::decision::{Questions, Terms, parameters_call, read_terms};
 pub(crate) use self::offline::ask;
 pub(crate) use self::parameters::InForce;
 pub use self::parameters::{Decided, Parameters, Permission};

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolValue, sol};
-use windlass_chain::governance::{ADDRESS, Permission, Upgrade};
+use windlass_chain::governance::{ADDRESS, Permission, Tariff, Upgrade};
 use windlass_chain::{
     At, Chain, ChainError, FeePolicy, InvalidBlock, NoSenders, Skipped, TransactionError,
     ValidateError,
@@ -205,6 +205,12 @@ fn what_a_vote_would_decide_is_known_before() {
     assert_eq!(rules(proposal(15, &(2u32, 40u64))), Some((upgrade, false)));
     assert_eq!(rules(forced(15, &(2u32, 40u64), Force::Yes)), Some((upgrade, true)));
     assert_eq!(rules(proposal(6, &4u32)), None, "it is not about rules");
+    let fee = |input: Vec<u8>| ask(member.address, input)?.tariff;
+    let accounts = vec![member.address];
+    let dear = Tariff { floor_wei: 7, threshold: 50, accounts };
+    assert_eq!(fee(proposal(10, &(1u32, 7u64))), Some(dear));
+    assert_eq!(fee(proposal(10, &(0u32, 0u64))), None, "nobody pays more");
+    assert_eq!(fee(proposal(6, &4u32)), None, "it is not about fees");
     assert_eq!(seats(vec![1, 2, 3]), None);
     assert_eq!(ask(wallet(9).address, proposal(6, &4u32)), None, "nobody's");
     assert_eq!(chain.next_validators().unwrap().len(), 4, "nothing has changed");

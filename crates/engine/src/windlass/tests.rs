@@ -45,7 +45,10 @@ fn a_genesis_is_a_function_of_its_input() {
     let plain = spec("");
     assert_eq!(genesis(&plain), genesis(&plain));
     assert!(!genesis(&plain).content.contains(&"07".repeat(20)), "free: no account needs funds");
-    let paid = spec("[fees]\npolicy = \"eip1559\"\nfloor_wei = 10\n");
+    let paid = spec(
+        "[fees]\npolicy = \"eip1559\"\nfloor_wei = 10\n\
+         [alloc.0xabcdef0000000000000000000000000000000001]\nbalance = \"1\"\n",
+    );
     assert!(genesis(&paid).content.contains(&"07".repeat(20)), "the probe pays for itself");
     assert_ne!(genesis(&plain).hash, genesis(&paid).hash);
 }

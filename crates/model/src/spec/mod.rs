@@ -23,6 +23,8 @@ pub const MAX_CHAIN_ID: u64 = (1 << 53) - 1;
 pub const MAX_WALLET_CHAIN_ID: u64 = 4_503_599_627_370_476;
 /// The least that a block's gas limit can be, in gas.
 pub const MIN_GAS_LIMIT: u64 = 1_000_000;
+/// The least cap of a transaction's gas: a proposal takes 350,000 where there are three members.
+pub const MIN_GAS_CAP: u64 = 1_000_000;
 /// The most that a block's gas limit can be, in gas.
 pub const MAX_GAS_LIMIT: u64 = 10_000_000_000;
 /// The most validators of one network.
@@ -315,6 +317,7 @@ impl Manifest {
         }
         check_ranges(&spec)?;
         check_members(&spec)?;
+        check_fees(&spec)?;
         check_origins(&spec)?;
         Ok(spec)
     }
@@ -350,7 +353,7 @@ fn check_ranges(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
         ("governance.proposal_lifetime_s", u64::from(proposal_lifetime_s), 1, 365 * 86_400),
         ("chain_id", spec.chain_id, 1, MAX_CHAIN_ID),
         ("gas_limit", spec.gas_limit, MIN_GAS_LIMIT, MAX_GAS_LIMIT),
-        ("transaction_gas_cap", spec.transaction_gas_cap, 100_000, spec.gas_limit.max(1 << 24)),
+        ("transaction_gas_cap", spec.transaction_gas_cap, MIN_GAS_CAP, spec.gas_limit.max(1 << 24)),
         ("contract_size_limit", u64::from(spec.contract_size_limit), 24_576, 1 << 20),
         ("min_block_interval_ms", spec.min_block_interval_ms, 0, 600_000),
         ("epoch_length", spec.epoch_length, 8, 1_000_000_000),
@@ -364,6 +367,20 @@ fn check_ranges(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
                 format!("give `{field}` a value from {least} to {most}, or leave it out"),
             ));
         }
+    }
+    Ok(())
+}
+
+/// Where a fee is charged somebody must have something to pay it with: wei come from nowhere else.
+fn check_fees(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
+    let charges = matches!(spec.fees, Fees::Eip1559 { .. });
+    if charges && spec.alloc.values().all(|one| one.balance.is_zero()) {
+        return Err(invalid(
+            "fees",
+            "`fees` charges for every transaction, and no account of `alloc` has a balance: nobody could \
+             send any, not even a vote",
+            "give accounts a `balance` in `alloc`, those of the members too, or leave `fees` out",
+        ));
     }
     Ok(())
 }

@@ -58,6 +58,12 @@ fn mistakes_name_their_place_and_a_remedy() {
     );
     refused("gas_limit = \"many\"\n", (Some(1), "gas_limit"), "invalid type", "correct");
     refused("gas_limit = 5\n", (None, "gas_limit"), "from 1000000", "leave it out");
+    let cap = "transaction_gas_cap";
+    refused("transaction_gas_cap = 999999\n", (None, cap), "from 1000000", "leave it out");
+    let charged = "[fees]\npolicy = \"eip1559\"\n";
+    refused(charged, (None, "fees"), "not even a vote", "a `balance` in `alloc`");
+    let poor = "[alloc.0xabcdef0000000000000000000000000000000001]\nbalance = \"0\"\n";
+    refused(&format!("{charged}{poor}"), (None, "fees"), "not even a vote", "leave `fees` out");
     refused("validators = 0\n", (None, "validators"), "0 validators", "1 is enough");
     refused("validators = 1000\n", (None, "validators"), "1000 validators", "4 validators");
     refused(

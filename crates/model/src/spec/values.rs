@@ -22,6 +22,13 @@ pub struct AccountAddress(String);
 #[serde(transparent)]
 pub struct Quantity(String);
 
+impl Quantity {
+    /// Whether it is 0.
+    pub fn is_zero(&self) -> bool {
+        self.0 == "0x0"
+    }
+}
+
 /// Bytes: `0x` and an even number of hex digits, kept in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]

@@ -78,7 +78,8 @@ impl Guard {
     /// what is not this one.
     ///
     /// A journal is empty until the first vote, and its name is a blob beside it, made before the
-    /// record names it: a crash between the two leaves an epoch that was not entered.
+    /// record names it: a crash between the two leaves an epoch that was not entered. It gets another
+    /// name at each start: a copy of it that was made before the last one is not this journal either.
     pub async fn admit<E: CryptoRng + Storage>(
         &self,
         context: &mut E,
@@ -91,25 +92,27 @@ impl Guard {
             return Ok(Admission::NoKey);
         };
         let entered = marker.entered().map_err(GuardError::Record)?;
+        let names = context.scan(&self.name(epoch)).await.unwrap_or_default();
         let lost = match entered {
             Some(newest) if newest.epoch == epoch.get() => {
-                let named = context.scan(&self.name(epoch)).await.unwrap_or_default();
-                !named.contains(&newest.journal.to_be_bytes().to_vec())
+                !names.contains(&newest.journal.to_be_bytes().to_vec())
             }
             Some(newest) => newest.epoch > epoch.get(),
             None => false,
         };
-        let is_new = entered.is_none_or(|newest| newest.epoch < epoch.get());
-        if is_new || lost {
-            let journal = context.next_u64();
-            if is_new {
-                let named = context.open(&self.name(epoch), &journal.to_be_bytes()).await;
-                let (name, _) = named.map_err(GuardError::Journal)?;
-                name.sync().await.map_err(GuardError::Journal)?;
+        let journal = context.next_u64();
+        if !lost {
+            let named = context.open(&self.name(epoch), &journal.to_be_bytes()).await;
+            let (name, _) = named.map_err(GuardError::Journal)?;
+            name.sync().await.map_err(GuardError::Journal)?;
+        }
+        // Where it is lost, no journal has this number: it stays lost.
+        marker.enter(Voted { epoch: epoch.get(), journal }).map_err(GuardError::Record)?;
+        if !lost {
+            for name in names {
+                let removed = context.remove(&self.name(epoch), Some(&name)).await;
+                removed.map_err(GuardError::Journal)?;
             }
-            // Where it is lost, no journal has this number: it stays lost.
-            let voted = Voted { epoch: epoch.get(), journal };
-            marker.enter(voted).map_err(GuardError::Record)?;
         }
         Ok(if lost { Admission::JournalLost } else { Admission::Votes })
     }

@@ -111,7 +111,16 @@ where
         let mut content = vec![0; bytes.remaining()];
         let mut bytes = bytes;
         bytes.copy_to_slice(&mut content);
-        match Message::decode(&content) {
+        if let Some(number) = Message::answers(&content) {
+            let expected = search.as_ref().is_some_and(|search| {
+                search.number == number && search.asked.as_ref() == Some(&peer)
+            });
+            if !expected {
+                return;
+            }
+        }
+        let Some(message) = self.work.run(move || Message::decode(&content)).await else { return };
+        match message {
             Some(Message::Ask(number, request)) => {
                 let ledger = self.ledger.clone();
                 let answered = self.work.run(move || {
@@ -138,14 +147,7 @@ where
                 let Some(told) = answered.await else { return };
                 let _sent = self.sender.send(Recipients::One(peer), told, false);
             }
-            Some(Message::Tell(number, answer)) => {
-                let expected = search.as_ref().is_some_and(|search| {
-                    search.number == number && search.asked.as_ref() == Some(&peer)
-                });
-                if expected {
-                    self.take(peer, answer, search).await;
-                }
-            }
+            Some(Message::Tell(_, answer)) => self.take(peer, answer, search).await,
             None => {
                 commonware_p2p::block!(self.blocker, peer, "malformed question about the state");
             }

@@ -202,19 +202,20 @@ where
     ) -> Result<(), JoinError> {
         let mut content = vec![0; bytes.remaining()];
         bytes.copy_to_slice(&mut content);
-        let Some(message) = Message::decode(&content) else {
-            commonware_p2p::block!(self.blocker, peer, "malformed answer about the state");
-            return Ok(());
-        };
         // This node has nothing to tell yet.
-        let Message::Tell(number, answer) = message else { return Ok(()) };
+        let Some(number) = Message::answers(&content) else { return Ok(()) };
         if desks.asked.get(&number).is_none_or(|asked| asked.peer != peer) {
             return Ok(());
         }
+        let begun = self.context.current();
+        let read = self.work.run(move || Message::decode(&content)).await;
+        let Some(Message::Tell(_, answer)) = read.ok_or(JoinError::Closed)? else {
+            commonware_p2p::block!(self.blocker, peer, "malformed answer about the state");
+            return Ok(());
+        };
         let asked = desks.asked.remove(&number).expect("it was just there");
         let (taker, task) = (Arc::clone(importer), asked.task.clone());
         let unavailable = answer == Answer::Unavailable;
-        let begun = self.context.current();
         let taken = self.work.run(move || lock(&taker).take(&task, answer)).await;
         let now = self.context.current();
         let time = now.duration_since(begun).unwrap_or_default();

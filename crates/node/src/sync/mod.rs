@@ -40,6 +40,13 @@ impl Message {
         [number.to_be_bytes().as_slice(), &[kind], &content].concat().into()
     }
 
+    /// The number of the question that these bytes answer, if they begin as an answer does: whoever
+    /// has not asked it need not read an answer that may become much larger in memory.
+    pub(crate) fn answers(bytes: &[u8]) -> Option<u64> {
+        let (number, rest) = bytes.split_first_chunk::<8>()?;
+        (rest.first() == Some(&1)).then(|| u64::from_be_bytes(*number))
+    }
+
     /// Reads its bytes; `None` where they are no message.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (number, rest) = bytes.split_first_chunk::<8>()?;

@@ -194,6 +194,25 @@ fn a_validator_that_lost_its_journal_keeps_silent_until_the_next_epoch() {
 }
 
 #[test]
+fn a_validator_whose_journal_is_an_older_copy_keeps_silent_until_the_next_epoch() {
+    // The epoch is the same, and so is the journal's partition: the copy lacks the last votes.
+    simulate(73, 4, 16, async |network| {
+        network.start_all().await;
+        load(network, 2, 1_000).await;
+        network.kill(2).await;
+        let copy = network.validators[2].machine.journals().duplicate();
+        network.start(2).await;
+        load(network, 2, 1_000).await;
+        assert_eq!(network.status(2).not_voting, None, "its own journal is there");
+        network.kill(2).await;
+        network.validators[2].machine.replace_journals(copy);
+        network.start(2).await;
+        load(network, 4, 5_000).await;
+        silent_for_the_epoch(network, 0).await;
+    });
+}
+
+#[test]
 fn a_validator_that_lost_all_but_its_key_keeps_silent_until_the_next_epoch() {
     for (seed, blocks, epoch) in [(71, 4, 0), (72, 20, 1)] {
         simulate(seed, 4, 16, async |network| {

@@ -123,6 +123,13 @@ impl Machine for Memory {
 /// What is said where a ledger does not open although the power has not failed meanwhile.
 pub(crate) const NO_LEDGER: &str = "what a crash leaves is a ledger";
 
+impl Memory {
+    /// Puts other journals in the place of those that are there.
+    pub(crate) fn replace_journals(&mut self, journals: SimulatedDisk) {
+        self.journals = journals;
+    }
+}
+
 /// How many blocks come with the state, so few that earlier ones are lacking in a short run.
 pub(crate) const LAST_BLOCKS: u64 = 8;
 

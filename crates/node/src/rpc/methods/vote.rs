@@ -1,5 +1,5 @@
-//! Votes that would leave the network without a quorum, or this node without rules that it knows, are
-//! not taken from clients.
+//! Votes that would leave the network without a quorum, this node without rules that it knows, or the
+//! members without the fee for another vote, are not taken from clients.
 //!
 //! The chain cannot know who is reachable, nor what programs its nodes run, so each node says what it
 //! sees. A proposal that names it (`force`) is taken all the same.
@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_consensus::Transaction as _;
 use alloy_consensus::transaction::SignerRecoverable as _;
-use alloy_primitives::{B256, Bytes};
-use windlass_chain::governance::{self, RULES_VERSION, SeatedValidator, Upgrade};
+use alloy_primitives::{B256, Bytes, U256};
+use windlass_chain::At;
+use windlass_chain::governance::{self, RULES_VERSION, SeatedValidator, Tariff, Upgrade};
 
 use super::Node;
 use crate::diagnosis::Missing;
@@ -23,8 +24,11 @@ const EPOCHS_BEHIND: u64 = 2;
 /// How long a validator may be missing and count as there: one that takes a new key starts anew.
 const ABSENT_MS: u64 = 10_000;
 
-/// Refuses a transaction that decides on validators of whom too few are connected and up to date, or on
-/// rules that this program does not know.
+/// What a proposal and a few votes take, in gas.
+const VOTING_GAS: u64 = 3_000_000;
+
+/// Refuses a transaction that decides on validators of whom too few are connected and up to date, on
+/// rules that this program does not know, or on a fee that the members could not pay to take it back.
 pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     // Whatever is wrong with it, the pool says.
     let Ok(transaction) = node.ledger.decode(transaction) else { return Ok(()) };
@@ -38,6 +42,16 @@ pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     let Some(decision) = decision.filter(|decision| !decision.forced) else { return Ok(()) };
     if let Some(upgrade) = decision.upgrade.filter(|upgrade| !upgrade.is_known()) {
         return Err(RpcError::Server(unknown(upgrade)));
+    }
+    if let Some(tariff) = decision.tariff {
+        let state = node.ledger.chain().state(At::Latest)?;
+        let mut balances = Vec::new();
+        for account in &tariff.accounts {
+            balances.push(state.account(*account)?.map_or(U256::ZERO, |account| account.balance));
+        }
+        if let Some(objection) = unpayable(&tariff, &balances) {
+            return Err(RpcError::Server(objection));
+        }
     }
     let Some(validators) = decision.validators else { return Ok(()) };
     let status = node.status.get();
@@ -107,6 +121,22 @@ fn objection(
              until they follow (nodes that no member has named become observers first), or propose it \
              with `force` (windlass network propose … --force)",
             missing.join(", ")
+        )
+    })
+}
+
+/// What is to be said against a fee that too few members have the money for.
+fn unpayable(tariff: &Tariff, balances: &[U256]) -> Option<String> {
+    let Tariff { floor_wei, threshold, .. } = tariff;
+    let cost = U256::from((*floor_wei).max(1)) * U256::from(VOTING_GAS);
+    let (all, can) = (balances.len(), balances.iter().filter(|one| **one >= cost).count());
+    (can * 100 <= all * usize::from(*threshold)).then(|| {
+        format!(
+            "this decides on a base fee of {floor_wei} wei or more per gas, for votes too, and only \
+             {can} of {all} members' accounts have the {cost} wei that some votes take, while more than \
+             {threshold} % must vote to change it: nobody could take it back. Send the members' accounts \
+             wei first (`windlass network members` lists them), or propose it with `force` (windlass \
+             network propose … --force)"
         )
     })
 }
@@ -191,6 +221,26 @@ mod tests {
         check_seen(None, 1..=4, hangs(7), None);
         check_all(None, 1..=4, 50, None);
         check_all(None, 2..=5, 50, Some("only 2"));
+    }
+
+    #[test]
+    fn a_fee_is_refused_that_too_few_members_can_pay() {
+        let check = |floor_wei, threshold, balances: &[u64], expect: Option<&str>| {
+            let tariff = Tariff { floor_wei, threshold, accounts: Vec::new() };
+            let balances: Vec<U256> = balances.iter().map(|wei| U256::from(*wei)).collect();
+            let said = unpayable(&tariff, &balances);
+            assert_eq!(said.is_some(), expect.is_some(), "{said:?}");
+            assert!(said.unwrap_or_default().contains(expect.unwrap_or_default()));
+        };
+        let enough = 3_000_000_000;
+        check(1_000, 50, &[0, 0, 0], Some("only 0 of 3 members' accounts have the 3000000000 wei"));
+        check(1_000, 50, &[enough, enough, 0], None);
+        check(1_000, 50, &[enough, enough - 1, 0], Some("only 1 of 3"));
+        check(1_000, 66, &[enough, enough, 0], None);
+        check(1_000, 67, &[enough, enough, 0], Some("only 2 of 3"));
+        check(1_000, 50, &[enough, 0], Some("only 1 of 2"));
+        check(0, 50, &[3_000_000], None);
+        check(0, 50, &[0], Some("only 0 of 1"));
     }
 
     #[test]
