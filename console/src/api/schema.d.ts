@@ -3322,7 +3322,8 @@ export interface operations {
             query?: {
                 /**
                  * @description `true` recovers a network that can make blocks by itself, of which a node has newer blocks than
-                 *     the export, or of which none answers, if every member signed.
+                 *     the export, or of which none answers, if every member signed: those of the export, and where
+                 *     newer blocks are given up those of the newest state as well.
                  */
                 force?: boolean;
             };

@@ -1,6 +1,6 @@
 //! What an engine does where a network has to begin anew with its own state.
 
-use std::{fmt, io::BufRead};
+use std::{collections::BTreeSet, fmt, io::BufRead};
 
 use serde_json::Value;
 use windlass_model::network::BlockRef;
@@ -22,7 +22,7 @@ pub struct ExportPage {
     pub next: Option<String>,
 }
 
-/// What members agree on in a recovery file, without their signatures.
+/// What members agree on in a recovery file, and who is said to have signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
     /// The hash of block 0 of the network that stands still.
@@ -31,9 +31,11 @@ pub struct Agreement {
     pub successor: String,
     /// What a member's account signs.
     pub digest: [u8; 32],
+    /// The accounts that are said to have signed; whether they did is not checked.
+    pub accounts: BTreeSet<String>,
 }
 
-/// A member of the network, as the export has it.
+/// A member of the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signatory {
     /// Its name.
@@ -55,16 +57,26 @@ pub struct Judged {
     pub export: String,
     /// The genesis of the network that follows.
     pub genesis: GenesisFile,
-    /// The active members.
+    /// The active members, as the export has them.
     pub members: Vec<Signatory>,
     /// How many of them have to sign.
     pub needed: usize,
+    /// The accounts that signed beside theirs, as accounts are written: those of members that were let
+    /// in after the export, or nobody's.
+    pub others: BTreeSet<String>,
 }
 
 impl Judged {
     /// How many members signed.
     pub fn signed(&self) -> usize {
         self.members.iter().filter(|member| member.signed).count()
+    }
+
+    /// The accounts that signed.
+    pub fn signers(&self) -> BTreeSet<&str> {
+        let members = self.members.iter().filter(|member| member.signed);
+        let others = self.others.iter().map(String::as_str);
+        members.map(|member| member.account.as_str()).chain(others).collect()
     }
 }
 

@@ -101,6 +101,13 @@ impl Account {
         self.key.address().into()
     }
 
+    /// The account's signature on a digest: r, s and v, which is 27 or 28.
+    pub(crate) fn sign(&self, digest: B256) -> Bytes {
+        let mut signature = self.key.sign_hash(&digest.0).expect("keys sign");
+        signature[64] += 27;
+        signature.to_vec().into()
+    }
+
     /// A signed transaction of this network, changed before it is signed.
     pub(crate) fn transaction(&self, nonce: u64, change: impl FnOnce(&mut TxEip1559)) -> Bytes {
         let mut transaction = TxEip1559 {

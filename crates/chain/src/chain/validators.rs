@@ -5,8 +5,8 @@ use alloy_primitives::{Address, B256, Bytes};
 use super::{At, Chain, ChainError};
 use crate::execute::{CallError, CallRequest, CallResult, call};
 use crate::governance::{
-    self, Committee, Decided, Decision, InForce, Permission, Questions, READING_GAS, RosterNode,
-    SeatedValidator, Tariff, Terms,
+    self, ActiveMember, Committee, Decided, Decision, InForce, Permission, Questions, READING_GAS,
+    RosterNode, SeatedValidator, Tariff, Terms,
 };
 use crate::state::{StateView, keys};
 use crate::store::Batch;
@@ -61,6 +61,12 @@ impl Chain {
         let observers = self.ask_governance(at, governance::observers_call())?;
         governance::read_roster(&validators, &observers)
             .ok_or_else(|| unreadable("no list of nodes"))
+    }
+
+    /// The members that take part, as the state after the tip has them.
+    pub fn active_members(&self) -> Result<Vec<ActiveMember>, ChainError> {
+        let output = self.ask_governance(At::Latest, governance::members_call())?;
+        governance::read_active_members(&output).ok_or_else(|| unreadable("no list of members"))
     }
 
     /// What the members decided, as the state after the tip has it.

@@ -8,14 +8,12 @@ use super::abi::Governance::{
     membersCall, parametersCall, proposalCall, proposeCall, settleCall, voteCall,
 };
 use super::{
-    ADDRESS, RULES_VERSION, SeatedValidator, read_validator_set, seated, validator_set_call,
+    ADDRESS, RULES_VERSION, SeatedValidator, active, read_validator_set, seated, validator_set_call,
 };
 use crate::execute::CallRequest;
 
 /// The state of a proposal whose actions were executed.
 const APPROVED: u8 = 1;
-/// The state of a member that can vote.
-const ACTIVE: u8 = 1;
 /// The policy under which a fee is charged.
 const EIP1559: u8 = 1;
 
@@ -109,8 +107,7 @@ impl Questions {
             }
             _ => {
                 let members = membersCall::abi_decode_returns(&output).ok()?;
-                let active = members.into_iter().filter(|one| one.state == ACTIVE);
-                let accounts = active.map(|one| one.account).collect();
+                let accounts = active(members).into_iter().map(|one| one.account).collect();
                 let Terms { upgrade, floor_wei, threshold } = self.terms.take()?;
                 let tariff = floor_wei.map(|floor_wei| Tariff { floor_wei, threshold, accounts });
                 let (validators, forced) = (self.validators.take(), self.forced?);

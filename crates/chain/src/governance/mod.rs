@@ -34,7 +34,10 @@ pub(crate) use self::decision::{Questions, Terms, parameters_call, read_terms};
 pub(crate) use self::offline::ask;
 pub(crate) use self::parameters::InForce;
 pub use self::parameters::{Decided, Parameters, Permission};
-pub use self::roster::{NodeRole, RosterNode, observers_call, read_roster, validators_call};
+pub use self::roster::{
+    ActiveMember, NodeRole, RosterNode, observers_call, read_roster, validators_call,
+};
+pub(crate) use self::roster::{active, members_call, read_active_members};
 use crate::genesis::{Fees, Genesis, GenesisAccount, Validator};
 
 /// The slot of the hash of the set of validators that the next epoch has.

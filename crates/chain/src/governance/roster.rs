@@ -1,9 +1,21 @@
-//! Which nodes the members have, and where they say that these are reached.
+//! Who takes part, which nodes the members have, and where they say that these are reached.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::SolCall;
 
-use super::abi::Governance::{observersCall, validatorsCall};
+use super::abi::Governance::{Member, membersCall, observersCall, validatorsCall};
+
+/// The state of a member that takes part.
+const ACTIVE: u8 = 1;
+
+/// A member that takes part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveMember {
+    /// The organization's name.
+    pub organization: String,
+    /// Its account.
+    pub account: Address,
+}
 
 /// A node that the contract knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +49,24 @@ pub fn validators_call() -> Bytes {
 /// The call that answers with all observers.
 pub fn observers_call() -> Bytes {
     observersCall {}.abi_encode().into()
+}
+
+/// The call that answers with all members, suspended and removed ones too.
+pub(crate) fn members_call() -> Bytes {
+    membersCall {}.abi_encode().into()
+}
+
+/// Those of the members who take part.
+pub(crate) fn active(members: Vec<Member>) -> Vec<ActiveMember> {
+    let active = members.into_iter().filter(|member| member.state == ACTIVE);
+    active
+        .map(|member| ActiveMember { organization: member.organization, account: member.account })
+        .collect()
+}
+
+/// Who takes part, by what that call answered; `None` if it is no such answer.
+pub(crate) fn read_active_members(output: &[u8]) -> Option<Vec<ActiveMember>> {
+    membersCall::abi_decode_returns(output).ok().map(active)
 }
 
 /// What the two calls answered; `None` if it is no such answer.

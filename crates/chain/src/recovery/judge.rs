@@ -9,12 +9,9 @@ use super::{Recovery, RecoveryError, successor};
 use crate::export::Exported;
 use crate::genesis::Genesis;
 use crate::governance::abi::Governance::membersCall;
-use crate::governance::ask;
+use crate::governance::{ActiveMember, active, ask};
 
-/// The state of a member that takes part.
-const ACTIVE: u8 = 1;
-
-/// A member of the network as the export has it.
+/// A member of the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seat {
     /// The organization's name.
@@ -32,8 +29,11 @@ pub struct Judgement {
     pub genesis: Genesis,
     /// The hash of its block 0.
     pub successor: B256,
-    /// The active members.
+    /// The active members, as the export has them.
     pub members: Vec<Seat>,
+    /// Whose signatures hold beside theirs. They count for nothing by the export; who was let in after
+    /// it has a say where the blocks since then are given up ([`Judgement::seats`]).
+    pub others: BTreeSet<Address>,
 }
 
 impl Judgement {
@@ -56,11 +56,42 @@ impl Judgement {
     pub fn is_unanimous(&self) -> bool {
         self.signed() == self.members.len()
     }
+
+    /// Whether this account signed, whoever's it is.
+    pub fn has_signed(&self, account: &Address) -> bool {
+        let of_members = self.members.iter().filter(|member| member.signed);
+        self.others.contains(account)
+            || of_members.map(|one| &one.account).any(|one| one == account)
+    }
+
+    /// The members of another state of the network, and whether they signed by the accounts that they
+    /// have there.
+    pub fn seats(&self, members: Vec<ActiveMember>) -> Vec<Seat> {
+        let seat = |member: ActiveMember| Seat {
+            signed: self.has_signed(&member.account),
+            organization: member.organization,
+            account: member.account,
+        };
+        members.into_iter().map(seat).collect()
+    }
+
+    /// Who still has to sign before blocks are given up after which these are the active members:
+    /// every active member of the export, and every one of them.
+    pub fn missing(&self, newer: Vec<ActiveMember>) -> Vec<Seat> {
+        let mut missing = self.members.clone();
+        for seat in self.seats(newer) {
+            if missing.iter().all(|known| known.account != seat.account) {
+                missing.push(seat);
+            }
+        }
+        missing.retain(|seat| !seat.signed);
+        missing
+    }
 }
 
 /// Checks a recovery file against an export: that it names this export and the one document that can
-/// follow it, that every signature holds and is an active member's. Whether enough signed is for the
-/// caller to ask.
+/// follow it, and that every signature holds. Whether enough signed, and whose signatures count beside
+/// those of the export's members, is for the caller to ask.
 pub fn judge(exported: &Exported, recovery: &Recovery) -> Result<Judgement, RecoveryError> {
     let (named, given) = (&recovery.predecessor, predecessor(exported));
     for (what, named, given) in [
@@ -89,18 +120,15 @@ pub fn judge(exported: &Exported, recovery: &Recovery) -> Result<Judgement, Reco
     }
     let signers = recovery.signers()?;
     let members = ask(&exported.governance, &membersCall {}).map_err(RecoveryError::Contract)?;
-    let members: Vec<Seat> = members
+    let members: Vec<Seat> = active(members)
         .into_iter()
-        .filter(|member| member.state == ACTIVE)
         .map(|member| Seat {
+            signed: signers.contains(&member.account),
             organization: member.organization,
             account: member.account,
-            signed: signers.contains(&member.account),
         })
         .collect();
-    let accounts: BTreeSet<Address> = members.iter().map(|member| member.account).collect();
-    if let Some(stranger) = signers.difference(&accounts).next() {
-        return Err(RecoveryError::Stranger(*stranger));
-    }
-    Ok(Judgement { genesis, successor: hash, members })
+    let others = signers.into_iter().filter(|one| members.iter().all(|its| its.account != *one));
+    let others = others.collect();
+    Ok(Judgement { genesis, successor: hash, members, others })
 }

@@ -5,7 +5,9 @@
 //! followed by, with the members, validators and parameters that the exported contract has. A
 //! [`Recovery`] names the export and that document's block 0, and has signatures of members' accounts
 //! on it. [`judge`] makes the document anew, compares, and counts: who the members are says the
-//! exported contract and nobody else.
+//! exported contract. Where somebody has later blocks, that are given up, the members of their state
+//! are asked as well ([`Judgement::missing`]): else a few who were members once could undo what all
+//! decided since.
 //!
 //! The successor's block 0 has another hash, and every vote is signed with the hash of block 0: votes
 //! and certificates of one network say nothing on the other.
@@ -59,9 +61,6 @@ pub enum RecoveryError {
         /// Whom the signature gives.
         signer: Option<Address>,
     },
-    /// Somebody signed who is no member.
-    #[error("{0} signed, and is the account of no active member")]
-    Stranger(Address),
     /// An account signed twice.
     #[error("{0} signed twice")]
     Twice(Address),

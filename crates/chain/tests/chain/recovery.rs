@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use sha2::{Digest, Sha256};
 use windlass_chain::export::{ExportError, Exported, MAX_SLOTS_A_LINE, Reader, verify, verify_of};
 use windlass_chain::genesis::{Genesis, Member, Validator};
-use windlass_chain::governance::{ADDRESS, SeatedValidator, set_hash};
+use windlass_chain::governance::{ADDRESS, ActiveMember, SeatedValidator, set_hash};
 use windlass_chain::recovery::{Recovery, RecoveryError, judge, propose, successor};
 use windlass_chain::store::MemoryStore;
 use windlass_chain::{
@@ -346,8 +346,10 @@ fn more_than_two_thirds_of_the_members_agree_or_nothing_happens() {
         assert_eq!(judged.is_unanimous(), members.len() == 4);
         assert_eq!(judged.successor, file.successor);
     }
-    let stranger = judge(&exported, &signed(file.clone(), &[11, 9]));
-    assert!(matches!(stranger, Err(RecoveryError::Stranger(_))), "{stranger:?}");
+    // Who is no member in the export counts for nothing by it.
+    let judged = judge(&exported, &signed(file.clone(), &[11, 12, 9, 8])).unwrap();
+    assert_eq!((judged.signed(), judged.suffices()), (2, false));
+    assert_eq!(judged.others, [8, 9].map(|number| wallet(number).address).into());
     let mut twice = signed(file.clone(), &[11]);
     twice.signatures.push(twice.signatures[0].clone());
     assert!(matches!(judge(&exported, &twice), Err(RecoveryError::Twice(_))));
@@ -357,6 +359,47 @@ fn more_than_two_thirds_of_the_members_agree_or_nothing_happens() {
     let mut cut = signed(file, &[11]);
     cut.signatures[0].signature = Bytes::from_static(&[1; 64]);
     assert!(matches!(judge(&exported, &cut), Err(RecoveryError::Signature { .. })));
+}
+
+#[test]
+fn later_blocks_are_given_up_only_by_those_who_are_members_after_them_too() {
+    let (_, _, exported) = exported();
+    let file = propose(&exported).unwrap();
+    let member = |name: &str, number: u8| ActiveMember {
+        organization: name.to_owned(),
+        account: wallet(number).address,
+    };
+    let founders = || (0..4u8).map(|index| member(&format!("member-{index}"), 11 + index));
+    let check = |newer: Vec<ActiveMember>, signers: &[u8], expected: &[(&str, u8)]| {
+        let judged = judge(&exported, &signed(file.clone(), signers)).unwrap();
+        let missing = judged.missing(newer);
+        let missing: Vec<_> = missing.iter().map(|one| (&*one.organization, one.account)).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(name, number)| (*name, wallet(*number).address)).collect();
+        assert_eq!(missing, expected, "{signers:?}");
+    };
+    // The same members: every one of them, where two thirds suffice by the export.
+    check(founders().collect(), &[11, 12, 13], &[("member-3", 14)]);
+    check(founders().collect(), &[11, 12, 13, 14], &[]);
+    // One was added: it has a say, though the export does not know it.
+    let added = || founders().chain([member("beta", 9)]).collect();
+    check(added(), &[11, 12, 13, 14], &[("beta", 9)]);
+    check(added(), &[11, 12, 13, 14, 8], &[("beta", 9)]);
+    check(added(), &[11, 12, 13, 14, 9], &[]);
+    // One was removed: it can't come back without the others, nor they without it.
+    let removed = || founders().skip(1).collect();
+    check(removed(), &[11], &[("member-1", 12), ("member-2", 13), ("member-3", 14)]);
+    check(removed(), &[12, 13, 14], &[("member-0", 11)]);
+    check(removed(), &[11, 12, 13, 14], &[]);
+    // One has another account: whoever has the old one alone does not speak for it.
+    let replaced = || founders().skip(1).chain([member("member-0", 9)]).collect();
+    check(replaced(), &[11, 12, 13, 14], &[("member-0", 9)]);
+    check(replaced(), &[12, 13, 14, 9], &[("member-0", 11)]);
+    check(replaced(), &[11, 12, 13, 14, 9], &[]);
+    // All were replaced.
+    let others = || vec![member("beta", 9), member("gamma", 8)];
+    check(others(), &[11, 12, 13, 14], &[("beta", 9), ("gamma", 8)]);
+    check(others(), &[11, 12, 13, 14, 9, 8], &[]);
 }
 
 #[test]

@@ -79,6 +79,10 @@ pub(crate) struct AddSignatureArgs {
     /// The signature: 0x and 130 hex digits
     #[arg(long, value_name = "HEX")]
     pub(crate) signature: String,
+    /// The account that signed, where it is that of no member in the export: of one that was let in
+    /// later, or has another account since
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) account: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -94,7 +98,8 @@ pub(crate) struct RecoverArgs {
     #[command(flatten)]
     pub(crate) files: RecoveryFiles,
     /// Begin anew although the network can make blocks by itself, a node has newer blocks than the
-    /// export, or none answers; every member has to have signed
+    /// export, or none answers; every active member of the export has to have signed, and where newer
+    /// blocks are given up, every active member after the newest of them too
     #[arg(long)]
     pub(crate) force: bool,
     /// Do not ask

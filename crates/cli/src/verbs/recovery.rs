@@ -165,6 +165,16 @@ fn add(args: &AddSignatureArgs, output: Output) -> Outcome<()> {
     })?;
     recovery.sign(signer, signature.into());
     let judged = recovery::judge(&exported, &recovery).map_err(|error| unfit(&error))?;
+    // A signature on something else gives some account too.
+    let named = args.account.as_deref().is_some_and(|one| one.parse() == Ok(signer));
+    if !named && judged.others.contains(&signer) {
+        return Err(problem(
+            ErrorCode::RecoveryInvalid,
+            format!("{signer:#x} signed, and is the account of no active member in the export"),
+            "see that this very file was signed; if that is the account of a member that was let in \
+             after the export, name it: --account",
+        ));
+    }
     write(&args.files.file, &recovery)?;
     output.result(&judgement(&recovery, &judged), || signatures(&judged));
     Ok(())
@@ -179,7 +189,8 @@ async fn sign(session: &Session, args: SignRecoveryArgs) -> Outcome<()> {
     let network = args.network.unwrap_or_default();
     let request = SignRecovery { member: args.member, recovery: recovery.to_json() };
     let signed = session.client.sign_recovery(&network, &request).await?;
-    let add = AddSignatureArgs { files: args.files, signature: signed.signature };
+    let (signature, account) = (signed.signature, Some(signed.account));
+    let add = AddSignatureArgs { files: args.files, signature, account };
     self::add(&add, session.output)
 }
 
@@ -215,8 +226,13 @@ fn question(network: &Network, recovery: &Recovery, judged: &Judgement) -> Strin
         let (first, last) = (block.saturating_add(1), tip.number);
         format!(", and give up blocks {first} to {last}, which `{name}` has")
     });
+    let others = match judged.others.len() {
+        0 => String::new(),
+        1 => " and another account".to_owned(),
+        count => format!(" and {count} other accounts"),
+    };
     format!(
-        "have `{}` begin anew with the state after block {block}, as {} of its {} members \
+        "have `{}` begin anew with the state after block {block}, as {} of its {} members{others} \
          signed{}?",
         network.name,
         judged.signed(),
@@ -321,6 +337,7 @@ fn judgement(recovery: &Recovery, judged: &Judgement) -> Value {
         "successor": judged.successor,
         "digest": recovery.digest(),
         "members": members.collect::<Vec<_>>(),
+        "others": judged.others,
         "signed": judged.signed(),
         "needed": judged.needed(),
         "suffices": judged.suffices(),
@@ -333,6 +350,15 @@ fn signatures(judged: &Judgement) -> String {
         let signed = if member.signed { "signed" } else { "has not signed" };
         let (organization, account) = (&member.organization, member.account);
         render::append(&mut text, format_args!("  {organization} ({account}) {signed}\n"));
+    }
+    for account in &judged.others {
+        render::append(
+            &mut text,
+            format_args!(
+                "  {account} signed, and is no active member in the export: that counts where newer \
+                 blocks are given up\n"
+            ),
+        );
     }
     let (signed, all, needed) = (judged.signed(), judged.members.len(), judged.needed());
     render::append(

@@ -66,14 +66,23 @@ pub(crate) async fn open<'a>(
     if record.network.intent != Intent::Running {
         return Err(stopped(record));
     }
+    let (targets, _) = monitor
+        .best_nodes(&record.network.id)
+        .ok_or_else(|| unavailable(record, "no node answers at the moment"))?;
+    open_at(world, record, targets).await
+}
+
+/// Opens a network's contract at the newest block of the first of these nodes that answers.
+pub(crate) async fn open_at<'a>(
+    world: &'a World,
+    record: &'a Record,
+    targets: Vec<Target>,
+) -> Answer<Council<'a>> {
     let engine = world
         .engines
         .get(record.network.spec.engine)
         .ok_or_else(|| unavailable(record, "this platform does not have its engine"))?;
     let contract = engine.governance().ok_or_else(|| ungoverned(record))?;
-    let (targets, _) = monitor
-        .best_nodes(&record.network.id)
-        .ok_or_else(|| unavailable(record, "no node answers at the moment"))?;
     let answer = probe::ask_first(world, &targets, &contract.head()).await;
     let answer = answer.map_err(|error| silent(record, &error))?;
     let head = contract.read_head(&answer).map_err(|error| odd(record, &error))?;

@@ -18,7 +18,7 @@ mod nodes;
 mod view;
 
 pub(crate) use clerk::Clerk;
-pub(crate) use council::{Council, open};
+pub(crate) use council::{Council, open, open_at};
 pub(crate) use draft::{Draft, existing, proposal, settlement, vote};
 pub(crate) use nodes::{Membership, membership, renewed, renews, seats};
 pub(crate) use view::{held_key, members, observers, proposals, validators};

@@ -1,7 +1,7 @@
 //! Export and recovery as the service offers them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
@@ -24,10 +24,10 @@ use windlass_model::{
 };
 
 use crate::{
-    governance::{stopped, unavailable},
+    governance::{open_at, stopped, unavailable},
     monitor::LiveNode,
     network::{
-        recovering::{self, Place},
+        recovering::{self, Newer, Place},
         shelf,
     },
     service::{
@@ -173,8 +173,9 @@ impl Control {
         Ok(RecoverySignature { member, account, signature })
     }
 
-    /// Has a network begin anew with its own state. Where it has done so already and the export that
-    /// it began with is not there any more, this puts it back.
+    /// Has a network begin anew with its own state. Where it has done so already, this puts the export
+    /// back that it began with, if that is not there any more, and takes signatures that were added: a
+    /// node that would give up blocks of its own waits for those of all who have a say in that.
     pub async fn recover(
         &self,
         granted: &Granted,
@@ -191,16 +192,22 @@ impl Control {
         let record = self.record(&organization, network).await?;
         recovering::check_now(&record)?;
         let engine = Arc::clone(self.engine(&record)?);
-        let agreed = recovery_of(&*engine, &record)?
-            .agreement(&upload.recovery)
-            .map_err(|error| invalid(&error))?;
+        let recovery = recovery_of(&*engine, &record)?;
+        let agreed = recovery.agreement(&upload.recovery).map_err(|error| invalid(&error))?;
         // What is about another network is not even read.
         recovering::place(&record, &agreed.predecessor, &agreed.successor)?;
-        let judged = judge(engine, &record, &upload).await?;
+        let judged = judge(Arc::clone(&engine), &record, &upload).await?;
         let live = self.inner.monitor.nodes(&record.network.id);
         let kept = shelf::export(&self.exports(), &record.network.id, &judged.export);
-        match recovering::place(&record, &judged.predecessor, &judged.genesis.hash)? {
-            Place::Before => recovering::check(&record, &live, &judged, force)?,
+        let place = recovering::place(&record, &judged.predecessor, &judged.genesis.hash)?;
+        let newer = match (place, force) {
+            (Place::Before, Force::Unanimous) => self.newer(&record, &live, &judged).await?,
+            (Place::Before, Force::No) | (Place::After, _) => None,
+        };
+        let consent = (force, newer.as_ref());
+        match place {
+            Place::Before => recovering::check(&record, &live, &judged, consent)?,
+            Place::After if recovering::is_more(&judged, &signers(recovery, &record)) => {}
             Place::After if shelf::holds(&kept, &judged.export).await => {
                 return Err(recovering::done(&record));
             }
@@ -215,8 +222,9 @@ impl Control {
         let found = change.network(&organization, &Find::Id(record.network.id.clone())).await?;
         let before = found.ok_or_else(|| network_not_found(network))?;
         check_version(&before, &meta)?;
-        let agreed = (&judged, &*upload.recovery, force);
-        let (mut after, warnings) = decide(&before, &live, agreed, meta.now_ms)?;
+        let agreed = (&judged, &*upload.recovery, consent);
+        let had = signers(recovery, &before);
+        let (mut after, warnings) = decide((&before, &had), &live, agreed, meta.now_ms)?;
         self.begin(&mut change, &mut after, OperationKind::Recover).await?;
         change.save(&before, &mut after, meta.now_ms).await?;
         let operation = after.operation.clone();
@@ -225,6 +233,23 @@ impl Control {
         }
         let outcome = Outcome { record: after, operation, warnings };
         Box::pin(self.finish(change, granted, OperationKind::Recover, outcome, &meta)).await
+    }
+
+    /// Who the members are after the newest block that a node has, if that is not in the export.
+    async fn newer(
+        &self,
+        record: &Record,
+        live: &BTreeMap<NodeId, LiveNode>,
+        judged: &Judged,
+    ) -> Answer<Option<Newer>> {
+        let ahead = recovering::ahead(record, live, judged);
+        let Some(tip) = ahead.iter().map(|(_, tip)| *tip).max() else { return Ok(None) };
+        let mut targets = self.inner.monitor.targets(&record.network.id);
+        let newest = ahead.iter().filter(|(_, number)| *number == tip);
+        let targets = newest.filter_map(|(node, _)| targets.remove(&node.id)).collect();
+        let council = open_at(&self.inner.world, record, targets).await?;
+        let roll = council.roll().await?;
+        Ok(Some(Newer::new(council.head.block.number, &roll.members, judged)))
     }
 
     fn engine(&self, record: &Record) -> Answer<&Arc<dyn Engine>> {
@@ -243,22 +268,33 @@ fn recovery_of<'a>(engine: &'a dyn Engine, record: &Record) -> Answer<&'a dyn Re
     })
 }
 
+/// The accounts whose signatures are in the file that a network began anew with.
+fn signers(recovery: &dyn Recovery, record: &Record) -> BTreeSet<String> {
+    let kept = record.network.status.succession.as_ref();
+    let kept = kept.and_then(|kept| recovery.agreement(&kept.recovery).ok());
+    kept.map(|kept| kept.accounts).unwrap_or_default()
+}
+
 /// What a recovery that is carried out makes of a network, and what it gives up.
 fn decide(
-    before: &Record,
+    (before, had): (&Record, &BTreeSet<String>),
     live: &BTreeMap<NodeId, LiveNode>,
-    (judged, recovery, force): (&Judged, &str, Force),
+    (judged, recovery, consent): (&Judged, &str, (Force, Option<&Newer>)),
     now_ms: u64,
 ) -> Answer<(Record, Vec<String>)> {
     let mut after = before.clone();
     match recovering::place(before, &judged.predecessor, &judged.genesis.hash)? {
         Place::Before => {
-            recovering::check(before, live, judged, force)?;
-            recovering::apply(&mut after, judged, (recovery, force), now_ms);
+            recovering::check(before, live, judged, consent)?;
+            let (force, newer) = consent;
+            recovering::apply(&mut after, judged, (recovery, force, newer), now_ms);
             Ok((after, recovering::losses(before, live, judged)))
         }
         Place::After => {
             recovering::check_now(before)?;
+            if recovering::is_more(judged, had) {
+                recovering::endorse(&mut after, judged, recovery);
+            }
             recovering::retry(&mut after);
             Ok((after, Vec::new()))
         }

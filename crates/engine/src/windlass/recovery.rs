@@ -61,6 +61,7 @@ impl Recovery for WindlassRecovery {
             predecessor: file.predecessor.genesis.to_string(),
             successor: file.successor.to_string(),
             digest: file.digest().0,
+            accounts: file.signatures.iter().map(|one| format!("{:#x}", one.account)).collect(),
         })
     }
 
@@ -91,6 +92,7 @@ impl Recovery for WindlassRecovery {
             export: exported.sha256.to_string(),
             members: members.collect(),
             needed: judged.needed(),
+            others: judged.others.iter().map(|account| format!("{account:#x}")).collect(),
             genesis: GenesisFile { content, hash: judged.successor.to_string() },
         })
     }

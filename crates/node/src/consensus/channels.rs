@@ -152,8 +152,7 @@ mod tests {
     #[test]
     fn what_comes_early_takes_no_more_than_its_senders_share() {
         let peer = |seed| HandleSigner::from_seed(seed).public_key();
-        let message =
-            |seed, epoch, bytes| (epoch, (peer(seed), IoBuf::from(vec![7; bytes])));
+        let message = |seed, epoch, bytes| (epoch, (peer(seed), IoBuf::from(vec![7; bytes])));
         let mut kept = VecDeque::new();
         let honest = |kept: &VecDeque<(Channel, Message<PublicKey>)>| {
             let of = |one: &&(Channel, Message<PublicKey>)| one.1.0 == peer(1);

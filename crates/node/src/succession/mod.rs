@@ -4,7 +4,9 @@
 //! before it takes the state over it checks for itself what the platform checked: that the export
 //! holds, that the document is the one that follows from it, and that enough of the members whom the
 //! exported contract has signed that (`files/recovery.json`). What it has itself is of that
-//! predecessor, with the same block: else the files are another network's.
+//! predecessor, with the same block: else the files are another network's. Where it has blocks that come
+//! after the export, it gives them up only if every active member agreed: each of the exported contract,
+//! and each that its own newest state has. So nobody is outvoted by who was a member before.
 //!
 //! What `data/` held until then stays, under another name: `data-of-<genesis of the predecessor>`. Only
 //! transactions that were acknowledged and in no block yet come along; they are as valid as before.
@@ -22,12 +24,12 @@ use std::{
 
 use alloy_primitives::B256;
 use windlass_chain::{
-    ChainError, FoundError, Held,
+    Chain, ChainError, FoundError, Held, Tip,
     export::{self, ExportError},
     found,
     genesis::{Genesis, Predecessor},
     held,
-    recovery::{self, Recovery, RecoveryError},
+    recovery::{self, Judgement, Recovery, RecoveryError, Seat},
     store::{RedbStore, StoreError},
 };
 
@@ -112,12 +114,38 @@ pub enum SuccessionError {
         /// How many have to.
         needed: usize,
     },
+    /// Blocks would be given up that are final here, and not everybody agreed who has a say in it.
+    #[error(
+        "block {tip} is final here, and the recovery begins anew after block {number}: blocks are given \
+         up only if every member signed that is active after either of the two; missing: {}",
+        names(missing)
+    )]
+    GivesUp {
+        /// The newest block of this node.
+        tip: u64,
+        /// The block that the export is of.
+        number: u64,
+        /// Who did not sign.
+        missing: Vec<Seat>,
+    },
     /// The store of the new ledger can't be made.
     #[error("the new ledger cannot be made")]
     Store(#[source] StoreError),
     /// The state can't be loaded.
     #[error("the state cannot be loaded")]
     Found(#[source] FoundError),
+}
+
+/// Members with their accounts, in words.
+fn names(members: &[Seat]) -> String {
+    let names = members.iter().map(|one| format!("{} ({:#x})", one.organization, one.account));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// A ledger with final blocks that the export has not.
+struct Newer {
+    store: RedbStore,
+    tip: Tip,
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> SuccessionError {
@@ -146,8 +174,13 @@ pub fn prepare(
         return sync(directory);
     }
     let export = export.ok_or(SuccessionError::NoExport)?;
-    let given_up = compare(&data.join(ledger::FILE), predecessor)?;
-    check(directory, export, (genesis, predecessor))?;
+    let file = data.join(ledger::FILE);
+    let newer = compare(&file, predecessor)?;
+    let (judged, before) = check(directory, export, (genesis, predecessor))?;
+    let given_up = match newer {
+        Some(newer) => Some(give_up(&file, newer, (&judged, &before, predecessor))?),
+        None => None,
+    };
     match fs::remove_dir_all(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&fresh)(error)),
         Ok(()) | Err(_) => {}
@@ -177,20 +210,26 @@ pub fn prepare(
     Ok(())
 }
 
-/// That what the node has is of the network before, as far as it can be read. What of it comes after
-/// the block that the members agreed on, in words.
-fn compare(file: &Path, predecessor: &Predecessor) -> Result<Option<String>, SuccessionError> {
+/// That what the node has is of the network before, as far as it can be read. The ledger, if it has
+/// blocks that come after the one that the members agreed on.
+fn compare(file: &Path, predecessor: &Predecessor) -> Result<Option<Newer>, SuccessionError> {
     if !file.try_exists().map_err(failed(file))? {
         return Ok(None);
     }
     let store = match RedbStore::open(file) {
         Ok(store) => store,
-        Err(error) if StoreError::is_damage(&error) => return Ok(unreadable(file, &error)),
+        Err(error) if StoreError::is_damage(&error) => {
+            unreadable(file, &error);
+            return Ok(None);
+        }
         Err(error) => return Err(SuccessionError::Before(error)),
     };
     let held = match held(&store, predecessor.number) {
         Ok(held) => held,
-        Err(error) if StoreError::is_damage(&error) => return Ok(unreadable(file, &error)),
+        Err(error) if StoreError::is_damage(&error) => {
+            unreadable(file, &error);
+            return Ok(None);
+        }
         Err(error) => return Err(SuccessionError::BeforeChain(error)),
     };
     let Some(Held { genesis, tip, block }) = held else { return Ok(None) };
@@ -202,31 +241,52 @@ fn compare(file: &Path, predecessor: &Predecessor) -> Result<Option<String>, Suc
     if let Some(found) = block.filter(|hash| *hash != predecessor.hash) {
         return Err(SuccessionError::OtherBlock { number, found, expected: predecessor.hash });
     }
-    Ok(tip.filter(|tip| tip.number > number).map(|tip| {
-        format!(
-            "block {} ({}) was final here, and the members began anew after block {number}: the \
-             blocks between are given up\n",
-            tip.number, tip.hash
-        )
-    }))
+    Ok(tip.filter(|tip| tip.number > number).map(|tip| Newer { store, tip }))
+}
+
+/// That everybody agreed who has a say in giving up these blocks; what is given up, in words.
+fn give_up(
+    file: &Path,
+    Newer { store, tip }: Newer,
+    (judged, before, predecessor): (&Judgement, &Genesis, &Predecessor),
+) -> Result<String, SuccessionError> {
+    let number = predecessor.number;
+    let members = Chain::open(store, before).and_then(|chain| chain.active_members());
+    let members = match members {
+        Ok(members) => members,
+        // Its own state can't name anybody; the export still does.
+        Err(error) if StoreError::is_damage(&error) => {
+            unreadable(file, &error);
+            Vec::new()
+        }
+        Err(error) => return Err(SuccessionError::BeforeChain(error)),
+    };
+    let missing = judged.missing(members);
+    if !missing.is_empty() {
+        return Err(SuccessionError::GivesUp { tip: tip.number, number, missing });
+    }
+    Ok(format!(
+        "block {} ({}) was final here, and the members began anew after block {number}: the blocks \
+         between are given up\n",
+        tip.number, tip.hash
+    ))
 }
 
 /// A damaged ledger says nothing; it must not keep the node from beginning anew.
-fn unreadable(file: &Path, error: &(dyn std::error::Error + 'static)) -> Option<String> {
+fn unreadable(file: &Path, error: &(dyn std::error::Error + 'static)) {
     tracing::error!(
         file = %file.display(),
         error,
         "the ledger of the network before is damaged: it can't be compared with the export"
     );
-    None
 }
 
-/// That the members agreed on this document.
+/// That the members agreed on this document; who did, and the document of the network before.
 fn check(
     directory: &Path,
     export: &Path,
     (genesis, predecessor): (&Genesis, &Predecessor),
-) -> Result<(), SuccessionError> {
+) -> Result<(Judgement, Genesis), SuccessionError> {
     let path = directory.join(RECOVERY);
     let bytes = fs::read(&path).map_err(failed(&path))?;
     let agreed = Recovery::from_json(&bytes).map_err(SuccessionError::Recovery)?;
@@ -241,7 +301,7 @@ fn check(
         let (signed, members, needed) = (judged.signed(), judged.members.len(), judged.needed());
         return Err(SuccessionError::TooFew { signed, members, needed });
     }
-    Ok(())
+    Ok((judged, exported.genesis))
 }
 
 fn begin(path: &Path, export: &Path, genesis: &Genesis) -> Result<(), SuccessionError> {

@@ -2,7 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use alloy_primitives::{Address, Bytes, hex};
+use alloy_consensus::{TxEnvelope, transaction::Recovered};
+use alloy_eips::eip2718::Decodable2718 as _;
+use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
+use alloy_sol_types::{SolCall as _, SolValue as _};
 use commonware_codec::Encode;
 use commonware_consensus::{
     simplex::types::{Finalization, Finalize, Proposal},
@@ -16,10 +19,13 @@ use windlass_chain::{
     At, Attributes, Block, Chain, Room,
     export::End,
     genesis::{Fees, Genesis, Member, Validator},
+    governance::{
+        self,
+        abi::Governance::{Action, NewMember, NewValidator, proposeCall, voteCall},
+    },
     recovery::{propose, successor},
     store::MemoryStore,
 };
-use windlass_keys::{Secp256k1Signer as _, ThrowawayAccount, throwaway_account};
 
 use super::*;
 use crate::{
@@ -30,6 +36,7 @@ use crate::{
         signer::HandleSigner,
     },
     ledger::{States, open as open_ledger},
+    testing::Account,
 };
 
 /// A node of a network that stood still, and what its members agreed on.
@@ -39,7 +46,7 @@ struct Case {
     before: Genesis,
     after: Genesis,
     recovery: Recovery,
-    member: ThrowawayAccount,
+    member: Account,
 }
 
 /// A network of one validator and one member.
@@ -63,11 +70,19 @@ fn network(member: Address) -> (Genesis, HandleSigner, HandleSigner) {
 
 /// A final block, so long after the one before.
 fn advance(chain: &Chain, after_ms: u64) -> Block {
+    advance_with(chain, after_ms, None)
+}
+
+/// The same with a transaction, which has to succeed.
+fn advance_with(chain: &Chain, after_ms: u64, transaction: Option<Recovered<TxEnvelope>>) -> Block {
+    let sent = transaction.is_some();
     let tip = chain.tip();
     let timestamp_ms = tip.timestamp_ms + after_ms;
     let attributes =
         Attributes { timestamp_ms, epoch: 0, beneficiary: Address::ZERO, room: Room::ALL };
-    let built = chain.build(tip.hash, attributes, &mut std::iter::empty()).expect("it builds");
+    let built = chain.build(tip.hash, attributes, &mut transaction.into_iter());
+    let built = built.expect("it builds");
+    assert_eq!(built.block.transactions().len(), usize::from(sent));
     chain.finalize(&built.block).expect("it is valid");
     built.block
 }
@@ -92,8 +107,8 @@ fn lived(genesis: &Genesis, node: &HandleSigner, vote: &HandleSigner) -> Chain {
 
 fn case() -> Case {
     let directory = tempfile::tempdir().expect("a folder");
-    let member = throwaway_account().expect("a key");
-    let (before, node, vote) = network(member.address().into());
+    let member = Account::new();
+    let (before, node, vote) = network(member.address());
     let chain = lived(&before, &node, &vote);
     let page = chain.export(&before.canonical_json(), None, 1 << 24).expect("it exports");
     assert_eq!(page.next, None, "the state is small");
@@ -106,9 +121,7 @@ fn case() -> Case {
     let exported = export::verify(&*fs::read(&export).expect("a file")).expect("it holds");
     let after = successor(&exported).expect("it has one");
     let mut recovery = propose(&exported).expect("it can be proposed");
-    let mut signature = member.sign_hash(&recovery.digest().0).expect("it signs");
-    signature[64] += 27;
-    recovery.sign(member.address().into(), signature.to_vec().into());
+    recovery.sign(member.address(), member.sign(recovery.digest()));
     let case = Case { directory, export, before, after, recovery, member };
     fs::create_dir_all(case.path("files")).expect("a folder");
     case.agreed(&case.recovery);
@@ -132,7 +145,7 @@ impl Case {
     }
 
     /// Has a ledger with such blocks in the node's data.
-    fn has(&self, genesis: &Genesis, blocks: &[u64]) {
+    fn has(&self, genesis: &Genesis, blocks: &[u64]) -> Chain {
         let path = self.path("data/ledger.redb");
         fs::remove_file(&path).expect("it is there");
         let store = RedbStore::open(&path).expect("it opens");
@@ -140,6 +153,31 @@ impl Case {
         for after_ms in blocks {
             advance(&chain, *after_ms);
         }
+        chain
+    }
+
+    /// The members' file with the signatures of these accounts, and what the node makes of it.
+    fn signed_by(&self, accounts: &[&Account]) -> Result<(), SuccessionError> {
+        let mut recovery = self.recovery.clone();
+        recovery.signatures.clear();
+        for account in accounts {
+            recovery.sign(account.address(), account.sign(recovery.digest()));
+        }
+        self.agreed(&recovery);
+        self.prepare()
+    }
+
+    /// It gives no block up, as long as these have not signed.
+    fn waits_for(&self, signed: &[&Account], expected: &[(&str, &Account)]) {
+        let Err(SuccessionError::GivesUp { number: 1, missing, .. }) = self.signed_by(signed)
+        else {
+            panic!("it gives blocks up");
+        };
+        let missing: Vec<_> = missing.iter().map(|one| (&*one.organization, one.account)).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(name, account)| (*name, account.address())).collect();
+        assert_eq!(missing, expected);
+        assert_eq!(self.folders(), ["data"], "nothing is touched");
     }
 
     /// What the folder has that is called data in some way.
@@ -164,9 +202,52 @@ impl Case {
             .expect("it opens");
         assert_eq!(ledger.chain().genesis_hash(), self.after.hash());
         let state = ledger.chain().state(At::Latest).expect("it has a state");
-        assert!(state.account(windlass_chain::governance::ADDRESS).expect("readable").is_some());
+        assert!(state.account(governance::ADDRESS).expect("readable").is_some());
         assert!(self.path("data/ledger.pending").exists(), "what is pending comes along");
     }
+}
+
+/// A block in which an account sends this to the governance contract.
+fn govern(chain: &Chain, account: &Account, input: Vec<u8>) {
+    let state = chain.state(At::Latest).expect("it has a state");
+    let nonce = state.account(account.address()).expect("readable").unwrap_or_default().nonce;
+    let bytes = account.transaction(nonce, |transaction| {
+        transaction.to = TxKind::Call(governance::ADDRESS);
+        transaction.gas_limit = 10_000_000;
+        transaction.input = input.into();
+    });
+    let transaction = TxEnvelope::decode_2718_exact(&bytes).expect("a transaction");
+    let transaction = Recovered::new_unchecked(transaction, account.address());
+    let block = advance_with(chain, 1, Some(transaction));
+    let receipts = chain.receipts(block.number()).expect("readable").expect("it is there");
+    assert!(receipts[0].success, "{receipts:?}");
+}
+
+/// A member proposes one action, which it decides if it is alone.
+fn proposes(chain: &Chain, account: &Account, (kind, arguments): (u8, Vec<u8>)) {
+    let actions = vec![Action { kind, arguments: arguments.into() }];
+    let call = proposeCall { actions, force: true, reason: String::new() };
+    govern(chain, account, call.abi_encode());
+}
+
+/// A member is let in, with a validator.
+fn let_in(organization: &str, account: &Account, seed: u64) -> (u8, Vec<u8>) {
+    let key = |seed| key_bytes(&HandleSigner::from_seed(seed).public_key());
+    let validator = NewValidator {
+        name: format!("v{seed}"),
+        nodeKey: key(seed),
+        consensusKey: key(seed + 1),
+        account: Address::ZERO,
+        endpoint: String::new(),
+    };
+    let member = NewMember {
+        organization: organization.to_owned(),
+        endpoint: String::new(),
+        account: account.address(),
+        validators: vec![validator],
+        observers: Vec::new(),
+    };
+    (0, member.abi_encode())
 }
 
 #[test]
@@ -219,8 +300,7 @@ fn what_the_members_did_not_agree_on_is_refused_and_nothing_is_touched() {
     });
     let mut other = unsigned;
     other.successor = B256::repeat_byte(1);
-    let signature = case.member.sign_hash(&other.digest().0).expect("it signs");
-    other.sign(case.member.address().into(), signature.to_vec().into());
+    other.sign(case.member.address(), case.member.sign(other.digest()));
     case.agreed(&other);
     refused("it is about another network", |error| matches!(error, SuccessionError::Recovery(_)));
     case.agreed(&case.recovery);
@@ -274,4 +354,49 @@ fn blocks_that_are_given_up_are_told_and_kept() {
     let ledger = open_ledger(&case.path(&aside).join("ledger.redb"), &case.before, States::Recent);
     assert_eq!(ledger.expect("it opens").chain().tip().number, 3);
     assert!(!case.path("data/given-up").exists());
+}
+
+#[test]
+fn who_was_let_in_since_has_a_say_in_what_is_given_up() {
+    let case = case();
+    let (acme, beta, stranger) = (&case.member, &Account::new(), &Account::new());
+    let chain = case.has(&case.before, &[1]);
+    proposes(&chain, acme, let_in("beta", beta, 3));
+    drop(chain);
+    case.waits_for(&[acme], &[("beta", beta)]);
+    case.waits_for(&[acme, stranger], &[("beta", beta)]);
+    // By the export alone it would not even do.
+    let error = case.signed_by(&[beta]);
+    assert!(matches!(error, Err(SuccessionError::TooFew { signed: 0, .. })), "{error:?}");
+    let error = case.signed_by(&[acme]).expect_err("beta did not agree").to_string();
+    let told = format!("missing: beta ({:#x})", beta.address());
+    assert!(error.contains("block 2 is final here") && error.contains(&told), "{error}");
+    case.signed_by(&[acme, beta]).expect("all agreed");
+    assert_eq!(case.folders().len(), 2);
+}
+
+#[test]
+fn who_was_removed_or_has_another_account_does_not_come_back_alone() {
+    let case = case();
+    let (acme, beta, later) = (&case.member, &Account::new(), &Account::new());
+    let chain = case.has(&case.before, &[1]);
+    proposes(&chain, acme, let_in("beta", beta, 3));
+    proposes(&chain, acme, (3, 1_u32.abi_encode()));
+    let call = voteCall { id: U256::from(2), support: true };
+    govern(&chain, beta, call.abi_encode());
+    let members = |chain: &Chain| -> Vec<String> {
+        let members = chain.active_members().expect("readable").into_iter();
+        members.map(|member| member.organization).collect()
+    };
+    assert_eq!(members(&chain), ["beta"]);
+    drop(chain);
+    case.waits_for(&[acme], &[("beta", beta)]);
+    let store = RedbStore::open(&case.path("data/ledger.redb")).expect("it opens");
+    let chain = Chain::open(store, &case.before).expect("it opens");
+    proposes(&chain, beta, let_in("acme", later, 5));
+    assert_eq!(members(&chain).len(), 2);
+    drop(chain);
+    case.waits_for(&[acme], &[("beta", beta), ("acme", later)]);
+    case.waits_for(&[acme, beta], &[("acme", later)]);
+    case.signed_by(&[acme, beta, later]).expect("all agreed");
 }

@@ -271,13 +271,13 @@ async fn what_no_vote_decided_is_settled_by_any_member() {
 }
 
 /// A node whose process is gone, and kept from starting by what lies where its data should.
-struct Down {
+pub(crate) struct Down {
     data: PathBuf,
     kept: PathBuf,
 }
 
 impl Down {
-    fn take(platform: &Platform, node: &Node) -> Self {
+    pub(crate) fn take(platform: &Platform, node: &Node) -> Self {
         let data = platform.workload(node.id.as_str()).join("data");
         let kept = data.with_extension("kept");
         fs::rename(&data, &kept).expect("it can be moved");
@@ -286,7 +286,7 @@ impl Down {
         Self { data, kept }
     }
 
-    fn give_back(self) {
+    pub(crate) fn give_back(self) {
         fs::remove_file(&self.data).expect("it is still in the way");
         fs::rename(&self.kept, &self.data).expect("it can be moved");
     }

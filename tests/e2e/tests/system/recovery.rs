@@ -16,7 +16,7 @@ use crate::{
     support::{healthy, one_tip},
 };
 
-const CHAIN_ID: u64 = 77_009;
+pub(crate) const CHAIN_ID: u64 = 77_009;
 const RICH: u64 = 1_000_000;
 
 /// Counts its calls in slot 0.
@@ -38,27 +38,31 @@ fn spec(delta: &Account, rich: &Account) -> String {
 }
 
 /// The files of a recovery, in a folder.
-struct Files {
-    folder: tempfile::TempDir,
+pub(crate) struct Files {
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Files {
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_string_lossy().into_owned()
     }
 
     /// The options that name a recovery file and an export.
-    fn pair(&self, file: &str, export: &str) -> [String; 4] {
+    pub(crate) fn pair(&self, file: &str, export: &str) -> [String; 4] {
         ["--file".to_owned(), self.path(file), "--export".to_owned(), self.path(export)]
     }
 }
 
-async fn run(platform: &Platform, words: &[&str], options: &[String]) -> Value {
+pub(crate) async fn run(platform: &Platform, words: &[&str], options: &[String]) -> Value {
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     platform.run(&[words, &options].concat()).await
 }
 
-async fn refused(platform: &Platform, words: &[&str], options: &[String]) -> (String, String) {
+pub(crate) async fn refused(
+    platform: &Platform,
+    words: &[&str],
+    options: &[String],
+) -> (String, String) {
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let (_, problem) = platform.refused(&[words, &options].concat()).await;
     (problem.code.as_str().to_owned(), problem.detail)
@@ -86,13 +90,22 @@ async fn propose_from(platform: &Platform, files: &Files, name: &str, members: &
 /// Signs with a key that the platform has not got.
 async fn sign_elsewhere(platform: &Platform, files: &Files, name: &str, key: &Account) -> Value {
     let pair = files.pair(&format!("{name}.json"), &format!("{name}.export"));
-    let printed = run(platform, &["network", "recovery", "sign", "--print"], &pair).await;
-    assert_eq!(printed["domain"]["chainId"], json!(CHAIN_ID), "{printed}");
-    let shown = run(platform, &["network", "recovery", "show"], &pair).await;
-    let digest = hex::decode(&shown["digest"].as_str().expect("it has one")[2..]).expect("hex");
-    let signature = key.sign_digest(digest.try_into().expect("32 bytes"));
+    let signature = signature_elsewhere(platform, &pair, key).await;
     let words = ["network", "recovery", "add", "--signature", &signature];
     run(platform, &words, &pair).await
+}
+
+/// The signature on a file, by such a key.
+pub(crate) async fn signature_elsewhere(
+    platform: &Platform,
+    pair: &[String],
+    key: &Account,
+) -> String {
+    let printed = run(platform, &["network", "recovery", "sign", "--print"], pair).await;
+    assert_eq!(printed["domain"]["chainId"], json!(CHAIN_ID), "{printed}");
+    let shown = run(platform, &["network", "recovery", "show"], pair).await;
+    let digest = hex::decode(&shown["digest"].as_str().expect("it has one")[2..]).expect("hex");
+    key.sign_digest(digest.try_into().expect("32 bytes"))
 }
 
 async fn storage(endpoint: &Endpoint, contract: Address) -> u64 {
@@ -119,7 +132,7 @@ async fn lose_disks(platform: &Platform, network: &Network) {
     }
 }
 
-fn set_aside(platform: &Platform, network: &Network) -> Vec<PathBuf> {
+pub(crate) fn set_aside(platform: &Platform, network: &Network) -> Vec<PathBuf> {
     let listed = network
         .nodes
         .iter()

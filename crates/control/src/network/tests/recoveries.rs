@@ -1,11 +1,14 @@
 //! Who may have a network begin anew, and when.
 
+use std::collections::BTreeSet;
+
 use windlass_engine::{
     GenesisFile,
+    governance::MemberFacts,
     recovery::{Judged, Signatory},
 };
 
-use super::super::recovering::{Force, apply, check, losses};
+use super::super::recovering::{Force, Newer, apply, check, endorse, is_more, losses};
 use super::*;
 
 /// Files about the network, with so many of its four members' signatures.
@@ -24,6 +27,7 @@ fn judged(signed: usize) -> Judged {
             })
             .collect(),
         needed: 3,
+        others: BTreeSet::new(),
     }
 }
 
@@ -36,8 +40,34 @@ fn voting(count: usize) -> Case {
     case
 }
 
+/// The active members after a block; one that was suspended has no say.
+fn newer(block: u64, judged: &Judged, members: &[(&str, &str)]) -> Newer {
+    let member = |state, (organization, account): &(&str, &str)| MemberFacts {
+        id: 1,
+        state,
+        account: (*account).to_owned(),
+        organization: (*organization).to_owned(),
+        endpoint: String::new(),
+    };
+    let active = members.iter().map(|one| member(SeatState::Active, one));
+    let suspended = member(SeatState::Suspended, &("omega", "0x77"));
+    let members: Vec<_> = active.chain([suspended]).collect();
+    Newer::new(block, &members, judged)
+}
+
+/// Who are members before and after the export.
+const FOUNDERS: [(&str, &str); 4] =
+    [("acme", "0x0"), ("beta", "0x1"), ("gamma", "0x2"), ("delta", "0x3")];
+
+/// Where no member came or went since the export.
 fn told(case: &Case, judged: &Judged, force: Force) -> String {
-    match check(&case.observed.record, &case.observed.live, judged, force) {
+    told_after(case, judged, force, &FOUNDERS)
+}
+
+/// Where these are the active members after block 12.
+fn told_after(case: &Case, judged: &Judged, force: Force, members: &[(&str, &str)]) -> String {
+    let newer = newer(12, judged, members);
+    match check(&case.observed.record, &case.observed.live, judged, (force, Some(&newer))) {
         Ok(()) => "agreed".to_owned(),
         Err(problem) => format!("{}: {}", problem.code, problem.detail),
     }
@@ -124,6 +154,68 @@ fn blocks_that_are_there_are_given_up_only_if_everybody_signed() {
 }
 
 #[test]
+fn whoever_is_a_member_after_newer_blocks_has_a_say_in_giving_them_up() {
+    let follows = || Seat::Follows("it is an observer".to_owned());
+    let case = voting(1).said(2, follows(), 12);
+    let signed_by = |others: &[&str]| {
+        let others = others.iter().map(|one| (*one).to_owned()).collect();
+        Judged { others, ..judged(4) }
+    };
+    let refused = "recovery_refused: `validator-2` has block 12, and the export ends with block 9: \
+                   blocks 10 to 12 would be given up; against that all have to sign who are active \
+                   members after block 12, by the accounts that they have there (not yet: ";
+    let check_told = |others: &[&str], members: &[(&str, &str)], missing: Option<&str>| {
+        let told = told_after(&case, &signed_by(others), Force::Unanimous, members);
+        let expected =
+            missing.map_or("agreed".to_owned(), |missing| format!("{refused}{missing})"));
+        assert_eq!(told, expected, "{others:?} {members:?}");
+    };
+    let added = [&FOUNDERS[..], &[("epsilon", "0x9")]].concat();
+    check_told(&[], &added, Some("epsilon (0x9)"));
+    check_told(&["0x8"], &added, Some("epsilon (0x9)"));
+    check_told(&["0x9"], &added, None);
+    // Who was removed can't undo that alone; with all others it can.
+    check_told(&[], &FOUNDERS[1..], None);
+    let removed = told_after(&case, &judged(1), Force::Unanimous, &FOUNDERS[..1]);
+    assert!(removed.contains("1 of the 4 active members"), "{removed}");
+    // Another account of the same member is what counts there.
+    let replaced = [&FOUNDERS[1..], &[("acme", "0x9")]].concat();
+    check_told(&[], &replaced, Some("acme (0x9)"));
+    check_told(&["0x9"], &replaced, None);
+    // Without knowing them nothing is given up, and where nothing is given up nobody else is asked.
+    let (record, live) = (&case.observed.record, &case.observed.live);
+    let unknown = check(record, live, &judged(4), (Force::Unanimous, None)).unwrap_err();
+    assert!(unknown.detail.contains("is not known yet"), "{}", unknown.detail);
+    assert_eq!(told_after(&voting(1), &judged(3), Force::No, &added), "agreed");
+    assert_eq!(told_after(&voting(4), &judged(4), Force::Unanimous, &added), "agreed");
+    // It is told for ever who agreed.
+    let mut record = record.clone();
+    let both = signed_by(&["0x9"]);
+    let newer = newer(12, &both, &added);
+    apply(&mut record, &both, ("{}", Force::Unanimous, Some(&newer)), NOW_MS);
+    let recovered = &record.network.status.succession.as_ref().unwrap().recovered;
+    assert_eq!(recovered.signed_by, ["acme", "beta", "gamma", "delta", "epsilon"]);
+    assert_eq!(recovered.members, 5);
+}
+
+#[test]
+fn signatures_that_a_node_waits_for_are_taken_later() {
+    let mut case = voting(1);
+    apply(&mut case.observed.record, &judged(3), ("three", Force::No, None), NOW_MS);
+    let had: BTreeSet<String> = judged(3).signers().into_iter().map(str::to_owned).collect();
+    assert!(!is_more(&judged(3), &had), "the same");
+    assert!(!is_more(&judged(2), &had), "fewer");
+    let other = Judged { others: ["0x8".to_owned(), "0x9".to_owned()].into(), ..judged(2) };
+    assert!(!is_more(&other, &had), "others in place of one");
+    assert!(is_more(&judged(4), &had));
+    endorse(&mut case.observed.record, &judged(4), "four");
+    let kept = case.observed.record.network.status.succession.as_ref().unwrap();
+    assert_eq!(kept.recovery, "four");
+    assert_eq!(kept.recovered.signed_by, ["acme", "beta", "gamma", "delta"]);
+    assert_eq!(kept.recovered.members, 4);
+}
+
+#[test]
 fn nothing_is_decided_before_the_nodes_were_asked() {
     let mut unseen = voting(1);
     unseen.observed.live.clear();
@@ -171,7 +263,7 @@ fn the_files_are_about_this_network_as_it_is() {
 fn the_nodes_are_restarted_with_the_new_genesis_and_keep_everything_else() {
     let mut case = voting(1);
     let before = case.observed.record.clone();
-    apply(&mut case.observed.record, &judged(3), ("{}", Force::No), NOW_MS);
+    apply(&mut case.observed.record, &judged(3), ("{}", Force::No, None), NOW_MS);
     let case = case.asked(OperationKind::Recover);
     let planned = plan(&case.observed, &WindlassEngine);
     let restarted: Vec<_> = planned
