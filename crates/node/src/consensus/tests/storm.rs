@@ -362,7 +362,6 @@ fn storm(seed: u64) -> String {
     storm_over(seed, |_| {})
 }
 
-<<<<<<< HEAD
 /// What kind of storm a seed is.
 struct Plan {
     beginning: Beginning,
@@ -405,23 +404,6 @@ pub(super) fn storm_over(seed: u64, mutate: impl Fn(&mut Network<Real>)) -> Stri
     let plan = Plan::of(seed);
     simulate_with::<Real, _>(seed, plan.beginning, async |network| {
         let council = Council::new(network, plan.least());
-=======
-/// One storm over a network to which something is done when it has its first blocks; the trace hash.
-pub(super) fn storm_over(seed: u64, mutate: impl Fn(&mut Network<Real>)) -> String {
-    let validators = [4, 4, 4, 5, 7][usize::try_from(seed % 5).expect("small")];
-    let epoch = [4, 8, 32, 1_000][usize::try_from(seed / 5 % 4).expect("small")];
-    // Fewer than a third lie or lose their disks, and all validators are needed there; where
-    // validators change it takes no thousand blocks until they do.
-    let plight = match seed % 3 {
-        0 => Plight::Disks,
-        1 if epoch < 100 => Plight::Changes,
-        _ => Plight::Liars,
-    };
-    let skewed = seed % 4 == 1;
-    // One more node comes, and is to become a validator where they change.
-    let later = usize::from(plight != Plight::Disks);
-    simulate_with::<Real, _>(seed, (validators, later), epoch, async |network| {
->>>>>>> ad500d114c6dac9e73bb13585313b30d86de9014
         let mut storm = Storm {
             network,
             acknowledged: BTreeSet::new(),
@@ -432,30 +414,7 @@ pub(super) fn storm_over(seed: u64, mutate: impl Fn(&mut Network<Real>)) -> Stri
             disks: 0,
             liars: Vec::new(),
         };
-<<<<<<< HEAD
         storm.set_out(&plan).await;
-=======
-        if plight == Plight::Liars {
-            let first = storm.pick(validators);
-            for count in 0..=storm.pick(faulty(validators)) {
-                storm.tempt((first + count) % validators).await;
-            }
-            storm.disks = faulty(validators) - storm.liars.len();
-        }
-        if later > 0 {
-            storm.network.validators[validators].far_behind = storm.distance();
-        }
-        for index in 0..validators {
-            if skewed {
-                let ahead_ms = u64::try_from(storm.pick(APART_MS)).expect("small");
-                storm.network.set_clock(index, ahead_ms, 0);
-            }
-            if storm.is_a_node(index) {
-                storm.begin(index).await;
-            }
-        }
-        storm.begin_the_chain().await;
->>>>>>> ad500d114c6dac9e73bb13585313b30d86de9014
         mutate(storm.network);
         for _ in 0..EVENTS {
             storm.event().await;
