@@ -474,5 +474,8 @@ fn the_chain_outlives_every_storm() {
 
 #[test]
 fn a_storm_of_the_same_seed_is_the_same_storm() {
-    assert_eq!(storm(3), storm(3));
+    // Lost disks; three members who change validators; and one who attempts a fork while a node joins.
+    for seed in [3, 7, 38] {
+        assert_eq!(storm(seed), storm(seed), "seed {seed}");
+    }
 }
