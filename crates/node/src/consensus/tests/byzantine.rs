@@ -1,9 +1,12 @@
-//! A validator that lies, among honest ones.
+//! Validators that lie, among honest ones.
+
+use std::sync::atomic::Ordering;
 
 use super::{
     changes::send_some,
     liars::{Accomplice, Lie},
     machine::{Machine as _, Real},
+    plot::Plot,
     simulate, simulate_on,
     tampered::Tamper,
 };
@@ -64,5 +67,58 @@ fn a_proposer_of_wrong_blocks_of_every_kind_is_outvoted() {
                 "{tamper:?}: a wrong block is no second vote"
             );
         });
+    }
+}
+
+/// The last of some validators attempt a fork, with two valid blocks in each of their turns; of a thousand
+/// such pairs everybody is given both of so many.
+fn attempt((seed, validators): (u64, usize), plotters: usize, openly: u64) {
+    simulate_on::<Real, _>(seed, validators, 8, async |network| {
+        let honest: Vec<usize> = (0..validators - plotters).collect();
+        let accused: Vec<usize> = (honest.len()..validators).collect();
+        let plot = Plot::new(openly);
+        let plotters: Vec<_> =
+            accused.iter().map(|index| network.join_plot(*index, &plot)).collect();
+        network.start_all().await;
+        for round in 0..15 {
+            let sent: Vec<u64> =
+                (0..3).map(|count| network.send(honest[(round + count) % honest.len()])).collect();
+            network
+                .until("the honest ones go on", 20_000, |network| {
+                    let ledgers = honest.iter().map(|index| &network.validators[*index].ledger);
+                    let mut all = ledgers.flat_map(|one| sent.iter().map(move |sent| (one, *sent)));
+                    all.all(|(ledger, sent)| Real::contains(ledger, sent))
+                })
+                .await;
+        }
+        let [split, open] = [0, 1].map(|which| {
+            let told = plotters.iter().map(|one| [&one.told, &one.openly][which]);
+            told.map(|told| told.load(Ordering::Relaxed)).collect::<Vec<_>>()
+        });
+        let seen: Vec<_> =
+            accused.iter().map(|index| network.have_evidence(&honest, *index)).collect();
+        if openly == 0 {
+            assert!(split.iter().any(|told| *told > 0), "each half is given its own block");
+        } else {
+            assert!(seen.contains(&true), "everybody is given both blocks");
+        }
+        network.check_evidence(&honest, &accused);
+        for (told, seen) in open.iter().zip(seen) {
+            assert!(seen || *told == 0, "nobody has evidence");
+        }
+    });
+}
+
+#[test]
+fn a_leader_with_a_valid_block_for_each_half_of_the_others_forks_nothing() {
+    for (seed, openly) in [(320, 0), (321, 0), (322, 500), (323, 500)] {
+        attempt((seed, 4), 1, openly);
+    }
+}
+
+#[test]
+fn two_such_leaders_of_seven_who_vote_for_both_blocks_of_each_other_fork_nothing() {
+    for (seed, openly) in [(330, 0), (331, 500)] {
+        attempt((seed, 7), 2, openly);
     }
 }

@@ -1,13 +1,16 @@
 //! What must hold when a storm is over.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use alloy_primitives::{B256, keccak256};
 use windlass_chain::{
     Chain, governance,
     sync::{AccountEntry, Answer, Request, SlotEntry},
 };
-use windlass_proof::{Committee, Fact, Proof, TrustAnchor, verify};
+use windlass_proof::{Checkpoint, Fact, Proof, TrustAnchor, verify};
 
 use super::{
     machine::{Machine, Real, hashes},
@@ -22,6 +25,11 @@ pub(super) const VOTED_TWICE: &str = "an honest validator voted twice";
 
 /// How long a node may be at fetching the earlier blocks: it asks again after ten minutes at most.
 const FETCH_MS: u64 = 1_500_000;
+/// Of how many of the newest transactions a node's proofs are verified.
+const NEWEST: usize = 3;
+
+/// The most changes of validators that a proof of a transaction went through, in all runs of this process.
+pub(super) static PROVEN: AtomicU64 = AtomicU64::new(0);
 
 impl Network<Real> {
     /// Those who took the state of others fetch the earlier blocks.
@@ -88,33 +96,62 @@ impl Network<Real> {
         })
     }
 
-    /// The light verifier takes every certificate that a node keeps, and its proofs.
+    /// The light verifier, which trusts the genesis document and nothing else, takes every certificate that
+    /// a node keeps, and proofs of what was acknowledged first and last.
     pub(super) fn check_certificates(&self, ledger: &NodeLedger, acknowledged: &BTreeSet<u64>) {
         let document = self.genesis.canonical_json();
         let anchor = TrustAnchor::from_genesis(&document).expect("it is a document");
+        let committees = self.proven_committees(ledger, &anchor);
         for number in 1..=ledger.tip().number {
             let Some(bytes) = ledger.certificate(number).expect("it reads") else { continue };
             let block = ledger.block_by_number(number).expect("it reads").expect("it is final");
             let epoch = block.extra_data().expect("ours has some").epoch;
-            // A node that came later has certificates of epochs that it never entered.
-            let mut all = self.validators.iter().map(|one| &one.ledger.honest);
-            let kept = all.find_map(|one| one.committee(epoch).expect("it reads"));
-            let kept = kept.expect("somebody entered it");
-            let committee =
-                Committee::new(ledger.genesis().hash(), &kept.seats).expect("they have seats");
-            let certified = committee.verify(&bytes, block.hash()).expect(LIGHT_VERIFIER);
-            assert_eq!(certified.epoch, epoch);
+            let mut all = committees.iter().rev();
+            let ruling = all.find(|one| one.epoch <= epoch).expect("the first one is of epoch 0");
+            let header = alloy_rlp::encode(block.header());
+            let certified = ruling.certified(&header, &bytes).expect(LIGHT_VERIFIER);
+            assert_eq!((certified.epoch, certified.hash), (epoch, block.hash()));
+            let kept = ledger.committee(epoch).expect("it reads");
+            assert!(kept.is_none_or(|kept| kept.seats == ruling.validators), "who votes is proven");
         }
-        for number in acknowledged.iter().take(3) {
+        let newest = acknowledged.iter().rev().take(NEWEST);
+        for number in acknowledged.iter().take(1).chain(newest) {
             let hash = Real::hash(*number);
             let proof = ledger.chain().prove_transaction(hash, 0).expect("it is final");
             let proof = Proof::from_json(proof.to_json().as_bytes()).expect("it is a proof");
-            let Fact::Transaction(fact) = verify(&proof, &anchor).expect("it holds").fact else {
+            PROVEN.fetch_max(count(&proof), Ordering::Relaxed);
+            let Fact::Transaction(fact) = verify(&proof, &anchor).expect(LIGHT_VERIFIER).fact
+            else {
                 panic!("it is about a transaction");
             };
             assert_eq!(fact.hash, hash);
         }
     }
+
+    /// Who votes from which epoch on up to the tip's, each proven by those before: what the proof of an
+    /// account goes by.
+    fn proven_committees(&self, ledger: &NodeLedger, anchor: &TrustAnchor) -> Vec<Checkpoint> {
+        let proof = ledger.chain().prove_account(governance::ADDRESS, &[], 0);
+        let proof = proof.expect("a tip at rest has a certificate");
+        let verified = verify(&proof, anchor).expect(LIGHT_VERIFIER);
+        assert_eq!(verified.block.hash, ledger.tip().hash, "it is about the tip");
+        let mut validators: Vec<_> = self.genesis.validators().map(Into::into).collect();
+        validators.sort_unstable();
+        let (genesis, epoch_length) = (ledger.genesis().hash(), self.genesis.epoch_length);
+        let mut committees = vec![Checkpoint { genesis, epoch: 0, epoch_length, validators }];
+        for change in &proof.changes {
+            let before = committees.last().expect("there is one");
+            let next = before.advance(std::slice::from_ref(change)).expect(LIGHT_VERIFIER);
+            committees.push(next);
+        }
+        assert_eq!(committees.last(), Some(&verified.checkpoint));
+        committees
+    }
+}
+
+/// How many changes of validators a proof goes through.
+fn count(proof: &Proof) -> u64 {
+    u64::try_from(proof.changes.len()).expect("few")
 }
 
 /// All accounts and slots, as a node gives them to one that joins.

@@ -12,12 +12,14 @@ use rand_core::CryptoRng;
 
 use super::{
     network::{Board, Reach, SimulatedSender, connected},
-    process::{CHANNELS, QUOTA, TIPS},
+    plot::{Mouth, Plotter, Tongue, Topic},
+    process::{BLOCKS, CHANNELS, QUOTA, TIPS, VOTES},
     wire::{Weather, Wire},
 };
 use crate::{
     consensus::{
         Channels, Parts, Settings, StartError,
+        committees::Committees,
         epochs::EpochError,
         exchange::{Connected, key_bytes},
         marker::VotingKey,
@@ -38,6 +40,8 @@ pub(super) struct Life<L> {
     pub(super) partitions: String,
     /// Its identities.
     pub(super) keys: Vec<PublicKey>,
+    /// Where it is in a plot.
+    pub(super) plotter: Option<Plotter>,
     pub(super) voting_keys: Vec<VotingKey>,
     pub(super) settings: Settings,
     pub(super) status: Board,
@@ -48,7 +52,7 @@ pub(super) struct Life<L> {
     pub(super) wires: deterministic::Context,
 }
 
-type Wires = Channels<SimulatedSender, Wire>;
+type Wires = Channels<Mouth, Wire>;
 
 impl<L: Ledger> Life<L> {
     /// The identity by which the chain has the node.
@@ -71,7 +75,7 @@ impl<L: Ledger> Life<L> {
                 held: None,
                 of_tips: channel == TIPS,
             };
-            channels.push((sender, wire));
+            channels.push((self.mouth(key, channel, sender), wire));
         }
         let mut next = || channels.remove(0);
         Channels {
@@ -84,6 +88,25 @@ impl<L: Ledger> Life<L> {
             transactions: next(),
             state: next(),
         }
+    }
+
+    /// What goes out on a channel, changed where it is in a plot.
+    fn mouth(&self, key: &PublicKey, channel: u64, inner: SimulatedSender) -> Mouth {
+        let topic = match channel {
+            VOTES => Some(Topic::Votes),
+            BLOCKS => Some(Topic::Blocks),
+            _ => None,
+        };
+        let tongue = topic.zip(self.plotter.clone()).map(|(topic, plotter)| {
+            let signers = self.voting_keys.iter().map(|key| key.signer.clone()).collect();
+            let genesis = self.ledger.genesis().hash();
+            let committees = Committees::new(genesis, key.clone(), Vec::new(), signers);
+            let ledger = self.ledger.clone();
+            // Its disk may have failed.
+            let kept = Arc::new(move |epoch| ledger.committee(epoch).ok().flatten());
+            (topic, Tongue { plotter, committees, kept })
+        });
+        Mouth { inner, tongue }
     }
 
     /// Who is connected with it.

@@ -20,6 +20,7 @@ use windlass_chain::{
 };
 
 use super::ledger::{self, MemoryLedger};
+use super::plot::Plotter;
 use super::tampered::Tampered;
 use crate::{
     ledger::open_store,
@@ -56,6 +57,11 @@ pub(crate) trait Machine {
 
     /// Whether its process may end by itself, asked when it has.
     fn excuse(&self) -> Box<dyn Fn() -> bool + Send>;
+
+    /// What it does in a plot, where it is in one.
+    fn plotter(&self) -> Option<Plotter> {
+        None
+    }
 
     /// The transaction of a number.
     fn transaction(number: u64) -> Bytes;
@@ -141,6 +147,8 @@ pub(crate) struct Real {
     import: SimulatedDisk,
     journals: SimulatedDisk,
     genesis: Genesis,
+    /// Where it is in a plot.
+    pub(crate) plotter: Option<Plotter>,
 }
 
 /// The hashes of transactions by their numbers: each is asked for thousands of times in a run.
@@ -223,13 +231,15 @@ impl Machine for Real {
             disk
         });
         let (disk, import) = (disk.duplicate(), SimulatedDisk::default());
-        Self { disk, import, journals: SimulatedDisk::default(), genesis: genesis.clone() }
+        let journals = SimulatedDisk::default();
+        Self { disk, import, journals, genesis: genesis.clone(), plotter: None }
     }
 
     fn boot(&mut self) -> Option<Tampered> {
         let store = self.unless_failed(self.disk.open())?;
         let ledger = open_store(store, &self.genesis, None);
-        self.unless_failed(ledger).map(Tampered::new)
+        let ledger = self.unless_failed(ledger)?;
+        Some(Tampered::new(ledger, self.plotter.clone()))
     }
 
     fn importer(&self, beyond: u64) -> Open {
@@ -274,6 +284,10 @@ impl Machine for Real {
     fn excuse(&self) -> Box<dyn Fn() -> bool + Send> {
         let files = self.files().map(SimulatedDisk::clone);
         Box::new(move || files.iter().any(has_failed))
+    }
+
+    fn plotter(&self) -> Option<Plotter> {
+        self.plotter.clone()
     }
 
     /// Of an account that sends no other, so that none waits for another one.

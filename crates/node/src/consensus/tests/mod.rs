@@ -20,6 +20,7 @@ mod loopback;
 mod machine;
 mod mutations;
 mod network;
+mod plot;
 mod process;
 mod replays;
 mod state;

@@ -16,7 +16,8 @@ use super::{
     changes::send_some,
     checks::{LIGHT_VERIFIER, VOTED_TWICE},
     machine::{Machine as _, NO_LEDGER, Real},
-    network::Network,
+    network::{FORK, Network},
+    plot::Plot,
     process::{ENDED, NO_JOURNALS},
     simulate, simulate_on,
     storm::{LACKS_TIP, NO_BLOCK, storm_over},
@@ -158,6 +159,35 @@ fn a_wrong_state_root_that_is_accepted_is_found_out() {
     };
     // All have accepted it, and none can make it final.
     assert_found_out(ENDED, believed);
+}
+
+/// The first of four validators attempt a fork; the last two don't hear each other.
+fn halves(plotters: usize) {
+    simulate_on::<Real, _>(470, 4, 1_000, async |network| {
+        let plot = Plot::new(0);
+        for index in 0..plotters {
+            network.join_plot(index, &plot);
+        }
+        network.cut(2, 3).await;
+        network.cut(3, 2).await;
+        network.start_all().await;
+        for round in 0..6 {
+            let sent = network.send(round % 4);
+            network
+                .until("both have it", 60_000, |network| {
+                    let halves = &network.validators[2..];
+                    halves.iter().all(|half| Real::contains(&half.ledger, sent))
+                })
+                .await;
+            network.assert_one_chain();
+        }
+    });
+}
+
+#[test]
+fn more_who_vote_for_two_blocks_than_can_be_faulty_fork_the_chain_and_that_is_found_out() {
+    halves(1);
+    assert_found_out(FORK, || halves(2));
 }
 
 /// A record of votes that is empty whatever was written to it.

@@ -38,6 +38,9 @@ use crate::{
     status::{Identity, Status, StatusBoard, StatusTip},
 };
 
+/// What is said where two have different blocks at a height.
+pub(super) const FORK: &str = "a fork";
+
 /// The chain id of simulated networks.
 pub(crate) const CHAIN_ID: u64 = 4_242;
 
@@ -383,9 +386,9 @@ impl<M: Machine> Network<M> {
     pub(crate) fn assert_one_chain(&self) {
         let chains: Vec<Vec<B256>> =
             self.validators.iter().map(|validator| hashes(&validator.ledger)).collect();
-        for pair in chains.windows(2) {
-            let common = pair[0].len().min(pair[1].len());
-            assert_eq!(pair[0][..common], pair[1][..common], "a fork");
+        let longest = chains.iter().max_by_key(|chain| chain.len()).expect("there are some");
+        for chain in &chains {
+            assert_eq!(chain[..], longest[..chain.len()], "{FORK}");
         }
     }
 }

@@ -22,7 +22,10 @@ use crate::{
 
 /// Messages a second and peer.
 pub(crate) const QUOTA: Quota = Quota::per_second(NZU32!(512));
-/// The channels: that of tips, that of transactions, that of the state, and how many there are.
+/// The channels: that of votes, of blocks, of tips, of transactions and of the state, and how many there
+/// are.
+pub(crate) const VOTES: u64 = 0;
+pub(crate) const BLOCKS: u64 = 3;
 pub(crate) const TIPS: u64 = 5;
 pub(crate) const TRANSACTIONS: u64 = 6;
 pub(crate) const STATE: u64 = 7;
@@ -181,6 +184,7 @@ impl<M: Machine> Network<M> {
             work: validator.oddities.work(&self.context),
             partitions: validator.partitions(index),
             keys: validator.keys(),
+            plotter: validator.machine.plotter(),
             voting_keys: validator.voting_keys.clone(),
             settings: Settings { far_behind, ..self.settings },
             status: Arc::clone(&validator.status),

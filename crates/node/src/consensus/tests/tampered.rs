@@ -1,4 +1,5 @@
-//! A validator whose ledger proposes blocks that are wrong in one way, and finds them right.
+//! A validator whose ledger proposes blocks that are wrong in one way, and finds them right; or two that are
+//! right.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -7,10 +8,11 @@ use std::sync::{
 
 use alloy_primitives::{B256, Bytes};
 use windlass_chain::{
-    Block, Chain, Evidence, ExtraData,
+    Block, Chain, Evidence, ExtraData, Room,
     governance::{Committee, RosterNode, SeatedValidator},
 };
 
+use super::plot::Plotter;
 use crate::{
     consensus::block::MAX_BLOCK_BYTES,
     ledger::NodeLedger,
@@ -101,11 +103,14 @@ pub(crate) struct Tampered {
     tamper: Arc<Mutex<Option<Tamper>>>,
     proposed: Arc<Mutex<Vec<B256>>>,
     believes: Arc<AtomicBool>,
+    /// Where it proposes two blocks.
+    plotter: Option<Plotter>,
 }
 
 impl Tampered {
-    pub(crate) fn new(honest: NodeLedger) -> Self {
-        Self { honest, tamper: Arc::default(), proposed: Arc::default(), believes: Arc::default() }
+    pub(crate) fn new(honest: NodeLedger, plotter: Option<Plotter>) -> Self {
+        let (tamper, proposed, believes) = Default::default();
+        Self { honest, tamper, proposed, believes, plotter }
     }
 
     /// From now on it proposes such blocks.
@@ -118,6 +123,20 @@ impl Tampered {
         self.believes.store(true, Ordering::Relaxed);
     }
 
+    /// Makes another valid block of the same parent, which is later and has one transaction at most, and
+    /// has the plot know of both.
+    fn fork(&self, parent: &Block, block: &Block, proposal: Proposal) -> Result<(), LedgerError> {
+        let Some(plotter) = &self.plotter else { return Ok(()) };
+        let Some(committee) = self.honest.committee(proposal.epoch)? else { return Ok(()) };
+        let now_ms = block.timestamp_ms() + 1;
+        let room = Room { bytes: 0, gas: 0 };
+        let other = Proposal { now_ms, allow_empty: true, room, ..proposal };
+        if let Some(other) = self.honest.propose(parent, other)? {
+            plotter.make([block.clone(), other], &committee.seats);
+        }
+        Ok(())
+    }
+
     /// How many wrong blocks it has proposed.
     pub(crate) fn lies(&self) -> usize {
         self.proposed.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -127,6 +146,7 @@ impl Tampered {
 impl Ledger for Tampered {
     fn propose(&self, parent: &Block, proposal: Proposal) -> Result<Option<Block>, LedgerError> {
         let Some(block) = self.honest.propose(parent, proposal)? else { return Ok(None) };
+        self.fork(parent, &block, proposal)?;
         let tamper = *self.tamper.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(tamper) = tamper else { return Ok(Some(block)) };
         let wrong = tamper.apply(parent, &block);

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{
     liars::{Accomplice, Lie, Lies},
+    plot::Plotter,
     storm::Storm,
     tampered::{Tamper, Tampered},
 };
+use crate::{consensus::exchange::key_bytes, seam::Ledger as _, status::faulty};
 
 /// How often nodes have taken the state of others, and validators lied, in all storms of this process.
 pub(super) static JOINS: AtomicU64 = AtomicU64::new(0);
@@ -21,6 +23,8 @@ pub(super) enum Vice {
     Proposes(Tamper),
     /// It repeats what it hears, and asks again and again.
     Floods,
+    /// It is like all others, but attempts a fork, with all who do.
+    Plots,
 }
 
 /// A validator that lies.
@@ -32,6 +36,17 @@ pub(super) struct Liar {
     told: Vec<Lies>,
     /// How often it has voted twice, if it does.
     twice: Option<Lies>,
+}
+
+impl Liar {
+    /// How often it votes twice before somebody must have evidence.
+    fn patience(&self) -> u64 {
+        match self.vice {
+            // Those who have found it out by certificates alone hear it no more.
+            Vice::Plots => 6,
+            Vice::Votes(_) | Vice::Proposes(_) | Vice::Floods => 1,
+        }
+    }
 }
 
 impl Storm<'_> {
@@ -48,7 +63,7 @@ impl Storm<'_> {
     /// Whether it runs what nodes run; a liar may not.
     pub(super) fn is_a_node(&self, index: usize) -> bool {
         let vice = self.liars.iter().find(|liar| liar.index == index).map(|liar| liar.vice);
-        matches!(vice, None | Some(Vice::Proposes(_)))
+        matches!(vice, None | Some(Vice::Proposes(_) | Vice::Plots))
     }
 
     /// Starts a node, which may be one that proposes wrong blocks.
@@ -63,10 +78,11 @@ impl Storm<'_> {
     /// Makes a validator a liar.
     pub(super) async fn tempt(&mut self, index: usize) {
         let lies = [Lie::Equivocates, Lie::NullifiesWhatItFinalizes, Lie::Withholds];
-        let vice = match self.pick(8) {
+        let vice = match self.pick(11) {
             0..4 => Vice::Votes(lies[self.pick(lies.len())]),
             4..7 => Vice::Proposes(Tamper::ALL[self.pick(Tamper::ALL.len())]),
-            _ => Vice::Floods,
+            7 => Vice::Floods,
+            _ => Vice::Plots,
         };
         let accomplice = Accomplice::new(self.network.validators[index].ledger.clone());
         let (mut told, mut twice) = (Vec::new(), None);
@@ -79,6 +95,11 @@ impl Storm<'_> {
             }
             Vice::Floods => self.network.flood(index).await,
             Vice::Proposes(_) => {}
+            Vice::Plots => {
+                let Plotter { told: split, openly, .. } = self.network.join_plot(index, &self.plot);
+                twice = Some(Lies::clone(&openly));
+                told.extend([split, openly]);
+            }
         }
         self.liars.push(Liar { index, vice, accomplice, told, twice });
     }
@@ -88,6 +109,37 @@ impl Storm<'_> {
         let Some(&honest) = self.running().first() else { return };
         for liar in &self.liars {
             liar.accomplice.replace(self.network.validators[honest].ledger.clone());
+        }
+    }
+
+    /// Whether so many of those who vote lie that there is no quorum without one who takes the state of
+    /// others.
+    pub(super) fn needs_joiners(&self) -> bool {
+        let ledger = &self.network.validators[self.running()[0]].ledger;
+        let tip =
+            ledger.block_by_number(ledger.tip().number).expect("it reads").expect("it is final");
+        let epoch = tip.extra_data().map_or(0, |extra| extra.epoch);
+        let now = ledger.committee(epoch).expect("it reads").map(|committee| committee.seats);
+        let next = ledger.next_validators().expect("the ledger reads");
+        [now.unwrap_or_default(), next].iter().any(|seats| {
+            let votes = |index: &usize| {
+                let keys = self.network.validators[*index].keys();
+                seats.iter().any(|seat| keys.iter().any(|key| key_bytes(key) == seat.node_key))
+            };
+            let absent = |index: &usize| self.lies(*index) || self.network.takes_states(*index);
+            let all = 0..self.network.validators.len();
+            all.filter(votes).filter(absent).count() > faulty(seats.len())
+        })
+    }
+
+    /// Ends those who attempt a fork: what nobody else knows of they may tell at any time, since most don't
+    /// hear them any more.
+    pub(super) async fn silence_the_plot(&mut self) {
+        let running = self.network.running_indices();
+        for liar in self.liars.iter().filter(|liar| running.contains(&liar.index)) {
+            if matches!(liar.vice, Vice::Plots) {
+                self.network.kill(liar.index).await;
+            }
         }
     }
 
@@ -107,12 +159,13 @@ impl Storm<'_> {
         let honest = self.running();
         self.network.check_nodes(&honest, &self.acknowledged);
         // One that votes by itself may vote for both blocks of another one.
-        let votes = |liar: &&Liar| matches!(liar.vice, Vice::Votes(_));
+        let votes = |liar: &&Liar| matches!(liar.vice, Vice::Votes(_) | Vice::Plots);
         let accused: Vec<usize> = self.liars.iter().filter(votes).map(|liar| liar.index).collect();
         self.network.check_evidence(&honest, &accused);
         self.check_council();
         for liar in &self.liars {
-            let lied = liar.twice.as_ref().is_some_and(|lies| lies.load(Ordering::Relaxed) > 0);
+            let twice = liar.twice.as_ref().map_or(0, |lies| lies.load(Ordering::Relaxed));
+            let lied = twice >= liar.patience();
             let seen = self.network.have_evidence(&honest, liar.index);
             assert!(!lied || seen, "nobody has evidence against {}: {:?}", liar.index, liar.vice);
         }
