@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Child,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -139,6 +139,11 @@ impl Cluster {
     /// Puts a relay between each two nodes.
     async fn set_apart(&mut self, directories: &[PathBuf], link: Link) {
         let listening: Vec<SocketAddr> = directories.iter().map(|one| address_of(one)).collect();
+        // Nobody listens there yet, and a relay might take the port.
+        let _held: Vec<TcpListener> = listening
+            .iter()
+            .map(|own| TcpListener::bind(own).expect("the port of a node that is stopped"))
+            .collect();
         for (directory, own) in directories.iter().zip(&listening) {
             let file = directory.join("files/node.toml");
             let mut text = fs::read_to_string(&file).expect("a node has a file");
