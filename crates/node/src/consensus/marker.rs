@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::{Signer as _, ed25519::PublicKey};
-use commonware_runtime::{Blob as _, Storage};
+use commonware_runtime::{Blob as _, Error, Storage};
 use rand_core::CryptoRng;
 use windlass_keys::{
     KeyError,
@@ -24,7 +24,7 @@ pub enum GuardError {
     Record(#[source] KeyError),
     /// A journal can't be begun.
     #[error("the journal of an epoch cannot be begun")]
-    Journal(#[source] commonware_runtime::Error),
+    Journal(#[source] Error),
 }
 
 /// What the guard says of an epoch.
@@ -92,7 +92,11 @@ impl Guard {
             return Ok(Admission::NoKey);
         };
         let entered = marker.entered().map_err(GuardError::Record)?;
-        let names = context.scan(&self.name(epoch)).await.unwrap_or_default();
+        let names = match context.scan(&self.name(epoch)).await {
+            Err(Error::PartitionMissing(_)) => Vec::new(),
+            // What can't be read now is not lost.
+            names => names.map_err(GuardError::Journal)?,
+        };
         let lost = match entered {
             Some(newest) if newest.epoch == epoch.get() => {
                 !names.contains(&newest.journal.to_be_bytes().to_vec())

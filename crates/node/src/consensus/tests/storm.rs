@@ -76,8 +76,10 @@ pub(super) struct Storm<'a> {
     skewed: bool,
     /// How many can be wrong at a time, those that lie counted among them.
     faulty: usize,
-    /// How many more disks may be lost.
-    disks: usize,
+    /// How many more may become faulty: lose their disk, or have a clock that is an hour wrong.
+    spare: usize,
+    /// How many have had such a clock: the first ones.
+    clocks: usize,
     pub(super) liars: Vec<Liar>,
     pub(super) plot: Plot,
 }
@@ -101,9 +103,7 @@ impl Storm<'_> {
         for count in 0..liars {
             self.tempt((first + count) % validators).await;
         }
-        if plan.plight != Plight::Changes {
-            self.disks = self.faulty - liars;
-        }
+        self.spare = self.faulty - liars;
         if later > 0 {
             self.network.validators[validators].far_behind = self.distance();
         }
@@ -227,10 +227,10 @@ impl Storm<'_> {
     /// A validator comes back with an empty disk: only its keys are left, with the record of votes.
     async fn lose_a_disk(&mut self) {
         let running = self.running();
-        if self.disks == 0 || running.is_empty() {
+        if self.council.is_some() || self.spare == 0 || running.is_empty() {
             return;
         }
-        self.disks -= 1;
+        self.spare -= 1;
         let index = running[self.pick(running.len())];
         self.network.kill(index).await;
         self.network.lose_disk(index);
@@ -243,12 +243,18 @@ impl Storm<'_> {
         [None, Some(2), Some(8)][self.pick(3)]
     }
 
-    /// Somebody's clock is set an hour forth or back, or right; of fewer than a third at a time, those
-    /// that lie counted among them: whose clock is an hour late takes no blocks of the others.
+    /// Somebody's clock is set an hour forth or back, or right; of fewer than a third, those that lie and
+    /// lost disks counted among them: whose clock is an hour late takes no blocks of the others.
     fn set_a_clock(&mut self) {
-        let wrong = self.faulty - self.liars.len();
-        if self.skewed && wrong > 0 {
-            let index = self.pick(wrong);
+        if !self.skewed {
+            return;
+        }
+        if self.spare > 0 {
+            self.spare -= 1;
+            self.clocks += 1;
+        }
+        if self.clocks > 0 {
+            let index = self.pick(self.clocks);
             let (ahead_ms, behind_ms) = [(STEP_MS, 0), (0, STEP_MS), (0, 0)][self.pick(3)];
             self.network.set_clock(index, ahead_ms, behind_ms);
         }
@@ -411,15 +417,17 @@ impl Plan {
 pub(super) fn storm_over(seed: u64, mutate: impl Fn(&mut Network<Real>)) -> String {
     let plan = Plan::of(seed);
     simulate_with::<Real, _>(seed, plan.beginning, async |network| {
-        let council = Council::new(network, plan.least());
+        let council = plan.plight == Plight::Changes;
+        let council = council.then(|| Council::new(network, plan.least()));
         let mut storm = Storm {
             network,
             acknowledged: BTreeSet::new(),
             sent: Vec::new(),
-            council: (plan.plight == Plight::Changes).then_some(council),
+            council,
             skewed: plan.skewed,
             faulty: faulty(plan.least()),
-            disks: 0,
+            spare: 0,
+            clocks: 0,
             liars: Vec::new(),
             plot: Plot::new(OPENLY),
         };
