@@ -103,13 +103,16 @@ impl View {
     }
 
     fn show(&mut self, operation: &Operation) {
+        // Why it failed is the command's error.
+        let is_under_way = operation.state == OperationState::Running;
+        let waits_for = operation.reason.as_ref().filter(|_| is_under_way);
         match self {
             Self::Watched { all, bars } => {
                 for (index, step) in operation.steps.iter().enumerate() {
                     if index == bars.len() {
                         bars.push(all.add(new_bar(&step.name)));
                     }
-                    update(&bars[index], step, operation.reason.as_ref());
+                    update(&bars[index], step, waits_for);
                 }
             }
             Self::Plain { output, told, reason } => {
@@ -118,7 +121,7 @@ impl View {
                     output.note(&format!("{:<STEP_WIDTH$} {}", step.name, detail(step)));
                     *told += 1;
                 }
-                let now = operation.reason.as_ref().map(|reason| reason.message.clone());
+                let now = waits_for.map(|reason| reason.message.clone());
                 if let Some(message) = now.as_ref().filter(|_| *reason != now) {
                     output.note(&format!("waiting: {message}"));
                 }

@@ -67,7 +67,8 @@ A spec in TOML (every field has a default):
   contract_size_limit = 24576
   archive = false                 # or true: calls, traces and proofs at every block
   cors_origins = [\"https://app.example.com\"]
-  fees = { policy = \"free\" }      # or { policy = \"eip1559\", floor_wei = 1000000000 }
+  fees = { policy = \"free\" }      # or { policy = \"eip1559\", floor_wei = 1000000000 }, and a
+                                  # balance in alloc for all who send, members who vote too
   genesis_from = \"genesis.json\"   # of Geth or Besu, beside the spec: its accounts and chain id
   [alloc.\"0x70997970c51812dc3a010c7d01b50e0d17dc79c8\"]
   balance = \"1000000000000000000\"

@@ -15,6 +15,7 @@ use windlass_model::{
 use super::{
     council::{Council, present},
     nodes,
+    tolerance::lost_tolerance,
     view::{self, held_key},
 };
 use crate::{service::Answer, store::rows::Record};
@@ -68,7 +69,9 @@ pub(crate) async fn proposal(council: &Council<'_>, request: ProposalRequest) ->
     });
     let lost = nodes::lost_seats(council.record, &roll, &actions);
     let blocks = nodes::lost_blocks(council.record, &roll, &actions);
-    Ok(Draft { warnings: lost.into_iter().chain(blocks).chain(warning).collect(), ..draft })
+    let fragile = lost_tolerance(&roll, &actions);
+    let warnings = lost.into_iter().chain(blocks).chain(fragile).chain(warning).collect();
+    Ok(Draft { warnings, ..draft })
 }
 
 /// Drafts a vote.

@@ -6,6 +6,7 @@
 //! | `view` | what it says, as the API shows it |
 //! | `draft` | intent in: who acts, what is meant by names, and whether the contract would take it |
 //! | `nodes` | actions that name nodes of this platform, in the words of the contract |
+//! | `tolerance` | how many validators may fail once a proposal is executed |
 //! | `clerk` | does it: signs and sends ballots, one after the other in a network |
 //!
 //! A *ballot* is a proposal or a vote that a member sends through the platform. docs/adr/0003 says
@@ -15,6 +16,7 @@ mod clerk;
 mod council;
 mod draft;
 mod nodes;
+mod tolerance;
 mod view;
 
 pub(crate) use clerk::Clerk;

@@ -14,6 +14,7 @@ use windlass_model::{
 
 use super::{
     draft::{find_member, find_validator},
+    tolerance::goes,
     view::held_key,
 };
 use crate::{
@@ -168,18 +169,7 @@ pub(super) fn lost_seats(record: &Record, roll: &Roll, actions: &[Action]) -> Ve
 
 /// What is told of a proposal whose validators alone have every block, among the nodes of this platform.
 pub(super) fn lost_blocks(record: &Record, roll: &Roll, actions: &[Action]) -> Option<String> {
-    let goes = |seat: &ValidatorFacts| {
-        actions.iter().any(|action| match action {
-            Action::RemoveValidator { validator } | Action::SuspendValidator { validator } => {
-                find_validator(roll, validator).is_ok_and(|id| id == seat.id)
-            }
-            Action::RemoveMember { member } | Action::SuspendMember { member } => {
-                find_member(roll, member).is_ok_and(|member| member.id == seat.member)
-            }
-            _ => false,
-        })
-    };
-    let seats = roll.validators.iter().filter(|seat| goes(seat));
+    let seats = roll.validators.iter().filter(|seat| goes(roll, actions, seat));
     let node = |seat: &ValidatorFacts| record.nodes.iter().find(|one| one.goes_by(&seat.node_key));
     let going: Vec<&NodeId> = seats.filter_map(node).map(|node| &node.id).collect();
     (!record.blocks_stay(&going)).then(|| {

@@ -338,9 +338,18 @@ impl Storm<'_> {
         let has = |network: &Network<Real>, index: usize| {
             Real::contains(&network.validators[index].ledger, sent)
         };
-        let limit_ms = if self.needs_joiners() { CALM_MS + JOIN_MS } else { CALM_MS };
+        if self.needs_joiners() {
+            // There is no quorum before.
+            self.network
+                .until("those who are needed have the state of others", JOIN_MS, |network| {
+                    let mut joiners = honest.iter().filter(|index| network.takes_states(**index));
+                    let tip = network.tip();
+                    joiners.all(|index| network.validators[*index].ledger.tip().number + 1 >= tip)
+                })
+                .await;
+        }
         self.network
-            .until(NO_BLOCK, limit_ms, |network| {
+            .until(NO_BLOCK, CALM_MS, |network| {
                 let mut all = honest.iter().filter(|index| !network.takes_states(**index));
                 all.all(|index| has(network, *index))
             })

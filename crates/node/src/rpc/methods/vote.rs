@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_consensus::Transaction as _;
 use alloy_consensus::transaction::SignerRecoverable as _;
 use alloy_primitives::{B256, Bytes, U256};
-use windlass_chain::At;
 use windlass_chain::governance::{self, RULES_VERSION, SeatedValidator, Tariff, Upgrade};
+use windlass_chain::{At, timestamp_ms};
 
 use super::Node;
 use crate::diagnosis::Missing;
@@ -21,7 +21,8 @@ use crate::status::{Status, quorum};
 /// How many epochs a node may be behind and count as one that follows: it tells where it is at each
 /// epoch's end.
 const EPOCHS_BEHIND: u64 = 2;
-/// How long a validator may be missing and count as there: one that takes a new key starts anew.
+/// How long a validator may be missing and count as there: one that takes a new key starts anew. What
+/// it told may be as old: short epochs under load end faster than anybody looks.
 const ABSENT_MS: u64 = 10_000;
 
 /// What a proposal and a few votes take, in gas.
@@ -56,12 +57,40 @@ pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     let Some(validators) = decision.validators else { return Ok(()) };
     let status = node.status.get();
     let absent = absent(node, &status);
-    let behind = EPOCHS_BEHIND.saturating_mul(node.ledger.epoch_length());
-    let tip = node.ledger.chain().tip().number;
     let now = node.ledger.chain().next_validators()?;
     let seen = Seen { status, absent, heights: node.status.heights() };
-    objection((&validators, &now), &seen, tip.saturating_sub(behind))
+    objection((&validators, &now), &seen, least(node)?)
         .map_or(Ok(()), |objection| Err(RpcError::Server(objection)))
+}
+
+/// The block that whoever follows has.
+fn least(node: &Node) -> Result<u64, RpcError> {
+    let chain = node.ledger.chain();
+    let behind = EPOCHS_BEHIND.saturating_mul(node.ledger.epoch_length());
+    let newest = chain.tip().number.saturating_sub(behind);
+    let until_ms = now_ms().saturating_sub(ABSENT_MS);
+    newest_until(newest, until_ms, |number| {
+        // Blocks that this node does not have yet are from before it joined.
+        Ok(chain.header(number)?.map_or(0, |header| timestamp_ms(&header)))
+    })
+}
+
+/// The newest block up to `newest` that was made by then; the first if none was.
+fn newest_until(
+    newest: u64,
+    until_ms: u64,
+    made_ms: impl Fn(u64) -> Result<u64, RpcError>,
+) -> Result<u64, RpcError> {
+    let (mut made, mut later) = (0, newest.saturating_add(1));
+    while later - made > 1 {
+        let middle = made + (later - made) / 2;
+        if made_ms(middle)? <= until_ms {
+            made = middle;
+        } else {
+            later = middle;
+        }
+    }
+    Ok(made)
 }
 
 /// What this node sees of the others.
@@ -221,6 +250,22 @@ mod tests {
         check_seen(None, 1..=4, hangs(7), None);
         check_all(None, 1..=4, 50, None);
         check_all(None, 2..=5, 50, Some("only 2"));
+    }
+
+    #[test]
+    fn what_a_node_told_may_be_ten_seconds_old() {
+        // Block n was made at 10 n.
+        let check = |newest, until_ms, expect| {
+            let found = newest_until(newest, until_ms, |number| Ok(number * 10));
+            assert_eq!(found.expect("every block is there"), expect);
+        };
+        check(0, 50, 0);
+        check(1, 5, 0);
+        check(100, 505, 50);
+        check(100, 500, 50);
+        check(100, 999, 99);
+        check(100, 5_000, 100);
+        check(101, 5_000, 101);
     }
 
     #[test]
