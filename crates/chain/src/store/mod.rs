@@ -51,6 +51,11 @@ impl Batch {
         self.entries.is_empty()
     }
 
+    /// How many keys it changes.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Sets a key.
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         self.entries.insert(key, Some(value));

@@ -30,6 +30,12 @@ use super::{
 };
 use crate::seam::Ledger;
 
+/// What the names of marshal's partitions begin with, beneath what all of a node's do. Nobody is told of
+/// anything in them but by votes and certificates that are journalled later, so that they are unhurried.
+pub(crate) fn partitions(of_node: &str) -> String {
+    format!("{of_node}marshal")
+}
+
 /// What marshal is made of.
 pub(super) struct Marshal<'a, L, B, P> {
     pub(super) ledger: &'a L,
@@ -125,7 +131,7 @@ where
             provider: self.committees.clone(),
             epocher: self.epocher.clone(),
             start,
-            partition_prefix: format!("{}marshal", self.partitions),
+            partition_prefix: partitions(self.partitions),
             mailbox_size: NZUsize!(1_024),
             view_retention: ViewDelta::new(64),
             prunable_items_per_section: NZU64!(64),

@@ -40,7 +40,7 @@ pub mod freeze;
 pub mod heard;
 pub mod idle;
 pub mod marker;
-mod marshal;
+pub(crate) mod marshal;
 pub(crate) mod pace;
 pub mod peers;
 mod room;

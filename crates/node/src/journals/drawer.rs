@@ -15,6 +15,10 @@ use windlass_chain::store::{Batch, Store, StoreError};
 use super::small::{Name, Small, load, locked};
 use crate::consensus::{bell::Bell, work::Work};
 
+/// How many pieces of files wait at most for somebody who needs something durable. Who votes does all the
+/// time; who only follows never does.
+pub(super) const WAITING: usize = 256;
+
 /// The small files of a node.
 pub struct Drawer {
     store: Box<dyn Store>,
@@ -80,6 +84,11 @@ impl Drawer {
     /// What the store gets next.
     pub(super) fn next(&self) -> &Mutex<Batch> {
         &self.next
+    }
+
+    /// Whether so much was written since the last batch that it is to be the next one.
+    pub(super) fn is_full(&self) -> bool {
+        locked(&self.next).len() >= WAITING
     }
 
     /// Has everything that was written become durable, whether anybody waits for it or not. Who comes

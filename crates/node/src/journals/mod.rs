@@ -8,6 +8,11 @@
 //! Everything that is done to small files becomes durable in the order in which it was done. So to make
 //! one, or to remove one, waits for nothing: whatever relies on it is durable later, and who tells others
 //! of a new file syncs it first.
+//!
+//! For the same reason a sync waits only where others are told of what is durable: votes and
+//! certificates, four times a block. What nobody is told of but by a vote that is written later, as the
+//! blocks that a validator keeps before it votes for them, is [unhurried](Journals::unhurried): it is
+//! durable when that vote is.
 
 mod drawer;
 mod small;
@@ -38,6 +43,17 @@ const SHORT: usize = 32 << 10;
 pub struct Journals<S> {
     files: Arc<S>,
     drawer: Arc<Drawer>,
+    /// What the names of unhurried partitions begin with.
+    unhurried: Option<String>,
+}
+
+/// When a sync of a small file is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sync {
+    /// When it is durable.
+    Durable,
+    /// At once: it is durable before anything that is written later.
+    Unhurried,
 }
 
 impl<S> fmt::Debug for Journals<S> {
@@ -49,14 +65,27 @@ impl<S> fmt::Debug for Journals<S> {
 impl<S> Journals<S> {
     /// Keeps what is small in a drawer and the rest in files.
     pub fn new(files: S, drawer: Arc<Drawer>) -> Self {
-        Self { files: Arc::new(files), drawer }
+        Self { files: Arc::new(files), drawer, unhurried: None }
+    }
+
+    /// Has the syncs of small files wait for nothing in the partitions whose names begin so.
+    #[must_use]
+    pub fn unhurried(self, partitions: String) -> Self {
+        Self { unhurried: Some(partitions), ..self }
     }
 }
 
 impl<S: Storage> Journals<S> {
-    fn handle(&self, small: Option<Arc<Small>>, large: OnceLock<S::Blob>) -> Journal<S> {
+    fn handle(
+        &self,
+        partition: &str,
+        small: Option<Arc<Small>>,
+        large: OnceLock<S::Blob>,
+    ) -> Journal<S> {
         let (files, drawer) = (Arc::clone(&self.files), Arc::clone(&self.drawer));
-        Journal { files, drawer, small, large, turn: futures::lock::Mutex::default() }
+        let unhurried = self.unhurried.as_ref().is_some_and(|begin| partition.starts_with(begin));
+        let sync = if unhurried { Sync::Unhurried } else { Sync::Durable };
+        Journal { files, drawer, small, large, sync, turn: futures::lock::Mutex::default() }
     }
 }
 
@@ -89,13 +118,13 @@ impl<S: Storage> Storage for Journals<S> {
         } else if names.large(self.files.as_ref(), partition).await?.contains(name) {
             let (large, length, version) =
                 self.files.open_versioned(partition, name, versions).await?;
-            return Ok((self.handle(None, OnceLock::from(large)), length, version));
+            return Ok((self.handle(partition, None, OnceLock::from(large)), length, version));
         } else {
             check(partition)?;
             names.create(key, *versions.end(), self.drawer.next())
         };
         let (length, version) = (small.length(), small.version);
-        let journal = self.handle(Some(small), OnceLock::new());
+        let journal = self.handle(partition, Some(small), OnceLock::new());
         Ok((journal, u64::try_from(length).unwrap_or(u64::MAX), version))
     }
 
@@ -151,6 +180,7 @@ pub struct Journal<S: Storage> {
     small: Option<Arc<Small>>,
     /// As it is a file of its own, from when it is one.
     large: OnceLock<S::Blob>,
+    sync: Sync,
     /// Held while a small one changes.
     turn: futures::lock::Mutex<()>,
 }
@@ -182,6 +212,21 @@ impl<S: Storage> Journal<S> {
         match self.place() {
             Place::Drawer(small) if !fits => self.move_out(small).await,
             place => Ok(place),
+        }
+    }
+
+    /// Has what was written to a small one become durable, as its partition has it; the future ends when
+    /// that may be relied on.
+    async fn lasts(&self) -> impl Future<Output = ()> + Send + 'static {
+        let flushed = if self.sync == Sync::Durable || self.drawer.is_full() {
+            Some(self.drawer.flush().await)
+        } else {
+            None
+        };
+        async {
+            if let Some(flushed) = flushed {
+                flushed.await;
+            }
         }
     }
 
@@ -260,7 +305,7 @@ impl<S: Storage> Blob for Journal<S> {
         }
         drop(turn);
         if options.contains(WriteOptions::SYNC) {
-            self.drawer.flush().await.await;
+            self.lasts().await.await;
         }
         Ok(())
     }
@@ -283,7 +328,7 @@ impl<S: Storage> Blob for Journal<S> {
         if let Place::File(large) = self.place() {
             return large.sync().await;
         }
-        self.drawer.flush().await.await;
+        self.lasts().await.await;
         Ok(())
     }
 
@@ -291,9 +336,9 @@ impl<S: Storage> Blob for Journal<S> {
         if let Place::File(large) = self.place() {
             return large.start_sync().await;
         }
-        let flushed = self.drawer.flush().await;
+        let lasts = self.lasts().await;
         Handle::from_future(async {
-            flushed.await;
+            lasts.await;
             Ok(())
         })
     }

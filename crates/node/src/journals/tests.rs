@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use rand_core::Rng as _;
 use windlass_chain::store::{MemoryStore, SimulatedDisk, StoreError};
 
-use super::*;
+use super::{drawer::WAITING, *};
 use crate::consensus::work::Work;
 
 type Files = deterministic::Context;
@@ -240,4 +240,71 @@ fn a_power_cut_takes_only_what_was_not_synced() {
             }
         });
     }
+}
+
+#[test]
+fn what_is_unhurried_is_durable_before_what_is_written_later() {
+    for seed in 0..40 {
+        deterministic::Runner::seeded(seed).start(|mut context| async move {
+            let disk = SimulatedDisk::default();
+            let open = |name: &'static [u8], partition: &'static str, drawer: &Arc<Drawer>| {
+                let journals = Journals::new(context.child("files"), Arc::clone(drawer))
+                    .unhurried("marshal".to_owned());
+                async move { journals.open(partition, name).await.unwrap() }
+            };
+            let drawer = Drawer::open(disk.open().unwrap(), Work::Inline).unwrap();
+            let (block, _) = open(b"block", "marshal-cache", &drawer).await;
+            let (vote, _) = open(b"vote", "consensus-0", &drawer).await;
+            let mut voted = 0;
+            disk.fail_after(5 + seed);
+            for number in 1..=40u8 {
+                let written = async {
+                    block.write_at(0, vec![number; 700], WriteOptions::default()).await.unwrap();
+                    block.sync().await.unwrap();
+                    vote.write_at(0, vec![number], WriteOptions::default()).await.unwrap();
+                    vote.sync().await.unwrap();
+                };
+                if written.now_or_never().is_none() {
+                    break;
+                }
+                voted = number;
+            }
+            assert!(voted < 40, "the disk failed");
+            drop((block, vote, drawer));
+            disk.crash(|| context.next_u64());
+            let drawer = Drawer::open(disk.open().unwrap(), Work::Inline).unwrap();
+            let journals = Journals::new(context.child("files"), drawer);
+            let read = async |partition, name| {
+                let (blob, length) = journals.open(partition, name).await.unwrap();
+                let length = usize::try_from(length).unwrap();
+                let read = blob.read_at(0, length, ReadOptions::default()).await.unwrap();
+                read.coalesce().as_ref().first().copied().unwrap_or(0)
+            };
+            let kept = read("consensus-0", b"vote").await;
+            assert!(kept >= voted, "seed {seed}: vote {voted} was synced, and {kept} is there");
+            assert!(read("marshal-cache", b"block").await >= kept, "seed {seed}");
+        });
+    }
+}
+
+#[test]
+fn a_sync_that_is_unhurried_waits_for_nothing_until_much_waits() {
+    run(|context, store| async move {
+        let journals = on(&context, &store).unhurried("marshal".to_owned());
+        let (block, _) = journals.open("marshal-cache", b"block").await.unwrap();
+        block.write_at(0, vec![7; 100], WriteOptions::SYNC).await.unwrap();
+        block.start_sync().await.await.unwrap();
+        let there = async || on(&context, &store).scan("marshal-cache").await.is_ok();
+        assert!(!there().await, "nobody needs it yet");
+        for piece in 0..WAITING {
+            let offset = u64::try_from(piece * 512).unwrap();
+            block.write_at(offset, vec![7; 10], WriteOptions::default()).await.unwrap();
+        }
+        block.sync().await.unwrap();
+        assert!(there().await, "it is much");
+        let (large, _) = journals.open("marshal-cache", b"large").await.unwrap();
+        large.write_at(0, vec![7; SHORT + 1], WriteOptions::SYNC).await.unwrap();
+        let found = on(&context, &store).scan("marshal-cache").await.unwrap();
+        assert!(found.contains(&b"large".to_vec()), "a file of its own is synced as ever");
+    });
 }

@@ -93,7 +93,8 @@ pub(super) fn unknown() -> RpcError {
     RpcError::Server("filter not found".to_owned())
 }
 
-/// Ids of filters and subscriptions as Geth has them: hexadecimal, and not to be guessed.
+/// Ids of filters and subscriptions as Geth has them: hexadecimal, and not to be guessed. They begin
+/// with no zero, since clients that take them for numbers, as Alloy does, give them back without it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HexIds;
 
@@ -108,12 +109,24 @@ fn new_id() -> String {
         SubscriptionId::Num(number) => number,
         SubscriptionId::Str(_) => 0,
     };
-    format!("0x{:013x}{:013x}", random(), random())
+    let digits = format!("{:013x}{:013x}", random(), random());
+    format!("0x{}", digits.trim_start_matches('0'))
 }
 
 #[cfg(test)]
 mod tests {
+    use alloy_primitives::U256;
+
     use super::*;
+
+    #[test]
+    fn a_client_may_take_an_id_for_a_number() {
+        for _ in 0..1_000 {
+            let id = new_id();
+            let number: U256 = id.parse().expect("it is one");
+            assert_eq!(format!("{number:#x}"), id);
+        }
+    }
 
     #[test]
     fn filters_are_bounded_and_forgotten() {

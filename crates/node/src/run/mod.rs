@@ -46,6 +46,7 @@ use crate::{
         epochs::EpochError,
         exchange::key_bytes,
         marker::VotingKey,
+        marshal,
         peers::{Electorate, Peers, Standing, Tenure},
         signer::HandleSigner,
         start,
@@ -272,7 +273,8 @@ async fn live(
         status: opened.status.clone(),
         wall: Wall::of(&context),
     };
-    let journals = Journals::new(context.child("files"), Arc::clone(&opened.drawer));
+    let journals = Journals::new(context.child("files"), Arc::clone(&opened.drawer))
+        .unhurried(marshal::partitions(""));
     let consensus = steady.child("consensus").with_storage(journals);
     let starting = start(consensus, parts, network.channels);
     let mut consensus = Box::pin(starting).await.map_err(NodeError::Start)?;

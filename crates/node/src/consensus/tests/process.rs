@@ -13,6 +13,7 @@ use crate::{
     consensus::{
         Settings,
         epochs::EpochError,
+        marshal,
         steady::{Steadied, Steady, Wall},
     },
     journals::{Drawer, Journals},
@@ -139,7 +140,8 @@ impl<M: Machine> Network<M> {
                 Ok(drawer) => drawer,
                 Err(error) => return assert!(excuse(), "{NO_JOURNALS}: {error:?}"),
             };
-            let journals = Journals::new(context.child("files"), Arc::clone(&drawer));
+            let journals = Journals::new(context.child("files"), Arc::clone(&drawer))
+                .unhurried(marshal::partitions(&life.partitions));
             let context = context.with_storage(journals);
             // Both branches only wait.
             select! {
