@@ -27,6 +27,16 @@ const NO_BLOCK_FOR_GOOD: &str = "it does not pass by itself; do not restore a di
                                  an export: `windlass network export`, then `windlass network recovery` \
                                  (docs/operate.md)";
 
+/// What to do where nodes of this platform are missing and needed.
+const STARTED_AGAIN: &str = "a node that ended, or does not answer for 30 s, is started again by \
+                             itself; the network goes on from its disks";
+
+/// What to do where all of this platform's validators are there and too few.
+const OTHERS_MUST_COME: &str = "it goes on when they are connected; `windlass network consensus` names \
+                                them. Where they never come, the members agree to go on from an \
+                                export: `windlass network export`, then `windlass network recovery` \
+                                (docs/operate.md)";
+
 /// How many validators a block needs: more than two thirds.
 pub(crate) fn quorum(validators: usize) -> usize {
     validators - validators.saturating_sub(1) / 3
@@ -112,17 +122,9 @@ pub(crate) fn judge(
     let needed = quorum(all);
     let connected = answers.iter().filter(|report| report.quorum_connected()).count();
     if connected == 0 || answers.len() + elsewhere < needed || connected + elsewhere < needed {
-        let message = if missing.is_empty() {
-            format!("{connected} of {all} nodes are connected with a quorum; no block is made")
-        } else {
-            format!(
-                "{} of {all} nodes answer, {needed} are needed; missing: {}",
-                answers.len(),
-                missing.join(", ")
-            )
-        };
-        let remedy = "a node that ended, or does not answer for 30 s, is started again by itself; \
-                      the network goes on from its disks";
+        let (there, answering) = (here + elsewhere, answers.len());
+        let count = Count { all, there, answering, connected };
+        let (message, remedy) = without_quorum(&count, &missing);
         return (Health::Unavailable, Some(reason(message, remedy, now_ms)));
     }
     let silent = silent(&deciding, known);
@@ -161,6 +163,41 @@ pub(crate) fn judge(
         return (Health::Degraded, Some(reason(message, SILENT_FOR_AN_EPOCH, now_ms)));
     }
     (Health::Healthy, note(nodes, known, now_ms))
+}
+
+/// How many validators there are, and of how many of them something is known.
+struct Count {
+    all: usize,
+    /// Nodes of this platform, and others that these are connected with.
+    there: usize,
+    /// Nodes of this platform that answer.
+    answering: usize,
+    /// Those of them that are connected with a quorum.
+    connected: usize,
+}
+
+/// Why there is no quorum, and what to do.
+fn without_quorum(count: &Count, missing: &[&str]) -> (String, &'static str) {
+    let Count { all, there, answering, connected } = count;
+    let needed = quorum(*all);
+    if !missing.is_empty() {
+        let names = missing.join(", ");
+        let message =
+            format!("{answering} of {all} nodes answer, {needed} are needed; missing: {names}");
+        return (message, STARTED_AGAIN);
+    }
+    if *there < needed {
+        let message = format!(
+            "{there} of {all} validators are connected, {needed} are needed, so no block can be made; \
+             {} are none of this platform's",
+            all - there
+        );
+        return (message, OTHERS_MUST_COME);
+    }
+    (
+        format!("{connected} of {all} nodes are connected with a quorum; no block is made"),
+        STARTED_AGAIN,
+    )
 }
 
 /// The validators that say that they do not vote, and why.
@@ -327,7 +364,8 @@ mod tests {
         check(all(6), (Health::Healthy, None, 9));
         let one = "1 of 6 validators are none of this platform's and not connected";
         check(all(5), (Health::Degraded, Some(one), 9));
-        let none = "0 of 6 nodes are connected with a quorum; no block is made";
+        let none = "4 of 6 validators are connected, 5 are needed, so no block can be made; 2 are none \
+                    of this platform's";
         check(all(4), (Health::Unavailable, Some(none), 9));
     }
 
