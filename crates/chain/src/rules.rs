@@ -142,7 +142,8 @@ impl RuleSet {
             Kind::Windlass(Windlass { fees: FeePolicy::Free, .. }) => Some(0),
             Kind::Windlass(Windlass { fees: FeePolicy::Eip1559 { floor_wei }, .. }) => {
                 let next = parent.next_block_base_fee(BaseFeeParams::ethereum());
-                Some(next.unwrap_or(*floor_wei).max(*floor_wei))
+                // Never zero: that shows that nothing is charged, to whoever has the block alone.
+                Some(next.unwrap_or(*floor_wei).max(*floor_wei).max(1))
             }
             Kind::Ethereum(_) => parent.next_block_base_fee(BaseFeeParams::ethereum()),
         }

@@ -6,8 +6,8 @@
 //! connected to each other), but where it stays pending: whoever sent it may be gone, with nobody else
 //! having it. Nothing is sent while nothing is pending.
 //!
-//! Message: the transactions (EIP-2718 bytes), each with its length, together at most
-//! [`MAX_MESSAGE_BYTES`].
+//! Message: the transactions (EIP-2718 bytes), each with its length, together at most [`BATCH_BYTES`], or
+//! one that is larger; at most [`MAX_MESSAGE_BYTES`].
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -23,11 +23,25 @@ use commonware_runtime::Clock;
 
 use crate::{
     consensus::{bell::Bell, heard::Heard, work::Work},
+    intake::{self, Intake, Judgement, Limits},
     seam::{Ledger, Origin},
 };
 
+/// How many bytes transactions have together that share a message.
+pub const BATCH_BYTES: usize = 512 * 1_024;
 /// The largest message.
-pub const MAX_MESSAGE_BYTES: usize = 512 * 1_024;
+pub const MAX_MESSAGE_BYTES: usize = MAX_TRANSACTION_BYTES + LENGTHS;
+/// The largest transaction that is taken; with the spec's greatest contract it is half of that.
+pub const MAX_TRANSACTION_BYTES: usize = 4 << 20;
+/// How many transactions there are, and how long each is.
+const LENGTHS: usize = 8;
+/// How much of one peer, and in all, may wait for its admission.
+const LIMITS: Limits = Limits {
+    message: MAX_MESSAGE_BYTES,
+    messages: usize::MAX,
+    of_peer: MAX_MESSAGE_BYTES + 1_024,
+    all: 16 * MAX_MESSAGE_BYTES,
+};
 /// The most transactions in a message.
 const MAX_TRANSACTIONS: usize = 4_096;
 /// The shortest time between two messages, so that many transactions share one.
@@ -105,7 +119,16 @@ where
     B: Blocker<PublicKey = PublicKey>,
 {
     /// Runs until the network closes.
-    pub async fn run(mut self, mut receiver: impl Receiver<PublicKey = PublicKey>) {
+    pub async fn run(self, receiver: impl Receiver<PublicKey = PublicKey>)
+    where
+        B: Clone,
+    {
+        let blocker = self.blocker.clone();
+        let judge = |_peer: &PublicKey, _bytes: &[u8]| Judgement::Take;
+        intake::serve(receiver, blocker, (LIMITS, judge), |intake| self.tell(intake)).await;
+    }
+
+    async fn tell(mut self, mut receiver: Intake) {
         let mut from_peers = FromPeers::default();
         let mut sequence = 0;
         let mut rings = self.bell.rings();
@@ -188,10 +211,8 @@ where
         let mut size = 0;
         for transaction in transactions {
             let length = transaction.0.encode_size();
-            if length + 8 > MAX_MESSAGE_BYTES {
-                continue;
-            }
-            if size + length + 8 > MAX_MESSAGE_BYTES || batch.len() >= MAX_TRANSACTIONS {
+            let is_full = size + length + LENGTHS > BATCH_BYTES || batch.len() >= MAX_TRANSACTIONS;
+            if is_full && !batch.is_empty() {
                 let _sent = self.sender.send(Recipients::All, batch.encode(), false);
                 batch.clear();
                 size = 0;

@@ -8,6 +8,7 @@ pub mod config;
 pub mod consensus;
 pub mod diagnosis;
 pub mod gossip;
+mod intake;
 pub mod journals;
 pub mod ledger;
 pub mod p2p;

@@ -124,15 +124,15 @@ impl Chain {
         let Some(made) = questions.decision() else { return Ok(None) };
         let now = self.next_validators_hash()?;
         let validators = made.validators.filter(|set| governance::set_hash(set) != now);
-        let (upgrade, tariff) = if made.upgrade.is_some() || made.tariff.is_some() {
-            let terms = self.terms()?;
-            let dearer = |tariff: &Tariff| terms.floor_wei.is_none_or(|now| tariff.floor_wei > now);
-            (made.upgrade.filter(|one| terms.upgrade != Some(*one)), made.tariff.filter(dearer))
-        } else {
-            (None, None)
-        };
-        let decides = validators.is_some() || upgrade.is_some() || tariff.is_some();
-        Ok(decides.then_some(Decision { validators, upgrade, tariff, forced: made.forced }))
+        let terms = self.terms()?;
+        let dearer = |tariff: &Tariff| terms.floor_wei.is_none_or(|now| tariff.floor_wei > now);
+        let upgrade = made.upgrade.filter(|one| terms.upgrade != Some(*one));
+        let tariff = made.tariff.filter(dearer);
+        let gas_limit = made.gas_limit.filter(|gas| *gas < terms.gas_limit);
+        let decides =
+            [validators.is_some(), upgrade.is_some(), tariff.is_some(), gas_limit.is_some()];
+        let decision = Decision { validators, upgrade, tariff, gas_limit, forced: made.forced };
+        Ok(decides.contains(&true).then_some(decision))
     }
 
     /// The parameters that the state after the tip has.

@@ -27,6 +27,8 @@ pub struct Decision {
     /// The fee that transactions would pay, those of members too; `None` if they pay no more than
     /// without it.
     pub tariff: Option<Tariff>,
+    /// The gas that a block would have, if it is less than without it.
+    pub gas_limit: Option<u64>,
     /// Whether the members accept what nodes may have against it.
     pub forced: bool,
 }
@@ -74,6 +76,7 @@ pub(crate) struct Terms {
     pub(crate) upgrade: Option<Upgrade>,
     /// The least base fee in wei, if a fee is charged.
     pub(crate) floor_wei: Option<u64>,
+    pub(crate) gas_limit: u64,
     threshold: u8,
 }
 
@@ -108,10 +111,11 @@ impl Questions {
             _ => {
                 let members = membersCall::abi_decode_returns(&output).ok()?;
                 let accounts = active(members).into_iter().map(|one| one.account).collect();
-                let Terms { upgrade, floor_wei, threshold } = self.terms.take()?;
+                let Terms { upgrade, floor_wei, gas_limit, threshold } = self.terms.take()?;
+                let gas_limit = Some(gas_limit);
                 let tariff = floor_wei.map(|floor_wei| Tariff { floor_wei, threshold, accounts });
                 let (validators, forced) = (self.validators.take(), self.forced?);
-                self.decision = Some(Decision { validators, upgrade, tariff, forced });
+                self.decision = Some(Decision { validators, upgrade, tariff, gas_limit, forced });
                 None
             }
         }
@@ -146,6 +150,7 @@ pub(crate) fn read_terms(output: &[u8]) -> Result<Terms, alloy_sol_types::Error>
     Ok(Terms {
         upgrade: (version != 0).then_some(Upgrade { version, height }),
         floor_wei: (parameters.feePolicy == EIP1559).then_some(parameters.baseFeeFloor),
+        gas_limit: parameters.gasLimit,
         threshold: parameters.parametersThreshold,
     })
 }

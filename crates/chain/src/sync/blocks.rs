@@ -11,7 +11,6 @@ use crate::block::Block;
 use crate::chain::{Chain, ChainError, put_block, put_logs, stored_header};
 use crate::execute::header::receipts_root;
 use crate::receipt::Receipt;
-use crate::rules::FeePolicy;
 use crate::state::keys;
 use crate::store::{Batch, Snapshot};
 
@@ -68,7 +67,7 @@ impl Chain {
         let (mut first, mut hash) = (first, above.parent_hash);
         let mut kept = 0;
         for record in records.iter().take(usize::try_from(ANSWER_BLOCKS).unwrap_or(0)) {
-            let (block, receipts) = checked(record, hash, self.rules().fees())?;
+            let (block, receipts) = checked(record, hash)?;
             (first, hash) = (block.number(), block.parent_hash());
             if first == 0 {
                 break;
@@ -121,7 +120,7 @@ pub(crate) fn stored_and_checked(
     hash: B256,
 ) -> Result<Option<(Block, Vec<Receipt>)>, SyncError> {
     let record = stored_record(snapshot, number)?;
-    record.map(|record| checked(&record, hash, None)).transpose()
+    record.map(|record| checked(&record, hash)).transpose()
 }
 
 /// A block with this hash and its receipts, each checked against the header; what a receipt has beyond
@@ -129,7 +128,6 @@ pub(crate) fn stored_and_checked(
 pub(super) fn checked(
     record: &BlockRecord,
     hash: B256,
-    fees: Option<FeePolicy>,
 ) -> Result<(Block, Vec<Receipt>), SyncError> {
     let refused = |what: &'static str| SyncError::Refused(Refusal::Block(what));
     let header: Header = exact(&record.header).ok_or_else(|| refused("its header is none"))?;
@@ -150,8 +148,7 @@ pub(super) fn checked(
         return Err(refused("it has not one receipt for each transaction"));
     }
     // Free fees show as a base fee of zero, and then nothing is paid whatever a transaction says.
-    let no_floor = matches!(fees, Some(FeePolicy::Eip1559 { floor_wei: 0 }));
-    let is_free = header.base_fee_per_gas == Some(0) && !no_floor;
+    let is_free = header.base_fee_per_gas == Some(0);
     let mut used = 0;
     let mut receipts = Vec::with_capacity(told.len());
     for (transaction, told) in body.transactions.iter().zip(told) {

@@ -19,7 +19,6 @@ use crate::block::Block;
 use crate::chain::{FORMAT, committee_record, put_block, put_state};
 use crate::genesis::Genesis;
 use crate::governance::{Committee, set_hash};
-use crate::rules::{FeePolicy, RuleSet};
 use crate::state::base::Base;
 use crate::state::layer::{Change, Changes};
 use crate::state::record::read_account;
@@ -63,7 +62,6 @@ pub enum Lacking {
 pub struct Importer {
     pub(super) store: Box<dyn Store>,
     pub(super) genesis: Block,
-    pub(super) fees: Option<FeePolicy>,
     /// The newest validators that are known, and those before them: one block by these may be the tip,
     /// the one at which they changed.
     pub(super) voters: Voters,
@@ -151,7 +149,6 @@ impl Importer {
         Ok(Self {
             store: Box::new(store),
             genesis: block,
-            fees: RuleSet::windlass(genesis).fees(),
             voters: Voters { checkpoint, validators },
             before: None,
             followed: false,

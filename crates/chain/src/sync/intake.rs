@@ -219,7 +219,7 @@ impl Importer {
             if next.1 < pivot.last {
                 break;
             }
-            let (block, receipts) = checked(record, next.0, self.fees)?;
+            let (block, receipts) = checked(record, next.0)?;
             put_block(&mut batch, &block, &receipts);
             put_logs(&mut batch, block.number(), &receipts);
             next = (block.parent_hash(), block.number() - 1);

@@ -2,14 +2,14 @@
 
 use crate::common::{
     COUNTED, NOBODY, TO_NOBODY, TRANSFER, advance, at_ms, balance_slot, build, burner, counter,
-    deploy, deployer, factory, follow, free, hex, limits, nonce, open, priced, reverter,
+    deploy, deployer, factory, follow, free, genesis, hex, limits, nonce, open, priced, reverter,
     token_deployer, transfer, wallet,
 };
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use windlass_chain::{
     At, Attributes, Block, CallRequest, CallResult, Chain, ChainError, EstimateError, ExtraData,
-    Filter, InvalidBlock, NoSenders, TransactionError, ValidateError,
+    Filter, InvalidBlock, NoSenders, TransactionError, ValidateError, genesis::Fees,
 };
 
 fn call(to: Address, input: &[u8]) -> CallRequest {
@@ -93,6 +93,18 @@ fn eip1559_charges_and_never_falls_below_the_floor() {
     let broke = wallet(7).eip1559(0, TO_NOBODY, U256::ZERO, &[]);
     let built = chain.build(chain.tip().hash, at_ms(9_000), &mut [broke].into_iter()).unwrap();
     assert!(matches!(built.skipped[0].reason, TransactionError::InsufficientFunds { .. }));
+}
+
+#[test]
+fn a_base_fee_of_zero_shows_that_nothing_is_charged() {
+    let floorless = Fees::Eip1559 { floor_wei: 0 };
+    for (fees, expect) in [(Fees::Free, 0), (floorless, 1)] {
+        let chain = open(&genesis(fees));
+        for _ in 0..3 {
+            let (block, _) = advance(&chain, vec![]);
+            assert_eq!(block.header().base_fee_per_gas, Some(expect));
+        }
+    }
 }
 
 #[test]

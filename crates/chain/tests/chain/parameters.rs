@@ -211,6 +211,9 @@ fn what_a_vote_would_decide_is_known_before() {
     assert_eq!(fee(proposal(10, &(1u32, 7u64))), Some(dear));
     assert_eq!(fee(proposal(10, &(0u32, 0u64))), None, "nobody pays more");
     assert_eq!(fee(proposal(6, &4u32)), None, "it is not about fees");
+    let gas = |input: Vec<u8>| ask(member.address, input)?.gas_limit;
+    assert_eq!(gas(proposal(9, &20_000_000u64)), Some(20_000_000));
+    assert_eq!(gas(proposal(9, &45_000_000u64)), None, "it is more than before");
     assert_eq!(seats(vec![1, 2, 3]), None);
     assert_eq!(ask(wallet(9).address, proposal(6, &4u32)), None, "nobody's");
     assert_eq!(chain.next_validators().unwrap().len(), 4, "nothing has changed");

@@ -133,6 +133,9 @@ fn endpoint_key(world: &World) -> String {
     text
 }
 
+/// An epoch of more blocks than this is worth a warning.
+const LONG_EPOCH: u64 = 1_024;
+
 /// What the user should know of a spec that is valid.
 pub(crate) fn warnings(spec: &NetworkSpec) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -140,6 +143,13 @@ pub(crate) fn warnings(spec: &NetworkSpec) -> Vec<String> {
         warnings.push(format!(
             "MetaMask takes no chain id above {MAX_WALLET_CHAIN_ID}, and {} is",
             spec.chain_id
+        ));
+    }
+    if spec.epoch_length > LONG_EPOCH {
+        warnings.push(format!(
+            "a change of validators takes effect at the end of an epoch, for which up to {} empty blocks \
+             are made: that may take minutes",
+            spec.epoch_length
         ));
     }
     let validators = spec.validators();

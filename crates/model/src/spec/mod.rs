@@ -25,6 +25,8 @@ pub const MAX_WALLET_CHAIN_ID: u64 = 4_503_599_627_370_476;
 pub const MIN_GAS_LIMIT: u64 = 1_000_000;
 /// The least cap of a transaction's gas: a proposal takes 350,000 where there are three members.
 pub const MIN_GAS_CAP: u64 = 1_000_000;
+/// The longest epoch in blocks: a decided change of validators has the rest of it made, empty if need be.
+pub const MAX_EPOCH_LENGTH: u64 = 10_000;
 /// The most that a block's gas limit can be, in gas.
 pub const MAX_GAS_LIMIT: u64 = 10_000_000_000;
 /// The most validators of one network.
@@ -356,7 +358,7 @@ fn check_ranges(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
         ("transaction_gas_cap", spec.transaction_gas_cap, MIN_GAS_CAP, spec.gas_limit.max(1 << 24)),
         ("contract_size_limit", u64::from(spec.contract_size_limit), 24_576, 1 << 20),
         ("min_block_interval_ms", spec.min_block_interval_ms, 0, 600_000),
-        ("epoch_length", spec.epoch_length, 8, 1_000_000_000),
+        ("epoch_length", spec.epoch_length, 8, MAX_EPOCH_LENGTH),
         ("node_limits.memory_mib", u64::from(spec.node_limits.memory_mib), 64, 1 << 20),
     ];
     for (field, value, least, most) in ranges {

@@ -190,7 +190,8 @@ impl<L: Ledger> ChainApplication<L> {
     ) -> Option<OrderedBlock> {
         let most = Room { bytes: MAX_BLOCK_BYTES, gas: parent.0.header().gas_limit };
         let room = self.rooms.next(most, lost, |made| self.fate(made, parent));
-        let interval_ms = self.ledger.min_block_interval_ms();
+        let longest_ms = self.progress.longest_interval_ms();
+        let interval_ms = self.ledger.min_block_interval_ms().min(longest_ms);
         let earliest = parent.0.timestamp_ms().saturating_add(interval_ms);
         let soonest = earliest.saturating_sub(self.wall.now_ms());
         if parent.0.number() > 0 && soonest > 0 && !self.committees.are_to_change(&self.ledger) {

@@ -77,7 +77,8 @@ where
             self.standing = Standing::AtTip;
         }
         self.track_peers().await?;
-        let interval = Duration::from_millis(self.ledger.min_block_interval_ms());
+        let interval_ms = self.ledger.min_block_interval_ms();
+        let interval = Duration::from_millis(interval_ms);
         let diagnosis = self.status.diagnosis().clone();
         let wall = self.wall.clone();
         let scribe = Scribe::new(diagnosis, Arc::clone(&scheme), wall, (epoch, from));
@@ -120,7 +121,7 @@ where
         let certificates = self.channels.certificates.open(epoch).await.ok_or_else(ended)?;
         let resolver = self.channels.resolver.open(epoch).await.ok_or_else(ended)?;
         let engine = engine.start(votes, certificates, resolver);
-        self.progress.entered(epoch);
+        self.progress.entered(epoch, interval_ms);
         self.boundary.ring();
         tracing::info!(%epoch, tip = self.ledger.tip().number, "entered an epoch");
         if let Some(old) = epoch.previous().and_then(Epoch::previous) {

@@ -41,7 +41,7 @@ use commonware_utils::vec::NonEmptyVec;
 use rand_core::CryptoRng;
 
 use super::{
-    announcement::{Announcement, Question},
+    announcement::{Announcement, Question, max_announcement_size},
     bell::Bell,
     block::OrderedBlock,
     committees::Committees,
@@ -54,6 +54,7 @@ use super::{
 use crate::{
     config::MAX_VALIDATORS,
     diagnosis::Stamps,
+    intake::{self, Intake, Judgement, Limits},
     seam::Ledger,
     status::{Stalled, StatusBoard},
 };
@@ -66,9 +67,13 @@ const SLOW_BEAT: Duration = Duration::from_secs(30);
 /// The first and the longest pause between looks at the connections.
 const FIRST_LOOK: Duration = Duration::from_millis(4);
 const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How many messages of one peer wait, and how many bytes of all.
+const WAITING: usize = 64;
+const WAITING_BYTES: usize = 4 << 20;
 /// How long an answer is waited for before the peer is asked again.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
-/// Without a block for this long although transactions are pending, the network stalls.
+/// Without a block for this long and the pause between two blocks, although transactions are pending, the
+/// network stalls.
 const STALL_AFTER: Duration = Duration::from_secs(10);
 /// And for this long, it is looked who lets the others wait.
 const WAITS_AFTER: Duration = Duration::from_secs(3);
@@ -107,7 +112,19 @@ where
     B: Blocker<PublicKey = PublicKey>,
 {
     /// Runs until the network closes.
-    pub async fn run(mut self, mut receiver: impl Receiver<PublicKey = PublicKey>) {
+    pub async fn run(self, receiver: impl Receiver<PublicKey = PublicKey>)
+    where
+        B: Clone,
+    {
+        let blocker = self.blocker.clone();
+        let message = max_announcement_size();
+        let limits = Limits { message, messages: WAITING, of_peer: usize::MAX, all: WAITING_BYTES };
+        let judge = |_peer: &PublicKey, _bytes: &[u8]| Judgement::Take;
+        intake::serve(receiver, blocker, (limits, judge), |intake| self.tell_and_hear(intake))
+            .await;
+    }
+
+    async fn tell_and_hear(mut self, mut receiver: Intake) {
         let mut look = FIRST_LOOK;
         let mut next_look = self.context.current();
         let mut next_beat = next_look + SLOW_BEAT;
@@ -221,11 +238,13 @@ where
         }
         let waited = now.duration_since(progress.1).unwrap_or_default();
         let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        // No block is due any earlier.
+        let interval = Duration::from_millis(self.ledger.min_block_interval_ms());
         let highest = self.heard.highest(&self.committees.node_keys());
         if highest > tip {
             // Should what was asked for be lost.
             self.go_on();
-        } else if waited >= WAITS_AFTER {
+        } else if waited >= WAITS_AFTER + interval {
             let now_ms = self.wall.now_ms();
             self.status.diagnosis().waits(now_ms.saturating_sub(waited_ms), now_ms);
         }
@@ -248,7 +267,7 @@ where
                     Some(why) => format!("{reason}; {why}"),
                     None => reason,
                 })
-            } else if waited >= STALL_AFTER {
+            } else if waited >= STALL_AFTER + interval {
                 Some("transactions are pending, but no block becomes final".to_owned())
             } else {
                 None

@@ -43,14 +43,22 @@ struct Views {
     finalized: Round,
     /// The height that is final and known to be, whether or not it is durable.
     final_height: u64,
+    /// The pause between two blocks, in milliseconds, that the time limits of the epoch have room for.
+    interval_ms: u64,
 }
 
 impl Progress {
     /// Nothing has happened. `bell` is rung at every change.
     pub fn new(bell: Bell, final_height: u64) -> Self {
         let zero = Round::zero();
-        let views =
-            Views { active: zero, notarized: zero, nullified: zero, finalized: zero, final_height };
+        let views = Views {
+            active: zero,
+            notarized: zero,
+            nullified: zero,
+            finalized: zero,
+            final_height,
+            interval_ms: u64::MAX,
+        };
         Self { inner: Arc::new(Mutex::new(views)), bell }
     }
 
@@ -72,9 +80,17 @@ impl Progress {
         });
     }
 
-    /// An epoch begins: nothing of the one before is open any more.
-    pub fn entered(&self, epoch: Epoch) {
+    /// An epoch begins, whose time limits have room for this pause between two blocks in milliseconds:
+    /// nothing of the one before is open any more.
+    pub fn entered(&self, epoch: Epoch, interval_ms: u64) {
+        self.change(|views| views.interval_ms = interval_ms);
         self.finalized(Round::new(epoch, View::zero()), None);
+    }
+
+    /// The pause between two blocks that the epoch's time limits have room for, in milliseconds. A longer
+    /// one would end each view before its block, and holds from the next epoch on.
+    pub fn longest_interval_ms(&self) -> u64 {
+        self.lock().interval_ms
     }
 
     /// The height that is known to be final.

@@ -6,6 +6,7 @@ use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Eip2718Error};
 
 use super::PoolError;
+use crate::gossip::MAX_TRANSACTION_BYTES;
 
 const BASE_GAS: u64 = 21_000;
 const CREATION_GAS: u64 = 32_000;
@@ -51,7 +52,8 @@ impl PoolRules {
     /// The most bytes a transaction may have.
     pub fn transaction_bytes(&self) -> usize {
         // Room for the arguments of the constructor beside the greatest init code.
-        TRANSACTION_BYTES.max(self.init_code_limit().saturating_add(TRANSACTION_BYTES / 4))
+        let with_arguments = self.init_code_limit().saturating_add(TRANSACTION_BYTES / 4);
+        TRANSACTION_BYTES.max(with_arguments).min(MAX_TRANSACTION_BYTES)
     }
 
     fn init_code_limit(&self) -> usize {

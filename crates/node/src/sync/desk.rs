@@ -9,9 +9,13 @@ use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
 use commonware_runtime::Clock;
 use windlass_chain::sync::{ANSWER_BYTES, Answer, SyncError};
 
-use super::Message;
+use super::{
+    Message,
+    awaited::{self, Awaited, Questions},
+};
 use crate::{
     consensus::{heard::Heard, max_message_size, pace::Pace, work::Work},
+    intake::{self, Intake},
     seam::Ledger,
     status::{EarlierBlocks, StatusBoard},
 };
@@ -54,7 +58,19 @@ where
     B: Blocker<PublicKey = PublicKey>,
 {
     /// Runs until the network closes.
-    pub(crate) async fn run(mut self, mut receiver: impl Receiver<PublicKey = PublicKey>) {
+    pub(crate) async fn run(self, receiver: impl Receiver<PublicKey = PublicKey>)
+    where
+        B: Clone,
+    {
+        let (blocker, awaited) = (self.blocker.clone(), Awaited::default());
+        let judging = awaited.clone();
+        let judge =
+            move |peer: &PublicKey, bytes: &[u8]| judging.judge(Questions::Answered, peer, bytes);
+        let serving = |intake| self.serve(intake, awaited);
+        intake::serve(receiver, blocker, (awaited::limits(), judge), serving).await;
+    }
+
+    async fn serve(mut self, mut receiver: Intake, awaited: Awaited) {
         let now = self.context.current();
         let lacking = self.lacking();
         let mut search = (lacking > 0).then_some(Search {
@@ -85,7 +101,7 @@ where
             };
             match message {
                 Some((peer, bytes)) => self.hear(peer, bytes, &mut search).await,
-                None => self.ask(&mut search),
+                None => self.ask(&mut search, &awaited),
             }
         }
     }
@@ -155,7 +171,8 @@ where
     }
 
     /// Asks the next peer for the next blocks.
-    fn ask(&mut self, search: &mut Option<Search>) {
+    fn ask(&mut self, search: &mut Option<Search>, awaited: &Awaited) {
+        awaited.forget_all();
         let Some(going) = search else { return };
         let request = self.ledger.chain().map(windlass_chain::Chain::lacking_blocks);
         let Some(Ok(Some(request))) = request else {
@@ -176,6 +193,7 @@ where
         going.turns += 1;
         going.number += 1;
         going.asked = Some(peer.clone());
+        awaited.ask(going.number, peer);
         going.due = now + PATIENCE.max(going.pause);
         let asked = Message::Ask(going.number, request).encode();
         let _sent = self.sender.send(Recipients::One(peer.clone()), asked, false);

@@ -13,13 +13,18 @@ use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
 use commonware_runtime::Clock;
 use windlass_chain::sync::{Answer, Importer, Lacking, Progress, Refusal, SyncError, Task};
 
-use super::{Message, rest::Rest};
+use super::{
+    Message,
+    awaited::{self, Awaited, Questions},
+    rest::Rest,
+};
 use crate::{
     consensus::{
         application::unix_ms,
         exchange::{Connected, key_bytes},
         work::Work,
     },
+    intake::{self, Intake},
     status::{StatusBoard, SyncStatus},
 };
 
@@ -76,6 +81,7 @@ pub(crate) struct Joiner<E, S, B> {
 /// What is asked and of whom.
 struct Desks {
     asked: BTreeMap<u64, Asked>,
+    awaited: Awaited,
     number: u64,
     /// Peers that are left alone until then.
     resting: BTreeMap<PublicKey, SystemTime>,
@@ -109,9 +115,21 @@ where
 {
     /// Runs until the ledger is whole.
     pub(crate) async fn run(
-        mut self,
-        mut receiver: impl Receiver<PublicKey = PublicKey>,
-    ) -> Result<(), JoinError> {
+        self,
+        receiver: impl Receiver<PublicKey = PublicKey>,
+    ) -> Result<(), JoinError>
+    where
+        B: Clone,
+    {
+        let (blocker, awaited) = (self.blocker.clone(), Awaited::default());
+        let judging = awaited.clone();
+        let judge =
+            move |peer: &PublicKey, bytes: &[u8]| judging.judge(Questions::Ignored, peer, bytes);
+        let joining = |intake| self.join(intake, awaited);
+        intake::serve(receiver, blocker, (awaited::limits(), judge), joining).await
+    }
+
+    async fn join(mut self, mut receiver: Intake, awaited: Awaited) -> Result<(), JoinError> {
         let importer = (self.open)(Begin::Resumed).map_err(store_failed)?;
         let progress = importer.progress();
         tracing::info!(?progress, "joining from the state of peers");
@@ -119,6 +137,7 @@ where
         let now = self.context.current();
         let mut desks = Desks {
             asked: BTreeMap::new(),
+            awaited,
             number: 0,
             resting: BTreeMap::new(),
             teller: None,
@@ -186,6 +205,7 @@ where
                 continue;
             };
             desks.number += 1;
+            desks.awaited.ask(desks.number, &peer);
             let message = Message::Ask(desks.number, task.request.clone()).encode();
             let _sent = self.sender.send(Recipients::One(peer.clone()), message, false);
             desks.asked.insert(desks.number, Asked { peer, task, until: now + PATIENCE });
@@ -202,7 +222,6 @@ where
     ) -> Result<(), JoinError> {
         let mut content = vec![0; bytes.remaining()];
         bytes.copy_to_slice(&mut content);
-        // This node has nothing to tell yet.
         let Some(number) = Message::answers(&content) else { return Ok(()) };
         if desks.asked.get(&number).is_none_or(|asked| asked.peer != peer) {
             return Ok(());
@@ -214,6 +233,7 @@ where
             return Ok(());
         };
         let asked = desks.asked.remove(&number).expect("it was just there");
+        desks.awaited.forget(number);
         let (taker, task) = (Arc::clone(importer), asked.task.clone());
         let unavailable = answer == Answer::Unavailable;
         let taken = self.work.run(move || lock(&taker).take(&task, answer)).await;
@@ -272,6 +292,7 @@ where
         }
         desks.teller = None;
         desks.asked.clear();
+        desks.awaited.forget_all();
         (desks.began, desks.fed) = ((now, 0), now);
         *lock(importer) = (self.open)(Begin::Anew).map_err(store_failed)?;
         Ok(())
@@ -337,6 +358,7 @@ fn expire(importer: &Arc<Mutex<Importer>>, desks: &mut Desks, now: SystemTime) {
         desks.asked.iter().filter(|(_, asked)| asked.until <= now).map(|(one, _)| *one).collect();
     for number in late {
         let Some(Asked { peer, task, .. }) = desks.asked.remove(&number) else { continue };
+        desks.awaited.forget(number);
         lock(importer).give_back(&task);
         if desks.teller.as_ref() == Some(&peer) {
             desks.teller = None;

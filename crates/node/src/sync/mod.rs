@@ -8,6 +8,7 @@
 //!
 //! Message: number of the question (8) ‖ 0 and a request, or 1 and an answer.
 
+mod awaited;
 mod desk;
 mod join;
 mod rest;

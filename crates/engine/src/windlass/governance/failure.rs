@@ -22,8 +22,17 @@ const SHORTER: &str = "shorten it";
 const OTHER_KEY: &str = "make a new key; that of an observer is free when its member removes it";
 const LATER: &str = "propose it again when this no longer holds";
 
-/// Says what a revert means.
+/// Says what a revert means. The contract gives a reason for each but one: that it ran out of gas.
 pub(super) fn failure(output: &[u8], names: &Names) -> Failure {
+    if output.is_empty() {
+        return Failure {
+            code: ErrorCode::TransactionRefused,
+            error: "OutOfGas".to_owned(),
+            message: "it takes more gas than the network gives a transaction".to_owned(),
+            hint: "propose less at once, with a shorter reason, or a higher gas limit first"
+                .to_owned(),
+        };
+    }
     let known = Member::abi_decode(output)
         .map(|error| (format!("{error:?}"), of_member(&error, names)))
         .or_else(|_other| {

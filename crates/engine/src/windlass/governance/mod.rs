@@ -269,12 +269,15 @@ fn effect(action: &Action, block: u64, epoch: u64) -> (String, Option<u64>) {
         Action::SetThreshold { .. } => (format!("since block {block}"), Some(block)),
         Action::SetGasLimit { .. }
         | Action::SetFees { .. }
-        | Action::SetBlockInterval { .. }
         | Action::SetPermissioning { .. }
         | Action::Allow { .. }
         | Action::Deny { .. } => {
             let next = block.saturating_add(1);
             (format!("from block {next} on"), Some(next))
+        }
+        Action::SetBlockInterval { .. } => {
+            let next = block.saturating_add(1);
+            (format!("from block {next} on; a longer one from block {epoch} on"), Some(epoch))
         }
         Action::UpgradeRules { version, height } => (
             format!(

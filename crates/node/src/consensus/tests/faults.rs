@@ -7,14 +7,16 @@ use commonware_macros::select;
 use commonware_p2p::{Receiver as _, Recipients, Sender as _, simulated::Link};
 use commonware_runtime::Clock as _;
 use commonware_utils::probability;
+use windlass_chain::sync::{Answer, Request};
 
 use super::{
+    ledger::large_transaction,
     machine::{Machine as _, Memory},
     network::{Network, link},
     process::{CHANNELS, STATE, TIPS, TRANSACTIONS},
     simulate,
 };
-use crate::{diagnosis::Subject, gossip, seam::Ledger};
+use crate::{diagnosis::Subject, gossip, seam::Ledger, sync::Message};
 
 /// Sends so many transactions, one after the other, to validators that run.
 async fn load(network: &mut Network<Memory>, count: usize, limit_ms: u64) {
@@ -62,19 +64,69 @@ fn a_restarted_validator_learns_the_tip_of_an_idle_network() {
 
 #[test]
 fn a_transaction_of_a_peer_is_passed_on_where_it_stays_pending() {
-    simulate(60, 4, 1_000, async |network| {
-        network.start(0).await;
-        let (mut sender, mut receiver) = network.register(1, TRANSACTIONS).await;
-        network.pass(2_000).await;
-        let transaction = Memory::transaction(1);
-        let message = vec![transaction.0.clone()].encode();
-        let _sent = sender.send(Recipients::All, message, false);
-        // Both only wait.
-        let (_, heard) = select! {
-            heard = receiver.recv() => heard.expect("the network runs"),
-            () = network.context.sleep(Duration::from_secs(5)) => panic!("nobody else has it"),
-        };
-        assert_eq!(gossip::decode(heard).expect("it is one"), [transaction.0]);
+    // The second is more than what others share a message with.
+    for input in [0, 2 << 20] {
+        simulate(60, 4, 1_000, async |network| {
+            network.start(0).await;
+            let (mut sender, mut receiver) = network.register(1, TRANSACTIONS).await;
+            network.pass(2_000).await;
+            let transaction = large_transaction(1, input);
+            let message = vec![transaction.0.clone()].encode();
+            let _sent = sender.send(Recipients::All, message, false);
+            // Both only wait.
+            let (_, heard) = select! {
+                heard = receiver.recv() => heard.expect("the network runs"),
+                () = network.context.sleep(Duration::from_secs(5)) => panic!("nobody else has it"),
+            };
+            assert_eq!(gossip::decode(heard).expect("it is one"), [transaction.0]);
+        });
+    }
+}
+
+#[test]
+fn answers_that_nobody_asked_for_cut_their_sender_off() {
+    simulate(61, 4, 1_000, async |network| {
+        for index in 0..3 {
+            network.start(index).await;
+        }
+        let (mut sender, _receiver) = network.register(3, STATE).await;
+        load(network, 2, 5_000).await;
+        let answer = Message::Tell(1, Answer::Codes(vec![vec![7; 1 << 20].into()])).encode();
+        let question = Message::Ask(1, Request::Changed { after: 0 }).encode();
+        for _ in 0..20 {
+            let _asked = sender.send(Recipients::All, question.clone(), false);
+            let _told = sender.send(Recipients::All, answer.clone(), false);
+        }
+        load(network, 6, 5_000).await;
+        for validator in &network.validators[..3] {
+            assert!(validator.board().diagnosis().times_cut_off(Subject::State) > 0);
+        }
+    });
+}
+
+#[test]
+fn a_longer_pause_between_blocks_waits_for_time_limits_that_have_room_for_it() {
+    simulate(63, 4, 8, async |network| {
+        network.start_all().await;
+        load(network, 3, 500).await;
+        for validator in &network.validators {
+            validator.ledger.change_interval(5_000);
+        }
+        let epoch_end = 7 - network.tip();
+        load(network, usize::try_from(epoch_end).expect("few"), 1_000).await;
+        let begun = network.tip();
+        load(network, 4, 7_000).await;
+        for index in 0..4 {
+            let status = network.status(index);
+            assert_eq!(status.epoch, 1);
+            assert!(status.view <= network.tip() - begun + 2, "view {}", status.view);
+        }
+        for validator in &network.validators {
+            validator.ledger.change_interval(10);
+        }
+        // Who leads now waits still.
+        load(network, 1, 7_000).await;
+        load(network, 2, 1_000).await;
     });
 }
 

@@ -21,7 +21,13 @@ const DRIFT_MS: u64 = 500;
 
 /// A transaction with a number, so that it can be told from others.
 pub(crate) fn transaction(number: u64) -> Bytes {
-    let transaction = TxLegacy { nonce: number, ..TxLegacy::default() };
+    large_transaction(number, 0)
+}
+
+/// One with so many bytes of input.
+pub(crate) fn large_transaction(number: u64, input: usize) -> Bytes {
+    let input = vec![7; input].into();
+    let transaction = TxLegacy { nonce: number, input, ..TxLegacy::default() };
     let signed = transaction.into_signed(Signature::test_signature());
     TxEnvelope::from(signed).encoded_2718().into()
 }
@@ -46,6 +52,7 @@ struct State {
     kept: BTreeMap<u64, Committee>,
     evidence: Vec<Evidence>,
     wake: Option<Wake>,
+    interval_ms: u64,
 }
 
 impl State {
@@ -84,6 +91,11 @@ impl MemoryLedger {
     /// Has the state name others from a tip on.
     pub(crate) fn change_validators(&self, from: u64, validators: Vec<SeatedValidator>) {
         self.lock().validators.insert(from, validators);
+    }
+
+    /// Has the members decide on a pause between two blocks.
+    pub(crate) fn change_interval(&self, interval_ms: u64) {
+        self.lock().interval_ms = interval_ms;
     }
 
     pub(crate) fn contains(&self, number: u64) -> bool {
@@ -235,7 +247,7 @@ impl Ledger for MemoryLedger {
     }
 
     fn min_block_interval_ms(&self) -> u64 {
-        0
+        self.lock().interval_ms
     }
 
     fn committee(&self, epoch: u64) -> Result<Option<Committee>, LedgerError> {

@@ -359,7 +359,7 @@ impl Storm<'_> {
                 honest.iter().all(|index| has(network, *index))
             })
             .await;
-        self.silence_the_plot().await;
+        self.silence_proposers().await;
         // Validators may be about to change: the rest of the epoch is run out before.
         let limit_ms = if self.skewed { SKEWED_REST_MS } else { CALM_MS };
         self.network

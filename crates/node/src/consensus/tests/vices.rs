@@ -132,12 +132,12 @@ impl Storm<'_> {
         })
     }
 
-    /// Ends those who attempt a fork: what nobody else knows of they may tell at any time, since most don't
-    /// hear them any more.
-    pub(super) async fn silence_the_plot(&mut self) {
+    /// Ends those who attempt a fork or propose wrong blocks: what nobody else knows of they may tell at any
+    /// time, since most don't hear them any more or nobody waits for them.
+    pub(super) async fn silence_proposers(&mut self) {
         let running = self.network.running_indices();
         for liar in self.liars.iter().filter(|liar| running.contains(&liar.index)) {
-            if matches!(liar.vice, Vice::Plots) {
+            if matches!(liar.vice, Vice::Plots | Vice::Proposes(_)) {
                 self.network.kill(liar.index).await;
             }
         }

@@ -25,11 +25,12 @@ const EPOCHS_BEHIND: u64 = 2;
 /// it told may be as old: short epochs under load end faster than anybody looks.
 const ABSENT_MS: u64 = 10_000;
 
-/// What a proposal and a few votes take, in gas.
+/// What a proposal and a few votes take in a large network, in gas.
 const VOTING_GAS: u64 = 3_000_000;
 
 /// Refuses a transaction that decides on validators of whom too few are connected and up to date, on
-/// rules that this program does not know, or on a fee that the members could not pay to take it back.
+/// rules that this program does not know, or on a fee or a gas limit that leaves the members no way to take
+/// it back.
 pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     // Whatever is wrong with it, the pool says.
     let Ok(transaction) = node.ledger.decode(transaction) else { return Ok(()) };
@@ -43,6 +44,9 @@ pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
     let Some(decision) = decision.filter(|decision| !decision.forced) else { return Ok(()) };
     if let Some(upgrade) = decision.upgrade.filter(|upgrade| !upgrade.is_known()) {
         return Err(RpcError::Server(unknown(upgrade)));
+    }
+    if let Some(gas_limit) = decision.gas_limit.filter(|gas| *gas < VOTING_GAS) {
+        return Err(RpcError::Server(too_narrow(gas_limit)));
     }
     if let Some(tariff) = decision.tariff {
         let state = node.ledger.chain().state(At::Latest)?;
@@ -168,6 +172,15 @@ fn unpayable(tariff: &Tariff, balances: &[U256]) -> Option<String> {
              network propose … --force)"
         )
     })
+}
+
+/// What is to be said against blocks in which proposals have no room.
+fn too_narrow(gas_limit: u64) -> String {
+    format!(
+        "this decides on {gas_limit} gas a block, and a proposal or a vote may take {VOTING_GAS}: much \
+         could not be decided any more. Propose {VOTING_GAS} or more, or propose it with `force` \
+         (windlass network propose … --force)"
+    )
 }
 
 /// What is to be said against rules that this program does not know.
