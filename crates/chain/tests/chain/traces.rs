@@ -1,6 +1,6 @@
 //! Traces, and how much of them is kept.
 
-use windlass_chain::{At, CallRequest, GethDebugTracingOptions, GethTrace, TraceError};
+use windlass_chain::{At, CallRequest, GethDebugTracingOptions, Trace, TraceError};
 
 use crate::common::{burner, deploy, deployer, free, limits, open, token_deployer};
 
@@ -16,5 +16,5 @@ fn a_trace_that_keeps_too_much_is_ended() {
     let token_at = deploy(&chain, &token_deployer(1_000));
     let call = CallRequest { to: Some(token_at), ..CallRequest::default() };
     let trace = chain.trace_call(At::Latest, &call, &options, limits()).unwrap();
-    assert!(matches!(trace, GethTrace::Default(frame) if !frame.struct_logs.is_empty()));
+    assert!(matches!(trace, Trace::Steps(steps) if !steps.struct_logs.is_empty()));
 }
