@@ -115,12 +115,11 @@ impl<'a, 'c> BlockExecutor<'a, Tracing<'c>> {
     fn begin_trace(&mut self, tx: &TxEnv, place: Place) -> Result<(), ChainError> {
         let logged: usize = self.receipts.iter().map(|receipt| receipt.logs.len()).sum();
         let logs = u64::try_from(logged).unwrap_or(u64::MAX);
-        let spec = self.evm.ctx().cfg.spec;
+        let config = self.evm.ctx().cfg.clone();
         let beneficiary = self.evm.block().beneficiary;
         let place = Place { logs, ..place };
-        let chain_id = self.rules.chain_id();
         let (state, (_, watcher), _) = self.evm.components_mut();
-        watcher.begin(&Opening { tx, spec, chain_id, beneficiary, place }, state)
+        watcher.begin(&Opening { tx, config: &config, beneficiary, place }, state)
     }
 }
 

@@ -207,8 +207,7 @@ where
     let env = transaction(site, &mut evm.ctx.journaled_state.database, request, gas)?;
     let opening = Opening {
         tx: &env,
-        spec: evm.ctx.cfg.spec,
-        chain_id: site.rules.chain_id(),
+        config: &evm.ctx.cfg,
         beneficiary: evm.ctx.block.beneficiary,
         place: Place::default(),
     };

@@ -175,7 +175,8 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
         overrides: &Overrides,
         manner: Manner<'c>,
     ) -> Result<Self, SimulateError> {
-        let (logs, watcher) = (Logs::new(manner.transfers), Watcher::new(Tracer::nothing()));
+        let watcher = Watcher::new(Tracer::nothing()).with_overrides(overrides);
+        let logs = Logs::new(manner.transfers);
         let watching = (Cancel::new(manner.cancel), (logs, watcher));
         let adjust = |config: &mut CfgEnv, block: &mut _| {
             config.tx_gas_limit_cap = Some(u64::MAX);
@@ -260,9 +261,9 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
 
     /// Why a call fails, in Geth's words: it is run once more for that, before it has had any effect.
     fn flaw(&mut self, env: TxEnv) -> Result<Option<Flaw>, ChainError> {
-        let (spec, beneficiary) = (self.evm.ctx().cfg.spec, self.evm.block().beneficiary);
-        let (tx, chain_id, place) = (&env, self.rules.chain_id(), Place::default());
-        let opening = Opening { tx, spec, chain_id, beneficiary, place };
+        let (config, beneficiary) = (self.evm.ctx().cfg.clone(), self.evm.block().beneficiary);
+        let (tx, place) = (&env, Place::default());
+        let opening = Opening { tx, config: &config, beneficiary, place };
         let (state, (_, (logs, watcher)), _) = self.evm.components_mut();
         watcher.begin(&opening, state)?;
         let logged = logs.count;

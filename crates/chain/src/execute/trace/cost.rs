@@ -8,13 +8,13 @@
 
 use alloy_primitives::{Address, U256};
 use revm::bytecode::opcode as op;
+use revm::context_interface::Cfg;
 use revm::context_interface::cfg::GasParams;
 use revm::context_interface::context::SStoreResult;
 use revm::interpreter::Interpreter;
 use revm::interpreter::instructions::{GasTable, gas_table_spec};
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_types::{InputsTr, Jumps, MemoryTr, RuntimeFlag};
-use revm::primitives::eip3860::MAX_INITCODE_SIZE;
 use revm::primitives::hardfork::SpecId;
 
 use super::flaw::{Flaw, Metering};
@@ -310,8 +310,9 @@ impl Meter<'_, '_> {
         let mut cost = self.expansion()?;
         let code = self.length_at(2);
         if self.tariff.has(SpecId::SHANGHAI) {
-            if code > MAX_INITCODE_SIZE {
-                return Err(Metering::InitCodeSize { size: count(code) }.into());
+            let limit = self.context.cfg.max_initcode_size();
+            if code > limit {
+                return Err(Metering::InitCodeSize { size: code, limit }.into());
             }
             cost += prices.initcode_cost(code);
         }

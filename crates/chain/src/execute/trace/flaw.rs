@@ -1,7 +1,6 @@
 //! Why a call failed, in Geth's words (`core/vm/errors.go` of go-ethereum).
 
 use revm::interpreter::InstructionResult;
-use revm::primitives::eip3860::MAX_INITCODE_SIZE;
 
 use super::opcode::name;
 
@@ -63,8 +62,8 @@ pub(crate) enum Metering {
     Static,
     #[error("not enough gas for reentrancy sentry")]
     Sentry,
-    #[error("max initcode size exceeded: code size {size} limit {MAX_INITCODE_SIZE}")]
-    InitCodeSize { size: u64 },
+    #[error("max initcode size exceeded: code size {size} limit {limit}")]
+    InitCodeSize { size: usize, limit: usize },
 }
 
 impl Flaw {
@@ -122,7 +121,7 @@ mod tests {
                 "max code size exceeded: code size 24577 limit 24576",
             ),
             (
-                Flaw::Metering(Metering::InitCodeSize { size: 49_153 }),
+                Flaw::Metering(Metering::InitCodeSize { size: 49_153, limit: 49_152 }),
                 "out of gas: max initcode size exceeded: code size 49153 limit 49152",
             ),
         ] {

@@ -82,7 +82,7 @@ pub(crate) fn trace_call(
     options: &GethDebugTracingOptions,
     limits: CallLimits<'_>,
 ) -> Result<Trace, TraceError> {
-    let watcher = Watcher::new(Tracer::new(options)?);
+    let watcher = Watcher::new(Tracer::new(options)?).with_overrides(&request.overrides);
     let watching = (Cancel::new(limits.cancel), watcher);
     inspect(site, request, limits, watching, |evm, ended| {
         let (cancel, watcher) = &mut evm.inspector;
@@ -100,7 +100,8 @@ pub(crate) fn flaw_of_call(
     request: &CallRequest,
     limits: CallLimits<'_>,
 ) -> Result<Option<Flaw>, CallError> {
-    let watching = (Cancel::new(limits.cancel), Watcher::new(Tracer::nothing()));
+    let watcher = Watcher::new(Tracer::nothing()).with_overrides(&request.overrides);
+    let watching = (Cancel::new(limits.cancel), watcher);
     inspect(site, request, limits, watching, |evm, _| Ok(evm.inspector.1.take_flaw()))
 }
 

@@ -102,7 +102,7 @@ impl PrestateTracer {
     ) -> Result<(), ChainError> {
         let tx = opening.tx;
         let to = if let Some(to) = tx.kind.to() {
-            if let Some(delegate) = delegate(*to, opening.spec, view)? {
+            if let Some(delegate) = delegate(*to, opening.spec(), view)? {
                 self.look_at(delegate, view)?;
             }
             *to

@@ -4,8 +4,9 @@
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use revm::Inspector;
 use revm::bytecode::opcode as op;
-use revm::context::TxEnv;
 use revm::context::result::ResultAndState;
+use revm::context::{CfgEnv, TxEnv};
+use revm::context_interface::Cfg;
 use revm::context_interface::transaction::AuthorizationTr;
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_types::{InputsTr, Jumps, LegacyBytecode, LoopControl};
@@ -19,18 +20,18 @@ use revm::state::EvmState;
 
 use super::cost::{Tariff, meter};
 use super::flaw::Flaw;
-use super::precompile;
 use super::tracer::{Trace, Tracer};
 use super::view::{Context, View, is_empty};
+use super::{opcode, precompile};
 use crate::chain::ChainError;
 use crate::execute::call::Attend;
+use crate::execute::overrides::Overrides;
 use crate::execute::state::ExecutionState;
 
 /// About the most bytes that tracers keep.
 pub(super) const MOST_KEPT_BYTES: usize = 256 << 20;
 /// What is given back for an authorization of an account that is there (EIP-7702).
 const AUTHORITY_REFUND: i64 = 12_500;
-const MOST_CODE: usize = 24_576;
 
 /// Where a transaction is that is traced; nowhere for a call.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,8 +48,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Opening<'o> {
     pub(crate) tx: &'o TxEnv,
-    pub(crate) spec: SpecId,
-    pub(crate) chain_id: u64,
+    pub(crate) config: &'o CfgEnv,
     pub(crate) beneficiary: Address,
     pub(crate) place: Place,
 }
@@ -59,8 +59,12 @@ impl Opening<'_> {
         self.tx.authorization_list.iter().filter_map(AuthorizationTr::authority)
     }
 
+    pub(super) fn spec(&self) -> SpecId {
+        self.config.spec
+    }
+
     fn precompiles(&self) -> Vec<Address> {
-        let known = Precompiles::new(PrecompileSpecId::from_spec_id(self.spec));
+        let known = Precompiles::new(PrecompileSpecId::from_spec_id(self.spec()));
         known.addresses().copied().collect()
     }
 
@@ -71,7 +75,7 @@ impl Opening<'_> {
         for authorization in &self.tx.authorization_list {
             let chain = authorization.chain_id();
             let Some(authority) = authorization.authority() else { continue };
-            if !chain.is_zero() && chain != U256::from(self.chain_id) {
+            if !chain.is_zero() && chain != U256::from(self.config.chain_id) {
                 continue;
             }
             let account = view.account(authority)?;
@@ -170,6 +174,10 @@ pub(crate) struct Watcher {
     /// How many more bytes may be kept.
     room: usize,
     failure: Option<ChainError>,
+    /// Where precompiled contracts are that are found elsewhere, each with where it is otherwise.
+    moved: Vec<(Address, Address)>,
+    /// How long a contract's code may be, in bytes.
+    most_code: usize,
     /// Why the outermost call failed.
     outer: Option<Flaw>,
     /// Whether a transaction has begun that has not ended.
@@ -185,13 +193,14 @@ impl Attend for Watcher {
         let nothing = EvmState::default();
         let view = View::new(&nothing, state);
         self.tracer = self.blank.clone();
-        if self.tariff.spec != opening.spec {
-            self.tariff = Tariff::new(opening.spec);
+        if self.tariff.spec != opening.spec() {
+            self.tariff = Tariff::new(opening.spec());
         }
         self.frames.clear();
         self.refund = opening.refund(view)?;
         self.logs = opening.place.logs;
         self.outer = None;
+        self.most_code = opening.config.max_code_size();
         self.is_awake = true;
         self.tracer.begin(opening, &opening.precompiles(), view)
     }
@@ -208,9 +217,16 @@ impl Watcher {
             logs: 0,
             room: MOST_KEPT_BYTES,
             failure: None,
+            moved: Vec::new(),
+            most_code: 0,
             outer: None,
             is_awake: false,
         }
+    }
+
+    /// The same where some precompiled contracts are elsewhere.
+    pub(crate) fn with_overrides(self, overrides: &Overrides) -> Self {
+        Self { moved: overrides.moved(), ..self }
     }
 
     /// Whether what the tracer keeps had to be cut off.
@@ -265,7 +281,7 @@ impl Watcher {
 
     fn exit(&mut self, result: &InterpreterResult, refused: Option<Flaw>) {
         let Some(mut frame) = self.frames.pop() else { return };
-        let flaw = refused.or_else(|| frame.failed(result, &self.tariff));
+        let flaw = refused.or_else(|| self.failed(&mut frame, result));
         if flaw.is_some() {
             (self.refund, self.logs) = (frame.refund, frame.logs);
         }
@@ -284,6 +300,34 @@ impl Watcher {
         if self.frames.is_empty() {
             self.outer = flaw;
         }
+    }
+
+    /// Why a call failed, if it did.
+    fn failed(&self, frame: &mut Frame, result: &InterpreterResult) -> Option<Flaw> {
+        if result.result.is_ok() {
+            return None;
+        }
+        if let Some(flaw) = frame.flaw.take() {
+            return Some(flaw);
+        }
+        let (output, byte) = (&result.output, frame.byte);
+        let has_code = byte == op::RETURN && opcode::is_create(frame.kind);
+        Some(match result.result {
+            InstructionResult::PrecompileError => {
+                let moved = self.moved.iter().find(|(to, _)| *to == frame.to);
+                let contract = moved.map_or(frame.to, |(_, from)| *from);
+                Flaw::Precompile(precompile::words(contract, &frame.input))
+            }
+            InstructionResult::CreateContractStartingWithEF => Flaw::Code,
+            // What is seen first where a code has several flaws: its beginning, its price, its length.
+            InstructionResult::CreateContractSizeLimit => match output.first() {
+                Some(&0xef) => Flaw::Code,
+                _ if self.tariff.deposit(output.len()) > frame.left => Flaw::Deposit,
+                _ => Flaw::CodeSize { size: output.len(), limit: self.most_code },
+            },
+            InstructionResult::OutOfGas if has_code => Flaw::Deposit,
+            other => Flaw::late(other, byte),
+        })
     }
 
     fn note(
@@ -334,37 +378,6 @@ impl Watcher {
         let exited = Exited { depth, kind, to, output: &nothing, gas_used: 0, flaw: None };
         let kept = self.tracer.enter(&entered) + self.tracer.exit(&exited);
         self.keep(kept);
-    }
-}
-
-impl Frame {
-    /// Why it failed, if it did.
-    fn failed(&mut self, result: &InterpreterResult, tariff: &Tariff) -> Option<Flaw> {
-        if result.result.is_ok() {
-            return None;
-        }
-        if let Some(flaw) = self.flaw.take() {
-            return Some(flaw);
-        }
-        let output = &result.output;
-        let is_left = self.byte == op::RETURN && super::opcode::is_create(self.kind);
-        Some(match result.result {
-            InstructionResult::PrecompileError => {
-                Flaw::Precompile(precompile::words(self.to, &self.input))
-            }
-            InstructionResult::CreateContractStartingWithEF => Flaw::Code,
-            InstructionResult::CreateContractSizeLimit if output.first() == Some(&0xef) => {
-                Flaw::Code
-            }
-            InstructionResult::CreateContractSizeLimit
-                if tariff.deposit(output.len()) <= self.left =>
-            {
-                Flaw::CodeSize { size: output.len(), limit: MOST_CODE }
-            }
-            InstructionResult::CreateContractSizeLimit => Flaw::Deposit,
-            InstructionResult::OutOfGas if is_left => Flaw::Deposit,
-            other => Flaw::late(other, self.byte),
-        })
     }
 }
 
