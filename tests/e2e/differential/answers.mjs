@@ -6,6 +6,8 @@ import { except } from "./compare.mjs";
 
 const noHash = `0x${"00".repeat(32)}`;
 const emptyCode = "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
+/** Who is paid in calls: in the first block that Geth makes by itself it is somebody else. */
+const blockOverrides = { feeRecipient: `0x${"fe".repeat(20)}` };
 const emptyTrie = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421";
 
 /** Of the block, which is not the same. */
@@ -33,7 +35,7 @@ export function questionsBefore({ tx, from, kind }) {
     ...(isDeep ? [] : [["eth_createAccessList", request, "latest"]]),
     ["debug_traceCall", request, "latest", { tracer: "callTracer" }],
     ["debug_traceCall", request, "latest", { tracer: "prestateTracer" }],
-    ["debug_traceCall", open, "latest", { tracer: "prestateTracer", tracerConfig: { diffMode: true } }],
+    ["debug_traceCall", open, "latest", { tracer: "prestateTracer", tracerConfig: { diffMode: true }, blockOverrides }],
   ];
 }
 

@@ -122,13 +122,12 @@ export function plainCalls(call) {
 
 /** The same of anvil's, in Geth's words. */
 export function gethCalls(call, ours) {
-  const isMemory = /^out of gas: (invalid operand|out of memory)$/.test(call.error);
-  const text = isMemory ? "out of gas" : gethTexts[call.error];
-  if (text) except("texts");
   const calls = call.calls.map((inner, index) => gethCalls(inner, ours?.calls[index]));
   // What failed logged nothing in the end.
   const logs = call.error && ours?.error ? [] : call.logs;
-  return { ...call, error: text ? (ours?.error ?? text) : call.error, logs, calls };
+  const isFailed = [call.error, ours?.error].every((text) => text && text !== "execution reverted");
+  if (isFailed && call.error !== ours.error) except("texts");
+  return { ...call, error: isFailed ? ours.error : call.error, logs, calls };
 }
 
 /** Instructions; what they cost only where both sides tell it. */

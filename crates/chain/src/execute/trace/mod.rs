@@ -16,6 +16,7 @@ mod flaw;
 mod opcode;
 mod precompile;
 mod prestate;
+mod price;
 mod selectors;
 mod steps;
 mod tracer;

@@ -9,6 +9,9 @@ use revm::precompile::Precompiles;
 use revm::precompile::u64_to_address;
 use sha2::{Digest, Sha256};
 
+use super::flaw::Flaw;
+use super::price::price;
+
 type Word = Uint<256, 4>;
 type Wide = Uint<384, 6>;
 /// An element of a field extended by a root of -1; of the field itself where its second part is 0.
@@ -38,8 +41,17 @@ const G2_SUBGROUP: &str = "g2 point is not on correct subgroup";
 /// What is wrong, or nothing.
 type Checked = Result<(), &'static str>;
 
-/// Why the precompiled contract at an address does not take an input.
-pub(super) fn words(address: Address, input: &[u8]) -> String {
+/// Why the precompiled contract at an address does not take an input, with so much gas.
+pub(super) fn flaw(address: Address, input: &[u8], gas: u64) -> Flaw {
+    let [.., high, low] = address.into_array();
+    let number = if high == 0 { low } else { 0 };
+    if price(number, input) > gas {
+        return Flaw::OutOfGas;
+    }
+    Flaw::Precompile(words(address, input))
+}
+
+fn words(address: Address, input: &[u8]) -> String {
     let number = address.into_word();
     let Some(number) = number.strip_prefix(&[0; 30]) else { return other() };
     let checked = match number {

@@ -316,7 +316,7 @@ impl Watcher {
             InstructionResult::PrecompileError => {
                 let moved = self.moved.iter().find(|(to, _)| *to == frame.to);
                 let contract = moved.map_or(frame.to, |(_, from)| *from);
-                Flaw::Precompile(precompile::words(contract, &frame.input))
+                precompile::flaw(contract, &frame.input, frame.gas)
             }
             InstructionResult::CreateContractStartingWithEF => Flaw::Code,
             // What is seen first where a code has several flaws: its beginning, its price, its length.
