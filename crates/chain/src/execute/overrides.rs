@@ -25,7 +25,8 @@ pub struct Overrides {
 impl Overrides {
     /// Where precompiled contracts are shown, each with where it is otherwise.
     pub(crate) fn moved(&self) -> Vec<(Address, Address)> {
-        let moved = self.state.iter();
+        let sorted: BTreeMap<&Address, &AccountOverride> = BTreeMap::from_iter(&self.state);
+        let moved = sorted.into_iter();
         moved.filter_map(|(from, account)| Some((account.move_precompile_to?, *from))).collect()
     }
 }

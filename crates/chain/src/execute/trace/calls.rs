@@ -11,6 +11,7 @@ use crate::execute::revert::revert_reason;
 /// What `callTracer` is asked for.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "they are Geth's two options")]
 pub(super) struct CallConfig {
     only_top_call: bool,
     with_log: bool,
@@ -42,7 +43,7 @@ pub struct Call {
     pub revert_reason: Option<String>,
     /// The calls that it made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub calls: Vec<Call>,
+    pub calls: Vec<Self>,
     /// What it logged, if it and all around it succeeded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<CallLog>,
@@ -69,6 +70,7 @@ pub struct CallLog {
     pub position: U64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 fn instruction<S: Serializer>(byte: &u8, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&opcode::name(*byte))
 }

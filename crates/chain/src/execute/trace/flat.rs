@@ -11,6 +11,7 @@ use super::watch::{Entered, Exited, Place};
 /// What `flatCallTracer` is asked for.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "they are Geth's two options")]
 pub(super) struct FlatConfig {
     convert_parity_errors: bool,
     include_precompiles: bool,
@@ -127,16 +128,15 @@ impl FlatTracer {
     /// The list that the tree makes.
     pub(super) fn list(&self, outer: &Call) -> Vec<FlatCall> {
         let mut list = Vec::new();
-        self.add(&mut list, outer, Vec::new());
+        self.add(&mut list, outer, &[]);
         list
     }
 
-    fn add(&self, list: &mut Vec<FlatCall>, call: &Call, at: Vec<usize>) {
+    fn add(&self, list: &mut Vec<FlatCall>, call: &Call, at: &[usize]) {
         let has_result = call.error.as_deref().is_none_or(|error| error == "execution reverted");
-        let error = call.error.as_deref().map(|error| match self.config.convert_parity_errors {
-            true => parity_words(error).to_owned(),
-            false => error.to_owned(),
-        });
+        let is_parity = self.config.convert_parity_errors;
+        let in_words = |error| if is_parity { parity_words(error) } else { error };
+        let error = call.error.as_deref().map(|error| in_words(error).to_owned());
         let (kind, action, result) = parts(call);
         list.push(FlatCall {
             action,
@@ -145,14 +145,13 @@ impl FlatTracer {
             error,
             result: result.filter(|_| has_result),
             subtraces: call.calls.len(),
-            trace_address: at.clone(),
+            trace_address: at.to_vec(),
             transaction_hash: self.place.transaction_hash,
             transaction_position: self.place.index,
             kind,
         });
         for (index, inner) in call.calls.iter().enumerate() {
-            let inner_at = at.iter().copied().chain([index]).collect();
-            self.add(list, inner, inner_at);
+            self.add(list, inner, &[at, &[index]].concat());
         }
     }
 }

@@ -37,7 +37,7 @@ pub enum Trace {
     /// `4byteTracer`: how often each function was called, `0x<selector>-<bytes behind it>`.
     Selectors(BTreeMap<String, u64>),
     /// `muxTracer`: what each of its tracers tells.
-    Several(BTreeMap<String, Trace>),
+    Several(BTreeMap<String, Self>),
     /// `noopTracer`.
     Nothing {},
 }
@@ -50,7 +50,7 @@ pub(crate) enum Tracer {
     FlatCalls(FlatTracer),
     Prestate(PrestateTracer, PrestateConfig),
     Selectors(SelectorTracer),
-    Several(BTreeMap<String, Tracer>),
+    Several(BTreeMap<String, Self>),
     Nothing,
 }
 

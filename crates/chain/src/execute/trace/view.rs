@@ -62,14 +62,12 @@ impl<'v, 'a> View<'v, 'a> {
 
     /// Whether nothing is there in the eyes of the rules: an empty account is, before EIP-161.
     pub(super) fn is_vacant(&self, address: Address, spec: SpecId) -> Result<bool, ChainError> {
-        match self.loaded.get(&address) {
-            Some(account) => Ok(account.state_clear_aware_is_empty(spec)),
-            None => {
-                let account = self.before.basic_ref(address)?;
-                let counts_empty = spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
-                Ok(account.is_none_or(|account| counts_empty && account.is_empty()))
-            }
+        if let Some(account) = self.loaded.get(&address) {
+            return Ok(account.state_clear_aware_is_empty(spec));
         }
+        let account = self.before.basic_ref(address)?;
+        let counts_empty = spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        Ok(account.is_none_or(|account| counts_empty && account.is_empty()))
     }
 
     /// A slot: what it is, and what it was when the transaction began.
