@@ -36,9 +36,9 @@ pub use chain::{
 };
 pub use execute::{
     CallError, CallLimits, CallOutcome, CallRequest, CallResult, EstimateError,
-    GethDebugTracingOptions, GethTrace, Manner, NoSenders, Overrides, Priced, Senders,
-    SimulateError, SimulatedCall, TraceError, TransactionError, Transfers, Validation,
-    not_permitted,
+    GethDebugTracingOptions, Manner, NoSenders, Overrides, Priced, Senders, SimulateError,
+    SimulatedCall, Trace, TraceError, TransactionError, Transfers, Validation, not_permitted,
+    revert_reason, trace,
 };
 pub use receipt::Receipt;
 pub use rules::{FeePolicy, Fork, RuleSet, Schedule};

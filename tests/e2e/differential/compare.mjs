@@ -3,27 +3,15 @@
 /** What the others tell otherwise, who is right, and how often that was met. */
 export const exceptions = {
   outerGas: "anvil leaves the intrinsic gas out of a trace's outermost gas; Geth tells the transaction's",
-  texts: "anvil names failures as revm does, with codes of its own; they are put into Geth's words",
+  texts: "anvil names failures as revm does, with codes of its own; why something fails is compared with Geth",
   refusal: "each says in its own words why it takes no transaction; Windlass's must be Geth's",
   touched: "anvil keeps touched empty accounts, and so refunds for authorities that are not there (EIP-7702)",
   end: "EthereumJS does not tell of the STOP behind the last instruction, as Geth does",
-  unknown: "EthereumJS calls each unknown opcode INVALID; Geth tells its byte, and Windlass neither",
-  codeHash: "Geth's prestateTracer tells the hash of code beside the code",
-  absent: "Geth tells of accounts that are not there, or with hashes of zero; Windlass that they are empty",
-  listed: "Windlass's prestateTracer tells of what lists name or a transaction makes though nobody reads it",
-  authority: "Geth's prestateTracer tells of authorities whose authorization is skipped",
-  deposit: "in traces Geth tells apart what gas lacked for: here, to keep a new contract's code",
-  precompile: "Geth has a text for each flaw of a precompiled contract's input",
-  wrapped: "Geth tells some failures as a lack of gas, of which they are the reason",
-  order: "an instruction that lacks both gas and something else has failed for one of them",
+  unknown: "EthereumJS calls each unknown opcode INVALID, and anvil Unknown; Geth tells its byte",
+  absent: "Geth proves an account that is not there with hashes of zero; Windlass that it is empty",
   slow: "Geth tries lists for a deep recursion until its time is over",
-  failedCost: "what an instruction would have cost that gas lacked for",
-  slots: "the slots that a step tells of beside its own, which a failed call had changed",
-  refund: "Geth counts a refund with the instruction that brings it, and those of authorizations (EIP-7702)",
-  created: "Geth does not count what a creation hands on among the costs of CREATE",
-  copied: "in traces Windlass calls it an overflow of the stack where there is nothing to copy",
-  numbers: "Windlass does not always tell how many words the stack lacked, or how long a code was",
-  later: "Geth names instructions that do not exist yet",
+  failedCost: "anvil tells of an instruction that fails what it had paid for it, Geth what it would have cost",
+  created: "anvil counts what a creation hands on among the costs of CREATE",
   unsigned: "Geth names a transaction for an access list by the hash that it would have without a signature",
   parser: "each tells in its own words what a parameter is instead of what it should be",
   lenient: "Windlass reads some parameters that Geth refuses, and misses none that has a default",
@@ -76,20 +64,6 @@ const panics = {
   99: "unknown panic code: 0x63",
 };
 
-/** What Geth goes on from with numbers, or with the byte of an instruction that is none. */
-const openTexts = [
-  gethTexts.NotActivated,
-  gethTexts.CallGasCostMoreThanGasLimit,
-  gethTexts.GasFloorMoreThanGasLimit,
-  gethTexts.StackOverflow,
-  gethTexts.StackUnderflow,
-];
-
-/** Of a creation that has gas to run, but not to keep its code. */
-export const deposit = "contract creation code storage out of gas";
-/** Of what no number of gas holds. */
-const overflow = "gas uint64 overflow";
-
 /** Where two values are not the same. */
 export function differing(a, b, path = "") {
   if (a === b) return [];
@@ -121,16 +95,8 @@ export function gethOutcome(outcome, ours) {
   const text = code === 3 ? revertText(message, data) : gethText(message);
   if (text === undefined) return outcome;
   except("texts");
-  return { code: code === 3 ? code : -32000, message: matched(text, ours.message), data };
-}
-
-/** What Windlass said, if that is Geth's text with its numbers; else the text. */
-function matched(text, said = "") {
-  const isGas = /^out of gas|^gas required exceeds/.test(text);
-  if (isGas && ([deposit, overflow].includes(said) || said.startsWith("failed with "))) return said;
-  if ([text, said].every((one) => one.startsWith("invalid opcode: opcode"))) return said;
-  const isCopy = text === gethTexts.StackOverflow && said.startsWith(gethTexts.StackUnderflow);
-  return isCopy || (openTexts.includes(text) && said.startsWith(text)) ? said : text;
+  if (code === 3) return { code, message: text, data };
+  return { code: -32000, message: ours.message ?? text, data };
 }
 
 /** Geth decodes Error(string) and Panic(uint256), and anvil whatever looks like text or like an error. */
@@ -156,13 +122,12 @@ export function plainCalls(call) {
 
 /** The same of anvil's, in Geth's words. */
 export function gethCalls(call, ours) {
-  const isMemory = /^out of gas: (invalid operand|out of memory)$/.test(call.error);
-  const text = isMemory ? "out of gas" : gethTexts[call.error];
-  if (text) except("texts");
   const calls = call.calls.map((inner, index) => gethCalls(inner, ours?.calls[index]));
   // What failed logged nothing in the end.
   const logs = call.error && ours?.error ? [] : call.logs;
-  return { ...call, error: text ? matched(text, ours?.error) : call.error, logs, calls };
+  const isFailed = [call.error, ours?.error].every((text) => text && text !== "execution reverted");
+  if (isFailed && call.error !== ours.error) except("texts");
+  return { ...call, error: isFailed ? ours.error : call.error, logs, calls };
 }
 
 /** Instructions; what they cost only where both sides tell it. */
@@ -175,13 +140,25 @@ export function plainSteps(steps, isLong = false) {
 /** anvil's instructions, in Geth's words. */
 export function gethSteps(steps, ours) {
   return steps.map((step, at) => {
+    const same = gethStep(step, ours[at] ?? {});
     const name = step.error?.match(/^Some\((\w+)\)$/)?.[1];
-    if (!name) return step;
+    if (!name) return same;
     except("texts");
+    if (ours[at]?.gasCost !== step.gasCost) except("failedCost");
     // Geth says why only where it sees that before the instruction begins.
     const text = lateFailures.includes(name) ? undefined : gethTexts[name];
-    return { ...step, error: text && matched(text, ours[at]?.error) };
+    return { ...same, gasCost: ours[at]?.gasCost, error: text && (ours[at]?.error ?? text) };
   });
+}
+
+function gethStep(step, ours) {
+  if (step.op === "Unknown" && ours.op?.endsWith(" not defined")) {
+    except("unknown");
+    return { ...step, op: ours.op };
+  }
+  if (!step.op.startsWith("CREATE") || step.gasCost === ours.gasCost) return step;
+  except("created");
+  return { ...step, gasCost: ours.gasCost };
 }
 
 /** Windlass's instructions, without what EthereumJS does not tell of. */

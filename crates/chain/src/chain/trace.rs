@@ -4,9 +4,9 @@ use alloy_primitives::B256;
 
 use super::{At, Chain, ChainError, stored_block};
 use crate::execute::block::BlockExecutor;
-use crate::execute::trace::{self, trace_call};
+use crate::execute::trace::{Place, Tracer, trace_call};
 use crate::execute::{
-    CallLimits, CallRequest, GethDebugTracingOptions, GethTrace, NoSenders, TraceError, recover,
+    CallLimits, CallRequest, GethDebugTracingOptions, NoSenders, Trace, TraceError, recover,
 };
 use crate::governance::InForce;
 
@@ -20,9 +20,9 @@ impl Chain {
         only: Option<usize>,
         options: &GethDebugTracingOptions,
         limits: CallLimits<'_>,
-    ) -> Result<Vec<(B256, GethTrace)>, TraceError> {
+    ) -> Result<Vec<(B256, Trace)>, TraceError> {
         let Some(parent) = number.checked_sub(1) else { return Err(TraceError::Genesis) };
-        let tracer = trace::tracer(options)?;
+        let tracer = Tracer::new(options)?;
         let view = self.state(At::Number(parent))?;
         let snapshot = view.base.snapshot();
         let block = stored_block(snapshot, number)?.ok_or(ChainError::UnknownBlock)?;
@@ -42,7 +42,13 @@ impl Chain {
             if only.is_some_and(|only| index > only) {
                 break;
             }
-            let place = trace::place(block.hash(), index, *transaction.tx_hash());
+            let place = Place {
+                block_hash: Some(block.hash()),
+                block_number: number,
+                transaction_hash: Some(*transaction.tx_hash()),
+                index: u64::try_from(index).unwrap_or(u64::MAX),
+                logs: 0,
+            };
             let traced = executor.trace(transaction, wanted(index).then_some(place));
             if let Some(found) = traced? {
                 traces.push((*transaction.tx_hash(), found));
@@ -58,7 +64,7 @@ impl Chain {
         request: &CallRequest,
         options: &GethDebugTracingOptions,
         limits: CallLimits<'_>,
-    ) -> Result<GethTrace, TraceError> {
+    ) -> Result<Trace, TraceError> {
         self.on_site(at, |site| trace_call(site, request, options, limits))
     }
 }

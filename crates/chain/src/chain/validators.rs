@@ -108,7 +108,7 @@ impl Chain {
         let mut questions = Questions::about(input);
         let mut asked = 0;
         let read = self.on_site(At::Latest, |site| {
-            call::run_each(site, READING_GAS, None, &request, |result, _| {
+            call::run_each(site, READING_GAS, None, &request, |result| {
                 asked += 1;
                 questions.next(result, asked - 1)
             })
@@ -147,13 +147,13 @@ impl Chain {
             CallRequest { to: Some(governance::ADDRESS), input, ..CallRequest::default() };
         // Whatever gas a block may have: without the validators there is no next block.
         let read = self.on_site(at, |site| call::run(site, &request, READING_GAS, None));
-        let (ended, last) = read.map_err(|error| match error {
+        let ended = read.map_err(|error| match error {
             CallError::Chain(error) => error,
             CallError::Invalid(_) | CallError::Overrides(_) | CallError::Cancelled => {
                 unreadable(&error.to_string())
             }
         })?;
-        let outcome = call::outcome(ended, last);
+        let outcome = call::outcome(ended, None);
         match outcome.result {
             CallResult::Success { output } => Ok(output),
             CallResult::Revert { .. } => Err(unreadable("a revert")),

@@ -3,9 +3,11 @@
 use alloy_eips::eip2930::AccessList;
 use revm_inspectors::access_list::AccessListInspector;
 
-use super::call::{CallError, CallLimits, CallOutcome, CallRequest, CallSite, inspect, outcome};
+use super::call::{
+    Attend, CallError, CallLimits, CallOutcome, CallRequest, CallSite, inspect, outcome,
+};
 use super::cancel::Cancel;
-use super::last::Last;
+use super::trace::flaw_of_call;
 
 /// How often a list is tried before one that still changes is taken.
 const MOST_ROUNDS: usize = 16;
@@ -22,14 +24,17 @@ pub(crate) fn access_list(
     loop {
         rounds += 1;
         let inspector = AccessListInspector::new(request.access_list.clone());
-        let watching = (Cancel::new(limits.cancel), (inspector, Last::default()));
+        let watching = (Cancel::new(limits.cancel), inspector);
         let (found, ended) = inspect(site, &request, limits, watching, |evm, ended| {
-            let (inspector, last) = &evm.inspector.1;
-            Ok((inspector.access_list(), outcome(ended.result, Some(*last))))
+            Ok((evm.inspector.1.access_list(), ended.result))
         })?;
         if found == request.access_list || rounds == MOST_ROUNDS {
-            return Ok((found, ended));
+            let is_flawed = ended.is_halt();
+            let flaw = if is_flawed { flaw_of_call(site, &request, limits)? } else { None };
+            return Ok((found, outcome(ended, flaw.as_ref())));
         }
         request.access_list = found;
     }
 }
+
+impl Attend for AccessListInspector {}

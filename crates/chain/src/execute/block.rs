@@ -15,15 +15,14 @@ use revm::context::result::{ExecutionResult, ResultAndState};
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::inspector::NoOpInspector;
 use revm::{DatabaseCommit, Inspector};
-use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 
+use super::call::Attend;
 use super::cancel::Cancel;
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError};
 use super::rewards::block_rewards;
 use super::state::ExecutionState;
-use super::trace::{GethTrace, TraceError, check_whole, kept, unexpected};
-use super::words::geth_words;
+use super::trace::{Opening, Place, Trace, TraceError, Tracer, Watcher, check_whole, unexpected};
 use crate::chain::ChainError;
 use crate::genesis::BEACON_REQUEST_CONTRACTS;
 use crate::governance::InForce;
@@ -59,7 +58,7 @@ pub(crate) struct BlockExecutor<'a, I = NoOpInspector> {
 }
 
 /// Who traces a block's transactions, until it is told to end.
-type Tracing<'a> = (Cancel<'a>, DebugInspector);
+type Tracing<'a> = (Cancel<'a>, Watcher);
 
 impl<'a> BlockExecutor<'a> {
     /// Begins a block; of the header it reads what is known before execution.
@@ -80,18 +79,18 @@ impl<'a, 'c> BlockExecutor<'a, Tracing<'c>> {
         header: &'a Header,
         base: &'a Base,
         codes: &'a CodeCache,
-        (cancel, tracer): (Option<&'c AtomicBool>, DebugInspector),
+        (cancel, tracer): (Option<&'c AtomicBool>, Tracer),
     ) -> Result<Self, ChainError> {
-        let cancel = Cancel::beside(cancel, kept(&tracer));
-        Self::begin_with(in_force, header, base, codes, (cancel, tracer))
+        let watching = (Cancel::new(cancel), Watcher::new(tracer));
+        Self::begin_with(in_force, header, base, codes, watching)
     }
 
     /// Executes the next transaction; what it did, if its place is told.
     pub(crate) fn trace(
         &mut self,
         transaction: &Recovered<TxEnvelope>,
-        place: Option<TransactionContext>,
-    ) -> Result<Option<GethTrace>, TraceError> {
+        place: Option<Place>,
+    ) -> Result<Option<Trace>, TraceError> {
         let failed = |error| match error {
             TransactError::Chain(error) => error,
             TransactError::Invalid(reason) => unexpected(&reason),
@@ -99,20 +98,28 @@ impl<'a, 'c> BlockExecutor<'a, Tracing<'c>> {
         let env = self.transaction_env(transaction).map_err(failed)?;
         let price = effective_gas_price(&env, self.header.base_fee_per_gas);
         self.evm.db_mut().set_sender(transaction.signer());
-        self.evm.set_inspector_enabled(place.is_some());
-        let ended = self.evm.transact_raw(env.clone());
-        self.evm.set_inspector_enabled(false);
-        let block = self.evm.block().clone();
-        let (state, (cancel, tracer), _) = self.evm.components_mut();
-        check_whole(cancel, tracer)?;
-        let ended = ended.map_err(|error| failed(error.into()))?;
-        let mut trace = None;
-        if place.is_some() {
-            trace = Some(geth_words(tracer.get_result(place, &env, &block, &ended, state)?));
-            tracer.fuse().map_err(|error| TraceError::Tracer(error.to_string()))?;
+        if let Some(place) = place {
+            self.begin_trace(&env, place)?;
         }
+        self.evm.set_inspector_enabled(place.is_some());
+        let ended = self.evm.transact_raw(env);
+        self.evm.set_inspector_enabled(false);
+        let (state, (cancel, watcher), _) = self.evm.components_mut();
+        check_whole(cancel, watcher)?;
+        let ended = ended.map_err(|error| failed(error.into()))?;
+        let trace = place.map(|_| watcher.end(&ended, state)).transpose()?;
         self.include(transaction, price, ended).map_err(failed)?;
         Ok(trace)
+    }
+
+    fn begin_trace(&mut self, tx: &TxEnv, place: Place) -> Result<(), ChainError> {
+        let logged: usize = self.receipts.iter().map(|receipt| receipt.logs.len()).sum();
+        let logs = u64::try_from(logged).unwrap_or(u64::MAX);
+        let config = self.evm.ctx().cfg.clone();
+        let beneficiary = self.evm.block().beneficiary;
+        let place = Place { logs, ..place };
+        let (state, (_, watcher), _) = self.evm.components_mut();
+        watcher.begin(&Opening { tx, config: &config, beneficiary, place }, state)
     }
 }
 

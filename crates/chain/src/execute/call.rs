@@ -29,9 +29,9 @@ use revm::{Database, ExecuteEvm, Inspector};
 use super::cancel::Cancel;
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError, halt_text};
-use super::last::Last;
 use super::overrides::{Overrides, apply_to_block, apply_to_state};
 use super::state::ExecutionState;
+use super::trace::{Flaw, Opening, Place, flaw_of_call};
 use crate::chain::ChainError;
 use crate::rules::RuleSet;
 use crate::state::base::Base;
@@ -144,7 +144,10 @@ pub(crate) fn call(
     limits: CallLimits<'_>,
 ) -> Result<CallOutcome, CallError> {
     let gas = request.gas.map_or(limits.gas_cap, |gas| gas.min(limits.gas_cap));
-    run(site, request, gas, limits.cancel).map(|(ended, last)| outcome(ended, last))
+    let ended = run(site, request, gas, limits.cancel)?;
+    // Only a call that fails is looked at more closely: that costs its running once more.
+    let flaw = if ended.is_halt() { flaw_of_call(site, request, limits)? } else { None };
+    Ok(outcome(ended, flaw.as_ref()))
 }
 
 /// Runs a call with exactly this gas.
@@ -153,11 +156,11 @@ pub(crate) fn run(
     request: &CallRequest,
     gas: u64,
     cancel: Option<&AtomicBool>,
-) -> Result<(ExecutionResult, Option<Last>), CallError> {
+) -> Result<ExecutionResult, CallError> {
     let mut result = None;
     let request = CallRequest { gas: Some(gas), ..request.clone() };
-    run_each(site, gas, cancel, &request, |ended, last| {
-        result = Some((ended, last));
+    run_each(site, gas, cancel, &request, |ended| {
+        result = Some(ended);
         None
     })?;
     result.ok_or_else(|| ChainError::Execution("the call did not run".to_owned()).into())
@@ -170,23 +173,20 @@ pub(crate) fn run_each(
     most: u64,
     cancel: Option<&AtomicBool>,
     first: &CallRequest,
-    mut next: impl FnMut(ExecutionResult, Option<Last>) -> Option<CallRequest>,
+    mut next: impl FnMut(ExecutionResult) -> Option<CallRequest>,
 ) -> Result<(), CallError> {
     let gas = |request: &CallRequest| request.gas.map_or(most, |gas| gas.min(most));
-    let mut evm = open(site, first, (Cancel::new(cancel), Last::default()))?;
+    let mut evm = open(site, first, Cancel::new(cancel))?;
     let mut env = transaction(site, &mut evm.ctx.journaled_state.database, first, gas(first))?;
     loop {
         evm.set_tx(env);
         let mut handler = CallHandler::default();
         let result =
             if cancel.is_some() { handler.inspect_run(&mut evm) } else { handler.run(&mut evm) };
-        let (watch, last) = &evm.inspector;
-        if watch.has_struck() {
+        if evm.inspector.has_struck() {
             return Err(CallError::Cancelled);
         }
-        // Nobody watched its instructions otherwise.
-        let last = cancel.is_some().then_some(*last);
-        let Some(request) = next(result.map_err(failed)?, last) else { return Ok(()) };
+        let Some(request) = next(result.map_err(failed)?) else { return Ok(()) };
         env = transaction(site, &mut evm.ctx.journaled_state.database, &request, gas(&request))?;
     }
 }
@@ -200,19 +200,34 @@ pub(crate) fn inspect<'a, I, T>(
     read: impl FnOnce(&mut CallEvm<'a, (Cancel<'_>, I)>, ResultAndState) -> Result<T, CallError>,
 ) -> Result<T, CallError>
 where
-    I: Inspector<EthEvmContext<ExecutionState<'a>>>,
+    I: Attend + Inspector<EthEvmContext<ExecutionState<'a>>>,
 {
     let mut evm = open(site, request, (cancel, inspector))?;
     let gas = request.gas.map_or(limits.gas_cap, |gas| gas.min(limits.gas_cap));
     let env = transaction(site, &mut evm.ctx.journaled_state.database, request, gas)?;
+    let opening = Opening {
+        tx: &env,
+        config: &evm.ctx.cfg,
+        beneficiary: evm.ctx.block.beneficiary,
+        place: Place::default(),
+    };
+    evm.inspector.1.begin(&opening, &evm.ctx.journaled_state.database)?;
     evm.set_tx(env);
     let result = CallHandler::default().inspect_run(&mut evm);
-    if evm.inspector.0.has_struck() && !evm.inspector.0.is_full() {
+    if evm.inspector.0.has_struck() {
         return Err(CallError::Cancelled);
     }
     let result = result.map_err(failed)?;
     let state = evm.finalize();
     read(&mut evm, ResultAndState { result, state })
+}
+
+/// Who wants to know what a call finds before it begins.
+pub(crate) trait Attend {
+    /// A call is about to begin, on this state.
+    fn begin(&mut self, _: &Opening<'_>, _: &ExecutionState<'_>) -> Result<(), ChainError> {
+        Ok(())
+    }
 }
 
 /// An EVM that calls.
@@ -332,8 +347,8 @@ pub(super) fn environment(
     Ok(env)
 }
 
-/// How a result reads to a caller; what the last instruction was adds to why it failed.
-pub(crate) fn outcome(result: ExecutionResult, last: Option<Last>) -> CallOutcome {
+/// How a result reads to a caller; why it failed is told as far as it is known.
+pub(crate) fn outcome(result: ExecutionResult, flaw: Option<&Flaw>) -> CallOutcome {
     let gas_used = result.tx_gas_used();
     match result {
         ExecutionResult::Success { output, logs, .. } => CallOutcome {
@@ -346,9 +361,8 @@ pub(crate) fn outcome(result: ExecutionResult, last: Option<Last>) -> CallOutcom
         }
         ExecutionResult::Halt { reason, .. } => CallOutcome {
             result: CallResult::Halt {
-                out_of_gas: is_out_of_gas(&reason)
-                    && !last.is_some_and(|last| last.is_deposit(&reason)),
-                reason: last.map_or_else(|| halt_text(&reason), |last| last.text(&reason)),
+                out_of_gas: flaw.map_or_else(|| is_out_of_gas(&reason), Flaw::is_out_of_gas),
+                reason: flaw.map_or_else(|| halt_text(&reason), Flaw::to_string),
             },
             gas_used,
             logs: Vec::new(),

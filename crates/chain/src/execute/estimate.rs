@@ -3,10 +3,12 @@
 use alloy_primitives::{Bytes, U256};
 use alloy_trie::KECCAK_EMPTY;
 use revm::Database;
+use revm::context::result::ExecutionResult;
 
-use super::call::{CallError, CallLimits, CallOutcome, CallRequest, CallResult, CallSite};
+use super::call::{CallError, CallLimits, CallRequest, CallResult, CallSite};
 use super::call::{outcome, run};
 use super::error::TransactionError;
+use super::trace::flaw_of_call;
 
 /// Why gas could not be estimated.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +69,7 @@ pub(crate) fn estimate_gas(
     let (gas_used, refunded) = match probe.run(most)? {
         Attempt::Success { gas_used, refunded } => (gas_used, refunded),
         Attempt::OutOfGas => return Err(EstimateError::Allowance { allowance: most }),
-        Attempt::Failed(outcome) => return Err(failure(outcome, most)),
+        Attempt::Failed(ended) => return Err(probe.failure(ended, most)?),
     };
     let mut high = most;
     let mut low = gas_used.saturating_sub(1);
@@ -96,7 +98,7 @@ pub(crate) fn estimate_gas(
 enum Attempt {
     Success { gas_used: u64, refunded: u64 },
     OutOfGas,
-    Failed(CallOutcome),
+    Failed(ExecutionResult),
 }
 
 struct Probe<'a> {
@@ -107,7 +109,7 @@ struct Probe<'a> {
 
 impl Probe<'_> {
     fn run(&mut self, gas: u64) -> Result<Attempt, EstimateError> {
-        let (result, last) = match run(self.site, self.request, gas, self.limits.cancel) {
+        let result = match run(self.site, self.request, gas, self.limits.cancel) {
             Ok(result) => result,
             Err(CallError::Invalid(TransactionError::IntrinsicGas { .. })) => {
                 return Ok(Attempt::OutOfGas);
@@ -119,11 +121,27 @@ impl Probe<'_> {
             Err(error) => return Err(error.into()),
         };
         let refunded = result.gas().final_refunded();
-        let outcome = outcome(result, last);
-        Ok(match &outcome.result {
-            CallResult::Success { .. } => Attempt::Success { gas_used: outcome.gas_used, refunded },
-            CallResult::Halt { out_of_gas: true, .. } => Attempt::OutOfGas,
-            CallResult::Halt { .. } | CallResult::Revert { .. } => Attempt::Failed(outcome),
+        let gas_used = result.tx_gas_used();
+        Ok(match result {
+            ExecutionResult::Success { .. } => Attempt::Success { gas_used, refunded },
+            ended @ (ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. }) => {
+                Attempt::Failed(ended)
+            }
+        })
+    }
+
+    /// Why it failed with so much.
+    fn failure(&self, ended: ExecutionResult, gas: u64) -> Result<EstimateError, EstimateError> {
+        let limits = CallLimits { gas_cap: gas, ..self.limits };
+        let request = CallRequest { gas: Some(gas), ..self.request.clone() };
+        let is_flawed = ended.is_halt();
+        let flaw = if is_flawed { flaw_of_call(self.site, &request, limits)? } else { None };
+        Ok(match outcome(ended, flaw.as_ref()).result {
+            CallResult::Revert { output } => EstimateError::Revert { output },
+            CallResult::Halt { out_of_gas: false, reason } => EstimateError::Halt { reason },
+            CallResult::Halt { .. } | CallResult::Success { .. } => {
+                EstimateError::Allowance { allowance: gas }
+            }
         })
     }
 }
@@ -162,12 +180,4 @@ fn is_plain_transfer(site: CallSite<'_>, request: &CallRequest) -> Result<bool, 
     let (mut state, _) = site.state(&request.overrides)?;
     let account = state.basic(to).map_err(CallError::Chain)?;
     Ok(account.is_none_or(|account| account.code_hash == KECCAK_EMPTY))
-}
-
-fn failure(outcome: CallOutcome, allowance: u64) -> EstimateError {
-    match outcome.result {
-        CallResult::Revert { output } => EstimateError::Revert { output },
-        CallResult::Halt { reason, .. } => EstimateError::Halt { reason },
-        CallResult::Success { .. } => EstimateError::Allowance { allowance },
-    }
 }

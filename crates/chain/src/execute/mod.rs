@@ -9,13 +9,12 @@ mod error;
 pub(crate) mod estimate;
 mod ethereum;
 pub(crate) mod header;
-mod last;
 pub(crate) mod overrides;
+pub(crate) mod revert;
 mod rewards;
 pub(crate) mod simulate;
 mod state;
-pub(crate) mod trace;
-mod words;
+pub mod trace;
 
 use alloy_consensus::TxEnvelope;
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
@@ -26,8 +25,9 @@ pub(crate) use self::error::TransactError;
 pub use self::error::{TransactionError, not_permitted};
 pub use self::estimate::EstimateError;
 pub use self::overrides::Overrides;
+pub use self::revert::revert_reason;
 pub use self::simulate::{Manner, Priced, SimulateError, SimulatedCall, Transfers, Validation};
-pub use self::trace::{GethDebugTracingOptions, GethTrace, TraceError};
+pub use self::trace::{GethDebugTracingOptions, Trace, TraceError};
 use crate::chain::InvalidBlock;
 
 /// Senders recovered earlier, at admission or for a block.

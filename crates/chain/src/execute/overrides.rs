@@ -22,6 +22,15 @@ pub struct Overrides {
     pub block: BlockOverrides,
 }
 
+impl Overrides {
+    /// Where precompiled contracts are shown, each with where it is otherwise.
+    pub(crate) fn moved(&self) -> Vec<(Address, Address)> {
+        let sorted: BTreeMap<&Address, &AccountOverride> = BTreeMap::from_iter(&self.state);
+        let moved = sorted.into_iter();
+        moved.filter_map(|(from, account)| Some((account.move_precompile_to?, *from))).collect()
+    }
+}
+
 /// Shows the EVM another block.
 pub(crate) fn apply_to_block(overrides: &BlockOverrides, block: &mut BlockEnv) {
     let BlockOverrides { number, difficulty, time, gas_limit, coinbase, random, base_fee, .. } =

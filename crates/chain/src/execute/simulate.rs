@@ -10,7 +10,7 @@ use alloy_consensus::{
 use alloy_evm::Evm;
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, Signature, TxKind, U256, b256};
-use revm::context::{CfgEnv, ContextTr, JournalTr};
+use revm::context::{CfgEnv, ContextTr, JournalTr, TxEnv};
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::{
     CallInputs, CallOutcome as Ended, CreateInputs, CreateOutcome, InstructionResult, Interpreter,
@@ -18,12 +18,13 @@ use revm::interpreter::{
 use revm::{Database, Inspector};
 
 use super::block::BlockExecutor;
-use super::call::{CallError, CallRequest, CallResult, addresses, environment, outcome};
+use super::call::{Attend, CallError, CallRequest, CallResult, addresses, environment, outcome};
 use super::cancel::Cancel;
 use super::codes::CodeCache;
 use super::error::{TransactError, TransactionError};
 use super::overrides::{AccountOverride, Overrides, apply_to_block, apply_to_state};
 use super::state::ExecutionState;
+use super::trace::{Flaw, Opening, Place, Tracer, Watcher};
 use crate::chain::ChainError;
 use crate::governance::InForce;
 use crate::state::base::Base;
@@ -134,7 +135,7 @@ fn refusal(reason: &TransactionError, priced: &Priced) -> String {
 }
 
 /// Who sees what simulated calls do.
-pub(crate) type Watching<'c> = (Cancel<'c>, Logs);
+pub(crate) type Watching<'c> = (Cancel<'c>, (Logs, Watcher));
 
 /// Whether simulated calls must be valid as transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +175,9 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
         overrides: &Overrides,
         manner: Manner<'c>,
     ) -> Result<Self, SimulateError> {
-        let watching = (Cancel::new(manner.cancel), Logs::new(manner.transfers));
+        let watcher = Watcher::new(Tracer::nothing()).with_overrides(overrides);
+        let logs = Logs::new(manner.transfers);
+        let watching = (Cancel::new(manner.cancel), (logs, watcher));
         let adjust = |config: &mut CfgEnv, block: &mut _| {
             config.tx_gas_limit_cap = Some(u64::MAX);
             config.disable_eip3607 = true;
@@ -222,9 +225,9 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
         let env = env.map_err(refused)?;
         self.evm.db_mut().set_sender(from);
         self.evm.set_inspector_enabled(true);
-        let ended = self.evm.transact_raw(env);
+        let ended = self.evm.transact_raw(env.clone());
         self.evm.set_inspector_enabled(false);
-        let (_, (cancel, logs), _) = self.evm.components_mut();
+        let (_, (cancel, (logs, _)), _) = self.evm.components_mut();
         if cancel.has_struck() {
             return Err(CallError::Cancelled.into());
         }
@@ -236,7 +239,8 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
         let ended = ended.map_err(|error| failed(error.into()))?;
         let gas = ended.result.gas();
         let most_gas = gas.total_gas_spent().max(gas.floor_gas());
-        let told = outcome(ended.result.clone(), None);
+        let flaw = if ended.result.is_halt() { self.flaw(env)? } else { None };
+        let told = outcome(ended.result.clone(), flaw.as_ref());
         *pool = pool.saturating_sub(told.gas_used);
         let price = priced.fee_cap.min(u128::from(priced.base_fee).saturating_add(priced.tip));
         let transaction = Recovered::new_unchecked(transaction, from);
@@ -253,6 +257,23 @@ impl<'a, 'c> BlockExecutor<'a, Watching<'c>> {
             gas_used: told.gas_used,
             most_gas,
         })
+    }
+
+    /// Why a call fails, in Geth's words: it is run once more for that, before it has had any effect.
+    fn flaw(&mut self, env: TxEnv) -> Result<Option<Flaw>, ChainError> {
+        let (config, beneficiary) = (self.evm.ctx().cfg.clone(), self.evm.block().beneficiary);
+        let (tx, place) = (&env, Place::default());
+        let opening = Opening { tx, config: &config, beneficiary, place };
+        let (state, (_, (logs, watcher)), _) = self.evm.components_mut();
+        watcher.begin(&opening, state)?;
+        let logged = logs.count;
+        self.evm.set_inspector_enabled(true);
+        let again = self.evm.transact_raw(env);
+        self.evm.set_inspector_enabled(false);
+        let (_, (_, (logs, watcher)), _) = self.evm.components_mut();
+        logs.take();
+        logs.count = logged;
+        Ok(watcher.take_flaw().filter(|_| again.is_ok()))
     }
 }
 

@@ -5,7 +5,7 @@ use alloy_rpc_types::trace::geth::GethDebugTracingCallOptions;
 use alloy_rpc_types::{BlockId, TransactionRequest};
 use jsonrpsee::RpcModule;
 use serde::Serialize;
-use windlass_chain::{CallError, GethDebugTracingOptions, GethTrace, TraceError};
+use windlass_chain::{CallError, GethDebugTracingOptions, Trace, TraceError};
 
 use super::execute::{call_request, overrides, run};
 use super::{Node, Shared, block_ref, find, method, state_at};
@@ -37,7 +37,7 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
 #[serde(rename_all = "camelCase")]
 struct Traced {
     tx_hash: B256,
-    result: GethTrace,
+    result: Trace,
 }
 
 fn options(args: &Args, index: usize) -> Result<GethDebugTracingOptions, RpcError> {
@@ -48,7 +48,7 @@ async fn transaction(
     node: &Shared,
     hash: B256,
     options: GethDebugTracingOptions,
-) -> Result<GethTrace, RpcError> {
+) -> Result<Trace, RpcError> {
     run(node, move |node, limits| {
         let unknown = || RpcError::Server("transaction not found".to_owned());
         let (found, index) = find(node, hash)?.ok_or_else(unknown)?;
@@ -77,7 +77,7 @@ async fn call(
     request: TransactionRequest,
     at: Option<BlockParam>,
     options: GethDebugTracingCallOptions,
-) -> Result<GethTrace, RpcError> {
+) -> Result<Trace, RpcError> {
     let GethDebugTracingCallOptions { tracing_options, state_overrides, block_overrides, tx_index } =
         options;
     if let Some(index) = tx_index {
