@@ -15,6 +15,7 @@ use windlass_model::{
     ErrorCode, OperationId, Problem,
     api::{Accepted, ApplyPlan, LoginLink, Organization, Page, PlatformStatus},
     consensus::NetworkConsensus,
+    misconduct::NetworkMisconduct,
     governance::{
         BallotPlan, NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator,
         PermittedAccount, Proposal, ProposalRequest, SettleRequest, VoteRequest,
@@ -109,6 +110,10 @@ impl Client {
 
     pub(crate) async fn consensus(&self, network: &str) -> Outcome<NetworkConsensus> {
         self.get(&self.of_network(network, "/consensus")).await
+    }
+
+    pub(crate) async fn evidence(&self, network: &str) -> Outcome<NetworkMisconduct> {
+        self.get(&self.of_network(network, "/evidence")).await
     }
 
     pub(crate) async fn create(&self, manifest: &Manifest) -> Outcome<Accepted> {

@@ -17,7 +17,7 @@ pub(crate) use database::{
 };
 pub(crate) use governance::{GovernanceVerb, ProposeArgs, SettleArgs, VoteArgs};
 pub(crate) use network::{
-    ApplyArgs, CreateArgs, DestroyArgs, LogsArgs, NetworkVerb, NodeAddArgs, NodeRmArgs, NodeVerb,
+    ApplyArgs, CreateArgs, DestroyArgs, EvidenceArgs, LogsArgs, NetworkVerb, NodeAddArgs, NodeRmArgs, NodeVerb,
     WaitArgs,
 };
 pub(crate) use proof::{GenesisArgs, ProofVerb, VerifyArgs};
