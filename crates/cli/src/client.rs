@@ -15,11 +15,11 @@ use windlass_model::{
     ErrorCode, OperationId, Problem,
     api::{Accepted, ApplyPlan, LoginLink, Organization, Page, PlatformStatus},
     consensus::NetworkConsensus,
-    misconduct::NetworkMisconduct,
     governance::{
         BallotPlan, NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator,
         PermittedAccount, Proposal, ProposalRequest, SettleRequest, VoteRequest,
     },
+    misconduct::NetworkMisconduct,
     network::{Network, Node, NodesRequest, Operation},
     recovery::{RecoverySignature, SignRecovery},
     spec::Manifest,

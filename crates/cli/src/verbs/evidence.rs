@@ -369,7 +369,9 @@ fn list(checked: &Checked, network: &Network) -> String {
         let answered = checked.answered;
         render::append(
             &mut text,
-            format_args!("no evidence that a validator voted twice, of {answered} nodes that answered"),
+            format_args!(
+                "no evidence that a validator voted twice, of {answered} nodes that answered"
+            ),
         );
         return text;
     }

@@ -45,11 +45,7 @@ impl Control {
     }
 
     /// Which validators each node saw vote twice.
-    pub async fn misconduct(
-        &self,
-        granted: &Granted,
-        network: &str,
-    ) -> Answer<NetworkMisconduct> {
+    pub async fn misconduct(&self, granted: &Granted, network: &str) -> Answer<NetworkMisconduct> {
         let (record, engine) = self.asked(granted, network).await?;
         let targets = self.inner.monitor.targets(&record.network.id);
         let asked = record.nodes.iter().map(|node| {

@@ -24,13 +24,8 @@ pub(crate) struct Ballot {
     pub(crate) seat: usize,
 }
 
-const NOTARIZE: Ballot = Ballot {
-    kind: b"_NOTARIZE",
-    epoch: 1,
-    view: 300,
-    proposal: Some((299, 7)),
-    seat: 1,
-};
+const NOTARIZE: Ballot =
+    Ballot { kind: b"_NOTARIZE", epoch: 1, view: 300, proposal: Some((299, 7)), seat: 1 };
 const FINALIZE: Ballot = Ballot { kind: b"_FINALIZE", ..NOTARIZE };
 const NULLIFY: Ballot = Ballot { kind: b"_NULLIFY", proposal: None, ..NOTARIZE };
 
@@ -130,8 +125,7 @@ fn another_parent_is_another_proposal() {
 fn a_file_has_no_change_from_after_the_votes() {
     let [(_, votes), ..] = kinds();
     let changes = [CHAIN.change(0), CHAIN.change(1)];
-    let file =
-        EvidenceProof::new(CHAIN.block(0).rlp(), &changes, votes.clone().into()).unwrap();
+    let file = EvidenceProof::new(CHAIN.block(0).rlp(), &changes, votes.clone().into()).unwrap();
     assert_eq!(file, evidence(&[0], &votes));
     assert!(verify_evidence(&evidence(&[0, 1], &votes), &CHAIN.anchor()).is_ok());
 }
