@@ -1,3 +1,5 @@
+use windlass_model::{NodeId, misconduct::NodeMisconduct};
+
 use super::*;
 
 const VECTORS: [&str; 3] = [
@@ -51,11 +53,8 @@ fn claim(votes: String) -> DoubleVote {
 fn said(nodes: Vec<(&str, Option<Vec<DoubleVote>>)>) -> NetworkMisconduct {
     let nodes = nodes.into_iter().map(|(name, seen)| {
         let unreachable = seen.is_none().then(|| "it has no process".to_owned());
-        let node = format!("node_{name:0>26}");
-        serde_json::from_value(json!({
-            "node": node, "name": name, "seen": seen, "unreachable": unreachable,
-        }))
-        .unwrap()
+        let node = NodeId::from_entropy([name.as_bytes()[0]; 10]);
+        NodeMisconduct { node, name: name.to_owned(), seen, unreachable }
     });
     NetworkMisconduct { nodes: nodes.collect() }
 }
