@@ -31,15 +31,15 @@ pub(super) fn misconduct_request() -> RpcRequest {
 
 pub(super) fn read_misconduct(answer: &Value) -> Result<Vec<DoubleVote>, EngineError> {
     let wrong = |reason: String| EngineError::Answer { method: EVIDENCE, reason };
-    let seen = Vec::<Seen>::deserialize(in_our_words(answer.clone()))
+    let seen = Vec::<Served>::deserialize(in_our_words(answer.clone()))
         .map_err(|error| wrong(error.to_string()))?;
-    let read = seen.into_iter().map(Seen::read).collect::<Option<Vec<_>>>();
+    let read = seen.into_iter().map(Served::read).collect::<Option<Vec<_>>>();
     read.ok_or_else(|| wrong("an epoch or a view is no number".to_owned()))
 }
 
 /// A double vote as nodes serve it, in our words.
 #[derive(Deserialize)]
-struct Seen {
+struct Served {
     epoch: String,
     view: String,
     node_key: String,
@@ -49,7 +49,7 @@ struct Seen {
     seen_at_ms: u64,
 }
 
-impl Seen {
+impl Served {
     fn read(self) -> Option<DoubleVote> {
         let number = |digits: &str| u64::from_str_radix(digits.strip_prefix("0x")?, 16).ok();
         let (epoch, view) = (number(&self.epoch)?, number(&self.view)?);
