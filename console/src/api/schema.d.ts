@@ -163,6 +163,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/networks/{network}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells which validators each node saw vote twice. Nothing of it is checked here: `windlass network
+         *     evidence` does, and nodes that don't answer are named.
+         */
+        get: operations["list_evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/networks/{network}/export": {
         parameters: {
             query?: never;
@@ -878,6 +898,32 @@ export interface components {
             /** @description What is not wrong yet, such as clocks that are too far apart. */
             warnings: string[];
         };
+        /** @description Two votes of one validator of which an honest one casts one at most. */
+        DoubleVote: {
+            /** @description The public key that signed both, 64 hex digits. */
+            consensus_key: string;
+            /**
+             * Format: int64
+             * @description The epoch of both votes.
+             */
+            epoch: number;
+            /** @description `notarized_twice`, `finalized_twice` or `finalized_and_nullified`. */
+            kind: string;
+            /** @description The validator's public node key, 64 hex digits. */
+            node_key: string;
+            /**
+             * Format: int64
+             * @description When the node saw it, in Unix milliseconds.
+             */
+            seen_at_ms: number;
+            /**
+             * Format: int64
+             * @description The view of both votes.
+             */
+            view: number;
+            /** @description Both votes with their signatures, as consensus encodes them: 0x and hex. */
+            votes: string;
+        };
         Ed25519Key: string;
         /** @description What a decided proposal changed, and when nodes act by it. */
         Effect: {
@@ -1304,6 +1350,11 @@ export interface components {
             /** @description Its validators. */
             validators: components["schemas"]["ValidatorName"][];
         };
+        /** @description What the nodes of a network have seen of validators that voted twice. */
+        NetworkMisconduct: {
+            /** @description What each node of this platform says. */
+            nodes: components["schemas"]["NodeMisconduct"][];
+        };
         /** @description An observer of a network. */
         NetworkObserver: {
             /** @description Whether its member is not suspended. */
@@ -1609,6 +1660,17 @@ export interface components {
              * @default 512
              */
             memory_mib?: number;
+        };
+        /** @description What one node has seen. */
+        NodeMisconduct: {
+            /** @description Its name. */
+            name: string;
+            /** @description The node. */
+            node: components["schemas"]["NodeId"];
+            /** @description What it has seen, by epoch; absent where it does not answer. */
+            seen?: components["schemas"]["DoubleVote"][] | null;
+            /** @description Why it does not answer. */
+            unreachable?: string | null;
         };
         /**
          * @description What a node does in its network.
@@ -2172,6 +2234,7 @@ export type BallotPlan = components['schemas']['BallotPlan'];
 export type BlockRef = components['schemas']['BlockRef'];
 export type BlockSummary = components['schemas']['BlockSummary'];
 export type ConsensusReport = components['schemas']['ConsensusReport'];
+export type DoubleVote = components['schemas']['DoubleVote'];
 export type Ed25519Key = components['schemas']['Ed25519Key'];
 export type Effect = components['schemas']['Effect'];
 export type EngineName = components['schemas']['EngineName'];
@@ -2205,6 +2268,7 @@ export type NetworkConsensus = components['schemas']['NetworkConsensus'];
 export type NetworkId = components['schemas']['NetworkId'];
 export type NetworkKind = components['schemas']['NetworkKind'];
 export type NetworkMember = components['schemas']['NetworkMember'];
+export type NetworkMisconduct = components['schemas']['NetworkMisconduct'];
 export type NetworkObserver = components['schemas']['NetworkObserver'];
 export type NetworkParameters = components['schemas']['NetworkParameters'];
 export type NetworkSpec = components['schemas']['NetworkSpec'];
@@ -2220,6 +2284,7 @@ export type NodeConsensus = components['schemas']['NodeConsensus'];
 export type NodeEvidence = components['schemas']['NodeEvidence'];
 export type NodeId = components['schemas']['NodeId'];
 export type NodeLimits = components['schemas']['NodeLimits'];
+export type NodeMisconduct = components['schemas']['NodeMisconduct'];
 export type NodeRole = components['schemas']['NodeRole'];
 export type NodeState = components['schemas']['NodeState'];
 export type NodesRequest = components['schemas']['NodesRequest'];
@@ -2691,6 +2756,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NetworkConsensus"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_evidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What each node saw */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkMisconduct"];
                 };
             };
             /** @description A problem: what was wrong and what to do */

@@ -19,6 +19,7 @@ use windlass_model::{
         BallotPlan, NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator,
         PermittedAccount, Proposal, ProposalRequest, SettleRequest, VoteRequest,
     },
+    misconduct::NetworkMisconduct,
     network::{Network, Node, NodesRequest, Operation},
     recovery::{RecoverySignature, SignRecovery},
     spec::Manifest,
@@ -109,6 +110,10 @@ impl Client {
 
     pub(crate) async fn consensus(&self, network: &str) -> Outcome<NetworkConsensus> {
         self.get(&self.of_network(network, "/consensus")).await
+    }
+
+    pub(crate) async fn evidence(&self, network: &str) -> Outcome<NetworkMisconduct> {
+        self.get(&self.of_network(network, "/evidence")).await
     }
 
     pub(crate) async fn create(&self, manifest: &Manifest) -> Outcome<Accepted> {

@@ -87,6 +87,7 @@ fn help() {
     check(&user, "help-down", &["down", "--help"]);
     check(&user, "help-network", &["network", "--help"]);
     check(&user, "help-network-create", &["network", "create", "--help"]);
+    check(&user, "help-network-evidence", &["network", "evidence", "--help"]);
     check(&user, "help-network-logs", &["network", "logs", "--help"]);
     check(&user, "help-network-destroy", &["network", "destroy", "--help"]);
     check(&user, "help-network-node-add", &["network", "node", "add", "--help"]);
@@ -131,6 +132,33 @@ fn specs() {
     create("spec-no-name", &user.write("d.toml", "validators = 4\n"));
     create("spec-absent", &user.home.path().join("none.toml").display().to_string());
     create("spec-unreachable", &user.write("e.toml", "name = \"trade\"\n"));
+}
+
+/// Evidence that a validator voted twice is verified offline.
+#[test]
+fn evidence() {
+    let user = User::new();
+    let vector = |name: &str| {
+        let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proof/vectors");
+        fs::read_to_string(vectors.join(name)).expect("there is the vector")
+    };
+    let genesis = user.write("genesis.json", &vector("genesis.json"));
+    let verify = |name: &str, file: &str, more: &[&str]| {
+        let arguments = [&["verify", file, "--genesis", &genesis][..], more].concat();
+        check(&user, name, &arguments);
+    };
+    let twice = vector("evidence/finalized-twice.json");
+    let file = user.write("evidence.json", &twice);
+    verify("verify-evidence", &file, &[]);
+    verify("verify-evidence-json", &file, &["--json"]);
+    let nullified = user.write("null.json", &vector("evidence/finalized-and-nullified.json"));
+    verify("verify-evidence-nullified", &nullified, &[]);
+    let block = "07".repeat(32);
+    let forged = twice.replacen(&block, &block.replacen('7', "9", 1), 1);
+    assert_ne!(forged, twice);
+    verify("verify-evidence-forged", &user.write("forged.json", &forged), &[]);
+    let cut = twice.replacen("\"votes\"", "\"vote\"", 1);
+    verify("verify-evidence-malformed", &user.write("cut.json", &cut), &[]);
 }
 
 /// Proposals are read before a platform is asked, like specs.

@@ -7,6 +7,7 @@ use windlass_model::{
     KeyId, Name, NetworkId, NodeId, OrganizationId,
     api::BlockSummary,
     consensus::ConsensusReport,
+    misconduct::DoubleVote,
     network::BlockRef,
     spec::{EngineName, NetworkSpec},
     workload::{Desired, Workload},
@@ -269,6 +270,12 @@ pub trait Engine: fmt::Debug + Send + Sync {
 
     /// Reads the answer.
     fn read_consensus(&self, answer: &Value) -> Result<ConsensusReport, EngineError>;
+
+    /// Asks a node which validators it saw vote twice.
+    fn misconduct_request(&self) -> RpcRequest;
+
+    /// Reads the answer.
+    fn read_misconduct(&self, answer: &Value) -> Result<Vec<DoubleVote>, EngineError>;
 
     /// Where a node answers to a GET with what it measures, in Prometheus' text format.
     fn metrics_path(&self) -> &'static str;

@@ -10,6 +10,7 @@ pub mod consensus;
 pub mod error;
 pub mod governance;
 pub mod id;
+pub mod misconduct;
 pub mod name;
 pub mod network;
 pub mod read;

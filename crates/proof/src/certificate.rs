@@ -27,13 +27,10 @@
 
 use alloy_primitives::B256;
 
+use crate::codec::{Malformed, put_varint, take, varint};
 use crate::ed25519::SIGNATURE_BYTES;
 use crate::limits::MAX_VALIDATORS;
-
-/// What the namespace of votes begins with; the hashes of block 0 and of the committee follow.
-const NAMESPACE: &[u8] = b"windlass/1/";
-/// What the namespace of votes to finalize ends with.
-const FINALIZE: &[u8] = b"_FINALIZE";
+use crate::votes::{VoteKind, signed_bytes};
 
 /// A certificate as it decodes: nothing is verified but its form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +148,7 @@ impl Certificate {
         let signatures = signers
             .into_iter()
             .map(|seat| Ok((seat, take(&mut rest, "signatures")?)))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_, Malformed>>()?;
         if !rest.is_empty() {
             return Err(CertificateError::Trailing { bytes: rest.len() });
         }
@@ -161,15 +158,12 @@ impl Certificate {
     /// The bytes that each signer signed, on the network with this hash of block 0, as a member of
     /// the committee with this hash ([`set_hash`](crate::set_hash) of those who have a seat).
     pub fn message(&self, genesis: B256, committee: B256) -> Vec<u8> {
-        let namespace = [NAMESPACE, genesis.as_slice(), committee.as_slice(), FINALIZE].concat();
-        let mut message = Vec::with_capacity(160);
-        put_varint(&mut message, u64::try_from(namespace.len()).unwrap_or(u64::MAX));
-        message.extend(namespace);
+        let mut content = Vec::with_capacity(64);
         for number in [self.epoch, self.view, self.parent_view] {
-            put_varint(&mut message, number);
+            put_varint(&mut content, number);
         }
-        message.extend(self.block);
-        message
+        content.extend(self.block);
+        signed_bytes(VoteKind::Finalize, genesis, committee, &content)
     }
 }
 
@@ -186,41 +180,12 @@ fn signers(rest: &mut &[u8], seats: usize) -> Result<Vec<usize>, CertificateErro
     }
 }
 
-fn take<const N: usize>(
-    rest: &mut &[u8],
-    field: &'static str,
-) -> Result<[u8; N], CertificateError> {
-    let (taken, after) =
-        rest.split_first_chunk::<N>().ok_or(CertificateError::Truncated { field })?;
-    *rest = after;
-    Ok(*taken)
-}
-
-fn varint(rest: &mut &[u8], field: &'static str) -> Result<u64, CertificateError> {
-    let mut number = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let [byte] = take::<1>(rest, field)?;
-        let bits = u64::from(byte & 0x7f);
-        let fits = (bits << shift) >> shift == bits;
-        if !fits || (byte == 0 && shift > 0) {
-            break;
+impl From<Malformed> for CertificateError {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::Truncated { field } => Self::Truncated { field },
+            Malformed::Varint { field } => Self::Varint { field },
         }
-        number |= bits << shift;
-        if byte & 0x80 == 0 {
-            return Ok(number);
-        }
-    }
-    Err(CertificateError::Varint { field })
-}
-
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    loop {
-        let [byte, ..] = number.to_le_bytes();
-        number >>= 7;
-        if number == 0 {
-            return out.push(byte & 0x7f);
-        }
-        out.push(byte | 0x80);
     }
 }
 
@@ -229,30 +194,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn check(bytes: &[u8], expect: Option<u64>) {
-        let mut rest = bytes;
-        assert_eq!(varint(&mut rest, "number").ok(), expect, "{bytes:x?}");
-        if let Some(number) = expect {
-            let mut written = Vec::new();
-            put_varint(&mut written, number);
-            assert_eq!(written, bytes);
-        }
-    }
-
-    #[test]
-    fn a_number_has_one_encoding() {
-        check(&[0x00], Some(0));
-        check(&[0x7f], Some(127));
-        check(&[0x80, 0x01], Some(128));
-        check(&[0xac, 0x02], Some(300));
-        check(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], Some(u64::MAX));
-        check(&[0x80, 0x00], None);
-        check(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02], None);
-        check(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x81, 0x00], None);
-        check(&[0x80], None);
-        check(&[], None);
-    }
 
     #[test]
     fn what_is_not_of_the_form_is_named() {
@@ -281,15 +222,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn numbers_are_read_as_they_are_written(number: u64) {
-            let mut bytes = Vec::new();
-            put_varint(&mut bytes, number);
-            let mut rest = &bytes[..];
-            prop_assert_eq!(varint(&mut rest, "number"), Ok(number));
-            prop_assert!(rest.is_empty());
-        }
-
         #[test]
         fn any_bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             if let Ok(certificate) = Certificate::decode(&bytes) {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::certificate::{Certificate, CertificateError};
 use crate::ed25519::PublicKey;
 use crate::hex;
+use crate::votes::{ConflictingVotes, Vote, VotesError};
 
 /// A validator's two Ed25519 public keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -128,6 +129,26 @@ impl Committee {
             signers.push(*validator);
         }
         Ok(Certified { epoch: certificate.epoch, view: certificate.view, block, signers, seats })
+    }
+
+    /// Verifies that one of this committee signed both of two votes; tells who.
+    ///
+    /// # Errors
+    /// If there is no such seat, or a signature is not its validator's.
+    pub fn accuse(&self, conflicting: &ConflictingVotes) -> Result<Validator, VotesError> {
+        let [Vote { seat, .. }, _] = &conflicting.votes;
+        let found = usize::try_from(*seat).ok().and_then(|index| self.seats.get(index));
+        let Some(Seat { validator, consensus_key }) = found else {
+            return Err(VotesError::NoSeat { seat: *seat, seats: self.seats.len() });
+        };
+        let committee = set_hash(&self.validators());
+        for (vote, one) in conflicting.votes.iter().enumerate() {
+            if !consensus_key.verifies(&one.message(self.genesis, committee), &one.signature) {
+                let consensus_key = validator.consensus_key;
+                return Err(VotesError::Signature { vote, consensus_key });
+            }
+        }
+        Ok(*validator)
     }
 }
 

@@ -5,6 +5,7 @@ use alloy_primitives::{B256, U256};
 use crate::certificate::CertificateError;
 use crate::header::HeaderError;
 use crate::path::PathError;
+use crate::votes::VotesError;
 
 /// A proof that proves nothing: the first part of it that does not hold, and why as the source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +41,9 @@ pub enum Reason {
     /// A certificate does not hold.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// Votes are none that contradict each other.
+    #[error(transparent)]
+    Votes(#[from] VotesError),
     /// A path through a trie does not hold.
     #[error(transparent)]
     Path(#[from] PathError),

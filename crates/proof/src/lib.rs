@@ -37,16 +37,21 @@
 //! never was, in which no change followed; whoever may fear that verifies against a newer
 //! [`Checkpoint`]. docs/protocol/proofs.md says more.
 //!
+//! **Evidence** that a validator voted twice is checked in the same way: an [`EvidenceProof`] has both votes
+//! and the changes that show who votes in their epoch, and [`verify_evidence`] checks it.
+//!
 //! **Limits** are the constants below; a file beyond one is refused. No input causes a panic.
 #![warn(missing_docs)]
 
 mod anchor;
 mod certificate;
 mod claim;
+mod codec;
 mod committee;
 mod document;
 mod ed25519;
 mod error;
+mod evidence;
 mod file;
 mod header;
 mod hex;
@@ -54,14 +59,19 @@ mod limits;
 mod path;
 pub mod prove;
 mod verify;
+mod votes;
 
 pub use crate::anchor::{AnchorError, CHECKPOINT_FORMAT, Checkpoint, TrustAnchor};
 pub use crate::certificate::{Certificate, CertificateError};
 pub use crate::claim::{AccountFact, Fact, LogFact, SlotFact, TransactionFact, proven_account};
+pub use crate::codec::Malformed;
 pub use crate::committee::{Certified, Committee, Validator, set_hash};
 pub use crate::document::DocumentError;
 pub use crate::ed25519::is_public_key;
 pub use crate::error::{ProofError, Reason};
+pub use crate::evidence::{
+    EVIDENCE_FORMAT, EvidenceProof, VerifiedEvidence, Voters, evidence_hash, verify_evidence,
+};
 pub use crate::file::{
     AccountClaim, Change, Claim, FORMAT_VERSION, FileError, Inclusion, LogClaim, PROOF_FORMAT,
     Proof, SlotClaim,
@@ -69,9 +79,10 @@ pub use crate::file::{
 pub use crate::header::HeaderError;
 pub use crate::limits::{
     MAX_CHANGES, MAX_DOCUMENT_BYTES, MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PATH_NODES,
-    MAX_SLOTS, MAX_VALIDATORS,
+    MAX_SLOTS, MAX_VALIDATORS, MAX_VOTES_BYTES,
 };
 pub use crate::path::PathError;
 pub use crate::verify::{
     Finality, GOVERNANCE_ADDRESS, ProvenBlock, VALIDATOR_SET_HASH_SLOT, Verified, verify,
 };
+pub use crate::votes::{ConflictingVotes, Contradiction, Proposal, Vote, VoteKind, VotesError};

@@ -20,3 +20,6 @@ pub const MAX_VALIDATORS: usize = 100;
 pub const MAX_PATH_NODES: usize = 65;
 /// The most storage slots of a claim about an account.
 pub const MAX_SLOTS: usize = 1_024;
+/// The most bytes of two votes that contradict each other: those of two votes to finalize with the
+/// largest numbers.
+pub const MAX_VOTES_BYTES: usize = 1 + 2 * (4 * 10 + 32 + 64);

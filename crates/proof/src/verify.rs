@@ -67,13 +67,8 @@ pub struct Finality {
 /// # Errors
 /// The first part of the proof that does not hold, and why.
 pub fn verify(proof: &Proof, anchor: &TrustAnchor) -> Result<Verified, ProofError> {
-    at_most("changes", proof.changes.len(), MAX_CHANGES)?;
     at_most("headers", proof.headers.len(), MAX_HEADERS)?;
-    let genesis = anchor.block_zero(&proof.genesis)?;
-    let mut schedule = Schedule::new(genesis, anchor);
-    for (index, change) in proof.changes.iter().enumerate() {
-        schedule.take(change, &format!("changes[{index}]"))?;
-    }
+    let schedule = Schedule::proven(anchor, &proof.genesis, &proof.changes)?;
     let headers = schedule.headers(&proof.headers)?;
     let (Some(first), Some(last)) = (headers.first(), headers.last()) else {
         return Err(at("headers", Reason::Empty));
@@ -82,8 +77,8 @@ pub fn verify(proof: &Proof, anchor: &TrustAnchor) -> Result<Verified, ProofErro
         schedule.certified(last, &proof.certificate, "certificate")?;
     let fact = claim::check(&proof.claim, &first.header)?;
     Ok(Verified {
-        genesis,
-        block: schedule.proven(first, "headers[0]")?,
+        genesis: schedule.genesis,
+        block: schedule.block(first, "headers[0]")?,
         finality: Finality { number: last.header.number, committee_epoch, certified },
         fact,
         checkpoint: schedule.checkpoint(),
@@ -96,12 +91,7 @@ impl Checkpoint {
     /// # Errors
     /// The first change that does not hold, and why; there may be as many as in a [`Proof`].
     pub fn advance(&self, changes: &[Change]) -> Result<Self, ProofError> {
-        at_most("changes", changes.len(), MAX_CHANGES)?;
-        let mut schedule = Schedule::since(self)?;
-        for (index, change) in changes.iter().enumerate() {
-            schedule.take(change, &format!("changes[{index}]"))?;
-        }
-        Ok(schedule.checkpoint())
+        Ok(Schedule::since(self)?.over(changes)?.checkpoint())
     }
 
     /// Checks that these validators made a block final: `header` is its RLP, `certificate` in the
@@ -114,13 +104,15 @@ impl Checkpoint {
         let mut headers = schedule.headers(&[Bytes::copy_from_slice(header)])?;
         let sealed = headers.pop().expect("one header was given");
         schedule.certified(&sealed, certificate, "certificate")?;
-        schedule.proven(&sealed, "headers[0]")
+        schedule.block(&sealed, "headers[0]")
     }
 }
 
 /// Which committee rules which epoch, as far as the proof has shown.
-struct Schedule {
-    genesis: B256,
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    /// The hash of block 0.
+    pub(crate) genesis: B256,
     epoch_length: u64,
     /// The epoch that the last change ended.
     ended: Option<u64>,
@@ -128,9 +120,11 @@ struct Schedule {
     rules: Vec<Rule>,
 }
 
-struct Rule {
-    from: u64,
-    committee: Committee,
+/// Who rules from an epoch on.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) from: u64,
+    pub(crate) committee: Committee,
 }
 
 impl Schedule {
@@ -146,7 +140,25 @@ impl Schedule {
         Ok(Self::new(checkpoint.genesis, &anchor))
     }
 
-    fn proven(&self, sealed: &Sealed, part: &str) -> Result<ProvenBlock, ProofError> {
+    /// What rules by the changes of a file, given its header of block 0.
+    pub(crate) fn proven(
+        anchor: &TrustAnchor,
+        genesis: &[u8],
+        changes: &[Change],
+    ) -> Result<Self, ProofError> {
+        Self::new(anchor.block_zero(genesis)?, anchor).over(changes)
+    }
+
+    /// Goes on over changes.
+    fn over(mut self, changes: &[Change]) -> Result<Self, ProofError> {
+        at_most("changes", changes.len(), MAX_CHANGES)?;
+        for (index, change) in changes.iter().enumerate() {
+            self.take(change, &format!("changes[{index}]"))?;
+        }
+        Ok(self)
+    }
+
+    fn block(&self, sealed: &Sealed, part: &str) -> Result<ProvenBlock, ProofError> {
         let extra = sealed.extra_data().map_err(|error| at(part, error))?;
         Ok(ProvenBlock {
             number: sealed.header.number,
@@ -167,9 +179,12 @@ impl Schedule {
         self.rules.last().expect("the anchor's rule is never removed")
     }
 
-    /// The rule of an epoch.
-    fn rule(&self, epoch: u64) -> Option<&Rule> {
-        self.rules.iter().rev().find(|rule| rule.from <= epoch)
+    /// The rule of an epoch, which a part of the proof is of.
+    pub(crate) fn rule(&self, epoch: u64, part: &str) -> Result<&Rule, ProofError> {
+        self.rules.iter().rev().find(|rule| rule.from <= epoch).ok_or_else(|| {
+            let checkpoint = self.rules.first().map_or(0, |rule| rule.from);
+            at(part, Reason::BeforeCheckpoint { epoch, checkpoint })
+        })
     }
 
     /// Takes a change: from the epoch after the one that it ends, its validators rule.
@@ -251,10 +266,7 @@ impl Schedule {
             return Err(at(part, Reason::BlockZero));
         }
         let epoch = self.epoch_of(&sealed.header);
-        let rule = self.rule(epoch).ok_or_else(|| {
-            let checkpoint = self.rules.first().map_or(0, |rule| rule.from);
-            at(part, Reason::BeforeCheckpoint { epoch, checkpoint })
-        })?;
+        let rule = self.rule(epoch, part)?;
         let certified =
             rule.committee.verify(certificate, sealed.hash).map_err(|error| at(part, error))?;
         if certified.epoch != epoch {
@@ -264,7 +276,7 @@ impl Schedule {
         Ok((rule.from, certified))
     }
 
-    fn checkpoint(&self) -> Checkpoint {
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
         let Rule { from, committee } = self.newest();
         Checkpoint {
             genesis: self.genesis,

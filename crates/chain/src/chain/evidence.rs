@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{B256, Bytes};
 use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
+use windlass_proof::{Contradiction, Validator, evidence_hash};
 
 use super::{Chain, ChainError};
 use crate::state::keys;
@@ -14,9 +15,6 @@ use crate::store::Batch;
 pub const MAX_EVIDENCE: usize = 4_000;
 /// How many of them may be of one validator.
 pub const MAX_EVIDENCE_OF_ONE: usize = 32;
-
-/// The kinds of evidence by name.
-const KINDS: [&str; 3] = ["notarized_twice", "finalized_twice", "finalized_and_nullified"];
 
 /// Two votes of one validator of which an honest one casts one at most.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
@@ -39,27 +37,21 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// What a proposal names it by: keccak-256 over epoch and view (8 bytes each, big-endian), both
-    /// keys, the kind (1 byte) and the votes. When it was seen is each node's own, and not in it.
+    /// What a proposal names it by. When it was seen is each node's own, and not in it.
     pub fn hash(&self) -> B256 {
-        let (epoch, view) = (self.epoch.to_be_bytes(), self.view.to_be_bytes());
-        let keys = [self.node_key.as_slice(), self.consensus_key.as_slice()];
-        let (kind, votes) = ([self.kind], &self.votes);
-        keccak256([&epoch[..], &view, keys[0], keys[1], &kind, votes].concat())
+        let Self { node_key, consensus_key, .. } = *self;
+        let validator = Validator { node_key, consensus_key };
+        evidence_hash((self.epoch, self.view), validator, self.contradiction(), &self.votes)
     }
 
     /// What it shows, in the word that nodes serve.
     pub fn kind_name(&self) -> &'static str {
-        match self.kind {
-            0 => KINDS[0],
-            1 => KINDS[1],
-            _ => KINDS[2],
-        }
+        self.contradiction().name()
     }
 
-    /// The kind that a word is of.
-    pub fn kind_of(name: &str) -> Option<u8> {
-        (0u8..).zip(KINDS).find(|(_, known)| *known == name).map(|(kind, _)| kind)
+    fn contradiction(&self) -> Contradiction {
+        let kind = Contradiction::ALL.into_iter().find(|kind| kind.number() == self.kind);
+        kind.unwrap_or(Contradiction::FinalizedAndNullified)
     }
 }
 

@@ -8,7 +8,8 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
 use windlass_proof::prove::index_path;
 use windlass_proof::{
-    AccountClaim, Change, Claim, Inclusion, LogClaim, MAX_HEADERS, Proof, SlotClaim, Validator,
+    AccountClaim, Change, Claim, Inclusion, LogClaim, MAX_CHANGES, MAX_HEADERS, Proof, SlotClaim,
+    Validator,
 };
 
 use super::{At, Chain, ChainError, first_number};
@@ -119,6 +120,12 @@ impl Chain {
             slots: slots.collect(),
         });
         self.prove(shown.block_number, claim, since)
+    }
+
+    /// The header of block 0, and all changes of validators after epoch `since` that can be proven.
+    pub fn prove_validators(&self, since: u64) -> Result<(Bytes, Vec<Change>), ChainError> {
+        let genesis = alloy_rlp::encode(self.final_header(0)?).into();
+        Ok((genesis, self.provable_changes(since, MAX_CHANGES)?))
     }
 
     /// What a claim about a block needs beside itself.

@@ -22,11 +22,12 @@ pub(crate) enum NetworkVerb {
     /// Each node answers for itself: its view and the leader of it, since when it misses which
     /// validators, round-trip times, how far clocks are apart. Nodes that do not answer are named.
     Consensus(NamedArgs),
-    /// Show which validators voted twice, as a node of the network saw it
+    /// Show which validators voted twice, and write the evidence into a file
     ///
-    /// Each node keeps what it saw itself. A proposal can rest on it: see `windlass network propose`,
-    /// --evidence.
-    Evidence(NamedArgs),
+    /// Each node keeps what it saw itself, so all of this platform are asked. What they say is checked
+    /// here, and votes that prove nothing are told as refused. A proposal can rest on evidence: see
+    /// `windlass network propose`, --evidence.
+    Evidence(EvidenceArgs),
     /// Read the logs of a network's nodes
     Logs(LogsArgs),
     /// End a network's processes and keep everything else
@@ -125,6 +126,22 @@ pub(crate) struct WaitArgs {
 pub(crate) struct NamedArgs {
     /// The network's name or id
     pub(crate) network: String,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass network evidence trade
+  windlass network evidence trade 0x5d1e0c72 -o evidence.json
+  windlass verify evidence.json --genesis genesis.json     # anywhere, offline")]
+pub(crate) struct EvidenceArgs {
+    /// The network's name or id
+    pub(crate) network: String,
+    /// The hash of one piece of evidence, or the beginning of it [default: all]
+    pub(crate) hash: Option<String>,
+    /// Write the one piece of evidence into a file, which `windlass verify` checks
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -72,7 +72,7 @@ Examples:
   windlass verify payment.json --genesis genesis.json --checkpoint-out today.json
   windlass verify newer.json --checkpoint today.json --json | jq .transaction.hash")]
 pub(crate) struct VerifyArgs {
-    /// The proof, or an export of `windlass network export`; - is stdin
+    /// The proof, evidence of `windlass network evidence`, or an export; - is stdin
     pub(crate) file: PathBuf,
     /// The network's genesis document, which is trusted
     #[arg(long, value_name = "FILE")]

@@ -33,7 +33,7 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
             session.output.result(&consensus, || render::consensus(&consensus));
             Ok(())
         }
-        NetworkVerb::Evidence(named) => evidence::show(session, &named.network).await,
+        NetworkVerb::Evidence(args) => evidence::show(session, &args).await,
         NetworkVerb::Logs(args) => logs::run(session, &args).await,
         NetworkVerb::Stop(args) => {
             let accepted = session.client.stop(&args.network).await?;

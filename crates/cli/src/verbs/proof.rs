@@ -109,7 +109,12 @@ async fn checkpoint(session: &Session, path: &Path, network: &str) -> Outcome<Ch
 }
 
 /// Prints a file's text, or writes it where it was asked for.
-fn hand_over(session: &Session, text: &str, output: Option<&Path>, what: &str) -> Outcome<()> {
+pub(super) fn hand_over(
+    session: &Session,
+    text: &str,
+    output: Option<&Path>,
+    what: &str,
+) -> Outcome<()> {
     match output {
         None => output::line(text),
         Some(path) => {

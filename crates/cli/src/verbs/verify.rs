@@ -8,12 +8,13 @@ use std::{
 
 use serde_json::{Value, json};
 use windlass_chain::{export::EXPORT_FORMAT, genesis::Genesis};
-use windlass_model::ErrorCode;
+use windlass_model::{ErrorCode, Problem};
 use windlass_proof::{
-    Checkpoint, Fact, MAX_DOCUMENT_BYTES, Proof, TransactionFact, TrustAnchor, Verified, verify,
+    Checkpoint, EVIDENCE_FORMAT, EvidenceProof, Fact, FileError, MAX_DOCUMENT_BYTES, Proof,
+    ProofError, TransactionFact, TrustAnchor, Verified, verify, verify_evidence,
 };
 
-use super::recovery;
+use super::{evidence, recovery};
 use crate::{
     args::VerifyArgs,
     environment::{Outcome, problem},
@@ -26,32 +27,60 @@ pub(crate) fn run(args: &VerifyArgs, output: Output) -> Outcome<()> {
         return export(args, output);
     }
     let anchor = anchor(args)?;
-    let proof = Proof::from_json(&read(&args.file)?).map_err(|error| {
-        problem(
-            ErrorCode::ProofInvalid,
-            format!("{} is no proof: {}", args.file.display(), causes(&error)),
-            "get it with `windlass proof`; docs/protocol/proofs.md has the format",
-        )
-    })?;
-    let verified = verify(&proof, &anchor).map_err(|error| {
-        problem(
-            ErrorCode::ProofInvalid,
-            format!("{} does not hold: {}", args.file.display(), causes(&error)),
-            "do not rely on what it says; if the network has changed its validators, see that the \
-             genesis document or the checkpoint is this network's",
-        )
-    })?;
-    if let Some(path) = &args.checkpoint_out {
-        fs::write(path, verified.checkpoint.to_json() + "\n").map_err(|error| {
-            problem(
-                ErrorCode::InvalidRequest,
-                format!("cannot write {}: {error}", path.display()),
-                "name a file in a folder that you may write to",
-            )
-        })?;
-    }
+    let bytes = read(&args.file)?;
+    let proof = match Proof::from_json(&bytes) {
+        Ok(proof) => proof,
+        Err(FileError::Format { format, .. }) if format == EVIDENCE_FORMAT => {
+            return misconduct(args, &bytes, &anchor, output);
+        }
+        Err(error) => return Err(no_proof(&args.file, &error)),
+    };
+    let verified = verify(&proof, &anchor).map_err(|error| refused(&args.file, &error))?;
+    write_checkpoint(args, &verified.checkpoint)?;
     output.result(&told(&verified), || text(&verified));
     Ok(())
+}
+
+/// Evidence that a validator voted twice.
+fn misconduct(
+    args: &VerifyArgs,
+    bytes: &[u8],
+    anchor: &TrustAnchor,
+    output: Output,
+) -> Outcome<()> {
+    let proof = EvidenceProof::from_json(bytes).map_err(|error| no_proof(&args.file, &error))?;
+    let verified = verify_evidence(&proof, anchor).map_err(|error| refused(&args.file, &error))?;
+    write_checkpoint(args, &verified.checkpoint)?;
+    output.result(&evidence::told(&verified), || evidence::text(&verified));
+    Ok(())
+}
+
+fn no_proof(file: &Path, error: &FileError) -> Box<Problem> {
+    problem(
+        ErrorCode::ProofInvalid,
+        format!("{} is no proof: {}", file.display(), causes(error)),
+        "get it with `windlass proof`; docs/protocol/proofs.md has the format",
+    )
+}
+
+fn refused(file: &Path, error: &ProofError) -> Box<Problem> {
+    problem(
+        ErrorCode::ProofInvalid,
+        format!("{} does not hold: {}", file.display(), causes(error)),
+        "do not rely on what it says; if the network has changed its validators, see that the \
+         genesis document or the checkpoint is this network's",
+    )
+}
+
+fn write_checkpoint(args: &VerifyArgs, checkpoint: &Checkpoint) -> Outcome<()> {
+    let Some(path) = &args.checkpoint_out else { return Ok(()) };
+    fs::write(path, checkpoint.to_json() + "\n").map_err(|error| {
+        problem(
+            ErrorCode::InvalidRequest,
+            format!("cannot write {}: {error}", path.display()),
+            "name a file in a folder that you may write to",
+        )
+    })
 }
 
 /// Whether a file begins as an export does.

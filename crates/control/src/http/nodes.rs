@@ -9,6 +9,7 @@ use axum::{
 use windlass_model::{
     api::Accepted,
     consensus::NetworkConsensus,
+    misconduct::NetworkMisconduct,
     network::{Node, NodesRequest},
 };
 
@@ -53,6 +54,22 @@ pub(super) async fn consensus(
 ) -> Result<Json<NetworkConsensus>, Failure> {
     let granted = place.granted(&api, &caller, Action::Read).await?;
     Ok(Json(api.control().consensus(&granted, &place.network).await?))
+}
+
+/// Tells which validators each node saw vote twice. Nothing of it is checked here: `windlass network
+/// evidence` does, and nodes that don't answer are named.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organization}/networks/{network}/evidence", tag = "networks",
+    operation_id = "list_evidence", params(InNetwork),
+    responses((status = 200, description = "What each node saw", body = NetworkMisconduct)),
+)]
+pub(super) async fn evidence(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(place): Path<InNetwork>,
+) -> Result<Json<NetworkMisconduct>, Failure> {
+    let granted = place.granted(&api, &caller, Action::Read).await?;
+    Ok(Json(api.control().misconduct(&granted, &place.network).await?))
 }
 
 /// Tells what all nodes measure, in Prometheus' text format; the label `node` says of which.

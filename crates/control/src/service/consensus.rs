@@ -1,12 +1,14 @@
-//! What consensus is doing, as every node of a network says, and what they measure. Everybody is
+//! What consensus is doing, as every node of a network says, who voted twice, and what they measure. Everybody is
 //! asked at once, and who does not answer is named.
 
 use std::time::Duration;
 
 use futures::future::join_all;
-use windlass_engine::Engine;
+use serde_json::Value;
+use windlass_engine::{Engine, RpcRequest};
 use windlass_model::{
     consensus::{ConsensusReport, NetworkConsensus, NodeConsensus},
+    misconduct::{DoubleVote, NetworkMisconduct, NodeMisconduct},
     network::Intent,
 };
 
@@ -40,6 +42,24 @@ impl Control {
         });
         let nodes = join_all(asked).await;
         Ok(NetworkConsensus { names, nodes })
+    }
+
+    /// Which validators each node saw vote twice.
+    pub async fn misconduct(&self, granted: &Granted, network: &str) -> Answer<NetworkMisconduct> {
+        let (record, engine) = self.asked(granted, network).await?;
+        let targets = self.inner.monitor.targets(&record.network.id);
+        let asked = record.nodes.iter().map(|node| {
+            let (target, engine) = (targets.get(&node.id), &*engine);
+            async move {
+                let (seen, unreachable) = match self.seen(engine, target).await {
+                    Ok(seen) => (Some(seen), None),
+                    Err(why) => (None, Some(why)),
+                };
+                let (node, name) = (node.id.clone(), node.name.clone());
+                NodeMisconduct { node, name, seen, unreachable }
+            }
+        });
+        Ok(NetworkMisconduct { nodes: join_all(asked).await })
     }
 
     /// What all nodes measure, in Prometheus' text format, each labelled with the node's name.
@@ -83,12 +103,24 @@ impl Control {
         engine: &dyn Engine,
         target: Option<&Target>,
     ) -> Result<ConsensusReport, String> {
+        let answer = self.answer(target, engine.consensus_request()).await?;
+        engine.read_consensus(&answer).map_err(|error| error.to_string())
+    }
+
+    async fn seen(
+        &self,
+        engine: &dyn Engine,
+        target: Option<&Target>,
+    ) -> Result<Vec<DoubleVote>, String> {
+        let answer = self.answer(target, engine.misconduct_request()).await?;
+        engine.read_misconduct(&answer).map_err(|error| error.to_string())
+    }
+
+    async fn answer(&self, target: Option<&Target>, request: RpcRequest) -> Result<Value, String> {
         let target = target.ok_or("it has no process")?;
-        let request = engine.consensus_request();
         let question = (request.method, &request.params);
         let answer = rpc(&*self.inner.world.wire, target, "/", question, PATIENCE).await;
-        let answer = answer.map_err(|error| format!("{error}{}", causes(&error)))?;
-        engine.read_consensus(&answer).map_err(|error| error.to_string())
+        answer.map_err(|error| format!("{error}{}", causes(&error)))
     }
 
     async fn measured(

@@ -1,15 +1,16 @@
-//! What a node says that consensus is doing.
+//! What a node says that consensus is doing, and which validators it saw vote twice.
 //!
 //! The node's answer and the API's have the same fields. The node writes names and keys as JSON-RPC
 //! does (`nodeKey`, `0x` before hex), the API as it does everywhere (`node_key`, hex alone).
 
-use serde::Deserialize as _;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use windlass_model::consensus::ConsensusReport;
+use windlass_model::{consensus::ConsensusReport, misconduct::DoubleVote};
 
 use crate::{EngineError, RpcRequest};
 
 const CONSENSUS: &str = "windlass_consensus";
+const EVIDENCE: &str = "windlass_evidence";
 /// Where a node's measurements are, in Prometheus' text format.
 pub(super) const METRICS_PATH: &str = "/metrics";
 /// `0x` and the digits of a node key.
@@ -22,6 +23,39 @@ pub(super) fn consensus_request() -> RpcRequest {
 pub(super) fn read_consensus(answer: &Value) -> Result<ConsensusReport, EngineError> {
     ConsensusReport::deserialize(in_our_words(answer.clone()))
         .map_err(|error| EngineError::Answer { method: CONSENSUS, reason: error.to_string() })
+}
+
+pub(super) fn misconduct_request() -> RpcRequest {
+    RpcRequest { method: EVIDENCE, params: json!([]) }
+}
+
+pub(super) fn read_misconduct(answer: &Value) -> Result<Vec<DoubleVote>, EngineError> {
+    let wrong = |reason: String| EngineError::Answer { method: EVIDENCE, reason };
+    let seen = Vec::<Served>::deserialize(in_our_words(answer.clone()))
+        .map_err(|error| wrong(error.to_string()))?;
+    let read = seen.into_iter().map(Served::read).collect::<Option<Vec<_>>>();
+    read.ok_or_else(|| wrong("an epoch or a view is no number".to_owned()))
+}
+
+/// A double vote as nodes serve it, in our words.
+#[derive(Deserialize)]
+struct Served {
+    epoch: String,
+    view: String,
+    node_key: String,
+    consensus_key: String,
+    kind: String,
+    votes: String,
+    seen_at_ms: u64,
+}
+
+impl Served {
+    fn read(self) -> Option<DoubleVote> {
+        let number = |digits: &str| u64::from_str_radix(digits.strip_prefix("0x")?, 16).ok();
+        let (epoch, view) = (number(&self.epoch)?, number(&self.view)?);
+        let Self { node_key, consensus_key, kind, votes, seen_at_ms, .. } = self;
+        Some(DoubleVote { epoch, view, node_key, consensus_key, kind, votes, seen_at_ms })
+    }
 }
 
 fn in_our_words(value: Value) -> Value {
@@ -103,5 +137,30 @@ mod tests {
         );
         assert_eq!(report.warnings, ["the clock of validator-1 is off"]);
         assert!(read_consensus(&json!({ "nodeKey": key("1") })).is_err());
+    }
+
+    #[test]
+    fn who_voted_twice_is_read() {
+        let answer = |view: &str| {
+            json!([{
+                "hash": format!("0x{}", "9".repeat(64)), "epoch": "0x3", "view": view,
+                "nodeKey": format!("0x{}", "1".repeat(64)),
+                "consensusKey": format!("0x{}", "2".repeat(64)),
+                "kind": "finalized_twice", "votes": "0x0812", "seenAtMs": 7,
+            }])
+        };
+        let expected = DoubleVote {
+            epoch: 3,
+            view: 17,
+            node_key: "1".repeat(64),
+            consensus_key: "2".repeat(64),
+            kind: "finalized_twice".to_owned(),
+            votes: "0x0812".to_owned(),
+            seen_at_ms: 7,
+        };
+        assert_eq!(read_misconduct(&answer("0x11")).ok(), Some(vec![expected]));
+        for wrong in [answer("17"), answer("0xzz"), json!([{ "epoch": "0x3" }]), json!({})] {
+            assert!(read_misconduct(&wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use windlass_model::{
     api::BlockSummary,
     consensus::ConsensusReport,
+    misconduct::DoubleVote,
     network::BlockRef,
     spec::{EngineName, NetworkSpec},
     workload::Workload,
@@ -74,6 +75,14 @@ impl Engine for WindlassEngine {
 
     fn read_consensus(&self, answer: &Value) -> Result<ConsensusReport, EngineError> {
         diagnosis::read_consensus(answer)
+    }
+
+    fn misconduct_request(&self) -> RpcRequest {
+        diagnosis::misconduct_request()
+    }
+
+    fn read_misconduct(&self, answer: &Value) -> Result<Vec<DoubleVote>, EngineError> {
+        diagnosis::read_misconduct(answer)
     }
 
     fn metrics_path(&self) -> &'static str {

@@ -16,7 +16,7 @@ fn read(text: &[u8], anchor: &TrustAnchor) -> Option<Verified> {
 }
 
 /// The positions of all hex digits after an 0x: one of each byte's two, in turn.
-fn digits(text: &str) -> Vec<usize> {
+pub(crate) fn digits(text: &str) -> Vec<usize> {
     let mut positions = Vec::new();
     for (start, _) in text.match_indices("\"0x") {
         let length = text[start + 3..].find('"').unwrap();
@@ -24,6 +24,14 @@ fn digits(text: &str) -> Vec<usize> {
         positions.extend(bytes.enumerate().map(|(byte, at)| at + byte % 2));
     }
     positions
+}
+
+/// The text with another digit at a position.
+pub(crate) fn other_digit(text: &str, position: usize) -> Vec<u8> {
+    let mut other = text.to_owned().into_bytes();
+    let digit = u8::from_str_radix(&text[position..=position], 16).unwrap();
+    other[position] = b"0123456789abcdef"[usize::from(digit ^ (1 << (position % 4)))];
+    other
 }
 
 /// Whether the field at a position is what is asked, and no evidence.
@@ -40,10 +48,7 @@ fn check(chain: &Chain, proof: &Proof) {
     let digits = digits(&text);
     let mut asked = 0;
     for position in &digits {
-        let mut other = text.clone().into_bytes();
-        let digit = u8::from_str_radix(&text[*position..=*position], 16).unwrap();
-        other[*position] = b"0123456789abcdef"[usize::from(digit ^ (1 << (position % 4)))];
-        let found = read(&other, &anchor);
+        let found = read(&other_digit(&text, *position), &anchor);
         if asks(&text, *position) {
             assert_ne!(found.as_ref(), Some(&expected), "at {position}");
             asked += 1;

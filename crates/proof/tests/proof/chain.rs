@@ -313,7 +313,7 @@ impl Vote {
 }
 
 /// Seven bits a byte, the lowest first; all but the last have the highest bit.
-fn varint(number: u64) -> Vec<u8> {
+pub(crate) fn varint(number: u64) -> Vec<u8> {
     let groups = (64 - number.leading_zeros()).div_ceil(7).max(1);
     let group = |index: u32| {
         let more = if index + 1 < groups { 0x80 } else { 0 };

@@ -8,6 +8,7 @@ mod accepted;
 mod bytes;
 mod certificates;
 mod chain;
+mod evidence;
 mod keys;
 mod refused;
 mod state;

@@ -11,11 +11,12 @@ use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256, Bytes, hex};
 use serde_json::{Value, json};
 use windlass_proof::{
-    AccountFact, Checkpoint, Fact, GOVERNANCE_ADDRESS, Proof, TransactionFact, TrustAnchor,
-    Verified, verify,
+    AccountFact, Checkpoint, EvidenceProof, Fact, GOVERNANCE_ADDRESS, Proof, TransactionFact,
+    TrustAnchor, Verified, verify, verify_evidence,
 };
 
 use crate::chain::{Chain, example};
+use crate::evidence::Ballot;
 use crate::keys::{account, validators};
 
 fn folder() -> PathBuf {
@@ -214,6 +215,44 @@ fn proofs_that_are_refused_and_why() {
             inclusion.transaction_path.pop();
         }),
     );
+}
+
+/// Each kind of two votes in epoch 2, after a change.
+#[test]
+fn evidence_and_what_it_tells() {
+    let chain = example();
+    keep("genesis.json", &chain.document);
+    let changes = [chain.change(1)];
+    let committee = chain.committee(2);
+    let ballot = Ballot { kind: b"", epoch: 2, view: 300, proposal: Some((299, 7)), seat: 5 };
+    let other = Ballot { proposal: Some((299, 8)), ..ballot };
+    let as_votes = |kind, ballot: Ballot| Ballot { kind, ..ballot };
+    let (notarize, finalize): (&[u8], &[u8]) = (b"_NOTARIZE", b"_FINALIZE");
+    let nullify = Ballot { kind: b"_NULLIFY", proposal: None, ..ballot };
+    let all = [
+        ("notarized-twice", 7, as_votes(notarize, ballot), as_votes(notarize, other)),
+        ("finalized-twice", 8, as_votes(finalize, ballot), as_votes(finalize, other)),
+        ("finalized-and-nullified", 9, nullify, as_votes(finalize, ballot)),
+    ];
+    for (name, first, one, other) in all {
+        let [one, other] = [one, other].map(|one| one.cast(chain.genesis(), &committee));
+        let votes = [&[first][..], &one, &other].concat();
+        let evidence = EvidenceProof::new(chain.block(0).rlp(), &changes, votes.into()).unwrap();
+        keep(&format!("evidence/{name}.json"), &evidence.to_json());
+        let shown = verify_evidence(&evidence, &chain.anchor()).unwrap();
+        let told = json!({
+            "genesis": shown.genesis,
+            "hash": shown.hash,
+            "kind": shown.conflicting.contradiction.name(),
+            "epoch": shown.epoch,
+            "view": shown.view,
+            "validator": shown.validator,
+            "committee_epoch": shown.committee_epoch,
+            "checkpoint": shown.checkpoint,
+        });
+        let expected = json!({ "anchor": "genesis.json", "outcome": told });
+        keep_value(&format!("evidence/{name}.expected.json"), &expected);
+    }
 }
 
 /// The signed bytes and the certificate of the first vector, piece by piece.

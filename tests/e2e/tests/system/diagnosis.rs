@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 use windlass_e2e::{Account, Call, Platform, call_node, node_socket, world};
 use windlass_model::{
     consensus::{ConsensusReport, NetworkConsensus, NoBlockCode},
@@ -138,6 +138,20 @@ async fn measured(platform: &Platform, network: &Network, key: &str) {
     assert!(values.keys().any(|name| name.starts_with("windlass_p2p_")), "{text}");
 }
 
+/// Every node is asked whom it saw vote twice, and the one that hangs is named.
+async fn asked(platform: &Platform, network: &Network) {
+    let said: Value = platform.run(&["network", "evidence", "night"]).await;
+    assert_eq!((&said["evidence"], &said["refused"]), (&json!([]), &json!([])), "{said}");
+    let silent = said["unreachable"].as_array().expect("a list");
+    assert!(matches!(&silent[..], [one] if one["node"] == network.nodes[HUNG].name), "{said}");
+    let (_, problem) = platform.refused(&["network", "evidence", "night", "0x12"]).await;
+    assert_eq!(problem.code, windlass_model::ErrorCode::InvalidRequest);
+    let socket = node_socket(&platform.data_dir, network.nodes[0].id.as_str());
+    let proven = call_node(&socket, "windlass_proveValidators", json!([])).await;
+    let proven = proven.expect("it answers").expect("it proves");
+    assert!(proven["genesis"].is_string() && proven["changes"] == json!([]), "{proven}");
+}
+
 #[tokio::test]
 async fn a_validator_that_hangs_is_named_with_the_time_and_measured() {
     let platform = Platform::start().await;
@@ -176,6 +190,7 @@ async fn a_validator_that_hangs_is_named_with_the_time_and_measured() {
         .await;
 
     measured(&platform, &network, &key).await;
+    asked(&platform, &network).await;
 
     // It may have been ended and replaced meanwhile.
     if world::is_alive(pid) {

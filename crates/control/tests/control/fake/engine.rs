@@ -12,6 +12,7 @@ use windlass_engine::{
 use windlass_model::{
     api::BlockSummary,
     consensus::ConsensusReport,
+    misconduct::DoubleVote,
     network::BlockRef,
     spec::{EngineName, NetworkSpec},
     workload::Workload,
@@ -129,6 +130,14 @@ impl Engine for FakeEngine {
 
     fn read_consensus(&self, answer: &Value) -> Result<ConsensusReport, EngineError> {
         WindlassEngine.read_consensus(answer)
+    }
+
+    fn misconduct_request(&self) -> RpcRequest {
+        WindlassEngine.misconduct_request()
+    }
+
+    fn read_misconduct(&self, answer: &Value) -> Result<Vec<DoubleVote>, EngineError> {
+        WindlassEngine.read_misconduct(answer)
     }
 
     fn metrics_path(&self) -> &'static str {

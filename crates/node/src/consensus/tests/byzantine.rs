@@ -2,15 +2,19 @@
 
 use std::sync::atomic::Ordering;
 
+use alloy_primitives::B256;
+use windlass_proof::{Committee, ConflictingVotes};
+
 use super::{
     changes::send_some,
+    checks::LIGHT_VERIFIER,
     liars::{Accomplice, Lie},
     machine::{Machine as _, Real},
     plot::Plot,
     simulate, simulate_on,
     tampered::Tamper,
 };
-use crate::consensus::exchange::key_bytes;
+use crate::{consensus::exchange::key_bytes, seam::Ledger as _};
 
 fn check(seed: u64, lie: Lie, kinds: &[u8]) {
     simulate(seed, 4, 16, async |network| {
@@ -21,12 +25,21 @@ fn check(seed: u64, lie: Lie, kinds: &[u8]) {
         }
         send_some(network, 25).await;
         let liar = key_bytes(&network.validators[3].key);
+        let validators: Vec<_> = network.genesis.validators().map(Into::into).collect();
+        let genesis = network.validators[0].ledger.genesis().hash();
+        let committee = Committee::new(genesis, &validators).expect("they have seats");
+        let elsewhere = Committee::new(B256::ZERO, &validators).expect("they have seats");
         for honest in &network.validators[..3] {
             let evidence = honest.ledger.evidence();
             assert!(!evidence.is_empty(), "each saw it");
             for one in &evidence {
                 assert_eq!(one.node_key, liar, "nobody else is accused");
                 assert!(kinds.contains(&one.kind), "{one:?}");
+                let votes = ConflictingVotes::decode(&one.votes).expect("they contradict");
+                assert_eq!(votes.contradiction.number(), one.kind);
+                let accused = committee.accuse(&votes).expect(LIGHT_VERIFIER);
+                assert_eq!(accused.node_key, liar);
+                assert!(elsewhere.accuse(&votes).is_err(), "it is of this network");
             }
         }
         assert!((0..3).all(|index| network.status(index).evidence > 0));

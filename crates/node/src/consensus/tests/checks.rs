@@ -10,7 +10,7 @@ use windlass_chain::{
     Chain, governance,
     sync::{AccountEntry, Answer, Request, SlotEntry},
 };
-use windlass_proof::{Checkpoint, Fact, Proof, TrustAnchor, verify};
+use windlass_proof::{Checkpoint, Fact, Proof, TrustAnchor, Voters, verify};
 
 use super::{
     machine::{Machine, Real, hashes},
@@ -70,21 +70,38 @@ impl Network<Real> {
         }
     }
 
-    /// Nobody is accused but these, and what was kept of evidence is there.
+    /// Nobody is accused but these, what was kept of evidence is there, and the light verifier, which
+    /// trusts the genesis document and nothing else, takes it.
     pub(super) fn check_evidence(&self, honest: &[usize], accused: &[usize]) {
         let keys: Vec<B256> =
             accused.iter().map(|index| key_bytes(&self.validators[*index].key)).collect();
+        let voters = self.proven_voters(honest);
         for validator in honest.iter().map(|index| &self.validators[*index]) {
             let evidence = validator.ledger.honest.chain().evidence().expect("it reads");
             for one in &evidence {
                 let whose =
                     self.validators.iter().position(|other| key_bytes(&other.key) == one.node_key);
                 assert!(keys.contains(&one.node_key), "{VOTED_TWICE}: {whose:?} {one:?}");
+                let shown = voters.check(&one.votes).expect(LIGHT_VERIFIER);
+                assert_eq!(shown.hash, one.hash(), "it says what the node says");
             }
             let kept = u64::try_from(evidence.len()).expect("small");
             let told = validator.board().get().evidence;
             assert!(validator.has_new_disk() || kept >= told, "{kept} kept of {told}");
         }
+    }
+
+    /// Who votes in which epoch, as the one that can prove most of it does.
+    fn proven_voters(&self, honest: &[usize]) -> Voters {
+        let document = self.genesis.canonical_json();
+        let anchor = TrustAnchor::from_genesis(&document).expect("it is a document");
+        let proven = honest.iter().map(|index| {
+            let chain = self.validators[*index].ledger.honest.chain();
+            chain.prove_validators(0).expect("it reads")
+        });
+        let longest = proven.max_by_key(|(_, changes)| changes.len());
+        let (genesis, changes) = longest.expect("somebody is honest");
+        Voters::proven(&genesis, &changes, &anchor).expect(LIGHT_VERIFIER)
     }
 
     /// Whether any of these has evidence against a validator.

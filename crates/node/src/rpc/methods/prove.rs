@@ -31,6 +31,15 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
         let since = args.optional(2)?.unwrap_or(0);
         prove(node, move |node| node.ledger.chain().prove_log(hash, position, since)).await
     });
+    method(module, "windlass_proveValidators", 1, async |node: Shared, args: Args| {
+        let since = args.optional(0)?.unwrap_or(0);
+        let worker = Shared::clone(&node);
+        let job = move || {
+            let (genesis, changes) = worker.ledger.chain().prove_validators(since)?;
+            Ok(json!({ "genesis": genesis, "changes": changes }))
+        };
+        node.work.run(job).await
+    });
     method(module, "windlass_proveAccount", 3, async |node: Shared, args: Args| {
         let address = args.address(0)?;
         let slots = args.optional::<Vec<String>>(1)?.unwrap_or_default();
