@@ -191,7 +191,7 @@ fn votes_that_do_not_contradict_each_other_are_no_evidence() {
 #[test]
 fn a_seat_that_there_is_not_has_not_voted() {
     let committee = CHAIN.committee(1);
-    let three = [committee.clone(), validators(&["c"])].concat();
+    let three = [committee, validators(&["c"])].concat();
     let cast = |block| {
         Ballot { seat: 2, proposal: Some((1, block)), ..NOTARIZE }.cast(CHAIN.genesis(), &three)
     };
@@ -213,7 +213,7 @@ fn votes_of_another_network_or_committee_are_no_evidence() {
     let elsewhere = other.genesis();
     let two = [cast(elsewhere, &committee, 1), cast(elsewhere, &committee, 2)];
     refused(&[&[7][..], &two.concat()].concat(), signature);
-    let strangers = [committee.clone(), validators(&["c"])].concat();
+    let strangers = [committee, validators(&["c"])].concat();
     let two = [1, 2].map(|block| cast(CHAIN.genesis(), &strangers, block));
     refused(&[&[7][..], &two.concat()].concat(), signature);
 }
