@@ -6,8 +6,8 @@
 //! connected to each other), but where it stays pending: whoever sent it may be gone, with nobody else
 //! having it. Nothing is sent while nothing is pending.
 //!
-//! Message: the transactions (EIP-2718 bytes), each with its length, together at most [`BATCH_BYTES`], or
-//! one that is larger; at most [`MAX_MESSAGE_BYTES`].
+//! Message: the transactions (EIP-2718 bytes), each with its length, together at most 512 KiB, or one
+//! that is larger; at most [`MAX_MESSAGE_BYTES`].
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -23,12 +23,12 @@ use commonware_runtime::Clock;
 
 use crate::{
     consensus::{bell::Bell, heard::Heard, work::Work},
-    intake::{self, Intake, Judgement, Limits},
+    intake::{self, Intake, Limits},
     seam::{Ledger, Origin},
 };
 
 /// How many bytes transactions have together that share a message.
-pub const BATCH_BYTES: usize = 512 * 1_024;
+const BATCH_BYTES: usize = 512 * 1_024;
 /// The largest message.
 pub const MAX_MESSAGE_BYTES: usize = MAX_TRANSACTION_BYTES + LENGTHS;
 /// The largest transaction that is taken; with the spec's greatest contract it is half of that.
@@ -124,8 +124,8 @@ where
         B: Clone,
     {
         let blocker = self.blocker.clone();
-        let judge = |_peer: &PublicKey, _bytes: &[u8]| Judgement::Take;
-        intake::serve(receiver, blocker, (LIMITS, judge), |intake| self.tell(intake)).await;
+        let rules = (LIMITS, intake::take_all);
+        intake::serve(receiver, blocker, rules, |intake| self.tell(intake)).await;
     }
 
     async fn tell(mut self, mut receiver: Intake) {

@@ -4,6 +4,7 @@ use windlass_engine::governance::{Roll, ValidatorFacts};
 use windlass_model::governance::{Action, SeatState};
 
 use super::draft::{find_member, find_validator};
+use crate::monitor::quorum;
 
 /// Whether one of these actions takes the vote of a validator.
 pub(super) fn goes(roll: &Roll, actions: &[Action], seat: &ValidatorFacts) -> bool {
@@ -50,7 +51,7 @@ pub(super) fn lost_tolerance(roll: &Roll, actions: &[Action]) -> Option<String> 
         })
         .sum();
     let then = stay + back + new;
-    let may_fail = |validators: usize| validators.saturating_sub(1) / 3;
+    let may_fail = |validators: usize| validators - quorum(validators);
     let less = may_fail(then) < may_fail(now);
     (less && then > 0).then(|| match may_fail(then) {
         0 => format!(

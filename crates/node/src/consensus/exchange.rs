@@ -54,7 +54,7 @@ use super::{
 use crate::{
     config::MAX_VALIDATORS,
     diagnosis::Stamps,
-    intake::{self, Intake, Judgement, Limits},
+    intake::{self, Intake, Limits},
     seam::Ledger,
     status::{Stalled, StatusBoard},
 };
@@ -119,9 +119,10 @@ where
         let blocker = self.blocker.clone();
         let message = max_announcement_size();
         let limits = Limits { message, messages: WAITING, of_peer: usize::MAX, all: WAITING_BYTES };
-        let judge = |_peer: &PublicKey, _bytes: &[u8]| Judgement::Take;
-        intake::serve(receiver, blocker, (limits, judge), |intake| self.tell_and_hear(intake))
-            .await;
+        intake::serve(receiver, blocker, (limits, intake::take_all), |intake| {
+            self.tell_and_hear(intake)
+        })
+        .await;
     }
 
     async fn tell_and_hear(mut self, mut receiver: Intake) {
