@@ -8,12 +8,14 @@
 //!
 //! When nothing is pending the file is emptied; when most of it is dead it is written anew.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::{Bytes, keccak256};
+
+use super::PENDING_FILE;
 
 /// Rewriting begins above this, if less than half is still pending.
 const REWRITE_BYTES: u64 = 4 * 1024 * 1024;
@@ -73,10 +75,20 @@ impl Journal {
         let mut file =
             options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&content)?;
-        std::fs::rename(&temporary, &self.path)?;
+        fs::rename(&temporary, &self.path)?;
         self.file = OpenOptions::new().append(true).open(&self.path)?;
         self.length = u64::try_from(content.len()).unwrap_or(u64::MAX);
         Ok(())
+    }
+}
+
+/// Takes what clients were told is pending along from one directory of data to another, durably.
+pub(crate) fn keep_pending(from: &Path, to: &Path) -> io::Result<()> {
+    let kept = to.join(PENDING_FILE);
+    match fs::copy(from.join(PENDING_FILE), &kept) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => File::open(&kept)?.sync_all(),
     }
 }
 
@@ -131,7 +143,7 @@ mod tests {
         assert_eq!(found, transactions(3));
         assert!(journal.is_wasteful(0) && !journal.is_wasteful(1));
         journal.rewrite(&[]).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+        assert_eq!(fs::metadata(&path).unwrap().len(), 0);
         journal.append(&transactions(1)[0]).unwrap();
         assert_eq!(Journal::open(&path).unwrap().1, transactions(1));
     }
@@ -143,7 +155,7 @@ mod tests {
         let whole: Vec<u8> = transactions(4).iter().flat_map(|bytes| record(bytes)).collect();
         let last = whole.len() - record(&transactions(4)[3]).len();
         for cut in last..whole.len() {
-            std::fs::write(&path, &whole[..cut]).unwrap();
+            fs::write(&path, &whole[..cut]).unwrap();
             let (mut journal, found) = Journal::open(&path).unwrap();
             assert_eq!(found, transactions(3), "cut at {cut}");
             journal.append(&transactions(4)[3]).unwrap();
@@ -151,7 +163,7 @@ mod tests {
 
             let mut flipped = whole.clone();
             flipped[cut] ^= 0x80;
-            std::fs::write(&path, &flipped).unwrap();
+            fs::write(&path, &flipped).unwrap();
             assert_eq!(Journal::open(&path).unwrap().1, transactions(3), "flipped at {cut}");
         }
     }

@@ -31,6 +31,7 @@ use windlass_chain::{At, Block, Chain, ChainError, FeePolicy, NextState, RuleSet
 
 pub use self::drive::DRIFT_MS;
 use self::journal::Journal;
+pub(crate) use self::journal::keep_pending;
 use self::senders::KnownSenders;
 pub use self::watch::Watch;
 use crate::pool::{

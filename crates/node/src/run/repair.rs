@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use crate::ledger::PENDING_FILE;
+use crate::ledger;
 
 /// How many repairs were done.
 const DONE_FILE: &str = "repairs";
@@ -43,11 +43,10 @@ fn put_aside(directory: &Path) -> io::Result<()> {
         fs::rename(&data, &aside)?;
         tracing::warn!(aside = %aside.display(), "the ledger was damaged: it is fetched from the peers");
     }
-    let (pending, fresh) = (aside.join(PENDING_FILE), directory.join(FRESH));
-    if pending.exists() {
+    if aside.join(ledger::PENDING_FILE).exists() {
+        let fresh = directory.join(FRESH);
         fs::create_dir_all(&fresh)?;
-        fs::copy(&pending, fresh.join(PENDING_FILE))?;
-        File::open(fresh.join(PENDING_FILE))?.sync_all()?;
+        ledger::keep_pending(&aside, &fresh)?;
         File::open(&fresh)?.sync_all()?;
     }
     Ok(())
@@ -73,6 +72,7 @@ fn done(directory: &Path) -> io::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::PENDING_FILE;
 
     #[test]
     fn what_is_pending_comes_along() {

@@ -188,7 +188,7 @@ pub fn prepare(
     fs::create_dir(&fresh).map_err(failed(&fresh))?;
     begin(&fresh.join(ledger::FILE), export, genesis)?;
     let aside = aside(directory, predecessor.genesis)?;
-    keep_pending(&data, &fresh)?;
+    ledger::keep_pending(&data, &fresh).map_err(failed(&data.join(ledger::PENDING_FILE)))?;
     write_synced(&fresh.join(NETWORK), mark.as_bytes())?;
     sync(&fresh)?;
     if let Some(what) = given_up {
@@ -324,16 +324,6 @@ fn aside(directory: &Path, genesis: B256) -> Result<PathBuf, SuccessionError> {
         }
     }
     unreachable!("numbers do not end")
-}
-
-/// Takes along what clients were told is pending.
-fn keep_pending(data: &Path, fresh: &Path) -> Result<(), SuccessionError> {
-    let path = data.join(ledger::PENDING_FILE);
-    match fs::copy(&path, fresh.join(ledger::PENDING_FILE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed(&path)(error)),
-        Ok(_) => sync(&fresh.join(ledger::PENDING_FILE)),
-    }
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), SuccessionError> {
