@@ -11,6 +11,7 @@ pub mod gossip;
 mod intake;
 pub mod journals;
 pub mod ledger;
+mod outgoing;
 pub mod p2p;
 pub mod pool;
 pub mod rpc;

@@ -16,6 +16,6 @@ pub mod world;
 pub use account::{Account, Call};
 pub use mount::Mount;
 pub use platform::{Answer, Platform};
-pub use relay::{Link, Relay};
+pub use relay::{Link, Relay, p2p_address};
 pub use rpc::{Endpoint, RpcError, call_node, node_socket};
 pub use tool::{Finished, binary, root, run_tool, start_node, start_tool};

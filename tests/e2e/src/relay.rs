@@ -4,7 +4,9 @@
 //! TCP makes of it: that piece, and all behind it, come later by a retransmission's time.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,9 +25,13 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// How much is read at once, and how many such pieces may be on their way.
+/// How much is read at once, and how many such pieces may be on their way; where they are limited more
+/// would only wait.
 const PIECE: usize = 16 << 10;
 const PIECES: usize = 4_096;
+const LIMITED_PIECES: usize = 16;
+/// A node's file, in its directory.
+const NODE_FILE: &str = "files/node.toml";
 /// When a lost piece comes after all: the least retransmission time of Linux.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
 
@@ -38,6 +44,15 @@ pub struct Link {
     pub lost: u32,
     /// How many bytes pass in a second, if there is a limit.
     pub bytes_per_second: Option<u32>,
+    /// How many come back to who has connected, if there is another limit.
+    pub back_bytes_per_second: Option<u32>,
+}
+
+impl Link {
+    fn back(self) -> Self {
+        let bytes_per_second = self.back_bytes_per_second.or(self.bytes_per_second);
+        Self { bytes_per_second, ..self }
+    }
 }
 
 /// A forwarder to one address; it ends when it is dropped.
@@ -68,16 +83,44 @@ impl Relay {
                 let ((from_here, to_here), (from_there, to_there)) =
                     (here.into_split(), there.into_split());
                 links.spawn(pump(from_here, to_there, link, Arc::clone(&luck)));
-                links.spawn(pump(from_there, to_here, link, Arc::clone(&luck)));
+                links.spawn(pump(from_there, to_here, link.back(), Arc::clone(&luck)));
             }
         });
         Self { address, _task: task }
     }
+
+    /// Has a node reach each of these peers through a relay.
+    ///
+    /// # Panics
+    /// If the node's file is not there.
+    pub async fn before(directory: &Path, peers: &[SocketAddr], link: Link) -> Vec<Self> {
+        let file = directory.join(NODE_FILE);
+        let mut text = fs::read_to_string(&file).expect("a node has a file");
+        let mut relays = Vec::new();
+        for peer in peers {
+            let relay = Self::to(*peer, link).await;
+            text = text.replace(&format!("\"{peer}\""), &format!("\"{}\"", relay.address));
+            relays.push(relay);
+        }
+        fs::write(&file, text).expect("it can be written");
+        relays
+    }
+}
+
+/// Where a node listens for its peers, as the file in its directory says.
+///
+/// # Panics
+/// If there is none.
+pub fn p2p_address(directory: &Path) -> SocketAddr {
+    let text = fs::read_to_string(directory.join(NODE_FILE)).expect("a node has a file");
+    let line = text.lines().find_map(|line| line.strip_prefix("listen = "));
+    line.expect("it says where").trim_matches('"').parse().expect("it is an address")
 }
 
 /// One direction of one connection, until either end closes it.
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, link: Link, luck: Arc<AtomicU64>) {
-    let (sender, mut pieces) = mpsc::channel::<(Instant, Vec<u8>)>(PIECES);
+    let most = link.bytes_per_second.map_or(PIECES, |_| LIMITED_PIECES);
+    let (sender, mut pieces) = mpsc::channel::<(Instant, Vec<u8>)>(most);
     let reading = async move {
         let mut free = Instant::now();
         loop {
@@ -159,6 +202,8 @@ mod tests {
         assert!(there_and_back(100, far).await >= 2 * delay);
         let narrow = Link { bytes_per_second: Some(1 << 20), ..Link::default() };
         assert!(there_and_back(100 << 10, narrow).await >= Duration::from_millis(90));
+        let narrow_back = Link { back_bytes_per_second: Some(1 << 20), ..Link::default() };
+        assert!(there_and_back(100 << 10, narrow_back).await >= Duration::from_millis(90));
         let lossy = Link { lost: 1_000, ..Link::default() };
         assert!(there_and_back(100, lossy).await >= RETRANSMISSION);
     }

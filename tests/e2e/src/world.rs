@@ -159,6 +159,22 @@ pub fn tree(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Copies files and folders; sockets are left out.
+///
+/// # Panics
+/// If something cannot be read or written.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("it can be read").flatten() {
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else if path.is_file() {
+            fs::copy(&path, &target).expect("it can be copied");
+        }
+    }
+}
+
 /// The permission bits of a file or folder.
 pub fn mode(path: &Path) -> u32 {
     let metadata = fs::symlink_metadata(path);
@@ -178,14 +194,21 @@ pub fn unix_sockets(folder: &Path) -> Vec<String> {
 
 /// Bytes that a process has caused to be written to storage, and its resident memory in bytes.
 pub fn usage(pid: u32) -> (u64, u64) {
-    let field = |file: &str, name: &str| {
-        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        text.lines()
-            .find_map(|line| line.strip_prefix(name))
-            .and_then(|rest| rest.trim().split(' ').next()?.parse::<u64>().ok())
-            .unwrap_or(0)
-    };
-    (field("io", "write_bytes:"), field("status", "VmRSS:") * 1024)
+    (field(pid, "io", "write_bytes:"), field(pid, "status", "VmRSS:") * 1024)
+}
+
+/// The most bytes that a process ever had in memory.
+pub fn most_memory(pid: u32) -> u64 {
+    field(pid, "status", "VmHWM:") * 1024
+}
+
+/// A number from a file of a process; 0 where it is not there.
+fn field(pid: u32, file: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.trim().split(' ').next()?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Removes the control groups of an installation whose processes have all been killed.

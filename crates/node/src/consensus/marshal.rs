@@ -60,16 +60,17 @@ where
     P: Provider<PublicKey = PublicKey>,
 {
     /// Starts it; what is final goes to `delivery`, in order.
-    pub(super) async fn start<E, S, R>(
+    pub(super) async fn start<E, S, A, R>(
         self,
         context: &E,
         delivery: Delivery,
         blocks: (S, R),
-        requests: (S, R),
+        requests: (A, R),
     ) -> Started
     where
         E: Clock + CryptoRng + Spawner + Storage + Metrics,
         S: Sender<PublicKey = PublicKey>,
+        A: Sender<PublicKey = PublicKey>,
         R: Receiver<PublicKey = PublicKey>,
     {
         let config = self.config();

@@ -45,6 +45,7 @@ use crate::{
     config::MAX_VALIDATORS,
     diagnosis::Subject,
     gossip::{self, Gossip},
+    outgoing::Outgoing,
     seam::Ledger,
     status::StatusBoard,
     sync::Desk,
@@ -219,8 +220,8 @@ where
     };
     let (queue, deliveries) = mpsc::unbounded();
     let delivery = Delivery { queue };
-    let (marshal, mut rest) =
-        marshal.start(&context, delivery, channels.blocks, channels.backfill).await;
+    let backfill = Outgoing::answering(channels.backfill);
+    let (marshal, mut rest) = marshal.start(&context, delivery, channels.blocks, backfill).await;
     let shared = Shared::new(&parts, committees, epocher, archive, marshal);
     let application = shared.application(&context);
     let (witness, seen) = Witness::new();
@@ -260,7 +261,7 @@ where
     Box::pin(epochs.prepare()).await.map_err(StartError::Epoch)?;
     rest.push(shared.exchange(&context, blocker.clone(), parts.connected, channels.tips));
     rest.push(shared.gossip(&context, blocker.clone(), channels.transactions));
-    rest.push(shared.desk(&context, blocker, parts.serving, channels.state));
+    rest.push(shared.desk(&context, blocker, parts.serving, Outgoing::answering(channels.state)));
     rest.push(shared.watch(&context));
     rest.push(shared.witness(&context, seen));
     let epochs = context.child("driver").spawn(move |_| epochs.run());

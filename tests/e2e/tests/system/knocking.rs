@@ -9,7 +9,7 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use windlass_e2e::{Account, Call, Platform, world};
+use windlass_e2e::{Account, Call, Platform, p2p_address, world};
 
 use crate::support::{chain_id, healthy, no_fork, one_tip};
 
@@ -65,13 +65,6 @@ async fn knock_often(port: SocketAddr) {
     }
 }
 
-/// Where a node listens for its peers, as its file says.
-fn port_of(directory: &Path) -> SocketAddr {
-    let text = fs::read_to_string(directory.join("files/node.toml")).expect("it has a file");
-    let line = text.lines().find_map(|line| line.strip_prefix("listen = "));
-    line.expect("it says where").trim_matches('"').parse().expect("it is an address")
-}
-
 fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
@@ -94,7 +87,7 @@ async fn ten_thousand_strangers_at_the_door_of_a_validator_disturb_nothing() {
     endpoint.receipt(&first).await;
     let node = network.nodes.first().expect("it has nodes");
     let (pid, directory) = (node.pid.expect("it runs"), platform.workload(node.id.as_str()));
-    let port = port_of(&directory);
+    let port = p2p_address(&directory);
     let before = (world::usage(pid).1, descriptors(pid), log_of(&directory).len());
 
     let mut knocking = JoinSet::new();

@@ -7,6 +7,7 @@ mod damage;
 mod diagnosis;
 mod directories;
 mod faults;
+mod flood;
 mod governance;
 mod input;
 mod joins;

@@ -7,14 +7,16 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Child,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use windlass_e2e::{Account, Call, Link, Platform, Relay, call_node, start_node, world};
+use windlass_e2e::{
+    Account, Call, Link, Platform, Relay, call_node, p2p_address, start_node, world,
+};
 
 /// How long a node may take until it is connected.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -112,7 +114,7 @@ impl Cluster {
             .zip(0..)
             .map(|(node, index)| {
                 let copy = folder.path().join(index.to_string());
-                copy_folder(&platform.workload(node.id.as_str()), &copy);
+                world::copy(&platform.workload(node.id.as_str()), &copy);
                 copy
             })
             .collect();
@@ -138,21 +140,15 @@ impl Cluster {
 
     /// Puts a relay between each two nodes.
     async fn set_apart(&mut self, directories: &[PathBuf], link: Link) {
-        let listening: Vec<SocketAddr> = directories.iter().map(|one| address_of(one)).collect();
+        let listening: Vec<SocketAddr> = directories.iter().map(|one| p2p_address(one)).collect();
         // Nobody listens there yet, and a relay might take the port.
         let _held: Vec<TcpListener> = listening
             .iter()
             .map(|own| TcpListener::bind(own).expect("the port of a node that is stopped"))
             .collect();
         for (directory, own) in directories.iter().zip(&listening) {
-            let file = directory.join("files/node.toml");
-            let mut text = fs::read_to_string(&file).expect("a node has a file");
-            for peer in listening.iter().filter(|peer| *peer != own) {
-                let relay = Relay::to(*peer, link).await;
-                text = text.replace(&format!("\"{peer}\""), &format!("\"{}\"", relay.address));
-                self.relays.push(relay);
-            }
-            fs::write(&file, text).expect("it can be written");
+            let peers: Vec<_> = listening.iter().copied().filter(|peer| peer != own).collect();
+            self.relays.extend(Relay::before(directory, &peers, link).await);
         }
     }
 
@@ -195,24 +191,4 @@ pub(crate) fn whole(number: u64) -> f64 {
     let high = u32::try_from(number >> 32).unwrap_or(u32::MAX);
     let low = u32::try_from(number & 0xffff_ffff).unwrap_or(u32::MAX);
     f64::from(high) * 4_294_967_296.0 + f64::from(low)
-}
-
-/// Where a node listens for its peers, as its file says.
-fn address_of(directory: &Path) -> SocketAddr {
-    let text = fs::read_to_string(directory.join("files/node.toml")).expect("a node has a file");
-    let line = text.lines().find_map(|line| line.strip_prefix("listen = "));
-    line.expect("it says where").trim_matches('"').parse().expect("it is an address")
-}
-
-/// Copies files and folders; sockets are left out.
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder can be made");
-    for entry in fs::read_dir(from).expect("it can be read").flatten() {
-        let (path, copy) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy_folder(&path, &copy);
-        } else if path.is_file() {
-            fs::copy(&path, &copy).expect("it can be copied");
-        }
-    }
 }
