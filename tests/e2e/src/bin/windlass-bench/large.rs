@@ -31,7 +31,8 @@ fn topic() -> String {
 /// A creation that only leaves such a log: PUSH32, twice PUSH0, LOG1, STOP.
 fn marks() -> Call {
     let code = format!("7f{}5f5fa100", topic().trim_start_matches("0x"));
-    Call { to: None, input: hex::decode(code).expect("it is hex").into(), ..Call::default() }
+    let input = hex::decode(code).expect("it is hex").into();
+    Call { to: None, input, gas: 100_000, ..Call::default() }
 }
 
 /// The figures of a network whose nodes these are; each is stopped and started again.
