@@ -2,28 +2,47 @@
 //!
 //! redb writes every page that a batch touches, which for a block of one transfer is 120 KB and two
 //! syncs. So a small batch is written here and synced, and is kept in memory; when the log is full, redb
-//! gets what is new in it at once, and the log begins again. Opening a ledger gives redb what only the
-//! log has.
+//! gets what is new in it at once, and the log begins again. A log of two parts goes on in one of them
+//! while redb gets what is in the other. Opening a ledger gives redb what only the log has.
 //!
-//! The log is a sequence of pages. Each has its own checksum, the number of its batch and its place
+//! A part is a sequence of pages. Each has its own checksum, the number of its batch and its place
 //! among that batch's pages, so that nothing that a batch says can look like a page, and writing one
 //! batch touches no page of another. Numbers rise by one with every batch, whether it is written here
 //! or not: pages from before the log began again are told by that.
 
+use std::fmt;
+use std::fs::File;
 use std::io;
 use std::ops::Bound;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
 use std::sync::Arc;
 
 use ::redb::{BackendError, StorageBackend};
 use alloy_primitives::Bytes;
 use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
+use rustix::fs::OFlags;
 
 use super::{Batch, StoreError};
 
-/// How many bytes a log takes: a new one on disk, and one on a simulated disk or of an earlier version.
-pub(super) const LARGE: usize = 2 << 20;
-pub(super) const SMALL: usize = 1 << 20;
-/// Which part of it a batch may take; a larger one is better off in redb at once.
+/// How a log lies in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// How many bytes it takes.
+    pub(super) bytes: usize,
+    /// In how many parts of the same length. Batches go to one until it is full, and then to the other,
+    /// while what is in the first goes to the table.
+    parts: usize,
+}
+
+/// The log of a new ledger, of one that is small, and of one on a simulated disk.
+pub(super) const LARGE: Layout = Layout { bytes: 8 << 20, parts: 2 };
+pub(super) const SMALL: Layout = Layout { bytes: 1 << 20, parts: 1 };
+pub(super) const SIMULATED: Layout = Layout { bytes: 3 << 19, parts: 2 };
+/// All that there are, that of a ledger of an earlier version among them. A log is told by its length.
+pub(super) const LAYOUTS: [Layout; 4] =
+    [SMALL, SIMULATED, Layout { bytes: 2 << 20, parts: 1 }, LARGE];
+/// Which part of a log of one part a batch may take; a larger one is better off in the table at once.
 const MOST: usize = 2;
 
 const PAGE: usize = 4096;
@@ -44,20 +63,88 @@ struct Entry<B> {
     value: B,
 }
 
+/// What makes a log durable.
+pub(super) trait Durable: fmt::Debug + Send + Sync {
+    /// Writes; it is on disk when this returns.
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// A file that is synced as a whole.
+#[derive(Debug)]
+pub(super) struct Synced(pub(super) Arc<dyn StorageBackend>);
+
+impl Durable for Synced {
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write(offset, bytes)?;
+        self.0.sync_data()
+    }
+}
+
+/// A file of which only what is written is synced, whoever else has written to it.
+#[derive(Debug)]
+struct Direct(File);
+
+/// Opens a file for its log.
+pub(super) fn direct(path: &Path) -> io::Result<impl Durable + use<>> {
+    let flags = i32::try_from(OFlags::DSYNC.bits()).map_err(io::Error::other)?;
+    File::options().write(true).custom_flags(flags).open(path).map(Direct)
+}
+
+impl Durable for Direct {
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+}
+
+/// A batch as it is in the log.
+#[derive(Debug)]
+pub(super) struct Record {
+    content: Vec<u8>,
+}
+
+impl Record {
+    pub(super) fn of(batch: &Batch) -> Self {
+        Self { content: encode(batch) }
+    }
+
+    fn pages(&self) -> usize {
+        self.content.len().div_ceil(BODY)
+    }
+
+    fn bytes(&self) -> usize {
+        self.pages() * PAGE
+    }
+}
+
+/// Where there is room for a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Where the log ends.
+    Here,
+    /// At the beginning of its other part.
+    InOtherPart,
+    /// In the table only.
+    Nowhere,
+}
+
 /// Where the log ends.
 #[derive(Debug)]
 pub(super) struct Log {
-    file: Arc<dyn StorageBackend>,
-    bytes: usize,
+    file: Box<dyn Durable>,
+    layout: Layout,
     /// The number of the last batch.
     last: u64,
+    /// In which part, and where in it.
+    part: usize,
     end: usize,
+    /// Whether a batch may be there of which nobody was told: there must be no other one of its number.
+    doubtful: bool,
 }
 
 impl Log {
-    /// A log that begins again, after the batch that redb has written last.
-    pub(super) fn after(file: Arc<dyn StorageBackend>, bytes: usize, last: u64) -> Self {
-        Self { file, bytes, last, end: 0 }
+    /// A log that begins again, after the batch that the table has last.
+    pub(super) fn after(file: Box<dyn Durable>, layout: Layout, last: u64) -> Self {
+        Self { file, layout, last, part: 0, end: 0, doubtful: false }
     }
 
     /// The number of the last batch.
@@ -65,41 +152,53 @@ impl Log {
         self.last
     }
 
-    /// Writes the next batch, durably; where the log ends then. `None` if redb is to write it instead,
-    /// as it is large or the log is full.
-    pub(super) fn write(&self, batch: &Batch) -> io::Result<Option<usize>> {
-        let content = encode(batch);
-        let pages = content.len().div_ceil(BODY);
-        let end = self.end + pages * PAGE;
-        let (Ok(count), true) = (u16::try_from(pages), content.len() <= self.bytes / MOST) else {
-            return Ok(None);
-        };
-        if end > self.bytes {
-            return Ok(None);
+    /// Where the next batch may be written.
+    pub(super) fn room_for(&self, record: &Record) -> Room {
+        let Layout { bytes, parts } = self.layout;
+        let most = if parts == 1 { bytes / MOST } else { bytes / parts };
+        if self.doubtful || record.bytes() > most || record.pages() > usize::from(u16::MAX) {
+            Room::Nowhere
+        } else if self.end + record.bytes() <= bytes / parts {
+            Room::Here
+        } else if parts == 1 {
+            Room::Nowhere
+        } else {
+            Room::InOtherPart
         }
-        let mut written = Vec::with_capacity(pages * PAGE);
-        for (index, part) in (0u16..).zip(content.chunks(BODY)) {
+    }
+
+    /// Goes on at the beginning of the other part.
+    pub(super) fn turn(&mut self) {
+        self.part = (self.part + 1) % self.layout.parts;
+        self.end = 0;
+    }
+
+    /// Writes the next batch, durably. There is to be room.
+    pub(super) fn append(&mut self, record: &Record) -> io::Result<()> {
+        let parts = record.content.chunks(BODY);
+        let count = u16::try_from(parts.len()).map_err(io::Error::other)?;
+        let mut written = Vec::with_capacity(record.bytes());
+        for (index, part) in (0u16..).zip(parts) {
             written.extend_from_slice(&page(self.last + 1, (index, count), part));
         }
-        self.file.write(self.end.try_into().unwrap_or(u64::MAX), &written)?;
-        self.file.sync_data()?;
-        Ok(Some(end))
-    }
-
-    /// The next batch is where it is to be: the log ends here.
-    pub(super) fn advance(&mut self, end: usize) {
+        let begin = self.part * (self.layout.bytes / self.layout.parts);
+        self.doubtful = true;
+        self.file.write((begin + self.end).try_into().unwrap_or(u64::MAX), &written)?;
+        self.doubtful = false;
         self.last += 1;
-        self.end = end;
+        self.end += written.len();
+        Ok(())
     }
 
-    /// redb has all until this batch: the log begins again.
+    /// The table has all until this batch: the log begins again.
     pub(super) fn begin_again(&mut self, last: u64) {
         self.last = last;
         self.end = 0;
+        self.doubtful = false;
     }
 }
 
-/// The batches that the log has after the last one that redb has written, in their order.
+/// The batches that the log has after the last one that the table has, in their order.
 ///
 /// The last one that was being written when the power went may be there in part, and is not told:
 /// nobody was told that it is durable.
@@ -108,29 +207,39 @@ impl Log {
 /// If one before the last is not what was written.
 pub(super) fn read(
     file: &dyn StorageBackend,
-    bytes: usize,
+    layout: Layout,
     last: u64,
 ) -> Result<Vec<Batch>, StoreError> {
-    let mut log = vec![0; bytes];
+    let mut log = vec![0; layout.bytes];
     file.read(0, &mut log).map_err(|error| StoreError::Io(Box::new(error)))?;
     let pages: Vec<Option<Page<'_>>> = log.chunks(PAGE).map(Page::read).collect();
-    let mut found = Vec::new();
-    let (mut at, mut next) = (0, None);
-    while let Some((number, content)) = record(&pages[at..]) {
-        if next.is_some_and(|next| next != number) || (next.is_none() && number > last + 1) {
-            break;
-        }
-        at += content.len();
-        next = Some(number + 1);
-        if number > last {
+    let mut parts: Vec<_> = pages.chunks(pages.len() / layout.parts).map(run).collect();
+    parts.sort_by_key(|run| run.first().map(|(number, _)| *number));
+    let (mut found, mut next) = (Vec::new(), last + 1);
+    for (number, content) in parts.into_iter().flatten() {
+        if number == next {
             found.push(decode(&content.concat())?);
+            next += 1;
         }
     }
-    let after = next.unwrap_or(0).max(last + 1);
-    if pages[at..].iter().flatten().any(|page| page.number > after) {
+    if pages.iter().flatten().any(|page| page.number > next) {
         return Err(StoreError::Damaged { what: "its log has a gap".to_owned() });
     }
     Ok(found)
+}
+
+/// The batches that follow each other from the beginning of a part on.
+fn run<'a>(pages: &[Option<Page<'a>>]) -> Vec<(u64, Vec<&'a [u8]>)> {
+    let mut found: Vec<(u64, Vec<&[u8]>)> = Vec::new();
+    let mut at = 0;
+    while let Some((number, content)) = record(&pages[at..]) {
+        if found.last().is_some_and(|(before, _)| before + 1 != number) {
+            break;
+        }
+        at += content.len();
+        found.push((number, content));
+    }
+    found
 }
 
 /// The batch that begins with these pages: its number, and the content of each page.
@@ -296,18 +405,26 @@ mod tests {
         batch
     }
 
-    /// A log with these batches after number 7, and its bytes.
-    fn logged(batches: &[Batch]) -> (Arc<dyn StorageBackend>, Vec<usize>) {
+    fn empty(layout: Layout) -> (Arc<dyn StorageBackend>, Log) {
         let file: Arc<dyn StorageBackend> = Arc::new(InMemoryBackend::new());
-        file.set_len(SMALL.try_into().unwrap()).unwrap();
-        let mut log = Log::after(Arc::clone(&file), SMALL, 7);
-        let ends = batches.iter().map(|batch| {
-            let end = log.write(batch).unwrap().unwrap();
-            log.advance(end);
-            end
-        });
+        file.set_len(layout.bytes.try_into().unwrap()).unwrap();
+        let log = Log::after(Box::new(Synced(Arc::clone(&file))), layout, 7);
+        (file, log)
+    }
+
+    /// A log with these batches after number 7, and where each of them ends.
+    fn logged(batches: &[Batch]) -> (Arc<dyn StorageBackend>, Log, Vec<usize>) {
+        let (file, mut log) = empty(SMALL);
+        let ends = batches.iter().map(|batch| append(&mut log, batch));
         let ends = ends.collect();
-        (file, ends)
+        (file, log, ends)
+    }
+
+    fn append(log: &mut Log, batch: &Batch) -> usize {
+        let record = Record::of(batch);
+        assert_eq!(log.room_for(&record), Room::Here);
+        log.append(&record).unwrap();
+        log.end
     }
 
     fn entries(found: &[Batch]) -> Vec<&std::collections::BTreeMap<Vec<u8>, Option<Vec<u8>>>> {
@@ -322,13 +439,13 @@ mod tests {
     }
 
     #[test]
-    fn batches_come_back_from_the_one_on_that_redb_lacks() {
+    fn batches_come_back_from_the_one_on_that_the_table_lacks() {
         let batches = [batch(1, 10), batch(2, 9_000), batch(3, 0), batch(4, BODY)];
-        let (file, ends) = logged(&batches);
+        let (file, _, ends) = logged(&batches);
         assert_eq!(ends.iter().map(|end| end / PAGE).collect::<Vec<_>>(), [1, 4, 5, 7]);
         for (last, first) in [(7, 0), (8, 1), (10, 3), (11, 4), (20, 4)] {
             let found = read(file.as_ref(), SMALL, last).unwrap();
-            assert_eq!(entries(&found), entries(&batches[first..]), "redb has {last}");
+            assert_eq!(entries(&found), entries(&batches[first..]), "the table has {last}");
         }
         let error = read(file.as_ref(), SMALL, 5).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
@@ -336,21 +453,20 @@ mod tests {
 
     #[test]
     fn a_log_that_began_again_tells_nothing_of_before() {
-        let (file, _) = logged(&[batch(1, 9_000), batch(2, 10), batch(3, 10)]);
-        let mut log = Log::after(Arc::clone(&file), SMALL, 10);
+        let (file, mut log, _) = logged(&[batch(1, 9_000), batch(2, 10), batch(3, 10)]);
+        log.begin_again(10);
         assert!(read(file.as_ref(), SMALL, 10).unwrap().is_empty());
         let next = batch(4, 10);
-        let end = log.write(&next).unwrap().unwrap();
-        log.advance(end);
+        append(&mut log, &next);
         assert_eq!(entries(&read(file.as_ref(), SMALL, 10).unwrap()), entries(&[next]));
     }
 
     #[test]
     fn what_is_damaged_before_the_last_batch_is_told_and_the_last_one_is_taken_for_unfinished() {
         let batches = [batch(1, 10), batch(2, 9_000), batch(3, 10)];
-        let (_, ends) = logged(&batches);
+        let (_, _, ends) = logged(&batches);
         for at in (0..ends[2]).step_by(97).chain([HEAD, ends[2] - 1]) {
-            let (file, _) = logged(&batches);
+            let (file, _, _) = logged(&batches);
             flip(file.as_ref(), at);
             match read(file.as_ref(), SMALL, 7) {
                 Ok(found) => {
@@ -366,15 +482,73 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_left_to_redb() {
-        let (file, _) = logged(&[]);
-        let mut log = Log::after(file, SMALL, 7);
-        assert_eq!(log.write(&batch(1, SMALL / MOST)).unwrap(), None);
-        let mut written = 0;
-        while let Some(end) = log.write(&batch(1, SMALL / MOST - 100)).unwrap() {
-            log.advance(end);
-            written += 1;
+    fn what_does_not_fit_is_left_to_the_table() {
+        let (_, mut log) = empty(SMALL);
+        let large = Record::of(&batch(1, SMALL.bytes / MOST));
+        assert_eq!(log.room_for(&large), Room::Nowhere);
+        append(&mut log, &batch(1, SMALL.bytes / MOST - 9_000));
+        append(&mut log, &batch(1, SMALL.bytes / MOST - 9_000));
+        assert_eq!(log.room_for(&Record::of(&batch(1, 20_000))), Room::Nowhere);
+        let (_, log) = empty(LARGE);
+        assert_eq!(log.room_for(&Record::of(&batch(1, LARGE.bytes / 2))), Room::Nowhere);
+    }
+
+    /// Fills the first part, and begins the other one: 8 and 9 in the first, 10 and 11 in the other, then 12
+    /// in the first again, in the place of 8.
+    fn turned(batches: &[Batch]) -> Arc<dyn StorageBackend> {
+        let (file, mut log) = empty(SIMULATED);
+        for (index, batch) in batches.iter().enumerate() {
+            let record = Record::of(batch);
+            let room = if matches!(index, 2 | 4) { Room::InOtherPart } else { Room::Here };
+            assert_eq!(log.room_for(&record), room, "batch {index}");
+            if room == Room::InOtherPart {
+                log.turn();
+            }
+            log.append(&record).unwrap();
         }
-        assert_eq!((written, log.last()), (1, 8));
+        file
+    }
+
+    #[test]
+    fn batches_of_two_parts_come_back_in_their_order() {
+        let most = SIMULATED.bytes / 2 - 3 * PAGE;
+        let batches = [batch(1, most), batch(2, 10), batch(3, most), batch(4, 10), batch(5, 9_000)];
+        let file = turned(&batches[..4]);
+        for (last, first) in [(7, 0), (8, 1), (9, 2), (10, 3), (11, 4)] {
+            let found = read(file.as_ref(), SIMULATED, last).unwrap();
+            assert_eq!(entries(&found), entries(&batches[first..4]), "the table has {last}");
+        }
+        // What lies in the first part is older when it has been gone on with, and 8 is gone.
+        let file = turned(&batches);
+        for (last, first) in [(9, 2), (10, 3), (11, 4), (12, 5)] {
+            let found = read(file.as_ref(), SIMULATED, last).unwrap();
+            assert_eq!(entries(&found), entries(&batches[first..]), "the table has {last}");
+        }
+        assert!(read(file.as_ref(), SIMULATED, 8).is_err(), "9 is behind what replaced 8");
+        // The last of the first part is not the last of all.
+        let file = turned(&batches[..4]);
+        flip(file.as_ref(), SIMULATED.bytes / 2 - 2 * PAGE);
+        assert!(read(file.as_ref(), SIMULATED, 7).is_err());
+        let file = turned(&batches[..4]);
+        flip(file.as_ref(), SIMULATED.bytes - 2 * PAGE);
+        assert_eq!(entries(&read(file.as_ref(), SIMULATED, 7).unwrap()), entries(&batches[..3]));
+    }
+
+    #[test]
+    fn a_number_is_not_given_twice_where_writing_failed() {
+        #[derive(Debug)]
+        struct Full;
+        impl Durable for Full {
+            fn write(&self, _: u64, _: &[u8]) -> io::Result<()> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+        }
+        let mut log = Log::after(Box::new(Full), LARGE, 7);
+        let record = Record::of(&batch(1, 10));
+        assert_eq!(log.room_for(&record), Room::Here);
+        log.append(&record).unwrap_err();
+        assert_eq!((log.room_for(&record), log.last()), (Room::Nowhere, 7));
+        log.begin_again(8);
+        assert_eq!(log.room_for(&record), Room::Here);
     }
 }

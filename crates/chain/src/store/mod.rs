@@ -1,10 +1,12 @@
 //! Where bytes are kept: an ordered map with snapshots and one atomic batch a commit.
 
+mod aside;
 mod log;
 mod memory;
 mod recent;
 mod redb;
 mod simulated;
+mod table;
 
 pub use self::memory::MemoryStore;
 pub use self::redb::RedbStore;

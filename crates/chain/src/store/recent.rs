@@ -28,10 +28,9 @@ impl Recent {
         }
     }
 
-    /// All of it and then a batch, as one.
-    pub(super) fn with(&self, batch: Batch) -> Batch {
-        let own = self.0.iter().map(|(key, value)| (key.clone(), value.clone()));
-        Batch { entries: own.chain(batch.entries).collect() }
+    /// What each key was last, in rising order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.0.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))
     }
 
     /// What a key was last, if it is here.
@@ -148,7 +147,6 @@ mod tests {
         let scanned =
             recent.scan((&[0], &[9, 9]), damaged, itself, &mut |_, _| ControlFlow::Continue(()));
         assert!(matches!(scanned, Err(StoreError::Damaged { .. })));
-        let all = recent.with(Batch::default());
-        assert_eq!(all.entries.len(), 5);
+        assert_eq!(recent.iter().map(|(key, _)| key[0]).collect::<Vec<_>>(), [0, 1, 3, 5, 6]);
     }
 }

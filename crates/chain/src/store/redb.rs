@@ -1,49 +1,41 @@
-//! The store on disk: one redb table in one file.
+//! The store on disk: one file, a log and redb's table behind it.
 //!
-//! Each record ends with a checksum over its key and value, because redb verifies its pages' own
-//! checksums after a crash only: a byte that flips on the disk is reported, never believed. Where
-//! redb meets a damaged page it returns an error or panics; a panic is caught here, at the seam.
-//! Every commit is durable at once: a small one by the log at the head of the file, a larger one, and
-//! what is in the log when that is full, by redb with quick repair, so that opening after a crash does
-//! not scan the file. What only the log has is in memory too, above the table: what changes with every
-//! block goes to redb once for many of them.
+//! Every commit is durable at once: by the log at the head of the file, or, if it is a large one, by the
+//! table. What only the log has is in memory too, above the table: what changes with every block goes
+//! there once for many of them. The log of a ledger has two parts: while what is in one goes to the table,
+//! commits go on in the other.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::redb::{
-    AccessGuard, Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageBackend,
-    StorageError, TableDefinition, TableError, backends::FileBackend,
-};
+use ::redb::{AccessGuard, StorageBackend, backends::FileBackend};
 
-use super::log::{self, BehindLog, Log};
+use super::aside::{Aside, Job, Pace};
+use super::log::{self, BehindLog, Layout, Log, Record, Room};
 use super::recent::Recent;
+use super::table::{Table, View, file_error, guarded, open_error, storage_error, verified};
 use super::{Batch, Snapshot, Store, StoreError, Visit};
-use crate::contain::contained;
 
-const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ledger");
-
-/// How long the log of a new file is, and how much redb may keep in memory of the file.
+/// How long the log of a new file is, how much redb may keep in memory of the file, and when what is in a
+/// full part of the log goes to the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
-    log_bytes: usize,
+    layout: Layout,
     cache_bytes: usize,
+    pace: Pace,
 }
 
 impl Sizes {
-    const LARGE: Self = Self { log_bytes: log::LARGE, cache_bytes: 8 << 20 };
-    const SMALL: Self = Self { log_bytes: log::SMALL, cache_bytes: 4 << 20 };
+    const LARGE: Self = Self { layout: log::LARGE, cache_bytes: 8 << 20, pace: Pace::Beside };
+    const SMALL: Self = Self { layout: log::SMALL, cache_bytes: 4 << 20, pace: Pace::Beside };
     /// Twice in memory, for the process and for the disk.
-    pub(super) const SIMULATED: Self = Self { log_bytes: log::SMALL, ..Self::LARGE };
+    pub(super) const SIMULATED: Self =
+        Self { layout: log::SIMULATED, pace: Pace::Later, ..Self::LARGE };
 }
-
-const CHECKSUM_BYTES: usize = 4;
-
-/// The number of the last batch.
-const LAST: TableDefinition<'_, (), u64> = TableDefinition::new("log");
 
 /// How redb's part of a file begins; a file that begins so has no log, as it was before there was one.
 const REDB: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -51,28 +43,103 @@ const REDB: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 /// The store on disk.
 #[derive(Debug)]
 pub struct RedbStore {
-    /// There until it is closed.
-    database: Option<Database>,
-    newest: Mutex<Newest>,
+    shared: Arc<Shared>,
     /// Held during a commit.
-    log: Mutex<Log>,
+    writer: Mutex<Writer>,
 }
 
-type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
-/// An entry of it.
+/// What whoever reads, whoever commits and whoever gives the table what the log has all have.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// What was committed since the table was written, and the table as it was then.
+    newest: Mutex<Newest>,
+    table: Table,
+    owner: Mutex<Owner>,
+}
+
+/// Whoever is told that what went aside did not arrive.
+#[derive(Default)]
+struct Owner(Option<Box<dyn FnOnce(StoreError) + Send>>);
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owner").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Writer {
+    log: Log,
+    aside: Aside,
+    pace: Pace,
+}
+
+/// An entry of the table.
 type Guarded<'a> = (AccessGuard<'a, &'static [u8]>, AccessGuard<'a, &'static [u8]>);
 
 /// What the last commit left.
 #[derive(Debug, Default)]
 struct Newest {
-    /// redb's table, once somebody has asked: opening it costs as much as several reads.
-    table: Option<Arc<Table>>,
+    /// The table, once somebody has asked: opening it costs as much as several reads.
+    table: Option<Arc<View>>,
+    /// All that the table does not have.
     recent: Recent,
+    /// Of that, what it will not have either when what goes there now has arrived.
+    since: Option<Recent>,
 }
 
 struct RedbSnapshot {
-    table: Arc<Table>,
+    table: Arc<View>,
     recent: Recent,
+}
+
+impl Shared {
+    fn newest(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn view(&self) -> Result<RedbSnapshot, StoreError> {
+        let mut newest = self.newest();
+        let recent = newest.recent.clone();
+        if let Some(table) = &newest.table {
+            return Ok(RedbSnapshot { table: Arc::clone(table), recent });
+        }
+        let table = Arc::new(self.table.view()?);
+        newest.table = Some(Arc::clone(&table));
+        Ok(RedbSnapshot { table, recent })
+    }
+
+    fn add(&self, batch: Batch) {
+        let mut newest = self.newest();
+        if let Some(since) = &mut newest.since {
+            since.add(batch.clone());
+        }
+        newest.recent.add(batch);
+    }
+
+    /// What is to go to the table now; what is committed from here on is told apart.
+    fn set_aside(&self) -> Recent {
+        let mut newest = self.newest();
+        newest.since = Some(Recent::default());
+        newest.recent.clone()
+    }
+
+    /// Gives the table what was set aside, until the batch of this number.
+    pub(super) fn arrive(&self, set_aside: &Recent, last: u64) -> Result<(), StoreError> {
+        // Whoever looks meanwhile sees the same, in the table or above it.
+        self.table.write(set_aside.iter(), last)?;
+        let mut newest = self.newest();
+        let recent = newest.since.take().unwrap_or_default();
+        *newest = Newest { recent, ..Newest::default() };
+        Ok(())
+    }
+
+    pub(super) fn tell(&self, error: StoreError) {
+        let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner).0.take();
+        if let Some(tell) = owner {
+            tell(error);
+        }
+    }
 }
 
 impl RedbStore {
@@ -103,141 +170,128 @@ impl RedbStore {
         })
     }
 
+    /// Has somebody told, once, if what was committed could not be given to the table beside later commits.
+    /// It is durable, but the store has failed: it must be opened anew.
+    pub fn on_failure(&self, tell: impl FnOnce(StoreError) + Send + 'static) {
+        let mut owner = self.shared.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        owner.0 = Some(Box::new(tell));
+    }
+
     /// Makes the file as small as what is in it allows; nobody may have it open.
     pub fn compact(path: &Path) -> Result<(), StoreError> {
         guarded(|| {
             let mut store = Self::open_file(path, Sizes::LARGE)?;
-            let database = store.database.as_mut().expect("it is closed with the store only");
-            while database.compact().map_err(other_error)? {}
-            Ok(())
+            let shared = Arc::get_mut(&mut store.shared);
+            shared.expect("nothing is set aside").table.compact()
         })
     }
 
     fn open_file(path: &Path, sizes: Sizes) -> Result<Self, StoreError> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let file = FileBackend::new(file.map_err(file_error)?).map_err(open_error)?;
-        Self::on(file, sizes)
+        let direct = log::direct(path).map_err(file_error)?;
+        Self::with(Arc::new(file), |_| Box::new(direct), sizes)
     }
 
-    /// Opens or creates the store in something that behaves like a file. The first write makes the
-    /// tables, gives redb what only the log has, and shows whether writing is possible.
+    /// Opens or creates the store in something that behaves like a file.
     pub(super) fn on(backend: impl StorageBackend, sizes: Sizes) -> Result<Self, StoreError> {
+        Self::with(Arc::new(backend), |file| Box::new(log::Synced(file)), sizes)
+    }
+
+    /// The first write makes the tables, gives the table what only the log has, and shows whether writing
+    /// is possible.
+    fn with(
+        file: Arc<dyn StorageBackend>,
+        durable: impl FnOnce(Arc<dyn StorageBackend>) -> Box<dyn log::Durable>,
+        sizes: Sizes,
+    ) -> Result<Self, StoreError> {
         guarded(|| {
-            let file: Arc<dyn StorageBackend> = Arc::new(backend);
-            let log_bytes = make_room(file.as_ref(), sizes.log_bytes)?;
-            let behind = BehindLog { file: Arc::clone(&file), log_bytes };
-            let database =
-                Builder::new().set_cache_size(sizes.cache_bytes).create_with_backend(behind);
-            let database = database.map_err(open_error)?;
-            let mut last = last_batch(&database)?;
-            let mut lacking = Batch::default();
-            for batch in log::read(file.as_ref(), log_bytes, last)? {
-                lacking.entries.extend(batch.entries);
+            let layout = make_room(file.as_ref(), sizes.layout)?;
+            let behind = BehindLog { file: Arc::clone(&file), log_bytes: layout.bytes };
+            let table = Table::on(behind, sizes.cache_bytes)?;
+            let mut last = table.last_batch()?;
+            let mut lacking = Recent::default();
+            for batch in log::read(file.as_ref(), layout, last)? {
+                lacking.add(batch);
                 last += 1;
             }
-            let log = Mutex::new(Log::after(file, log_bytes, last));
-            let store = Self { database: Some(database), newest: Mutex::default(), log };
-            store.write(lacking, last)?;
-            Ok(store)
+            table.write(lacking.iter(), last)?;
+            let log = Log::after(durable(file), layout, last);
+            let writer = Mutex::new(Writer { log, aside: Aside::Nothing, pace: sizes.pace });
+            let (newest, owner) = (Mutex::default(), Mutex::default());
+            Ok(Self { shared: Arc::new(Shared { newest, table, owner }), writer })
         })
     }
 
-    fn database(&self) -> &Database {
-        self.database.as_ref().expect("it is closed with the store only")
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives redb a batch, and the number of the last one in it.
-    fn write(&self, batch: Batch, number: u64) -> Result<(), StoreError> {
-        let mut transaction = self.database().begin_write().map_err(other_error)?;
-        transaction.set_quick_repair(true);
-        {
-            let mut last = transaction.open_table(LAST).map_err(table_error)?;
-            last.insert((), number).map_err(storage_error)?;
-            let mut table = transaction.open_table(TABLE).map_err(table_error)?;
-            let mut record = Vec::new();
-            for (key, value) in batch.entries {
-                if let Some(value) = value {
-                    record.clear();
-                    record.extend_from_slice(&value);
-                    record.extend_from_slice(&checksum(&key, &value));
-                    table.insert(key.as_slice(), record.as_slice()).map_err(storage_error)?;
-                } else {
-                    table.remove(key.as_slice()).map_err(storage_error)?;
-                }
-            }
-        }
-        transaction.commit().map_err(other_error)
-    }
-
-    /// Gives redb what only the log has, and a batch; the log begins again, after so many batches.
-    fn flush(&self, log: &mut Log, batch: Batch, last: u64) -> Result<(), StoreError> {
-        // Whoever looks meanwhile sees the table as it was, which has nothing of the batch.
-        let all = self.view()?.recent.with(batch);
-        self.write(all, last)?;
-        *self.newest() = Newest::default();
-        log.begin_again(last);
+    /// Gives the table what only the log has, and a batch; the log begins again, after so many batches.
+    /// Nothing may be on its way there.
+    fn flush(&self, writer: &mut Writer, batch: Batch, last: u64) -> Result<(), StoreError> {
+        let mut all = self.shared.newest().recent.clone();
+        all.add(batch);
+        self.shared.newest().since = None;
+        self.shared.arrive(&all, last)?;
+        writer.log.begin_again(last);
+        writer.aside = Aside::Nothing;
         Ok(())
-    }
-
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn newest(&self) -> MutexGuard<'_, Newest> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn view(&self) -> Result<RedbSnapshot, StoreError> {
-        let mut newest = self.newest();
-        let recent = newest.recent.clone();
-        if let Some(table) = &newest.table {
-            return Ok(RedbSnapshot { table: Arc::clone(table), recent });
-        }
-        let transaction = self.database().begin_read().map_err(other_error)?;
-        let table = Arc::new(transaction.open_table(TABLE).map_err(table_error)?);
-        newest.table = Some(Arc::clone(&table));
-        Ok(RedbSnapshot { table, recent })
     }
 }
 
-/// What only the log has goes to redb, which tells damage anywhere; the log takes its last batch for one
-/// that was being written. Closing itself writes too, and panics over a damaged page.
+/// What only the log has goes to the table, which tells damage anywhere; the log takes its last batch for
+/// one that was being written.
 impl Drop for RedbStore {
     fn drop(&mut self) {
         // If it can't be written, it is in the log still.
         let _flushed = guarded(|| {
-            if self.newest().recent.is_empty() {
+            let mut writer = self.writer();
+            // What did not arrive is tried again.
+            let _arrived = writer.aside.settle();
+            if self.shared.newest().recent.is_empty() {
                 return Ok(());
             }
-            let mut log = self.log();
-            let last = log.last();
-            self.flush(&mut log, Batch::default(), last)
+            let last = writer.log.last();
+            self.flush(&mut writer, Batch::default(), last)
         });
-        self.newest().table = None;
-        let database = self.database.take();
-        // Nobody is left to tell; what was committed is not touched.
-        drop(contained(|| drop(database)));
+        self.shared.newest().table = None;
     }
 }
 
 impl Store for RedbStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         guarded(|| {
-            let view: Box<dyn Snapshot> = Box::new(self.view()?);
+            let view: Box<dyn Snapshot> = Box::new(self.shared.view()?);
             Ok(view)
         })
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         guarded(|| {
-            let mut log = self.log();
-            if let Some(end) = log.write(&batch).map_err(file_error)? {
-                self.newest().recent.add(batch);
-                log.advance(end);
-                return Ok(());
+            let mut writer = self.writer();
+            let Writer { log, aside, pace } = &mut *writer;
+            let record = Record::of(&batch);
+            let mut room = log.room_for(&record);
+            if room != Room::Here {
+                // What is in the other part is to be in the table before it is written over; if it could
+                // not be, it goes there with the rest.
+                let arrived = aside.settle();
+                if room == Room::InOtherPart && arrived.is_ok() {
+                    let job = Job::new(&self.shared, self.shared.set_aside(), log.last());
+                    *aside = pace.begin(job);
+                    log.turn();
+                    room = Room::Here;
+                }
             }
-            let last = log.last() + 1;
-            self.flush(&mut log, batch, last)
+            if room != Room::Here {
+                let last = log.last() + 1;
+                return self.flush(&mut writer, batch, last);
+            }
+            log.append(&record).map_err(file_error)?;
+            self.shared.add(batch);
+            aside.pass();
+            Ok(())
         })
     }
 }
@@ -340,27 +394,13 @@ fn read<'a>(
     Ok((key, verified(key, record.value())?))
 }
 
-fn checksum(key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(key);
-    hasher.update(value);
-    hasher.finalize().to_be_bytes()
-}
-
-fn verified<'a>(key: &[u8], record: &'a [u8]) -> Result<&'a [u8], StoreError> {
-    let damaged = || StoreError::Damaged { what: "a record's checksum does not match".to_owned() };
-    let split = record.len().checked_sub(CHECKSUM_BYTES).ok_or_else(damaged)?;
-    let (value, sum) = record.split_at(split);
-    if checksum(key, value) == sum { Ok(value) } else { Err(damaged()) }
-}
-
 /// How long the log is: a new file is made as long as the new one is to be. What is no ledger is left as
 /// it is.
-fn make_room(file: &dyn StorageBackend, new_bytes: usize) -> Result<usize, StoreError> {
+fn make_room(file: &dyn StorageBackend, new: Layout) -> Result<Layout, StoreError> {
     let as_length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
     let found = file.len().map_err(file_error)?;
     if found == 0 {
-        return file.set_len(as_length(new_bytes)).map(|()| new_bytes).map_err(file_error);
+        return file.set_len(as_length(new.bytes)).map(|()| new).map_err(file_error);
     }
     let mut begin = [0; REDB.len()];
     if found >= u64::try_from(begin.len()).unwrap_or(u64::MAX) {
@@ -370,36 +410,19 @@ fn make_room(file: &dyn StorageBackend, new_bytes: usize) -> Result<usize, Store
         let what = "an earlier version wrote this ledger, and this one cannot read it";
         return Err(file_error(io::Error::new(io::ErrorKind::Unsupported, what)));
     }
-    for log_bytes in [log::SMALL, log::LARGE] {
+    for layout in log::LAYOUTS {
         // The power went before redb made anything.
-        if found == as_length(log_bytes) && new_bytes == log_bytes {
-            return Ok(log_bytes);
+        if found == as_length(layout.bytes) && new == layout {
+            return Ok(layout);
         }
-        if found >= as_length(log_bytes + REDB.len()) {
-            file.read(as_length(log_bytes), &mut begin).map_err(file_error)?;
+        if found >= as_length(layout.bytes + REDB.len()) {
+            file.read(as_length(layout.bytes), &mut begin).map_err(file_error)?;
             if begin == REDB {
-                return Ok(log_bytes);
+                return Ok(layout);
             }
         }
     }
     Err(StoreError::Damaged { what: format!("there is no table in its {found} bytes") })
-}
-
-fn last_batch(database: &Database) -> Result<u64, StoreError> {
-    let transaction = database.begin_read().map_err(other_error)?;
-    match transaction.open_table(LAST) {
-        Ok(table) => {
-            let last = table.get(()).map_err(storage_error)?;
-            Ok(last.map_or(0, |last| last.value()))
-        }
-        Err(TableError::TableDoesNotExist(_)) => Ok(0),
-        Err(error) => Err(table_error(error)),
-    }
-}
-
-/// Runs what calls redb, and turns its panic over a damaged page into an error.
-fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    contained(work).unwrap_or_else(|what| Err(StoreError::Damaged { what }))
 }
 
 fn absent_is_fine(removed: io::Result<()>) -> Result<(), StoreError> {
@@ -409,53 +432,17 @@ fn absent_is_fine(removed: io::Result<()>) -> Result<(), StoreError> {
     }
 }
 
-fn file_error(error: io::Error) -> StoreError {
-    StoreError::Io(Box::new(error))
-}
-
-fn open_error(error: DatabaseError) -> StoreError {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-            StoreError::Locked
-        }
-        DatabaseError::Storage(error) => storage_error(error),
-        error => other_error(error),
-    }
-}
-
-fn table_error(error: TableError) -> StoreError {
-    match error {
-        TableError::Storage(error) => storage_error(error),
-        error => StoreError::Damaged { what: error.to_string() },
-    }
-}
-
-fn storage_error(error: StorageError) -> StoreError {
-    match error {
-        StorageError::Corrupted(what) => StoreError::Damaged { what },
-        StorageError::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-            StoreError::Damaged { what: error.to_string() }
-        }
-        error => StoreError::Io(Box::new(error)),
-    }
-}
-
-fn other_error(error: impl Into<::redb::Error>) -> StoreError {
-    match error.into() {
-        ::redb::Error::Corrupted(what) => StoreError::Damaged { what },
-        error => StoreError::Io(Box::new(error)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
     fn a_ledger_without_a_log_and_what_is_none_are_refused_and_left_as_they_are() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.redb");
-        drop(Builder::new().create(&path).unwrap());
+        drop(::redb::Database::create(&path).unwrap());
         for (found, expect) in [(fs::read(&path).unwrap(), "earlier"), (vec![b'x'; 99], "99 bytes")]
         {
             fs::write(&path, &found).unwrap();
@@ -463,5 +450,57 @@ mod tests {
             assert!(format!("{error:?}").contains(expect), "{error:?}");
             assert_eq!(fs::read(&path).unwrap(), found);
         }
+    }
+
+    /// Batches that fill the log's parts several times, of keys that come again.
+    fn batches() -> impl Iterator<Item = Batch> {
+        (0..80_u8).map(|index| {
+            let mut batch = Batch::default();
+            for key in 0..40_u8 {
+                batch.put(vec![key, index % 3], vec![index; 10_000]);
+            }
+            batch.delete(vec![index % 40, (index + 1) % 3]);
+            batch
+        })
+    }
+
+    fn all(store: &RedbStore) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        let view = store.snapshot().unwrap();
+        view.scan(&[], &[0xff], &mut |key, value| {
+            found.insert(key.to_vec(), value.to_vec());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        found
+    }
+
+    #[test]
+    fn what_goes_to_the_table_beside_commits_is_always_there_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.redb");
+        let store = RedbStore::open(&path).unwrap();
+        let mut model = BTreeMap::new();
+        let (mut beside, mut views) = (0, Vec::new());
+        for batch in batches() {
+            for (key, value) in batch.entries.clone() {
+                match value {
+                    Some(value) => model.insert(key, value),
+                    None => model.remove(&key),
+                };
+            }
+            store.commit(batch).unwrap();
+            beside += usize::from(store.shared.newest().since.is_some());
+            assert!(all(&store) == model, "what was committed is there");
+            views.push((store.snapshot().unwrap(), model.get(&vec![7, 1]).cloned()));
+        }
+        assert!(beside > 3, "{beside} commits were made while something went there");
+        for (view, expect) in views {
+            assert!(view.get(&[7, 1]).unwrap() == expect, "a view stays as it was");
+        }
+        drop(store);
+        let store = RedbStore::open(&path).unwrap();
+        assert!(all(&store) == model, "it is all there again");
+        assert!(store.shared.newest().recent.is_empty());
     }
 }

@@ -13,8 +13,12 @@ use windlass_chain::store::RedbStore;
 use crate::common::{NOBODY, advance, counter, deploy, deployer, free, nonce, wallet};
 
 const ROUNDS: u64 = 100;
-/// Where the child finds its ledger.
+/// Rounds in which blocks are so large that the log goes on in its other part again and again.
+const LARGE_ROUNDS: u64 = 15;
+const LARGE_BYTES: usize = 60_000;
+/// Where the child finds its ledger, and how many bytes its transactions have.
 const LEDGER: &str = "WINDLASS_KILL_LEDGER";
+const BYTES: &str = "WINDLASS_KILL_BYTES";
 
 fn open(path: &Path) -> Chain {
     Chain::open(RedbStore::open(path).unwrap(), &free()).unwrap()
@@ -24,12 +28,14 @@ fn open(path: &Path) -> Chain {
 #[test]
 fn a_child_makes_blocks_final_until_it_is_killed() {
     let Some(path) = std::env::var_os(LEDGER) else { return };
+    let bytes = std::env::var_os(BYTES).and_then(|bytes| bytes.to_str()?.parse().ok());
+    let data = vec![0; bytes.expect("it is told")];
     let chain = open(Path::new(&path));
     let counter = deploy(&chain, &deployer(&counter()));
     loop {
         let next = nonce(&chain, wallet(1).address);
         let count = wallet(1).eip1559(next, TxKind::Call(counter), U256::ZERO, &[]);
-        let pay = wallet(1).legacy(next + 1, TxKind::Call(NOBODY), 1, &[7; 100]);
+        let pay = wallet(1).legacy(next + 1, TxKind::Call(NOBODY), 1, &data);
         let (block, _) = advance(&chain, vec![count, pay]);
         let mut out = std::io::stdout().lock();
         writeln!(out, "final {} {}", block.number(), block.hash()).unwrap();
@@ -39,10 +45,11 @@ fn a_child_makes_blocks_final_until_it_is_killed() {
 
 /// Runs the child until it has told of a block, and some time longer; the last block of which it told.
 #[expect(clippy::disallowed_methods, reason = "a process is killed after some time")]
-fn run_and_kill(path: &Path, longer: Duration) -> (u64, B256) {
+fn run_and_kill(path: &Path, bytes: usize, longer: Duration) -> (u64, B256) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["kill::a_child_makes_blocks_final_until_it_is_killed", "--exact", "--nocapture"])
         .env(LEDGER, path)
+        .env(BYTES, bytes.to_string())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -73,7 +80,7 @@ fn a_killed_process_loses_no_block_that_it_has_told_of() {
     for round in 0..ROUNDS {
         // From at once to a few blocks later, at no regular distance.
         let longer = Duration::from_micros(round * 7_919 % 30_000);
-        let (number, hash) = run_and_kill(&path, longer);
+        let (number, hash) = run_and_kill(&path, 100, longer);
         let chain = open(&path);
         let tip = chain.tip();
         assert!(tip.number >= number, "round {round}: {} after {number}", tip.number);
@@ -87,4 +94,26 @@ fn a_killed_process_loses_no_block_that_it_has_told_of() {
         }
     }
     println!("{lost_nothing_new} of {ROUNDS} were killed between a block and the word of it");
+}
+
+#[test]
+fn one_that_is_killed_while_its_log_goes_to_the_table_does_not_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    for round in 0..LARGE_ROUNDS {
+        let longer = Duration::from_micros(100_000 + round * 77_919 % 400_000);
+        let (number, hash) = run_and_kill(&path, LARGE_BYTES, longer);
+        let chain = open(&path);
+        assert!(
+            chain.tip().number >= number,
+            "round {round}: {} after {number}",
+            chain.tip().number
+        );
+        assert_eq!(chain.block(number).unwrap().unwrap().hash(), hash, "round {round}");
+    }
+    let found = check(&RedbStore::open(&path).unwrap(), &mut |_| ()).unwrap();
+    assert_eq!(found.faults, Vec::<String>::new());
+    let (blocks, part) = (usize::try_from(found.tip.number).unwrap(), 4 << 20);
+    let parts = blocks * LARGE_BYTES / part;
+    assert!(parts > 2, "{parts} parts of the log were filled");
 }

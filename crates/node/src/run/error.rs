@@ -58,6 +58,9 @@ pub enum NodeError {
     /// The ledger doesn't open.
     #[error("the ledger cannot be opened")]
     Ledger(#[source] ledger::OpenError),
+    /// The ledger can't be written any more.
+    #[error("the ledger cannot be written")]
+    Table(#[source] StoreError),
     /// What consensus has to remember can't be read or written.
     #[error("consensus' journals cannot be used")]
     Journals(#[source] Arc<StoreError>),

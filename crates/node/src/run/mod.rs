@@ -292,6 +292,7 @@ async fn live(
         () = alone => Ok(Ended::Alone),
         ended = &mut consensus.epochs => Err(ended_error(ended)),
         error = opened.drawer.failure() => Err(NodeError::Journals(error)),
+        error = opened.ledger.failure() => Err(NodeError::Table(error)),
         _ = &mut p2p_task => Err(NodeError::Ended("the p2p network")),
     };
     // Requests first, so that nobody is promised what is not stored.
