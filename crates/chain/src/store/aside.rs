@@ -9,6 +9,8 @@ use super::table::guarded;
 
 /// How many commits later, where it is later.
 const COMMITS: u32 = 5;
+/// All nodes of a network write what they have at about the same time: blocks go first.
+const NICENESS: i32 = 10;
 
 /// When it goes there.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +64,12 @@ impl Pace {
             Self::Beside => {
                 let thread = thread::Builder::new().name("ledger-table".to_owned());
                 // Without a thread it goes there with what comes next.
-                thread.spawn(|| job.run()).map_or(Aside::Failed, Aside::GoesBeside)
+                let work = || {
+                    // On Linux this is the calling thread's alone; where it fails, blocks wait a little.
+                    let _lowered = rustix::process::setpriority_process(None, NICENESS);
+                    job.run()
+                };
+                thread.spawn(work).map_or(Aside::Failed, Aside::GoesBeside)
             }
         }
     }

@@ -33,17 +33,17 @@ pub(super) struct Layout {
     /// In how many parts of the same length. Batches go to one until it is full, and then to the other,
     /// while what is in the first goes to the table.
     parts: usize,
+    /// How many a batch may take: to write a larger one twice costs more than the table does.
+    most: usize,
 }
 
 /// The log of a new ledger, of one that is small, and of one on a simulated disk.
-pub(super) const LARGE: Layout = Layout { bytes: 8 << 20, parts: 2 };
-pub(super) const SMALL: Layout = Layout { bytes: 1 << 20, parts: 1 };
-pub(super) const SIMULATED: Layout = Layout { bytes: 3 << 19, parts: 2 };
+pub(super) const LARGE: Layout = Layout { bytes: 8 << 20, parts: 2, most: 1 << 19 };
+pub(super) const SMALL: Layout = Layout { bytes: 1 << 20, parts: 1, most: 1 << 19 };
+pub(super) const SIMULATED: Layout = Layout { bytes: 3 << 19, parts: 2, most: 3 << 18 };
 /// All that there are, that of a ledger of an earlier version among them. A log is told by its length.
 pub(super) const LAYOUTS: [Layout; 4] =
-    [SMALL, SIMULATED, Layout { bytes: 2 << 20, parts: 1 }, LARGE];
-/// Which part of a log of one part a batch may take; a larger one is better off in the table at once.
-const MOST: usize = 2;
+    [SMALL, SIMULATED, Layout { bytes: 2 << 20, parts: 1, most: 1 << 20 }, LARGE];
 
 const PAGE: usize = 4096;
 /// Checksum, number of the batch, and of its pages which one this is and how many.
@@ -154,8 +154,7 @@ impl Log {
 
     /// Where the next batch may be written.
     pub(super) fn room_for(&self, record: &Record) -> Room {
-        let Layout { bytes, parts } = self.layout;
-        let most = if parts == 1 { bytes / MOST } else { bytes / parts };
+        let Layout { bytes, parts, most } = self.layout;
         if self.doubtful || record.bytes() > most || record.pages() > usize::from(u16::MAX) {
             Room::Nowhere
         } else if self.end + record.bytes() <= bytes / parts {
@@ -484,13 +483,13 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_left_to_the_table() {
         let (_, mut log) = empty(SMALL);
-        let large = Record::of(&batch(1, SMALL.bytes / MOST));
+        let large = Record::of(&batch(1, SMALL.most));
         assert_eq!(log.room_for(&large), Room::Nowhere);
-        append(&mut log, &batch(1, SMALL.bytes / MOST - 9_000));
-        append(&mut log, &batch(1, SMALL.bytes / MOST - 9_000));
+        append(&mut log, &batch(1, SMALL.most - 9_000));
+        append(&mut log, &batch(1, SMALL.most - 9_000));
         assert_eq!(log.room_for(&Record::of(&batch(1, 20_000))), Room::Nowhere);
         let (_, log) = empty(LARGE);
-        assert_eq!(log.room_for(&Record::of(&batch(1, LARGE.bytes / 2))), Room::Nowhere);
+        assert_eq!(log.room_for(&Record::of(&batch(1, LARGE.most))), Room::Nowhere);
     }
 
     /// Fills the first part, and begins the other one: 8 and 9 in the first, 10 and 11 in the other, then 12
