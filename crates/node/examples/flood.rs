@@ -1,6 +1,7 @@
 //! A node that its network has let in, and that floods it: what tests have the others bear.
 //!
-//! `flood DIRECTORY KIND` goes by the identity of the node whose directory it is, until it is killed. It
+//! `flood DIRECTORY KIND` goes by the identity of the node whose directory it is, until it is killed, and
+//! makes the file `floods` there when it has begun. It
 //! sends everybody the largest messages that there are on a channel (votes, certificates, resolver, blocks,
 //! backfill, tips, transactions, or state, with questions between them), or small questions whose answers
 //! are large (codes, for the governance contract's code again and again, or a number, for that block).
@@ -39,6 +40,8 @@ struct Flood {
     signer: HandleSigner,
     genesis: Genesis,
     files: PathBuf,
+    /// Made when the first message is on its way to somebody.
+    begun: PathBuf,
     kind: String,
 }
 
@@ -52,7 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let genesis = Genesis::parse(&fs::read(directory.join("files/genesis.json"))?)?;
     let key = Vault::open(&config.vault)?.ed25519(&config.node_key.parse()?)?;
     let signer = HandleSigner::new(key).ok_or("its node key is no key")?;
-    Flood { config, signer, genesis, files: directory.join("flood"), kind }.run()
+    let (files, begun) = (directory.join("flood"), directory.join("floods"));
+    Flood { config, signer, genesis, files, begun, kind }.run()
 }
 
 impl Flood {
@@ -93,8 +97,13 @@ impl Flood {
             }
             _ => (0..8).map(|epoch| zeros(&[epoch])).collect(),
         };
+        let mut floods = false;
         for message in large.iter().cycle() {
-            sender.send(Recipients::All, message.clone(), false);
+            let reached = sender.send(Recipients::All, message.clone(), false);
+            if !floods && !reached.is_empty() {
+                fs::write(&self.begun, self.kind.as_bytes())?;
+                floods = true;
+            }
             context.sleep(EVERY).await;
         }
         Ok(())

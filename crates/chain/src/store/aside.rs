@@ -63,12 +63,12 @@ impl Pace {
             Self::Later => Aside::Waits { commits: COMMITS, job },
             Self::Beside => {
                 let thread = thread::Builder::new().name("ledger-table".to_owned());
-                // Without a thread it goes there with what comes next.
                 let work = || {
                     // On Linux this is the calling thread's alone; where it fails, blocks wait a little.
                     let _lowered = rustix::process::setpriority_process(None, NICENESS);
                     job.run()
                 };
+                // Without a thread it goes there with what comes next.
                 thread.spawn(work).map_or(Aside::Failed, Aside::GoesBeside)
             }
         }
@@ -78,14 +78,13 @@ impl Pace {
 impl Aside {
     /// A commit was made.
     pub(super) fn pass(&mut self) {
-        match std::mem::replace(self, Self::Nothing) {
-            Self::Waits { commits: 0, job } => {
-                if let Err(NotArrived) = job.run() {
-                    *self = Self::Failed;
-                }
+        match self {
+            // Its owner is told of a failure, and the next part waits for it.
+            Self::Waits { commits: 0, .. } => {
+                let _told = self.settle();
             }
-            Self::Waits { commits, job } => *self = Self::Waits { commits: commits - 1, job },
-            other => *self = other,
+            Self::Waits { commits, .. } => *commits -= 1,
+            Self::Nothing | Self::GoesBeside(_) | Self::Failed => {}
         }
     }
 

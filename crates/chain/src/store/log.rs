@@ -107,12 +107,9 @@ impl Record {
         Self { content: encode(batch) }
     }
 
-    fn pages(&self) -> usize {
-        self.content.len().div_ceil(BODY)
-    }
-
+    /// How many bytes its pages take.
     fn bytes(&self) -> usize {
-        self.pages() * PAGE
+        self.content.len().div_ceil(BODY) * PAGE
     }
 }
 
@@ -155,7 +152,7 @@ impl Log {
     /// Where the next batch may be written.
     pub(super) fn room_for(&self, record: &Record) -> Room {
         let Layout { bytes, parts, most } = self.layout;
-        if self.doubtful || record.bytes() > most || record.pages() > usize::from(u16::MAX) {
+        if self.doubtful || record.bytes() > most {
             Room::Nowhere
         } else if self.end + record.bytes() <= bytes / parts {
             Room::Here

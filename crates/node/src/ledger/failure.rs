@@ -31,3 +31,21 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use futures::{FutureExt as _, join};
+
+    use super::*;
+
+    #[test]
+    fn who_waits_learns_what_happened_once() {
+        let failure = Failure::default();
+        assert!(failure.happens().now_or_never().is_none());
+        let tells = async { failure.tell(StoreError::Locked) };
+        let (error, ()) = block_on(async { join!(failure.happens(), tells) });
+        assert!(matches!(error, StoreError::Locked), "{error}");
+        assert!(failure.happens().now_or_never().is_none());
+    }
+}

@@ -137,12 +137,16 @@ async fn observers_that_flood_any_channel_end_no_validator() {
         let folder = observer.to_string_lossy();
         let arguments = [&*folder, flood];
         let mut flooding = Running(start_tool("target/debug/examples/flood", &arguments, &[]));
+        world::eventually("it floods", PATIENCE, async || {
+            observer.join("floods").exists().then_some(())
+        })
+        .await;
         let (begun, mut sent) = (world::now(), 0);
         while begun.elapsed() < EACH {
             transact(&mut account, &validators[sent % 4]).await;
             sent += 1;
         }
-        assert!(!flooding.has_ended(), "nobody floods: {flood}");
+        assert!(!flooding.has_ended(), "nobody floods any more: {flood}");
         drop((flooding, relays));
         let most = running.iter().map(Running::most).max().unwrap_or(0);
         println!("{flood}: {sent} transactions meanwhile, at most {} MB", most >> 20);
