@@ -1,7 +1,7 @@
 //! Runs a program and keeps what it said.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -56,9 +56,10 @@ pub fn start_tool(program: &str, arguments: &[&str], environment: &[(&str, &str)
     command.spawn().unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
 }
 
-/// Starts a node in its directory, without a platform.
-pub fn start_node(directory: &Path) -> Child {
+/// Starts a node in its directory, without a platform, with this in its environment.
+pub fn start_node(directory: &Path, environment: &[(String, OsString)]) -> Child {
     let mut command = command(binary());
+    command.envs(environment.iter().cloned());
     command.arg("node").arg("--dir").arg(directory);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap_or_else(|error| panic!("a node cannot be started: {error}"))

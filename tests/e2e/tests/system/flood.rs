@@ -119,7 +119,7 @@ async fn observers_that_flood_any_channel_end_no_validator() {
     let (directories, (largest, transactions)) = dam(&platform, folder.path()).await;
     println!("{transactions} transactions of 120 kB in block {largest}");
     let (validators, observers) = directories.split_at(4);
-    let mut running: Vec<_> = validators.iter().map(|one| Running(start_node(one))).collect();
+    let mut running: Vec<_> = validators.iter().map(|one| Running(start_node(one, &[]))).collect();
     let listening: Vec<_> = validators.iter().map(|one| p2p_address(one)).collect();
     let mut account = Account::new(platform.show("dam").await.spec.chain_id);
     transact(&mut account, &validators[0]).await;

@@ -14,7 +14,7 @@ use crate::{
     load::{self, Blocks, Ran, Steady, Subject, Way},
     peer::Peer,
     reads::{self, Reading},
-    say,
+    say, slow,
     summary::{HEAD, Row, quantile},
     wire::Target,
 };
@@ -24,6 +24,8 @@ const CHAIN_ID: u64 = 77_030;
 const MOST_IN_GENESIS: usize = 10_000;
 /// So many hold tokens, whatever the number of accounts.
 const MOST_HOLDERS: usize = 10_000;
+/// How much longer a slow disk takes to sync.
+const SLOW_MS: u64 = 5;
 const TRANSFERS: &str = "3,000 tx/s; 1,500 among a million";
 
 /// A part of the benchmark.
@@ -39,6 +41,8 @@ enum Part {
     Steady,
     /// Calls of one node
     Reads,
+    /// Finality at 100 transactions a second with 5 ms more for each sync
+    Slow,
     /// Transfers at the default time between blocks
     Interval,
     /// anvil and `geth --dev` under the same transfers
@@ -68,7 +72,8 @@ pub(crate) struct Options {
     batches: Vec<usize>,
     /// Only these parts
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [
-        Part::Transfers, Part::Erc20, Part::Swap, Part::Steady, Part::Reads, Part::Interval, Part::Peer,
+        Part::Transfers, Part::Erc20, Part::Swap, Part::Steady, Part::Reads, Part::Slow,
+        Part::Interval, Part::Peer,
     ])]
     only: Vec<Part>,
     /// Send to the sockets of all four nodes in turn, past the gateway
@@ -86,6 +91,9 @@ pub(crate) async fn run(options: Options) {
         if options.has(&[Part::Steady]) {
             rows.extend(steady(&mut ground, &options).await);
         }
+    }
+    if options.has(&[Part::Slow]) {
+        rows.extend(told(slow::run(options.rounds, options.seconds, SLOW_MS).await));
     }
     if options.has(&[Part::Interval]) {
         let mut ground = Ground::of_network(&options, "").await;

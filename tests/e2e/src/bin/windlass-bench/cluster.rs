@@ -5,6 +5,7 @@
 //! connection between two nodes passes one that is as slow as wanted.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
@@ -24,17 +25,18 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// One node's process.
 pub(crate) struct Node {
     directory: PathBuf,
+    environment: Vec<(String, OsString)>,
     child: Option<Child>,
 }
 
 impl Node {
     /// One that somebody else runs.
     pub(crate) fn of(directory: PathBuf) -> Self {
-        Self { directory, child: None }
+        Self { directory, environment: Vec::new(), child: None }
     }
 
     pub(crate) fn start(&mut self) {
-        self.child = Some(start_node(&self.directory));
+        self.child = Some(start_node(&self.directory, &self.environment));
     }
 
     /// Ends it as a power cut would.
@@ -99,8 +101,13 @@ impl Drop for Cluster {
 }
 
 impl Cluster {
-    /// So many validators, each pair of them joined by such a link.
-    pub(crate) async fn start(platform: &Platform, spec: &str, link: Option<Link>) -> Self {
+    /// So many validators, each pair of them joined by such a link, with this in their environment.
+    pub(crate) async fn start(
+        platform: &Platform,
+        spec: &str,
+        link: Option<Link>,
+        environment: &[(&str, &OsStr)],
+    ) -> Self {
         let file = platform.data_dir.with_extension("toml");
         fs::write(&file, format!("name = \"far\"\n{spec}")).expect("the spec can be written");
         let created = ["network", "create", "-f", &file.to_string_lossy()];
@@ -131,6 +138,8 @@ impl Cluster {
         }
         for directory in directories {
             let mut node = Node::of(directory);
+            let environment = environment.iter().map(|(name, of)| ((*name).to_owned(), of.into()));
+            node.environment = environment.collect();
             node.start();
             cluster.nodes.push(node);
         }

@@ -77,7 +77,7 @@ async fn distance(platform: &Platform, size: u32, round_trip: u64, options: &Opt
     let link = Link { delay: Duration::from_millis(round_trip) / 2, ..Link::default() };
     let link = (round_trip > 0).then_some(link);
     let spec = format!("validators = {size}\nmin_block_interval_ms = 0\n");
-    let mut cluster = Cluster::start(platform, &spec, link).await;
+    let mut cluster = Cluster::start(platform, &spec, link, &[]).await;
     let of = format!("{size} validators, {round_trip} ms there and back");
     let mut seen = Vec::new();
     let mut certificate = Row::new(format!("{size} validators: a certificate"), "B", "");
@@ -165,7 +165,7 @@ async fn dead_leader(platform: &Platform, options: &Options) -> Row {
         "ms",
         "under 1,500 ms",
     );
-    let mut cluster = Cluster::start(platform, "validators = 4\n", None).await;
+    let mut cluster = Cluster::start(platform, "validators = 4\n", None, &[]).await;
     for round in 0..options.rounds {
         let dead = round % 4;
         for node in 0..4 {

@@ -274,17 +274,12 @@ pub(crate) async fn steady(
 ) -> Steady {
     let used = || subject.executing.iter().map(|pid| usage::of(*pid)).collect::<Vec<_>>();
     let before = used();
-    let start = tokio::time::Instant::from_std(world::now());
-    let one_by_one = signed.iter().zip(0u32..).map(async |(raw, position)| {
-        tokio::time::sleep_until(start + Duration::from_secs(1) * position / per_second).await;
-        let began = world::now();
+    let times = paced(signed, per_second, async |_, raw| {
         let hash = endpoint.ok("eth_sendRawTransaction", json!([raw])).await;
         let receipt = endpoint.receipt(hash.as_str().expect("a hash is text")).await;
-        let took = ms(began.elapsed());
         assert_eq!(receipt["status"], "0x1", "a transaction failed");
-        took
-    });
-    let times = join_all(one_by_one).await;
+    })
+    .await;
     let count = whole(u64::try_from(signed.len()).unwrap_or(u64::MAX));
     let (mut written, mut given) = (Vec::new(), Vec::new());
     for (before, after) in before.into_iter().zip(used()) {
@@ -292,6 +287,22 @@ pub(crate) async fn steady(
         given.push(whole(after.given - before.given) / count / 1e3);
     }
     Steady { times, written, given }
+}
+
+/// Has so many a second sent, whether the last one is done or not; how long each took, in milliseconds.
+pub(crate) async fn paced(
+    signed: &[String],
+    per_second: u32,
+    send: impl AsyncFn(usize, &str),
+) -> Vec<f64> {
+    let start = tokio::time::Instant::from_std(world::now());
+    let each = signed.iter().enumerate().zip(0u32..).map(async |((place, raw), position)| {
+        tokio::time::sleep_until(start + Duration::from_secs(1) * position / per_second).await;
+        let began = world::now();
+        send(place, raw).await;
+        ms(began.elapsed())
+    });
+    join_all(each).await
 }
 
 /// A `0x` number.

@@ -15,6 +15,7 @@ mod network;
 mod peer;
 mod reads;
 mod say;
+mod slow;
 mod summary;
 mod sync;
 mod usage;
