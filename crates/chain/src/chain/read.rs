@@ -13,7 +13,7 @@ use super::{Chain, first_number, stored_header, stored_number};
 use crate::block::Block;
 use crate::execute::call::CallSite;
 use crate::execute::{
-    CallError, CallLimits, CallOutcome, CallRequest, EstimateError, access, call, estimate,
+    CallError, CallLimits, CallOutcome, CallRequest, EstimateError, access, brief, call, estimate,
 };
 use crate::governance::InForce;
 use crate::receipt::Receipt;
@@ -98,6 +98,16 @@ impl Chain {
         limits: CallLimits<'_>,
     ) -> Result<CallOutcome, CallError> {
         self.on_site(at, |site| call::call(site, request, limits))
+    }
+
+    /// Executes a message call that is over within about a millisecond; `None` where that is not known
+    /// beforehand, or it is not: [`Chain::call`] answers any.
+    pub fn call_briefly(
+        &self,
+        at: At,
+        request: &CallRequest,
+    ) -> Result<Option<CallOutcome>, CallError> {
+        self.on_site(at, |site| brief::call_briefly(site, request))
     }
 
     /// The least gas with which a call succeeds, within Geth's tolerance.

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod block;
+pub(crate) mod brief;
 pub(crate) mod call;
 mod cancel;
 pub(crate) mod codes;

@@ -23,6 +23,11 @@ pub struct Overrides {
 }
 
 impl Overrides {
+    /// Whether it finds all as the chain has it.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.state.is_empty() && self.block == BlockOverrides::default()
+    }
+
     /// Where precompiled contracts are shown, each with where it is otherwise.
     pub(crate) fn moved(&self) -> Vec<(Address, Address)> {
         let sorted: BTreeMap<&Address, &AccountOverride> = BTreeMap::from_iter(&self.state);

@@ -9,7 +9,7 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use windlass_chain::{
     At, Attributes, Block, CallRequest, CallResult, Chain, ChainError, EstimateError, ExtraData,
-    Filter, InvalidBlock, NoSenders, TransactionError, ValidateError, genesis::Fees,
+    Filter, InvalidBlock, NoSenders, Overrides, TransactionError, ValidateError, genesis::Fees,
 };
 
 fn call(to: Address, input: &[u8]) -> CallRequest {
@@ -344,6 +344,47 @@ fn calls_answer_as_geth_does() {
     assert_eq!(run(&create).result, CallResult::Success { output: counter().into() });
     let rich = CallRequest { value: U256::from(1), ..call(NOBODY, &[]) };
     assert!(chain.call(At::Latest, &rich, limits()).is_err());
+}
+
+#[test]
+fn a_brief_call_answers_what_any_call_does_or_nothing() {
+    let chain = open(&free());
+    let place = |code: &[u8]| deploy(&chain, &deployer(code));
+    let (counter, reverter, burner) = (place(&counter()), place(&reverter()), place(&burner()));
+    let factory = place(&factory());
+    // SSTORE to ten slots; GAS, returned.
+    let spender =
+        place(&(0_u8..10).flat_map(|slot| [0x60, 1, 0x60, slot, 0x55]).collect::<Vec<_>>());
+    let gauge = place(&hex("5a 5f52 6020 5ff3"));
+    // Calls another contract, and returns whether that succeeded.
+    let asking = |other: Address, gas: &str| {
+        let other = alloy_primitives::hex::encode(other);
+        place(&hex(&format!("5f5f5f5f5f 73{other} 62{gas} f1 5f52 6020 5ff3")))
+    };
+    let both = |request: &CallRequest| {
+        let brief = chain.call_briefly(At::Latest, request).unwrap();
+        (brief, chain.call(At::Latest, request, limits()).unwrap())
+    };
+    for to in [NOBODY, counter, reverter, asking(reverter, "0fffff"), asking(counter, "0fffff")] {
+        let (brief, any) = both(&call(to, &[7; 40]));
+        assert_eq!(brief, Some(any), "{to}");
+    }
+    for to in [burner, gauge, factory, spender, asking(gauge, "00ffff"), asking(burner, "00ffff")] {
+        assert_eq!(both(&call(to, &[])).0, None, "{to}");
+    }
+    // What fails for want of gas in there would succeed with all of it.
+    let (brief, any) = both(&call(asking(spender, "0fffff"), &[]));
+    let yes = CallResult::Success { output: U256::from(1).to_be_bytes::<32>().into() };
+    assert_eq!((brief, any.result), (None, yes));
+    let paid = CallRequest { gas_price: Some(0), ..call(counter, &[]) };
+    let created = CallRequest { to: None, ..call(counter, &[]) };
+    let mut other = Overrides::default();
+    other.block.number = Some(U256::from(9));
+    let elsewhere = CallRequest { overrides: other.into(), ..call(counter, &[]) };
+    for request in [paid, created, elsewhere] {
+        assert_eq!(both(&request).0, None, "{request:?}");
+    }
+    chain.call_briefly(At::Latest, &call(counter, &vec![1; 30_000])).unwrap_err();
 }
 
 #[test]

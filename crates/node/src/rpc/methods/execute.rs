@@ -1,4 +1,5 @@
-//! Calls and gas estimates: on threads of low priority, with a gas cap and a deadline.
+//! Calls and gas estimates: on threads of low priority, with a gas cap and a deadline, but for calls that are
+//! soon over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +9,9 @@ use alloy_rpc_types::state::StateOverride;
 use alloy_rpc_types::{BlockNumberOrTag, BlockOverrides, TransactionRequest};
 use jsonrpsee::RpcModule;
 use serde_json::{Value, json};
+use windlass_chain::contain::contained;
 use windlass_chain::{
-    At, CallError, CallLimits, CallRequest, CallResult, Overrides, TransactionError,
+    At, CallError, CallLimits, CallOutcome, CallRequest, CallResult, Overrides, TransactionError,
 };
 
 use super::{Node, Shared, method, state_at};
@@ -22,6 +24,11 @@ use crate::rpc::now_ms;
 pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_call", 4, async |node: Shared, args: Args| {
         let (request, at) = parse(&node, &args, BlockNumberOrTag::Latest)?;
+        // Other requests, of the same batch too, are looked at in between.
+        tokio::task::yield_now().await;
+        if let Some(outcome) = briefly(&node, &request, at) {
+            return answer(outcome);
+        }
         run(&node, move |node, limits| call(node, &request, at, limits)).await
     });
     method(module, "eth_estimateGas", 4, async |node: Shared, args: Args| {
@@ -84,7 +91,18 @@ fn call(
         CallError::Invalid(reason) => invalid(&reason, request, limits),
         other => other.into(),
     });
-    match ended?.result {
+    answer(ended?)
+}
+
+/// A call that is soon over, run by the server's own thread: to hand it to another one takes longer. Whatever
+/// is wrong with a call, they tell.
+fn briefly(node: &Node, request: &CallRequest, at: At) -> Option<CallOutcome> {
+    let called = contained(|| node.ledger.chain().call_briefly(at, request));
+    called.ok().and_then(Result::ok).flatten()
+}
+
+fn answer(outcome: CallOutcome) -> Result<Bytes, RpcError> {
+    match outcome.result {
         CallResult::Success { output } => Ok(output),
         CallResult::Revert { output } => Err(RpcError::Reverted(output)),
         CallResult::Halt { reason, .. } => Err(RpcError::Server(reason)),
