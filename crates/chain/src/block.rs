@@ -118,9 +118,14 @@ impl Block {
 
     /// The canonical RLP.
     pub fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(self.inner.length());
+        let mut out = Vec::with_capacity(self.size());
         self.inner.inner().encode(&mut out);
         out.into()
+    }
+
+    /// How many bytes the canonical RLP has.
+    pub fn size(&self) -> usize {
+        self.inner.length()
     }
 
     /// Reads the canonical RLP, and nothing else.

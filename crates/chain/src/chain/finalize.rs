@@ -2,38 +2,20 @@
 
 use std::sync::{Arc, PoisonError};
 
-use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
+use alloy_primitives::{B256, Bytes};
+use alloy_rlp::Encodable;
 
+use super::history::{prune_block, put_state_with_history};
 use super::types::{ChainError, Tip, ValidateError};
 use super::{Chain, stored_u64};
 use crate::block::Block;
 use crate::execute::NoSenders;
 use crate::receipt::Receipt;
+use crate::state::history::Trail;
 use crate::state::keys;
 use crate::state::layer::{Changes, Layer};
-use crate::state::record::{account_record, encode_optional, encode_slot, slot_record};
+use crate::state::record::{account_record, slot_record};
 use crate::store::{Batch, Snapshot};
-
-/// Whether replaced values are kept for reads at older blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum History {
-    Keep,
-    Omit,
-}
-
-/// What a block's history has, to prune it by.
-#[derive(Debug, Default, RlpEncodable, RlpDecodable)]
-pub(crate) struct Touched {
-    pub(crate) accounts: Vec<Address>,
-    pub(crate) slots: Vec<TouchedSlots>,
-}
-
-#[derive(Debug, RlpEncodable, RlpDecodable)]
-pub(crate) struct TouchedSlots {
-    pub(crate) address: Address,
-    pub(crate) slots: Vec<U256>,
-}
 
 impl Chain {
     /// Makes a child of the tip final and durable; executes it first where it wasn't.
@@ -129,7 +111,10 @@ impl Chain {
     }
 
     fn commit(&self, layer: &Layer) -> Result<(), ChainError> {
-        let mut batch = batch(&layer.block, &layer.receipts, &layer.changes, History::Keep);
+        let snapshot = self.store.snapshot()?;
+        // Where no state but the tip's can be read, nobody will ask for what it replaced.
+        let history = (self.state_window > 0).then_some(snapshot.as_ref());
+        let mut batch = batch(&layer.block, &layer.receipts, &layer.changes, history)?;
         let written = self.put_certificates(&mut batch);
         self.prune(&mut batch, layer.block.number())?;
         self.store.commit(batch)?;
@@ -166,17 +151,7 @@ impl Chain {
         // that a window made smaller never makes one commit large.
         let target = target.min(oldest + 4);
         for number in oldest + 1..=target {
-            let key = keys::changes(number);
-            let Some(touched) = touched(snapshot.as_ref(), number)? else { continue };
-            for address in touched.accounts {
-                batch.delete(keys::account_history(&address, number));
-            }
-            for TouchedSlots { address, slots } in touched.slots {
-                for slot in slots {
-                    batch.delete(keys::slot_history(&address, &slot, number));
-                }
-            }
-            batch.delete(key);
+            prune_block(batch, snapshot.as_ref(), number)?;
         }
         batch.put(keys::OLDEST.to_vec(), target.to_be_bytes().to_vec());
         Ok(target)
@@ -205,29 +180,22 @@ fn drop_orphans(layers: &mut std::collections::BTreeMap<B256, Arc<Layer>>, tip: 
     }
 }
 
-/// What a block changed, as long as it is kept.
-pub(crate) fn touched(snapshot: &dyn Snapshot, number: u64) -> Result<Option<Touched>, ChainError> {
-    let Some(record) = snapshot.get(&keys::changes(number))? else { return Ok(None) };
-    let read = Touched::decode(&mut record.as_slice()).ok();
-    read.map(Some).ok_or_else(|| ChainError::Damaged(format!("changes of block {number}")))
-}
-
-/// All records of a block.
+/// All records of a block; with what it replaced, if the state before it is given.
 pub(crate) fn batch(
     block: &Block,
     receipts: &[Receipt],
     changes: &Changes,
-    history: History,
-) -> Batch {
+    history: Option<&dyn Snapshot>,
+) -> Result<Batch, ChainError> {
     let mut batch = Batch::default();
     put_block(&mut batch, block, receipts);
     put_logs(&mut batch, block.number(), receipts);
-    put_state(&mut batch, changes);
-    if history == History::Keep {
-        put_history(&mut batch, block.number(), changes);
+    match history {
+        Some(before) => put_state_with_history(&mut batch, block.number(), changes, before)?,
+        None => put_state(&mut batch, changes),
     }
     batch.put(keys::TIP.to_vec(), block.number().to_be_bytes().to_vec());
-    batch
+    Ok(batch)
 }
 
 pub(crate) fn put_block(batch: &mut Batch, block: &Block, receipts: &[Receipt]) {
@@ -256,11 +224,14 @@ pub(crate) fn put_logs(batch: &mut Batch, number: u64, receipts: &[Receipt]) {
     }
 }
 
+/// Puts a state of which nothing earlier is kept.
 pub(crate) fn put_state(batch: &mut Batch, changes: &Changes) {
+    let untold = Trail::default();
     for (address, change) in &changes.accounts {
+        let key = keys::account(address);
         match &change.after {
-            Some(account) => batch.put(keys::account(address), account_record(address, account)),
-            None => batch.delete(keys::account(address)),
+            Some(account) => batch.put(key, account_record(address, Some(account), &untold)),
+            None => batch.delete(key),
         }
     }
     for (address, slots) in &changes.storage {
@@ -269,10 +240,15 @@ pub(crate) fn put_state(batch: &mut Batch, changes: &Changes) {
             if change.after.is_zero() {
                 batch.delete(key);
             } else {
-                batch.put(key, slot_record(slot, change.after));
+                batch.put(key, slot_record(slot, change.after, &untold));
             }
         }
     }
+    put_rest(batch, changes);
+}
+
+/// Codes and nodes of the tries.
+pub(super) fn put_rest(batch: &mut Batch, changes: &Changes) {
     for (hash, code) in &changes.codes {
         batch.put(keys::code(hash), code.to_vec());
     }
@@ -282,23 +258,4 @@ pub(crate) fn put_state(batch: &mut Batch, changes: &Changes) {
             None => batch.delete(key.clone()),
         }
     }
-}
-
-fn put_history(batch: &mut Batch, number: u64, changes: &Changes) {
-    let mut touched = Touched::default();
-    for (address, change) in &changes.accounts {
-        touched.accounts.push(*address);
-        let before = encode_optional(change.before.as_ref());
-        batch.put(keys::account_history(address, number), before);
-    }
-    for (address, slots) in &changes.storage {
-        touched
-            .slots
-            .push(TouchedSlots { address: *address, slots: slots.keys().copied().collect() });
-        for (slot, change) in slots {
-            let before = encode_slot(change.before);
-            batch.put(keys::slot_history(address, slot, number), before);
-        }
-    }
-    batch.put(keys::changes(number), alloy_rlp::encode(&touched));
 }

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 
-use super::finalize::{History, batch, put_state};
+use super::finalize::{batch, put_state};
 use super::{ChainError, FORMAT};
 use crate::export::{AccountLine, Entry, ExportError, Reader};
 use crate::genesis::Genesis;
@@ -73,7 +73,7 @@ pub fn found(store: &impl Store, genesis: &Genesis, from: impl BufRead) -> Resul
         return Err(FoundError::OtherState { found, expected: predecessor.state_root });
     }
     let block = genesis.block();
-    let mut first = batch(&block, &[], &Changes::default(), History::Omit);
+    let mut first = batch(&block, &[], &Changes::default(), None)?;
     first.put(keys::FORMAT.to_vec(), FORMAT.to_be_bytes().to_vec());
     first.put(keys::GENESIS.to_vec(), block.hash().to_vec());
     Ok(store.commit(first)?)

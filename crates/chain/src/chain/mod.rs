@@ -10,6 +10,7 @@ mod export;
 mod finalize;
 mod found;
 mod held;
+mod history;
 mod logs;
 mod produce;
 mod prove;
@@ -32,9 +33,10 @@ use windlass_proof::Validator;
 
 pub use self::evidence::{Evidence, MAX_EVIDENCE, MAX_EVIDENCE_OF_ONE};
 pub use self::export::{ExportPage, ExportPageError};
-pub(crate) use self::finalize::{put_block, put_logs, put_state, touched};
+pub(crate) use self::finalize::{put_block, put_logs, put_state};
 pub use self::found::{FoundError, found};
 pub use self::held::{Held, held};
+pub(crate) use self::history::touched;
 pub use self::prove::ProveError;
 pub(crate) use self::prove::Shown;
 pub(crate) use self::read::{stored_block, stored_receipts};
@@ -55,7 +57,7 @@ use crate::state::{StateView, keys, root};
 use crate::store::{Batch, MemoryStore, Snapshot, Store};
 
 /// The format of the database; it rises with every change that older programs can't read.
-pub(crate) const FORMAT: u64 = 2;
+pub(crate) const FORMAT: u64 = 3;
 
 /// How many blocks back the state can be read, by default.
 pub(crate) const STATE_WINDOW: u64 = 8_192;
@@ -332,7 +334,7 @@ fn write_genesis(
     if state_root != genesis.header().state_root {
         return Err(ChainError::Damaged("the genesis state does not match its block".to_owned()));
     }
-    let mut batch = finalize::batch(genesis, &[], &changes, finalize::History::Omit);
+    let mut batch = finalize::batch(genesis, &[], &changes, None)?;
     batch.put(keys::FORMAT.to_vec(), FORMAT.to_be_bytes().to_vec());
     batch.put(keys::GENESIS.to_vec(), genesis.hash().to_vec());
     store.commit(batch)?;

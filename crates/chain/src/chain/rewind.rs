@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy_primitives::{Address, U256};
 
-use super::finalize::{TouchedSlots, touched};
+use super::history::touched;
 use super::{At, Chain, ChainError, stored_block, stored_tip};
 use crate::state::StateView;
 use crate::state::base::Base;
@@ -63,10 +63,10 @@ fn changed_back(
     let mut storage: BTreeMap<Address, BTreeSet<U256>> = BTreeMap::new();
     for number in later {
         check(cancel)?;
-        let Some(touched) = touched(past.snapshot(), number)? else { continue };
+        let touched = touched(past.snapshot(), number)?;
         accounts.extend(touched.accounts);
-        for TouchedSlots { address, slots } in touched.slots {
-            storage.entry(address).or_default().extend(slots);
+        for (address, slot) in touched.slots {
+            storage.entry(address).or_default().insert(slot);
         }
     }
     let mut changes = Changes::default();

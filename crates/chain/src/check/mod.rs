@@ -3,11 +3,13 @@
 //!
 //! Every record's checksum is read. Then the blocks are followed from the first to the last, each with
 //! its body, receipts and places in the indexes; the state is built anew from the flat records and
-//! compared with the tip's root; and every node of the tries is followed from that root. What is found
+//! compared with the tip's root; every node of the tries is followed from that root; and the way to every
+//! value that a block replaced from the one that is there now. What is found
 //! wrong is listed, so that one damaged record does not hide the next.
 
 mod blocks;
 mod census;
+mod history;
 mod state;
 
 pub use self::census::{Kind, census};
@@ -69,6 +71,7 @@ pub fn check(store: &impl Store, tell: Tell<'_>) -> Result<Checked, ChainError> 
     let mut faults = Faults::default();
     faults.keep("records", census::read_all(snapshot, tell))?;
     let counted = blocks::follow(snapshot, (first_block, tip), &mut faults, tell)?;
+    history::follow(snapshot, tip.number, &mut faults)?;
     let state = state::rebuild(snapshot, header.state_root, &mut faults, tell)?;
     Ok(Checked {
         tip,

@@ -142,7 +142,7 @@ fn check_blobs(
 fn check_body(block: &Block, fork: Fork) -> Result<(), InvalidBlock> {
     let header = block.header();
     let body = &block.as_inner().body;
-    if fork >= Fork::Osaka && block.encode().len() > MAX_BLOCK_BYTES {
+    if fork >= Fork::Osaka && block.size() > MAX_BLOCK_BYTES {
         return Err(InvalidBlock::Body(format!("it is over {MAX_BLOCK_BYTES} bytes")));
     }
     same("sha3Uncles", header.ommers_hash, calculate_ommers_root(&body.ommers))?;

@@ -80,7 +80,7 @@ pub(crate) fn check_before(
         Kind::Windlass(windlass) => windlass,
         Kind::Ethereum(_) => return ethereum::check_before(rules, parent, block),
     };
-    if block.encode().len() > MAX_BLOCK_BYTES {
+    if block.size() > MAX_BLOCK_BYTES {
         return Err(InvalidBlock::Body(format!("it is over {MAX_BLOCK_BYTES} bytes")));
     }
     if block.extra_data().is_none() {
@@ -124,9 +124,10 @@ pub(crate) fn check_after(header: &Header, executed: &Executed) -> Result<(), In
 pub(crate) fn complete(header: &mut Header, executed: &Executed) {
     header.gas_used = executed.gas_used;
     header.state_root = executed.state_root;
-    header.receipts_root = receipts_root(&executed.receipts);
+    let envelopes: Vec<_> = executed.receipts.iter().map(Receipt::envelope).collect();
+    header.receipts_root = calculate_receipt_root(&envelopes);
     header.logs_bloom =
-        executed.receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom());
+        envelopes.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom());
     header.requests_hash =
         executed.requests.as_ref().map(alloy_eips::eip7685::Requests::requests_hash);
 }

@@ -7,9 +7,12 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::KECCAK_EMPTY;
 use nybbles::Nibbles;
 
+use super::history::{Replaced, Trail};
 use super::keys::{self, Owner};
 use super::layer::Layer;
-use super::record::{decode_account, decode_slot, read_account, read_slot};
+use super::record::{
+    account_trail, decode_account, decode_slot, read_account, read_slot, slot_trail,
+};
 use super::{Account, trie};
 use crate::block::Block;
 use crate::chain::{ChainError, stored_block};
@@ -54,17 +57,15 @@ impl Base {
                 return Ok(change.after);
             }
         }
-        if let Some(record) = self.past_record(|number| keys::account_history(address, number))? {
-            let account = Some(record).filter(|record| !record.is_empty());
-            let account = account.map(|record| decode_account(&record));
+        let Some(record) = self.snapshot.get(&keys::account(address))? else { return Ok(None) };
+        let key = |number| keys::account_change(number, address);
+        if let Some(past) = self.past_value(|| account_trail(&record), key)? {
+            let account = Some(past).filter(|past| !past.is_empty());
+            let account = account.map(|past| decode_account(&past));
             return account.transpose().map_err(|_malformed| damaged("account"));
         }
-        let record = self.snapshot.get(&keys::account(address))?;
-        let read = |record: Vec<u8>| {
-            let account = read_account(&record).filter(|(found, _)| found == address);
-            account.map(|(_, account)| account).ok_or_else(|| damaged("account"))
-        };
-        record.map(read).transpose()
+        let read = read_account(&record).filter(|(found, _)| found == address);
+        read.map(|(_, account)| account).ok_or_else(|| damaged("account"))
     }
 
     pub(crate) fn slot(&self, address: &Address, slot: &U256) -> Result<U256, ChainError> {
@@ -74,16 +75,15 @@ impl Base {
                 return Ok(change.after);
             }
         }
-        if let Some(past) = self.past_record(|number| keys::slot_history(address, slot, number))? {
+        let Some(record) = self.snapshot.get(&keys::slot(address, slot))? else {
+            return Ok(U256::ZERO);
+        };
+        let key = |number| keys::slot_change(number, address, slot);
+        if let Some(past) = self.past_value(|| slot_trail(&record), key)? {
             return decode_slot(&past).ok_or_else(|| damaged("slot"));
         }
-        match self.snapshot.get(&keys::slot(address, slot))? {
-            Some(record) => {
-                let found = read_slot(&record).filter(|(found, _)| found == slot);
-                found.map(|(_, value)| value).ok_or_else(|| damaged("slot"))
-            }
-            None => Ok(U256::ZERO),
-        }
+        let found = read_slot(&record).filter(|(found, _)| found == slot);
+        found.map(|(_, value)| value).ok_or_else(|| damaged("slot"))
     }
 
     pub(crate) fn code(&self, hash: &B256) -> Result<Bytes, ChainError> {
@@ -158,14 +158,15 @@ impl Base {
     }
 
     /// The value that the first change after the block replaced; `None` where nothing changed since.
-    fn past_record(&self, key: impl Fn(u64) -> Vec<u8>) -> Result<Option<Vec<u8>>, ChainError> {
+    fn past_value(
+        &self,
+        trail: impl Fn() -> Option<Trail>,
+        key: impl Fn(u64) -> Vec<u8>,
+    ) -> Result<Option<Bytes>, ChainError> {
         let Some(number) = self.past else { return Ok(None) };
-        let mut found = None;
-        self.snapshot.scan(&key(number + 1), &key(u64::MAX), &mut |_, value| {
-            found = Some(value.to_vec());
-            ControlFlow::Break(())
-        })?;
-        Ok(found)
+        let trail = trail().ok_or_else(|| damaged("trail"))?;
+        let first = first_change(self.snapshot(), trail, number, key)?;
+        Ok(first.map(|(_, replaced)| replaced.value))
     }
 }
 
@@ -199,6 +200,27 @@ impl trie::Nodes for BaseNodes<'_> {
 
     fn damaged(what: String) -> ChainError {
         ChainError::Damaged(what)
+    }
+}
+
+/// The first change of a value after a block, by its trail: the block that made it, and what it replaced.
+pub(crate) fn first_change(
+    snapshot: &dyn Snapshot,
+    mut trail: Trail,
+    after: u64,
+    key: impl Fn(u64) -> Vec<u8>,
+) -> Result<Option<(u64, Replaced)>, ChainError> {
+    if trail.last() <= after {
+        return Ok(None);
+    }
+    loop {
+        let at = trail.nearest(after);
+        let replaced = snapshot.get(&key(at))?.as_deref().and_then(Replaced::read);
+        let replaced = replaced.ok_or_else(|| damaged("history"))?;
+        trail = replaced.trail(at).ok_or_else(|| damaged("history"))?;
+        if trail.nearest(after) == at {
+            return Ok(Some((at, replaced)));
+        }
     }
 }
 

@@ -28,11 +28,6 @@ pub(crate) fn receipts(number: u64) -> Vec<u8> {
     numbered(b'r', number)
 }
 
-/// What a block changed in the history, to prune it by.
-pub(crate) fn changes(number: u64) -> Vec<u8> {
-    numbered(b'p', number)
-}
-
 pub(crate) fn certificate(number: u64) -> Vec<u8> {
     numbered(b'f', number)
 }
@@ -67,8 +62,9 @@ pub(crate) fn block_number(hash: &B256) -> Vec<u8> {
     joined(b'n', &[hash.as_slice()])
 }
 
+/// Half of a transaction's hash: nobody finds two with the same half, and the index is as much smaller.
 pub(crate) fn transaction(hash: &B256) -> Vec<u8> {
-    joined(b't', &[hash.as_slice()])
+    joined(b't', &[&hash[..16]])
 }
 
 /// An account's record lies under the hash of its address, in the order of the trie's leaves.
@@ -133,30 +129,57 @@ pub(crate) fn lacking_codes() -> (Vec<u8>, Vec<u8>) {
     prefix(vec![b'C'])
 }
 
-pub(crate) fn account_history(address: &Address, number: u64) -> Vec<u8> {
-    joined(b'A', &[address.as_slice(), &number.to_be_bytes()])
+/// What a block replaced of an account.
+pub(crate) fn account_change(number: u64, address: &Address) -> Vec<u8> {
+    joined(b'A', &[&number.to_be_bytes(), address.as_slice()])
 }
 
-pub(crate) fn slot_history(address: &Address, slot: &U256, number: u64) -> Vec<u8> {
-    joined(b'S', &[address.as_slice(), &slot.to_be_bytes::<32>(), &number.to_be_bytes()])
+/// What a block replaced of a slot.
+pub(crate) fn slot_change(number: u64, address: &Address, slot: &U256) -> Vec<u8> {
+    joined(b'S', &[&number.to_be_bytes(), address.as_slice(), &slot.to_be_bytes::<32>()])
 }
 
-/// The blocks with a log that has this address (position 0) or topic (positions 1 to 4).
+/// All that a block replaced of accounts, and of slots: the first key and the one after the last.
+pub(crate) fn changes(number: u64) -> [(Vec<u8>, Vec<u8>); 2] {
+    [b'A', b'S'].map(|kind| prefix(numbered(kind, number)))
+}
+
+/// The account whose change a key is of.
+pub(crate) fn changed_account(key: &[u8]) -> Option<Address> {
+    Some(Address::from_slice(key.get(9..29)?))
+}
+
+/// The slot whose change a key is of; `None` for an account's.
+pub(crate) fn changed_slot(key: &[u8]) -> Option<U256> {
+    Some(U256::from_be_slice(key.get(29..61)?))
+}
+
+/// The blocks with a log that has this address (position 0) or topic (positions 1 to 4), or another one of the
+/// same sum: whoever looks for logs reads those of the block.
 pub(crate) fn log(position: u8, value: &[u8], number: u64) -> Vec<u8> {
-    joined(b'l', &[&[position], value, &number.to_be_bytes()])
+    let sum = value.chunks(8).fold(0, |sum: u64, word| {
+        word.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)) ^ sum.rotate_left(1)
+    });
+    joined(b'l', &[&[position], &sum.to_be_bytes(), &number.to_be_bytes()])
 }
 
-/// The trie of accounts has no owner, a trie of storage its account's.
+/// The trie of accounts has no owner, a trie of storage its account, by the hash of its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Accounts,
-    Storage(Address),
+    Storage(B256),
+}
+
+impl Owner {
+    pub(crate) fn storage(address: &Address) -> Self {
+        Self::Storage(keccak256(address))
+    }
 }
 
 pub(crate) fn node(owner: Owner, path: &Nibbles) -> Vec<u8> {
     match owner {
         Owner::Accounts => joined(b'x', &[&path.to_vec()]),
-        Owner::Storage(address) => joined(b'y', &[keccak256(address).as_slice(), &path.to_vec()]),
+        Owner::Storage(address) => joined(b'y', &[address.as_slice(), &path.to_vec()]),
     }
 }
 

@@ -1,10 +1,11 @@
 //! The state of accounts and contracts.
 //!
 //! Three forms of the same: flat records, which execution reads; the Merkle Patricia tries, which
-//! give the state root and proofs; and the history of replaced values, so that a read at an older
-//! block seeks the first later change. A block that is not final is a layer of changes in memory.
+//! give the state root and proofs; and the history of replaced values, where a read at an older block
+//! finds what the first later change replaced. A block that is not final is a layer of changes in memory.
 
 pub(crate) mod base;
+pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod layer;
 pub(crate) mod record;
@@ -87,7 +88,7 @@ impl StateView {
         slots: &[U256],
     ) -> Result<Proof, ChainError> {
         let (account_proof, _) = trie::prove(&self.base.nodes(Owner::Accounts), &hashed(address))?;
-        let nodes = self.base.nodes(Owner::Storage(address));
+        let nodes = self.base.nodes(Owner::storage(&address));
         let mut storage = Vec::with_capacity(slots.len());
         for slot in slots {
             let (proof, _) = trie::prove(&nodes, &root::hash_slot(slot))?;

@@ -46,7 +46,7 @@ pub(crate) fn seal(
             account.storage_root = EMPTY_ROOT_HASH;
         }
         let Some(slots) = changes.storage.get(address) else { continue };
-        let owner = Owner::Storage(*address);
+        let owner = Owner::storage(address);
         let edits = slots.iter().map(|(slot, change)| (hash_slot(slot), leaf(change.after)));
         let updated = if is_wiped {
             trie::update(&NoNodes, edits.filter(|(_, value)| value.is_some()))?

@@ -58,6 +58,11 @@ impl Batch {
         self.entries.len()
     }
 
+    /// Whether it sets or removes a key.
+    pub fn changes(&self, key: &[u8]) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// Sets a key.
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         self.entries.insert(key, Some(value));

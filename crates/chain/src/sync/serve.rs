@@ -10,10 +10,10 @@ use super::{
     ANSWER_CHANGES, AccountEntry, AccountStorage, Accounts, Anchor, Answer, Changed, ChangedSlots,
     Request, SlotEntry, Storage,
 };
-use crate::chain::{Chain, ChainError, stored_tip, touched};
+use crate::chain::{Chain, ChainError, stored_tip, stored_u64, touched};
 use crate::state::base::Base;
 use crate::state::keys::{self, Owner};
-use crate::state::record::{encode_optional, read_account, read_slot};
+use crate::state::record::{encode_account, encode_optional, read_account, read_slot};
 use crate::state::trie;
 
 /// The last hash there is.
@@ -86,10 +86,10 @@ impl Ground {
         let (start, end) = keys::accounts(from, to);
         let (mut accounts, mut size, mut last) = (Vec::new(), 0, *to);
         self.base.snapshot().scan(&start, &end, &mut |key, record| {
-            let Some((address, record)) = record.split_at_checked(20) else {
+            let Some((address, Some(account))) = read_account(record) else {
                 return ControlFlow::Continue(());
             };
-            let (address, record) = (Address::from_slice(address), Bytes::copy_from_slice(record));
+            let record: Bytes = encode_account(&account).into();
             size += record.len() + 24;
             accounts.push(AccountEntry { address, record });
             if size < self.limit {
@@ -130,7 +130,7 @@ impl Ground {
         let (account_proof, _) = trie::prove(&nodes, &Nibbles::unpack(account))?;
         let account_proof = account_proof.into_iter().collect();
         let record = self.base.snapshot().get(&keys::hashed_account(account))?;
-        let Some((address, _)) = record.as_deref().and_then(read_account) else {
+        let Some((_, Some(_))) = record.as_deref().and_then(read_account) else {
             return Ok(AccountStorage {
                 account_proof,
                 slots: Vec::new(),
@@ -141,7 +141,11 @@ impl Ground {
         let (start, end) = keys::slots(account, from, &LAST);
         let (mut slots, mut size, mut last) = (Vec::new(), 0, LAST);
         self.base.snapshot().scan(&start, &end, &mut |key, record| {
-            slots.extend(read_slot(record).map(|(slot, value)| SlotEntry { slot, value }));
+            let Some((slot, value)) = read_slot(record).filter(|(_, value)| !value.is_zero())
+            else {
+                return ControlFlow::Continue(());
+            };
+            slots.push(SlotEntry { slot, value });
             size += record.len() + 2;
             if size < limit {
                 return ControlFlow::Continue(());
@@ -149,7 +153,7 @@ impl Ground {
             last = keys::hash_of(key).unwrap_or(last);
             ControlFlow::Break(())
         })?;
-        let proof = self.ends(Owner::Storage(address), from, &last)?;
+        let proof = self.ends(Owner::Storage(*account), from, &last)?;
         Ok(AccountStorage { account_proof, slots, end: last, proof })
     }
 
@@ -171,21 +175,21 @@ impl Ground {
 
     /// What changed after a block; `None` where that is not kept any more.
     fn changed(&self, after: u64) -> Result<Option<Answer>, ChainError> {
-        if after > self.number {
+        let snapshot = self.base.snapshot();
+        let oldest = stored_u64(snapshot, keys::OLDEST)?.unwrap_or(0);
+        if !(oldest..=self.number).contains(&after) {
             return Ok(None);
         }
-        let snapshot = self.base.snapshot();
         let mut accounts = BTreeSet::new();
         let mut slots: BTreeMap<Address, BTreeSet<U256>> = BTreeMap::new();
         let (mut to, mut size) = (after, 0);
         while to < self.number && size < self.limit {
-            let Some(touched) = touched(snapshot, to + 1)? else { return Ok(None) };
+            let touched = touched(snapshot, to + 1)?;
             to += 1;
-            size += touched.accounts.len() * 128;
+            size += touched.accounts.len() * 128 + touched.slots.len() * 64;
             accounts.extend(touched.accounts);
-            for part in touched.slots {
-                size += part.slots.len() * 64;
-                slots.entry(part.address).or_default().extend(part.slots);
+            for (address, slot) in touched.slots {
+                slots.entry(address).or_default().insert(slot);
             }
         }
         let entry = |address: Address| -> Result<_, ChainError> {

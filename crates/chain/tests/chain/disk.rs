@@ -56,10 +56,10 @@ fn another_network_and_another_format_are_refused() {
         store.commit(batch).unwrap();
         Chain::open(store, &free()).unwrap_err()
     };
-    let error = of_format(3);
-    assert!(matches!(error, ChainError::NewerFormat { found: 3, known: 2 }), "{error}");
-    let error = of_format(1);
-    assert!(matches!(error, ChainError::OlderFormat { found: 1, known: 2 }), "{error}");
+    let error = of_format(4);
+    assert!(matches!(error, ChainError::NewerFormat { found: 4, known: 3 }), "{error}");
+    let error = of_format(2);
+    assert!(matches!(error, ChainError::OlderFormat { found: 2, known: 3 }), "{error}");
 }
 
 /// What a reader sees of a ledger: every block, receipt and balance, or an error.

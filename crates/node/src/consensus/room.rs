@@ -84,7 +84,7 @@ impl Rooms {
         if block.transactions().is_empty() {
             return;
         }
-        let took = Room { bytes: block.encode().len(), gas: block.header().gas_used };
+        let took = Room { bytes: block.size(), gas: block.header().gas_used };
         let (number, hash) = (block.number(), block.hash());
         let made = Made { number, hash, took, might, was_halved: lost > 1 };
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).last = Some(made);

@@ -39,7 +39,7 @@ pub(super) fn block(
         }
     };
     let sealed = Sealed::new_unchecked(block.header().clone(), block.hash());
-    let size = U256::from(block.encode().len());
+    let size = U256::from(block.size());
     Ok(RpcBlock {
         header: RpcHeader::from_consensus(sealed, None, Some(size)),
         uncles: block.as_inner().body.ommers.iter().map(Header::hash_slow).collect(),

@@ -75,7 +75,7 @@ impl Tamper {
                 use alloy_consensus::{SignableTransaction as _, TxLegacy};
                 // More than a block may have, and no more than p2p takes.
                 let length = match self {
-                    Self::Oversized => MAX_BLOCK_BYTES + 100 - block.encode().len(),
+                    Self::Oversized => MAX_BLOCK_BYTES + 100 - block.size(),
                     _ => 0,
                 };
                 let unsigned = TxLegacy {
