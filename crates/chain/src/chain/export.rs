@@ -161,22 +161,15 @@ impl Page<'_> {
 
     /// The first account from a key on.
     fn account(&mut self, from: &[u8], end: &[u8]) -> Result<Option<Visited>, ChainError> {
-        let damaged = || ChainError::Damaged("account record".to_owned());
         let mut found = None;
-        self.snapshot().scan(from, end, &mut |key, record| match read_account(record) {
-            // One that is gone.
-            Some((_, None)) => ControlFlow::Continue(()),
-            Some((address, Some(account))) => {
-                found = Some(Ok((key.to_vec(), address, account)));
-                ControlFlow::Break(())
-            }
-            None => {
-                found = Some(Err(damaged()));
-                ControlFlow::Break(())
-            }
+        self.snapshot().scan(from, end, &mut |key, value| {
+            found = Some((key.to_vec(), value.to_vec()));
+            ControlFlow::Break(())
         })?;
-        let Some((key, address, account)) = found.transpose()? else { return Ok(None) };
+        let Some((key, record)) = found else { return Ok(None) };
+        let damaged = || ChainError::Damaged("account record".to_owned());
         let owner = keys::hash_of(&key).ok_or_else(damaged)?;
+        let (address, account) = read_account(&record).ok_or_else(damaged)?;
         let code = self.base.code(&account.code_hash)?;
         let (balance, nonce) = (account.balance, account.nonce);
         self.push(write(&AccountLine { address, balance, nonce, code }));
@@ -195,7 +188,6 @@ impl Page<'_> {
             let mut is_damaged = false;
             self.snapshot().scan(&from, &end, &mut |key, value| {
                 match read_slot(value) {
-                    Some((_, value)) if value.is_zero() => {}
                     Some(slot) => slots.push(slot),
                     None => is_damaged = true,
                 }

@@ -112,8 +112,7 @@ impl Chain {
 
     fn commit(&self, layer: &Layer) -> Result<(), ChainError> {
         let snapshot = self.store.snapshot()?;
-        // Where no state but the tip's can be read, nobody will ask for what it replaced.
-        let history = (self.state_window > 0).then_some(snapshot.as_ref());
+        let history = Some(snapshot.as_ref());
         let mut batch = batch(&layer.block, &layer.receipts, &layer.changes, history)?;
         let written = self.put_certificates(&mut batch);
         self.prune(&mut batch, layer.block.number())?;
@@ -126,12 +125,13 @@ impl Chain {
     pub fn prune_states(&self, keep: u64) -> Result<u64, ChainError> {
         let before = self.oldest_state()?;
         loop {
+            let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let mut batch = Batch::default();
             let oldest = self.prune_to(&mut batch, self.tip().number.saturating_sub(keep))?;
-            if batch.entries.is_empty() {
+            if batch.is_empty() {
                 return Ok(oldest - before);
             }
-            self.commit_batch(batch)?;
+            self.store.commit(batch)?;
         }
     }
 
@@ -230,7 +230,7 @@ pub(crate) fn put_state(batch: &mut Batch, changes: &Changes) {
     for (address, change) in &changes.accounts {
         let key = keys::account(address);
         match &change.after {
-            Some(account) => batch.put(key, account_record(address, Some(account), &untold)),
+            Some(account) => batch.put(key, account_record(address, account, &untold)),
             None => batch.delete(key),
         }
     }

@@ -6,11 +6,13 @@ use alloy_primitives::{Address, U256};
 
 use super::ChainError;
 use super::finalize::put_rest;
+use crate::state::base::trail_of;
 use crate::state::history::{Replaced, Trail};
 use crate::state::keys;
 use crate::state::layer::Changes;
 use crate::state::record::{
-    ReadTrail, account_record, account_trail, encode_optional, encode_slot, slot_record, slot_trail,
+    ReadTrail, account_record, account_trail, encode_optional, encode_slot, gone_record, read_gone,
+    slot_record, slot_trail,
 };
 use crate::store::{Batch, Snapshot};
 
@@ -21,42 +23,85 @@ pub(crate) struct Touched {
     pub(crate) slots: Vec<(Address, U256)>,
 }
 
-/// Puts the state after a block, and what the block replaced. A value that is gone keeps a record that tells
-/// when, until nobody asks for what was before.
+/// A value that a block changes.
+struct Changed {
+    /// The key of its record, and that of what the block replaces.
+    flat: Vec<u8>,
+    change: Vec<u8>,
+    /// What it was; empty where there was none.
+    before: Vec<u8>,
+    read: ReadTrail,
+}
+
+/// Puts the state after a block, and what the block replaced. Of a value that is gone a record tells when,
+/// until nobody asks for what was before.
 pub(super) fn put_state_with_history(
     batch: &mut Batch,
     number: u64,
     changes: &Changes,
     before: &dyn Snapshot,
 ) -> Result<(), ChainError> {
-    let then = |key: &[u8], read: ReadTrail| -> Result<Trail, ChainError> {
-        let Some(record) = before.get(key)? else { return Ok(Trail::default().then(number)) };
-        let trail = read(&record).ok_or_else(|| ChainError::Damaged("trail".to_owned()))?;
-        Ok(trail.then(number))
-    };
     for (address, change) in &changes.accounts {
-        let key = keys::account(address);
-        let trail = then(&key, account_trail)?;
-        let before = encode_optional(change.before.as_ref());
-        let replaced = Replaced { is_gone: change.after.is_none(), ..trail.replaced(before) };
-        batch.put(keys::account_change(number, address), alloy_rlp::encode(replaced));
-        batch.put(key, account_record(address, change.after.as_ref(), &trail));
+        let changed = Changed {
+            flat: keys::account(address),
+            change: keys::account_change(number, address),
+            before: encode_optional(change.before.as_ref()),
+            read: account_trail,
+        };
+        changed.put(batch, number, before, |trail| {
+            change.after.map(|account| account_record(address, &account, trail))
+        })?;
     }
     for (address, slots) in &changes.storage {
         for (slot, change) in slots {
-            let key = keys::slot(address, slot);
-            let trail = then(&key, slot_trail)?;
-            let before = encode_slot(change.before);
-            let replaced = Replaced { is_gone: change.after.is_zero(), ..trail.replaced(before) };
-            batch.put(keys::slot_change(number, address, slot), alloy_rlp::encode(replaced));
-            batch.put(key, slot_record(slot, change.after, &trail));
+            let changed = Changed {
+                flat: keys::slot(address, slot),
+                change: keys::slot_change(number, address, slot),
+                before: encode_slot(change.before),
+                read: slot_trail,
+            };
+            changed.put(batch, number, before, |trail| {
+                let is_there = !change.after.is_zero();
+                is_there.then(|| slot_record(slot, change.after, trail))
+            })?;
         }
     }
     put_rest(batch, changes);
     Ok(())
 }
 
-/// Removes what a block replaced, and what tells of a value only that the block removed it.
+impl Changed {
+    /// Puts the record that it has after the block, if it has one.
+    fn put(
+        self,
+        batch: &mut Batch,
+        number: u64,
+        snapshot: &dyn Snapshot,
+        record: impl FnOnce(&Trail) -> Option<Vec<u8>>,
+    ) -> Result<(), ChainError> {
+        let Self { flat, change, before, read } = self;
+        let gone = keys::gone(&flat);
+        // Of what was not there the record need not be looked for.
+        let found = if before.is_empty() { None } else { snapshot.get(&flat)? };
+        let earlier = trail_of(snapshot, (&flat, found.as_deref()), read)?;
+        let trail = earlier.then(number);
+        let record = record(&trail);
+        let replaced = Replaced { is_gone: record.is_none(), ..trail.replaced(before.clone()) };
+        if let Some(record) = record {
+            batch.put(flat, record);
+            if before.is_empty() && earlier != Trail::default() {
+                batch.delete(gone);
+            }
+        } else {
+            batch.delete(flat);
+            batch.put(gone, gone_record(&change, &trail));
+        }
+        batch.put(change, alloy_rlp::encode(replaced));
+        Ok(())
+    }
+}
+
+/// Removes what a block replaced, and what is kept of values since the block removed them.
 pub(super) fn prune_block(
     batch: &mut Batch,
     snapshot: &dyn Snapshot,
@@ -70,14 +115,15 @@ pub(super) fn prune_block(
     for change in gone {
         let damaged = || ChainError::Damaged(format!("changes of block {number}"));
         let address = keys::changed_account(&change).ok_or_else(damaged)?;
-        let (flat, trail): (_, ReadTrail) = match keys::changed_slot(&change) {
-            Some(slot) => (keys::slot(&address, &slot), slot_trail),
-            None => (keys::account(&address), account_trail),
+        let flat = match keys::changed_slot(&change) {
+            Some(slot) => keys::slot(&address, &slot),
+            None => keys::account(&address),
         };
-        let Some(record) = snapshot.get(&flat)? else { continue };
-        let since = trail(&record).ok_or_else(damaged)?;
-        if since.last() == number && !batch.changes(&flat) {
-            batch.delete(flat);
+        let key = keys::gone(&flat);
+        let Some(record) = snapshot.get(&key)? else { continue };
+        let (_, since) = read_gone(&flat, &record).ok_or_else(damaged)?;
+        if since.last() == number && !batch.changes(&key) {
+            batch.delete(key);
         }
     }
     Ok(())

@@ -149,10 +149,10 @@ impl Chain {
         })
     }
 
-    /// The same ledger with another window of readable states; 0 keeps the tip's only.
+    /// The same ledger with another window of readable states: so many blocks before the tip, one at least.
     #[must_use]
     pub fn with_state_window(mut self, blocks: u64) -> Self {
-        self.state_window = blocks;
+        self.state_window = blocks.max(1);
         self
     }
 

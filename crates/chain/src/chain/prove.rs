@@ -168,6 +168,9 @@ impl Chain {
         let transactions: Vec<Bytes> =
             block.transactions().iter().map(|one| one.encoded_2718().into()).collect();
         let index = usize::try_from(location.index).unwrap_or(usize::MAX);
+        if block.transactions().get(index).is_none_or(|found| *found.tx_hash() != hash) {
+            return Err(ProveError::UnknownTransaction);
+        }
         let logs = receipts.get(index).map_or(0, |receipt| receipt.logs.len());
         let receipts: Vec<Bytes> = receipts.iter().map(Receipt::consensus_bytes).collect();
         let path = |items: &[Bytes]| {

@@ -46,7 +46,8 @@ impl Chain {
         }
     }
 
-    /// Where a final transaction is.
+    /// Where a final transaction is. Who asks with what may be no transaction's hash compares it with the one
+    /// that is there: half of it finds it.
     pub fn transaction(&self, hash: B256) -> Result<Option<TransactionLocation>, ChainError> {
         let snapshot = self.store.snapshot()?;
         let Some(record) = snapshot.get(&keys::transaction(&hash))? else { return Ok(None) };
@@ -100,8 +101,8 @@ impl Chain {
         self.on_site(at, |site| call::call(site, request, limits))
     }
 
-    /// Executes a message call that is over within about a millisecond; `None` where that is not known
-    /// beforehand, or it is not: [`Chain::call`] answers any.
+    /// Executes a message call on the tip's state that little gas suffices for; `None` for any other, which
+    /// [`Chain::call`] answers.
     pub fn call_briefly(
         &self,
         at: At,

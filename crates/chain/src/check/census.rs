@@ -10,7 +10,7 @@ use crate::store::{Snapshot, Store};
 const TELL_EVERY: u64 = 65_536;
 
 /// The kinds of records by the letter of their keys, and what they are for.
-const KINDS: [(u8, &str); 20] = [
+const KINDS: [(u8, &str); 21] = [
     (b'a', "accounts"),
     (b's', "storage slots"),
     (b'c', "contract codes"),
@@ -18,6 +18,7 @@ const KINDS: [(u8, &str); 20] = [
     (b'y', "tries of storage"),
     (b'A', "earlier accounts"),
     (b'S', "earlier storage slots"),
+    (b'g', "accounts and slots that are gone"),
     (b'h', "headers"),
     (b'b', "bodies"),
     (b'r', "receipts"),

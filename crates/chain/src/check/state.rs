@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, KECCAK_EMPTY};
 use nybbles::Nibbles;
 
@@ -38,15 +38,14 @@ pub(super) fn rebuild(
     let mut failed = None;
     let (start, end) = keys::all_accounts();
     let scanned = snapshot.scan(&start, &end, &mut |key, record| {
-        let Some((address, account)) = of_record(key, record) else {
-            faults.add("an account's record is not under its address".to_owned());
-            return ControlFlow::Continue(());
-        };
-        let Some(account) = account else { return ControlFlow::Continue(()) };
         rebuilt.accounts += 1;
         if rebuilt.accounts.is_multiple_of(TELL_EVERY) {
             tell(Progress::Accounts(rebuilt.accounts));
         }
+        let Some((address, account)) = of_record(key, record) else {
+            faults.add("an account's record is not under its address".to_owned());
+            return ControlFlow::Continue(());
+        };
         builder.add_leaf(Nibbles::unpack(keccak256(address)), &alloy_rlp::encode(account));
         match of_account(snapshot, (&address, &account), &mut rebuilt, faults) {
             Ok(()) => ControlFlow::Continue(()),
@@ -70,8 +69,7 @@ pub(super) fn rebuild(
     Ok(rebuilt)
 }
 
-/// The address of a record, and its account unless that is gone.
-fn of_record(key: &[u8], record: &[u8]) -> Option<(Address, Option<Account>)> {
+fn of_record(key: &[u8], record: &[u8]) -> Option<(Address, Account)> {
     read_account(record).filter(|(address, _)| keys::account(address) == key)
 }
 
@@ -93,11 +91,10 @@ fn of_account(
     let mut misplaced = false;
     let (start, end) = keys::all_slots(&keccak256(address));
     snapshot.scan(&start, &end, &mut |key, record| {
+        rebuilt.slots += 1;
         let read = read_slot(record).zip(keys::hash_of(key));
         match read.filter(|((slot, _), at)| keccak256(slot.to_be_bytes::<32>()) == *at) {
-            Some(((_, U256::ZERO), _)) => {}
             Some(((_, value), at)) => {
-                rebuilt.slots += 1;
                 builder.add_leaf(Nibbles::unpack(at), &alloy_rlp::encode(value));
             }
             None => misplaced = true,
@@ -145,10 +142,8 @@ fn strays(
 ) -> Result<(), ChainError> {
     let count = |kind| {
         let mut count = 0_u64;
-        scan_kind(snapshot, kind, &mut |_, record| {
-            let is_gone =
-                kind == b's' && read_slot(record).is_some_and(|(_, value)| value.is_zero());
-            count += u64::from(!is_gone);
+        scan_kind(snapshot, kind, &mut |_, _| {
+            count += 1;
             ControlFlow::Continue(())
         })
         .map(|()| count)

@@ -17,8 +17,10 @@ use super::call::{
 };
 use super::cancel::Cancel;
 
-/// As much as some reads of storage take, and a millisecond's work at the most.
+/// As much as some reads of storage take.
 const GAS: u64 = 100_000;
+/// How often another account or its code may be looked at: codes may be large.
+const MOST_LOOKS: u32 = 8;
 
 /// Runs a call if it is soon over; `None` where it is to be run as any other.
 ///
@@ -30,39 +32,55 @@ pub(crate) fn call_briefly(
 ) -> Result<Option<CallOutcome>, CallError> {
     let pays = request.gas_price.or(request.max_fee_per_gas).is_some();
     let is_plain = request.to.is_some() && request.overrides.is_nothing();
-    if pays || !is_plain || !request.authorization_list.is_empty() {
+    if pays || !is_plain || site.base.is_past() || !request.authorization_list.is_empty() {
         return Ok(None);
     }
     let limits = CallLimits { gas_cap: GAS, cancel: None };
     inspect(site, request, limits, (Cancel::new(None), Brief::default()), |evm, ended| {
-        let is_answered = !evm.inspector.1.shows && !ended.result.is_halt();
+        let is_answered = !evm.inspector.1.fails && !ended.result.is_halt();
         Ok(is_answered.then(|| outcome(ended.result, None)))
     })
 }
 
-/// Sees whether it shows how much gas there is.
+/// Sees whether it shows how much gas there is, or takes long.
 #[derive(Debug, Default)]
 struct Brief {
-    shows: bool,
+    looks: u32,
+    fails: bool,
 }
+
+/// What looks at another account.
+const LOOKS: [u8; 9] = [
+    opcode::BALANCE,
+    opcode::EXTCODESIZE,
+    opcode::EXTCODECOPY,
+    opcode::EXTCODEHASH,
+    opcode::CALL,
+    opcode::CALLCODE,
+    opcode::DELEGATECALL,
+    opcode::STATICCALL,
+    opcode::SELFDESTRUCT,
+];
 
 impl Attend for Brief {}
 
 impl<CTX, INTR: InterpreterTypes> Inspector<CTX, INTR> for Brief {
     fn step(&mut self, interpreter: &mut Interpreter<INTR>, _: &mut CTX) {
-        self.shows |= interpreter.bytecode.opcode() == opcode::GAS;
-        if self.shows {
+        let instruction = interpreter.bytecode.opcode();
+        self.looks += u32::from(LOOKS.contains(&instruction));
+        self.fails |= instruction == opcode::GAS || self.looks > MOST_LOOKS;
+        if self.fails {
             interpreter.halt(InstructionResult::OutOfGas);
         }
     }
 
     fn call_end(&mut self, _: &mut CTX, _: &CallInputs, called: &mut Called) {
-        self.shows |= called.result.result.is_halt();
+        self.fails |= called.result.result.is_halt();
     }
 
     fn create(&mut self, _: &mut CTX, _: &mut CreateInputs) -> Option<Created> {
         // The oldest rules create a contract without code where there is no gas for the code.
-        self.shows = true;
+        self.fails = true;
         None
     }
 }

@@ -11,7 +11,8 @@ use super::history::{Replaced, Trail};
 use super::keys::{self, Owner};
 use super::layer::Layer;
 use super::record::{
-    account_trail, decode_account, decode_slot, read_account, read_slot, slot_trail,
+    ReadTrail, account_trail, decode_account, decode_slot, read_account, read_gone, read_slot,
+    slot_trail,
 };
 use super::{Account, trie};
 use crate::block::Block;
@@ -47,6 +48,11 @@ impl Base {
         self
     }
 
+    /// Whether it reads what is older than the snapshot.
+    pub(crate) fn is_past(&self) -> bool {
+        self.past.is_some()
+    }
+
     pub(crate) fn snapshot(&self) -> &dyn Snapshot {
         self.snapshot.as_ref()
     }
@@ -57,15 +63,19 @@ impl Base {
                 return Ok(change.after);
             }
         }
-        let Some(record) = self.snapshot.get(&keys::account(address))? else { return Ok(None) };
+        let flat = keys::account(address);
+        let record = self.snapshot.get(&flat)?;
         let key = |number| keys::account_change(number, address);
-        if let Some(past) = self.past_value(|| account_trail(&record), key)? {
+        if let Some(past) = self.past_value(&flat, record.as_deref(), account_trail, key)? {
             let account = Some(past).filter(|past| !past.is_empty());
             let account = account.map(|past| decode_account(&past));
             return account.transpose().map_err(|_malformed| damaged("account"));
         }
-        let read = read_account(&record).filter(|(found, _)| found == address);
-        read.map(|(_, account)| account).ok_or_else(|| damaged("account"))
+        let read = |record: Vec<u8>| {
+            let account = read_account(&record).filter(|(found, _)| found == address);
+            account.map(|(_, account)| account).ok_or_else(|| damaged("account"))
+        };
+        record.map(read).transpose()
     }
 
     pub(crate) fn slot(&self, address: &Address, slot: &U256) -> Result<U256, ChainError> {
@@ -75,13 +85,13 @@ impl Base {
                 return Ok(change.after);
             }
         }
-        let Some(record) = self.snapshot.get(&keys::slot(address, slot))? else {
-            return Ok(U256::ZERO);
-        };
+        let flat = keys::slot(address, slot);
+        let record = self.snapshot.get(&flat)?;
         let key = |number| keys::slot_change(number, address, slot);
-        if let Some(past) = self.past_value(|| slot_trail(&record), key)? {
+        if let Some(past) = self.past_value(&flat, record.as_deref(), slot_trail, key)? {
             return decode_slot(&past).ok_or_else(|| damaged("slot"));
         }
+        let Some(record) = record else { return Ok(U256::ZERO) };
         let found = read_slot(&record).filter(|(found, _)| found == slot);
         found.map(|(_, value)| value).ok_or_else(|| damaged("slot"))
     }
@@ -160,11 +170,13 @@ impl Base {
     /// The value that the first change after the block replaced; `None` where nothing changed since.
     fn past_value(
         &self,
-        trail: impl Fn() -> Option<Trail>,
+        flat: &[u8],
+        record: Option<&[u8]>,
+        read: ReadTrail,
         key: impl Fn(u64) -> Vec<u8>,
     ) -> Result<Option<Bytes>, ChainError> {
         let Some(number) = self.past else { return Ok(None) };
-        let trail = trail().ok_or_else(|| damaged("trail"))?;
+        let trail = trail_of(self.snapshot(), (flat, record), read)?;
         let first = first_change(self.snapshot(), trail, number, key)?;
         Ok(first.map(|(_, replaced)| replaced.value))
     }
@@ -201,6 +213,22 @@ impl trie::Nodes for BaseNodes<'_> {
     fn damaged(what: String) -> ChainError {
         ChainError::Damaged(what)
     }
+}
+
+/// When a value changed, by the key of its record and the record, or by what is kept of it since it is gone.
+pub(crate) fn trail_of(
+    snapshot: &dyn Snapshot,
+    (flat, record): (&[u8], Option<&[u8]>),
+    read: ReadTrail,
+) -> Result<Trail, ChainError> {
+    let trail = if let Some(record) = record {
+        read(record)
+    } else {
+        let gone = snapshot.get(&keys::gone(flat))?;
+        let read = |record: Vec<u8>| read_gone(flat, &record).map(|(_, trail)| trail);
+        gone.map_or(Some(Trail::default()), read)
+    };
+    trail.ok_or_else(|| damaged("trail"))
 }
 
 /// The first change of a value after a block, by its trail: the block that made it, and what it replaced.

@@ -3,6 +3,7 @@
 //! What a block replaces lies under the block's number, one record behind the other: the history grows at
 //! its end, and what is too old goes from its beginning. The way there is in the value's flat record: the
 //! block that changed it last, and for epochs of 1, 4, 16, … blocks the last change before that one's epoch.
+//! Of a value that is gone a record of its own keeps that, as long as the history knows when it was there.
 //! What was replaced has the same of its own, so that the first change after any block is a few steps away
 //! for each power of four in between, however often the value changed.
 

@@ -62,7 +62,7 @@ pub(crate) fn block_number(hash: &B256) -> Vec<u8> {
     joined(b'n', &[hash.as_slice()])
 }
 
-/// Half of a transaction's hash: nobody finds two with the same half, and the index is as much smaller.
+/// Half of a transaction's hash: two with the same half would take 2^64 tries, and the index is smaller.
 pub(crate) fn transaction(hash: &B256) -> Vec<u8> {
     joined(b't', &[&hash[..16]])
 }
@@ -139,9 +139,35 @@ pub(crate) fn slot_change(number: u64, address: &Address, slot: &U256) -> Vec<u8
     joined(b'S', &[&number.to_be_bytes(), address.as_slice(), &slot.to_be_bytes::<32>()])
 }
 
+/// When an account or a slot changed that is gone, by the key that its record had.
+pub(crate) fn gone(flat: &[u8]) -> Vec<u8> {
+    joined(b'g', &[flat])
+}
+
 /// All that a block replaced of accounts, and of slots: the first key and the one after the last.
 pub(crate) fn changes(number: u64) -> [(Vec<u8>, Vec<u8>); 2] {
     [b'A', b'S'].map(|kind| prefix(numbered(kind, number)))
+}
+
+/// Whose change a key is of: an address, with a slot or without.
+pub(crate) fn changed(key: &[u8]) -> &[u8] {
+    key.get(9..).unwrap_or_default()
+}
+
+/// How long that is for the value whose record has this key.
+pub(crate) fn changed_len(flat: &[u8]) -> usize {
+    if flat.first() == Some(&b'a') { 20 } else { 52 }
+}
+
+/// The key of another block's change of what this one changed.
+pub(crate) fn change_of(number: u64, changed: &[u8]) -> Vec<u8> {
+    let kind = if changed.len() == 20 { b'A' } else { b'S' };
+    joined(kind, &[&number.to_be_bytes(), changed])
+}
+
+/// The block whose change a key is of.
+pub(crate) fn changing_block(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(1..9)?.try_into().ok()?))
 }
 
 /// The account whose change a key is of.

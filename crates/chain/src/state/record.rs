@@ -1,11 +1,11 @@
 //! The flat records of accounts and slots: what is hashed in the key, the value, and when it changed.
 
 use alloy_primitives::{Address, B256, U256};
-use alloy_rlp::{Decodable, EMPTY_STRING_CODE, Encodable, Header};
+use alloy_rlp::{Decodable, Encodable, Header};
 use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 
-use super::Account;
 use super::history::Trail;
+use super::{Account, keys};
 
 /// Encodes an account: `[nonce, balance]`, and for a contract `[…, storage root, code hash]`.
 pub(crate) fn encode_account(account: &Account) -> Vec<u8> {
@@ -36,26 +36,17 @@ pub(crate) fn decode_account(mut bytes: &[u8]) -> Result<Account, alloy_rlp::Err
     Ok(Account { nonce, balance, storage_root, code_hash })
 }
 
-/// The record of an account: `address ‖ account ‖ trail`, an empty string in the place of one that is gone.
-pub(crate) fn account_record(
-    address: &Address,
-    account: Option<&Account>,
-    trail: &Trail,
-) -> Vec<u8> {
-    let mut record = address.to_vec();
-    match account {
-        Some(account) => record.extend_from_slice(&encode_account(account)),
-        None => record.push(EMPTY_STRING_CODE),
-    }
+/// The record of an account: `address ‖ account ‖ trail`.
+pub(crate) fn account_record(address: &Address, account: &Account, trail: &Trail) -> Vec<u8> {
+    let mut record = [address.as_slice(), &encode_account(account)].concat();
     trail.write(&mut record);
     record
 }
 
-/// Reads the record of an account, which may be gone.
-pub(crate) fn read_account(record: &[u8]) -> Option<(Address, Option<Account>)> {
-    let (address, account, _) = split_account(record)?;
-    let is_gone = account == [EMPTY_STRING_CODE];
-    Some((address, (!is_gone).then(|| decode_account(account)).transpose().ok()?))
+/// Reads the record of an account.
+pub(crate) fn read_account(record: &[u8]) -> Option<(Address, Account)> {
+    let (address, rest) = record.split_at_checked(20)?;
+    Some((Address::from_slice(address), decode_account(rest).ok()?))
 }
 
 /// Reads when a value changed, by its record.
@@ -63,17 +54,10 @@ pub(crate) type ReadTrail = fn(&[u8]) -> Option<Trail>;
 
 /// When an account changed, by its record.
 pub(crate) fn account_trail(record: &[u8]) -> Option<Trail> {
-    split_account(record).and_then(|(_, _, trail)| Trail::read(trail))
+    behind_item(record.get(20..)?).and_then(Trail::read)
 }
 
-/// Address, account and trail.
-fn split_account(record: &[u8]) -> Option<(Address, &[u8], &[u8])> {
-    let (address, rest) = record.split_at_checked(20)?;
-    let (account, trail) = split_item(rest)?;
-    Some((Address::from_slice(address), account, trail))
-}
-
-/// The record of a slot: `slot ‖ value ‖ trail`, the value in RLP; zero in one that is gone.
+/// The record of a slot: `slot ‖ value ‖ trail`, the value in RLP.
 pub(crate) fn slot_record(slot: &U256, value: U256, trail: &Trail) -> Vec<u8> {
     let mut record = slot.to_be_bytes::<32>().to_vec();
     value.encode(&mut record);
@@ -89,16 +73,26 @@ pub(crate) fn read_slot(record: &[u8]) -> Option<(U256, U256)> {
 
 /// When a slot changed, by its record.
 pub(crate) fn slot_trail(record: &[u8]) -> Option<Trail> {
-    let (_, trail) = split_item(record.get(32..)?)?;
-    Trail::read(trail)
+    behind_item(record.get(32..)?).and_then(Trail::read)
 }
 
-/// The first item of RLP, with its head, and what follows.
-fn split_item(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut rest = bytes;
-    let header = Header::decode(&mut rest).ok()?;
-    let rest = rest.get(header.payload_length..)?;
-    Some(bytes.split_at(bytes.len() - rest.len()))
+/// What is kept of a value that is gone: whose it was, as the key of a change of it has it, and the trail.
+pub(crate) fn gone_record(change: &[u8], trail: &Trail) -> Vec<u8> {
+    let mut record = keys::changed(change).to_vec();
+    trail.write(&mut record);
+    record
+}
+
+/// Whose value is gone, and when it changed; by the key that its record had.
+pub(crate) fn read_gone<'a>(flat: &[u8], record: &'a [u8]) -> Option<(&'a [u8], Trail)> {
+    let (whose, trail) = record.split_at_checked(keys::changed_len(flat))?;
+    Some((whose, Trail::read(trail)?))
+}
+
+/// What follows the first item of RLP.
+fn behind_item(mut bytes: &[u8]) -> Option<&[u8]> {
+    let header = Header::decode(&mut bytes).ok()?;
+    bytes.get(header.payload_length..)
 }
 
 /// An account that may not exist: empty bytes where it doesn't.

@@ -20,7 +20,7 @@ pub(super) fn audit(base: &Base) -> Result<Result<(), String>, ChainError> {
     let (start, end) = keys::all_accounts();
     let mut expected = 0_u64;
     snapshot.scan(&start, &end, &mut |_, record| {
-        let account = read_account(record).and_then(|(_, account)| account);
+        let account = read_account(record).map(|(_, account)| account);
         expected += u64::from(account.is_some_and(|one| one.storage_root != EMPTY_ROOT_HASH));
         ControlFlow::Continue(())
     })?;
@@ -28,7 +28,7 @@ pub(super) fn audit(base: &Base) -> Result<Result<(), String>, ChainError> {
     while let Some(from) = next {
         let Some(owner) = first_owner(base, &from)? else { break };
         let record = snapshot.get(&keys::hashed_account(&owner))?;
-        let Some((address, Some(account))) = record.as_deref().and_then(read_account) else {
+        let Some((address, account)) = record.as_deref().and_then(read_account) else {
             return Ok(Err(format!("there are slots of {owner}, which is no account")));
         };
         let none = std::iter::empty();
@@ -101,7 +101,7 @@ mod tests {
         let (bare, full) = (Address::repeat_byte(1), Address::repeat_byte(2));
         let account = changes.accounts[&full].after.unwrap();
         let record = |address: &Address, account: &Account| {
-            crate::state::record::account_record(address, Some(account), &Trail::default())
+            crate::state::record::account_record(address, account, &Trail::default())
         };
         let other = Account { storage_root: B256::repeat_byte(9), ..account };
         commit(&store, |batch| batch.put(keys::account(&full), record(&full, &other)));

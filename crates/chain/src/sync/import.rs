@@ -330,8 +330,7 @@ impl Importer {
         }
         snapshot.scan(&start, &end, &mut |key, record| {
             let has_storage = read_account(record)
-                .and_then(|(_, account)| account)
-                .is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH);
+                .is_some_and(|(_, account)| account.storage_root != EMPTY_ROOT_HASH);
             let hash = keys::hash_of(key).filter(|hash| !(under_way && *hash == account));
             accounts.extend(hash.filter(|_| has_storage));
             if accounts.len() < ASKED { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

@@ -165,7 +165,7 @@ impl Importer {
         let (mut from, mut slots) = (from, BTreeMap::new());
         for (hash, part) in asked.iter().zip(&storage.accounts) {
             let here = snapshot.get(&keys::hashed_account(hash))?;
-            if let Some((address, Some(_))) = here.as_deref().and_then(read_account) {
+            if let Some((address, _)) = here.as_deref().and_then(read_account) {
                 check_storage(block.header.state_root, address, from, part)?;
                 slots.insert(address, part.slots.clone());
             }

@@ -86,7 +86,7 @@ impl Ground {
         let (start, end) = keys::accounts(from, to);
         let (mut accounts, mut size, mut last) = (Vec::new(), 0, *to);
         self.base.snapshot().scan(&start, &end, &mut |key, record| {
-            let Some((address, Some(account))) = read_account(record) else {
+            let Some((address, account)) = read_account(record) else {
                 return ControlFlow::Continue(());
             };
             let record: Bytes = encode_account(&account).into();
@@ -130,22 +130,18 @@ impl Ground {
         let (account_proof, _) = trie::prove(&nodes, &Nibbles::unpack(account))?;
         let account_proof = account_proof.into_iter().collect();
         let record = self.base.snapshot().get(&keys::hashed_account(account))?;
-        let Some((_, Some(_))) = record.as_deref().and_then(read_account) else {
+        if record.is_none() {
             return Ok(AccountStorage {
                 account_proof,
                 slots: Vec::new(),
                 end: LAST,
                 proof: Vec::new(),
             });
-        };
+        }
         let (start, end) = keys::slots(account, from, &LAST);
         let (mut slots, mut size, mut last) = (Vec::new(), 0, LAST);
         self.base.snapshot().scan(&start, &end, &mut |key, record| {
-            let Some((slot, value)) = read_slot(record).filter(|(_, value)| !value.is_zero())
-            else {
-                return ControlFlow::Continue(());
-            };
-            slots.push(SlotEntry { slot, value });
+            slots.extend(read_slot(record).map(|(slot, value)| SlotEntry { slot, value }));
             size += record.len() + 2;
             if size < limit {
                 return ControlFlow::Continue(());

@@ -9,7 +9,8 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use windlass_chain::{
     At, Attributes, Block, CallRequest, CallResult, Chain, ChainError, EstimateError, ExtraData,
-    Filter, InvalidBlock, NoSenders, Overrides, TransactionError, ValidateError, genesis::Fees,
+    Filter, InvalidBlock, NoSenders, Overrides, ProveError, TransactionError, ValidateError,
+    genesis::Fees,
 };
 
 fn call(to: Address, input: &[u8]) -> CallRequest {
@@ -47,6 +48,10 @@ fn a_transfer_is_built_validated_finalised_and_read() {
         let location = chain.transaction(receipts[1].transaction_hash).unwrap().unwrap();
         assert_eq!((location.block, location.index), (1, 1));
         assert_eq!(chain.transaction(B256::ZERO).unwrap(), None);
+        let mut other = receipts[1].transaction_hash;
+        other[31] ^= 1;
+        let proof = chain.prove_transaction(other, 0);
+        assert!(matches!(proof, Err(ProveError::UnknownTransaction)), "{proof:?}");
         assert_eq!(chain.block(2).unwrap(), None);
         assert_eq!(chain.block(B256::ZERO).unwrap(), None);
     }
@@ -369,7 +374,10 @@ fn a_brief_call_answers_what_any_call_does_or_nothing() {
         let (brief, any) = both(&call(to, &[7; 40]));
         assert_eq!(brief, Some(any), "{to}");
     }
-    for to in [burner, gauge, factory, spender, asking(gauge, "00ffff"), asking(burner, "00ffff")] {
+    // A precompiled contract that refuses its input.
+    let refused = asking(Address::with_last_byte(9), "00ffff");
+    let others = [asking(gauge, "00ffff"), asking(burner, "00ffff"), refused];
+    for to in [burner, gauge, factory, spender].into_iter().chain(others) {
         assert_eq!(both(&call(to, &[])).0, None, "{to}");
     }
     // What fails for want of gas in there would succeed with all of it.
@@ -384,6 +392,8 @@ fn a_brief_call_answers_what_any_call_does_or_nothing() {
     for request in [paid, created, elsewhere] {
         assert_eq!(both(&request).0, None, "{request:?}");
     }
+    let past = chain.call_briefly(At::Number(chain.tip().number - 1), &call(counter, &[]));
+    assert_eq!(past.unwrap(), None);
     chain.call_briefly(At::Latest, &call(counter, &vec![1; 30_000])).unwrap_err();
 }
 

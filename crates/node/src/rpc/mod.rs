@@ -5,10 +5,11 @@
 //! they can be seen, so `latest`, `safe` and `finalized` are one block; `pending` is that block and
 //! the pool's nonces.
 //!
-//! The server has one thread and runtime of its own, where calls run for up to 100,000 gas, which takes a
-//! millisecond at most. All other calls and gas estimates run on a few threads of low priority, with a
-//! gas cap and a deadline; transactions are checked on others. So neither a call that burns all its gas
-//! nor a flood of requests takes the processor from consensus.
+//! The server has one thread and runtime of its own, where calls run that 100,000 gas and what
+//! is at hand suffice for; whenever one took longer than a millisecond, the next ones run elsewhere for a
+//! while. All other calls and gas estimates run on a few threads of low priority, with a gas cap and a
+//! deadline; transactions are checked on others. So neither a call that burns all its gas nor a flood of
+//! transactions takes the processor from consensus.
 //!
 //! Beside JSON-RPC the same socket answers `GET /metrics` (Prometheus' text format), `GET /health` (200
 //! while the process lives) and `GET /ready` (200 when clients should be sent here, else 503 with the
@@ -21,6 +22,7 @@
 
 mod args;
 mod block_param;
+mod brief;
 mod convert;
 mod envelope;
 mod error;

@@ -97,8 +97,8 @@ fn call(
 /// A call that is soon over, run by the server's own thread: to hand it to another one takes longer. Whatever
 /// is wrong with a call, they tell.
 fn briefly(node: &Node, request: &CallRequest, at: At) -> Option<CallOutcome> {
-    let called = contained(|| node.ledger.chain().call_briefly(at, request));
-    called.ok().and_then(Result::ok).flatten()
+    let call = || node.ledger.chain().call_briefly(at, request);
+    node.brief.run(|| contained(call).ok()?.ok()?)
 }
 
 fn answer(outcome: CallOutcome) -> Result<Bytes, RpcError> {

@@ -28,6 +28,7 @@ use windlass_chain::{At, BlockRef};
 
 use super::args::{Args, Attempt};
 use super::block_param::BlockParam;
+use super::brief::Brief;
 use super::error::RpcError;
 use super::filters::Filters;
 use super::recent::{Final, Recent};
@@ -57,6 +58,8 @@ pub(super) struct Node {
     recent: Recent,
     /// Calls and estimates, which may take their whole deadline.
     calls: Workers,
+    /// Calls that are soon over.
+    brief: Brief,
     /// Transactions to check and logs to find.
     work: Workers,
 }
@@ -80,6 +83,7 @@ impl Node {
             network,
             filters: Filters::default(),
             recent: Recent::default(),
+            brief: Brief::new(),
             calls: Workers::new("rpc-call", threads, CALL_NICENESS, Panics::Contained),
             work: Workers::new("rpc-work", threads, 0, Panics::End),
         })
@@ -187,5 +191,9 @@ fn find(node: &Node, hash: B256) -> Result<Option<(Arc<Final>, usize)>, RpcError
     let id = BlockId::number(location.block);
     let found = block_with_receipts(node, id)?;
     let index = usize::try_from(location.index).unwrap_or(usize::MAX);
-    Ok(found.map(|found| (found, index)))
+    let is_there = |found: &Arc<Final>| {
+        let transaction = found.block.transactions().get(index);
+        transaction.is_some_and(|transaction| *transaction.tx_hash() == hash)
+    };
+    Ok(found.filter(is_there).map(|found| (found, index)))
 }

@@ -157,6 +157,11 @@ fn blocks_and_transactions_are_found_in_every_way() {
     assert_eq!(raw, json!(payment));
     assert_eq!(json!(keccak256(&payment)), hash);
 
+    let mut other = keccak256(&payment);
+    other[31] ^= 1;
+    assert_eq!(server.call("eth_getTransactionByHash", json!([other])), Value::Null);
+    assert_eq!(server.call("eth_getTransactionReceipt", json!([other])), Value::Null);
+
     let short = server.call("eth_getBlockByNumber", json!(["0x2", false]));
     assert_eq!(short["transactions"], json!([hash]));
     let receipts = server.call("eth_getBlockReceipts", json!(["0x2"]));

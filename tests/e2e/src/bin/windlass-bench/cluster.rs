@@ -39,6 +39,11 @@ impl Node {
         self.child = Some(start_node(&self.directory, &self.environment));
     }
 
+    /// Its process, if it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Ends it as a power cut would.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

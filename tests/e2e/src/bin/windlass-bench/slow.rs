@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use windlass_e2e::{Call, Platform, run_tool, world};
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, Node},
     load, say,
     summary::{Row, quantile},
 };
@@ -60,6 +60,11 @@ pub(crate) async fn run(rounds: usize, seconds: u64, more_ms: u64) -> Vec<Row> {
         let mut p99 = Row::new("the same, p99", "ms", "");
         let spec = "validators = 4\nmin_block_interval_ms = 0\n";
         let cluster = Cluster::start(&platform, spec, None, &environment).await;
+        let is_slow = |pid: u32| {
+            let maps = fs::read_to_string(format!("/proc/{pid}/maps"));
+            maps.is_ok_and(|maps| maps.contains(&*slowness.library.to_string_lossy()))
+        };
+        assert!(cluster.nodes.iter().filter_map(Node::pid).all(is_slow), "it is not preloaded");
         for round in 0..rounds {
             say::progress(&format!("{ms} ms more a sync, round {}", round + 1));
             let times = finality(&cluster, seconds).await;
