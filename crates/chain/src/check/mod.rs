@@ -4,8 +4,8 @@
 //! Every record's checksum is read. Then the blocks are followed from the first to the last, each with
 //! its body, receipts and places in the indexes; the state is built anew from the flat records and
 //! compared with the tip's root; every node of the tries is followed from that root; and the way to every
-//! value that a block replaced from the one that is there now. What is found
-//! wrong is listed, so that one damaged record does not hide the next.
+//! value that a block replaced from the one that is there now. What is found wrong is listed, so that one
+//! damaged record does not hide the next.
 
 mod blocks;
 mod census;

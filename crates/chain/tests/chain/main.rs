@@ -1,6 +1,7 @@
 //! The crate from outside: the ledger in memory and on disk.
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail like the test")]
 
+mod calls;
 mod certificates;
 mod check;
 mod common;

@@ -19,7 +19,7 @@ use windlass_e2e::{
     Account, Call, Link, Platform, Relay, call_node, p2p_address, start_node, world,
 };
 
-/// How long a node may take until it is connected.
+/// How long a node may take until it is connected, and a transaction until it is final.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One node's process.
@@ -59,6 +59,18 @@ impl Node {
 
     pub(crate) async fn status(&self) -> Option<Value> {
         self.ask("windlass_status", json!([])).await
+    }
+
+    /// Sends it a transaction and waits for the receipt there.
+    pub(crate) async fn transact(&self, raw: &str) -> Value {
+        let hash = self.ask("eth_sendRawTransaction", json!([raw])).await.expect("it is taken");
+        let receipt = world::eventually("a receipt", PATIENCE, async || {
+            let receipt = self.ask("eth_getTransactionReceipt", json!([hash])).await?;
+            (!receipt.is_null()).then_some(receipt)
+        })
+        .await;
+        assert_eq!(receipt["status"], "0x1", "a transaction failed: {receipt}");
+        receipt
     }
 
     /// The newest block that it has.
@@ -183,12 +195,7 @@ impl Cluster {
         let raw = self.account.sign(Call::default());
         let node = self.nodes.get(to).expect("there are as many");
         let begun = world::now();
-        let hash = node.ask("eth_sendRawTransaction", json!([raw])).await.expect("it is taken");
-        let receipt = world::eventually("a receipt", PATIENCE, async || {
-            let receipt = node.ask("eth_getTransactionReceipt", json!([hash])).await?;
-            (!receipt.is_null()).then_some(receipt)
-        })
-        .await;
+        let receipt = node.transact(&raw).await;
         (begun.elapsed(), receipt)
     }
 }

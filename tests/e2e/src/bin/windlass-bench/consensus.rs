@@ -134,7 +134,7 @@ pub(crate) async fn trickle(nodes: &[Node], chain_id: u64, going: impl Fn() -> b
         if !going() {
             return;
         }
-        send(node, &mut account).await;
+        node.transact(&account.sign(Call::default())).await;
     }
 }
 
@@ -144,18 +144,8 @@ async fn send_always(cluster: &Cluster, number: usize, seconds: u64) {
     let node = cluster.nodes.get(number % cluster.nodes.len()).expect("it is below");
     let until = world::now() + Duration::from_secs(seconds);
     while world::now() < until {
-        send(node, &mut account).await;
+        node.transact(&account.sign(Call::default())).await;
     }
-}
-
-async fn send(node: &Node, account: &mut Account) {
-    let raw = account.sign(Call::default());
-    let hash = node.ask("eth_sendRawTransaction", json!([raw])).await.expect("it is taken");
-    world::eventually("a receipt", Duration::from_mins(1), async || {
-        let receipt = node.ask("eth_getTransactionReceipt", json!([hash])).await?;
-        (!receipt.is_null()).then_some(())
-    })
-    .await;
 }
 
 /// One of four is killed; until each has had its turn, the slowest transaction waited for its view.

@@ -3,11 +3,10 @@
 //! The nodes run with a library before libc's that waits after whatever syncs: a disk that is slow to sync,
 //! and fast otherwise.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
-use serde_json::json;
 use tempfile::TempDir;
-use windlass_e2e::{Call, Platform, run_tool, world};
+use windlass_e2e::{Call, Platform, run_tool};
 
 use crate::{
     cluster::{Cluster, Node},
@@ -17,8 +16,6 @@ use crate::{
 
 const SOURCE: &str = include_str!("slow.c");
 const PER_SECOND: u32 = 100;
-/// How long a receipt may take.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What makes syncing slow.
 struct Slowness {
@@ -28,7 +25,7 @@ struct Slowness {
 }
 
 impl Slowness {
-    /// `None` where there is no C compiler.
+    /// `None` where no C compiler makes it.
     async fn build() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let (source, library) = (folder.path().join("slow.c"), folder.path().join("slow.so"));
@@ -44,7 +41,9 @@ impl Slowness {
 /// so many milliseconds more for each sync.
 pub(crate) async fn run(rounds: usize, seconds: u64, more_ms: u64) -> Vec<Row> {
     let Some(slowness) = Slowness::build().await else {
-        say::progress("NOT MEASURED: finality on a slow disk, for there is no C compiler `cc`");
+        say::progress(
+            "NOT MEASURED: finality on a slow disk, for `cc`, the C compiler, makes no library",
+        );
         return Vec::new();
     };
     let platform = Platform::start().await;
@@ -64,7 +63,8 @@ pub(crate) async fn run(rounds: usize, seconds: u64, more_ms: u64) -> Vec<Row> {
             let maps = fs::read_to_string(format!("/proc/{pid}/maps"));
             maps.is_ok_and(|maps| maps.contains(&*slowness.library.to_string_lossy()))
         };
-        assert!(cluster.nodes.iter().filter_map(Node::pid).all(is_slow), "it is not preloaded");
+        let is_slow = |node: &Node| node.pid().is_some_and(is_slow);
+        assert!(cluster.nodes.iter().all(is_slow), "it is not preloaded");
         for round in 0..rounds {
             say::progress(&format!("{ms} ms more a sync, round {}", round + 1));
             let times = finality(&cluster, seconds).await;
@@ -83,13 +83,7 @@ async fn finality(cluster: &Cluster, seconds: u64) -> Vec<f64> {
     let mut accounts = load::accounts(count, cluster.chain_id);
     let signed = load::sign(&mut accounts, 1, |_, _| Call::default()).concat();
     load::paced(&signed, PER_SECOND, async |place, raw| {
-        let node = &cluster.nodes[place % cluster.nodes.len()];
-        let hash = node.ask("eth_sendRawTransaction", json!([raw])).await.expect("it is taken");
-        world::eventually("a receipt", PATIENCE, async || {
-            let receipt = node.ask("eth_getTransactionReceipt", json!([hash])).await?;
-            (!receipt.is_null()).then_some(())
-        })
-        .await;
+        cluster.nodes[place % cluster.nodes.len()].transact(raw).await;
     })
     .await
 }
