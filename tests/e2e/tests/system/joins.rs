@@ -54,6 +54,20 @@ async fn seats(platform: &Platform, network: &str, count: usize) -> Vec<Node> {
     .await
 }
 
+/// Waits until each of these nodes is connected with all the others.
+async fn met(platform: &Platform, nodes: &[Node]) {
+    world::eventually("all nodes are connected", PATIENCE, async || {
+        for node in nodes {
+            let status = status_of(platform, node.id.as_str()).await?;
+            let peers = status.get("peers")?.as_array()?.iter();
+            let connected = peers.filter(|peer| peer["connected"] == true).count();
+            (connected + 1 == nodes.len()).then_some(())?;
+        }
+        Some(())
+    })
+    .await;
+}
+
 /// Sends transactions, one after the other, until it is told to stop; all that were acknowledged.
 async fn load(
     endpoint: &Endpoint,
@@ -179,7 +193,7 @@ async fn a_consortium_takes_a_member_in_and_removes_its_first() {
     let (_, next) = next.split_once("windlass network ").expect("it is a command");
     assert_eq!(ballot(&platform, next).await, ProposalState::InProgress);
     assert_eq!(ballot(&platform, "vote ring 1 yes --as beta").await, ProposalState::Approved);
-    seats(&platform, "ring", 5).await;
+    met(&platform, &seats(&platform, "ring", 5).await).await;
     assert_eq!(organizations(&platform).await, ["acme", "beta", "gamma", "delta"]);
 
     // The new member proposes, and votes with the others against the first.

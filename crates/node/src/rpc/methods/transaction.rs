@@ -50,13 +50,23 @@ async fn send(node: &Shared, transaction: Bytes, attempt: Attempt) -> Result<B25
     if !node.status.get().named {
         return Err(RpcError::NotNamed);
     }
-    let worker = Shared::clone(node);
     let hash = keccak256(&transaction);
-    let job = move || {
-        vote::check(&worker, &transaction)?;
-        Ok(worker.ledger.admit(transaction, Origin::Client)?)
+    let mut looks = 0;
+    let sent = loop {
+        let (worker, transaction) = (Shared::clone(node), transaction.clone());
+        let job = move || match vote::check(&worker, &transaction)? {
+            Some(lacking) => Ok(Err(lacking)),
+            None => Ok(Ok(worker.ledger.admit(transaction, Origin::Client)?)),
+        };
+        match node.work.run(job).await {
+            Ok(Err(_lacking)) if looks < vote::LOOKS => {
+                looks += 1;
+                tokio::time::sleep(vote::LOOK).await;
+            }
+            Ok(sent) => break sent.map_err(RpcError::from),
+            Err(error) => break Err(error),
+        }
     };
-    let sent = node.work.run(job).await;
     let is_here = || -> Result<bool, RpcError> {
         let is_pending = node.ledger.pending(&hash).is_some();
         Ok(is_pending || node.ledger.chain().transaction(hash)?.is_some())

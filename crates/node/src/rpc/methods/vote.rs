@@ -5,6 +5,7 @@
 //! sees. A proposal that names it (`force`) is taken all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use alloy_consensus::Transaction as _;
 use alloy_consensus::transaction::SignerRecoverable as _;
@@ -28,20 +29,35 @@ const ABSENT_MS: u64 = 10_000;
 /// What a proposal and a few votes take in a large network, in gas.
 const VOTING_GAS: u64 = 3_000_000;
 
-/// Refuses a transaction that decides on validators of whom too few are connected and up to date, on
-/// rules that this program does not know, or on a fee or a gas limit that leaves the members no way to take
-/// it back.
-pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
-    // Whatever is wrong with it, the pool says.
-    let Ok(transaction) = node.ledger.decode(transaction) else { return Ok(()) };
-    if transaction.to() != Some(governance::ADDRESS) {
-        return Ok(());
+/// How often, and after which pauses, it is looked again for validators that are missing before a decision
+/// on them is refused: whoever has just joined is met by each of the others within moments.
+pub(super) const LOOKS: u32 = 30;
+pub(super) const LOOK: Duration = Duration::from_millis(100);
+
+/// What is to be said of a decision on validators that are not there now.
+#[derive(Debug)]
+pub(super) struct Lacking(String);
+
+impl From<Lacking> for RpcError {
+    fn from(Lacking(why): Lacking) -> Self {
+        Self::Server(why)
     }
-    let Ok(sender) = transaction.recover_signer() else { return Ok(()) };
+}
+
+/// Refuses a transaction that decides on rules that this program does not know, or on a fee or a gas limit
+/// that leaves the members no way to take it back; tells of one that decides on validators of whom too few
+/// are connected and up to date.
+pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<Option<Lacking>, RpcError> {
+    // Whatever is wrong with it, the pool says.
+    let Ok(transaction) = node.ledger.decode(transaction) else { return Ok(None) };
+    if transaction.to() != Some(governance::ADDRESS) {
+        return Ok(None);
+    }
+    let Ok(sender) = transaction.recover_signer() else { return Ok(None) };
     let cap = node.ledger.chain().rules().transaction_gas_cap().unwrap_or(u64::MAX);
     let (input, gas) = (transaction.input().clone(), transaction.gas_limit().min(cap));
     let decision = node.ledger.chain().decision(sender, input, gas)?;
-    let Some(decision) = decision.filter(|decision| !decision.forced) else { return Ok(()) };
+    let Some(decision) = decision.filter(|decision| !decision.forced) else { return Ok(None) };
     if let Some(upgrade) = decision.upgrade.filter(|upgrade| !upgrade.is_known()) {
         return Err(RpcError::Server(unknown(upgrade)));
     }
@@ -58,13 +74,12 @@ pub(super) fn check(node: &Node, transaction: &Bytes) -> Result<(), RpcError> {
             return Err(RpcError::Server(objection));
         }
     }
-    let Some(validators) = decision.validators else { return Ok(()) };
+    let Some(validators) = decision.validators else { return Ok(None) };
     let status = node.status.get();
     let absent = absent(node, &status);
     let now = node.ledger.chain().next_validators()?;
     let seen = Seen { status, absent, heights: node.status.heights() };
-    objection((&validators, &now), &seen, least(node)?)
-        .map_or(Ok(()), |objection| Err(RpcError::Server(objection)))
+    Ok(objection((&validators, &now), &seen, least(node)?).map(Lacking))
 }
 
 /// The block that whoever follows has.
