@@ -14,6 +14,9 @@ import { KZG } from "micro-eth-signer/kzg.js";
 /** More memory than any gas buys: else anvil would tell of its own limit. */
 const NO_LIMIT = 2n ** 64n - 1n;
 
+/** What a call is refused with for the time that it takes, by Geth and Windlass. */
+const OUT_OF_TIME = "execution aborted (timeout";
+
 export const hardfork = "osaka";
 
 /** A JSON-RPC endpoint. */
@@ -25,8 +28,15 @@ export class Remote {
     this.url = url;
   }
 
-  /** The answer as it is: with `result` or with `error`. */
+  /** The answer as it is: with `result` or with `error`. What ran out of time on a busy machine is asked again. */
   async ask(method, params) {
+    for (let again = 2; ; again -= 1) {
+      const answer = await this.#once(method, params);
+      if (again === 0 || !answer.error?.message?.startsWith(OUT_OF_TIME)) return answer;
+    }
+  }
+
+  async #once(method, params) {
     const response = await fetch(this.url, {
       method: "POST",
       headers: { "content-type": "application/json" },
