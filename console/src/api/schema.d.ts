@@ -453,6 +453,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/networks/{network}/sleep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a network's processes until the next request to its endpoint wakes it. */
+        post: operations["sleep_network"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/networks/{network}/start": {
         parameters: {
             query?: never;
@@ -498,6 +515,23 @@ export interface paths {
         get: operations["list_validators"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/wake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Wakes a network that sleeps, before a request does. */
+        post: operations["wake_network"];
         delete?: never;
         options?: never;
         head?: never;
@@ -946,7 +980,7 @@ export interface components {
          * @description Every error code of the platform. The text form is the variant in snake case.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "too_many_observers" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
+        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "too_many_observers" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_sleeping" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
         /** @description One event of the platform's ordered stream. */
         Event: components["schemas"]["EventBody"] & {
             /**
@@ -1097,7 +1131,7 @@ export interface components {
          * @description What its owner wants of a network.
          * @enum {string}
          */
-        Intent: "running" | "stopped" | "destroyed";
+        Intent: "running" | "sleeping" | "stopped" | "destroyed";
         /**
          * @description Which key of a validator.
          * @enum {string}
@@ -1202,6 +1236,12 @@ export interface components {
             min_block_interval_ms?: number | null;
             name?: components["schemas"]["Name"] | null;
             node_limits?: components["schemas"]["NodeLimits"] | null;
+            /**
+             * Format: int32
+             * @description After so many seconds without a request and without an open `WebSocket` it falls asleep, until the
+             *     next request; 0 is never. 1,800 unless said, and never if it is a consortium's.
+             */
+            sleep_after_s?: number | null;
             sync?: components["schemas"]["SyncMode"] | null;
             /**
              * Format: int64
@@ -1453,6 +1493,11 @@ export interface components {
             min_block_interval_ms: number;
             /** @description What each node may use. */
             node_limits: components["schemas"]["NodeLimits"];
+            /**
+             * Format: int32
+             * @description After so many seconds without a request it falls asleep, until the next one; 0 is never.
+             */
+            sleep_after_s?: number;
             /** @description How a node that is far behind catches up. */
             sync?: components["schemas"]["SyncMode"];
             /**
@@ -1465,7 +1510,7 @@ export interface components {
          * @description Where in its life a network is.
          * @enum {string}
          */
-        NetworkState: "declared" | "creating" | "usable" | "stopping" | "stopped" | "starting" | "destroying" | "gone";
+        NetworkState: "declared" | "creating" | "usable" | "stopping" | "sleeping" | "stopped" | "starting" | "destroying" | "gone";
         /** @description A validator of a network. */
         NetworkValidator: {
             /** @description Its account, if it has one. */
@@ -1732,7 +1777,7 @@ export interface components {
          * @description What an operation does.
          * @enum {string}
          */
-        OperationKind: "create" | "stop" | "start" | "destroy" | "update" | "propose" | "vote" | "settle" | "add_nodes" | "remove_node" | "add_observer" | "remove_observer" | "recover";
+        OperationKind: "create" | "stop" | "start" | "sleep" | "wake" | "destroy" | "update" | "propose" | "vote" | "settle" | "add_nodes" | "remove_node" | "add_observer" | "remove_observer" | "recover";
         /**
          * @description Where an operation is.
          * @enum {string}
@@ -3509,6 +3554,45 @@ export interface operations {
             };
         };
     };
+    sleep_network: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The operation lets it sleep */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_network: {
         parameters: {
             query?: never;
@@ -3608,6 +3692,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NetworkValidator"][];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wake_network: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The operation wakes it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
                 };
             };
             /** @description A problem: what was wrong and what to do */

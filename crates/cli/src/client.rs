@@ -137,6 +137,14 @@ impl Client {
         self.send(Method::POST, &self.of_network(network, "/start"), None::<&()>).await
     }
 
+    pub(crate) async fn sleep(&self, network: &str) -> Outcome<Accepted> {
+        self.send(Method::POST, &self.of_network(network, "/sleep"), None::<&()>).await
+    }
+
+    pub(crate) async fn wake(&self, network: &str) -> Outcome<Accepted> {
+        self.send(Method::POST, &self.of_network(network, "/wake"), None::<&()>).await
+    }
+
     pub(crate) async fn destroy(&self, network: &str) -> Outcome<Accepted> {
         self.send(Method::DELETE, &self.of_network(network, ""), None::<&()>).await
     }

@@ -35,10 +35,11 @@ pub(crate) fn steps_of(kind: OperationKind) -> &'static [&'static str] {
     };
     match kind {
         OperationKind::Create => &[KEYS, GENESIS, PROCESSES, PEERS, TEST, ENDPOINT],
-        OperationKind::Stop => &[ENDPOINT, PROCESSES],
-        OperationKind::Start | OperationKind::Update | OperationKind::Recover => {
-            &[PROCESSES, PEERS, ENDPOINT]
-        }
+        OperationKind::Stop | OperationKind::Sleep => &[ENDPOINT, PROCESSES],
+        OperationKind::Start
+        | OperationKind::Wake
+        | OperationKind::Update
+        | OperationKind::Recover => &[PROCESSES, PEERS, ENDPOINT],
         OperationKind::Destroy => &[ENDPOINT, PROCESSES, KEYS, RECORDS],
         OperationKind::Propose
         | OperationKind::Vote
@@ -56,6 +57,8 @@ pub(crate) fn action_of(kind: OperationKind) -> &'static str {
         OperationKind::Create => "network.create",
         OperationKind::Stop => "network.stop",
         OperationKind::Start => "network.start",
+        OperationKind::Sleep => "network.sleep",
+        OperationKind::Wake => "network.wake",
         OperationKind::Destroy => "network.destroy",
         OperationKind::Update => "network.update",
         OperationKind::Propose => "network.propose",

@@ -148,6 +148,8 @@ pub struct NodeReport {
     pub seat: Seat,
     /// The keys by which the epoch that it has entered has it as a validator.
     pub seated_by: Option<SeatKeys>,
+    /// Whether it has something to do, as a validator.
+    pub work: Work,
     /// Whether it is behind and catching up.
     pub syncing: bool,
     /// The newest final block that it knows of.
@@ -172,6 +174,15 @@ pub struct SeatKeys {
     pub node_key: String,
     /// The key that it votes with.
     pub consensus_key: String,
+}
+
+/// Whether a validator has something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Its tip is final, and no transaction waits that a block can have.
+    Nothing,
+    /// A transaction waits, or a block is on its way.
+    Something,
 }
 
 /// Which blocks a node has.

@@ -16,6 +16,6 @@ pub mod windlass;
 
 pub use engine::{
     Engine, GenesisFile, GenesisInput, History, MemberKeys, NodeInput, NodeReport, PeerAddress,
-    RpcRequest, Seat, SeatKeys, Sign, Succession, TestTransaction, ValidatorKeys,
+    RpcRequest, Seat, SeatKeys, Sign, Succession, TestTransaction, ValidatorKeys, Work,
 };
 pub use error::EngineError;

@@ -5,15 +5,17 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use http_body_util::{BodyExt, Limited};
-use hyper::{Method, Request, Response, StatusCode, body::Incoming};
+use hyper::{Method, Request, Response, StatusCode, Uri, body::Incoming};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use windlass_model::{
     NetworkId,
     error::{ErrorCode, Problem},
+    route::Demand,
 };
 
 use crate::{
@@ -23,6 +25,12 @@ use crate::{
     store,
     table::{Counts, RefusedTable, Table},
 };
+
+/// What is served, for whoever asks otherwise.
+const SERVED: &str = "GET and PUT /routes, GET /stats, GET /demand";
+
+/// The longest that a question for demand is held.
+const LONGEST_HOLD_MS: u64 = 60_000;
 
 /// Routes of far more networks than fit a machine.
 const TABLE_BYTES: usize = 64 * 1024 * 1024;
@@ -55,27 +63,44 @@ impl Admin {
                 let stats = Stats { generation: table.source.generation, networks: table.counts() };
                 json(StatusCode::OK, &stats)
             }
+            (&Method::GET, "/demand") => match asked(request.uri()) {
+                Ok(asked) => json(StatusCode::OK, &self.demand(asked).await),
+                Err(problem) => refuse(&problem, None),
+            },
             (&Method::PUT, "/routes") => match self.put(request).await {
                 Ok(table) => json(StatusCode::OK, &table),
                 Err(problem) => refuse(&problem, None),
             },
-            (_, "/routes" | "/stats") => refuse(
+            (_, "/routes" | "/stats" | "/demand") => refuse(
                 &Problem::new(
                     ErrorCode::MethodNotAllowed,
                     "this method is not served here",
-                    "GET and PUT /routes, GET /stats",
+                    SERVED,
                 ),
                 None,
             ),
             _ => refuse(
                 &Problem::new(
                     ErrorCode::RouteNotFound,
-                    "the admin socket serves /routes and /stats",
-                    "GET and PUT /routes, GET /stats",
+                    "the admin socket serves /routes, /stats and /demand",
+                    SERVED,
                 ),
                 None,
             ),
         }
+    }
+
+    /// What clients want, as soon as that is another than was seen, or after a while.
+    async fn demand(&self, Asked { seen, hold_ms }: Asked) -> Demand {
+        let proxy = &self.proxy;
+        let mut revisions = proxy.queue.revisions();
+        let other = revisions.wait_for(|revision| Some(*revision) != seen);
+        // Cancel safe: nothing is taken from the channel. At the gateway's end nobody waits.
+        tokio::select! {
+            _ = tokio::time::timeout(Duration::from_millis(hold_ms.min(LONGEST_HOLD_MS)), other) => {}
+            () = proxy.stop.cancelled() => {}
+        }
+        proxy.queue.demand(&proxy.table.get(), proxy.now_ms())
     }
 
     /// Puts a table in force and on disk. Pushing the table in force again changes nothing.
@@ -94,7 +119,7 @@ impl Admin {
             let stale = RefusedTable::Stale { pushed: generation, current: known };
             return Err(Box::new(conflict(&stale)));
         }
-        let table = Table::next(pushed.clone(), &current)
+        let table = Table::next(pushed.clone(), &current, self.proxy.now_ms())
             .map_err(|refused| answer::malformed(refused.to_string()))?;
         let (directory, stored) = (self.directory.clone(), pushed.clone());
         let proxy = Arc::clone(&self.proxy);
@@ -120,6 +145,28 @@ impl Admin {
             Err(error) => Err(Box::new(failed(&error))),
         }
     }
+}
+
+/// What a question for demand says.
+struct Asked {
+    seen: Option<u64>,
+    hold_ms: u64,
+}
+
+fn asked(uri: &Uri) -> Result<Asked, Box<Problem>> {
+    let mut asked = Asked { seen: None, hold_ms: 0 };
+    for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let number = |text: &str| -> Result<u64, Box<Problem>> {
+            let parsed = text.parse();
+            parsed.map_err(|_error| answer::malformed(format!("`{pair}` is not a number")).into())
+        };
+        match pair.split_once('=') {
+            Some(("seen", text)) => asked.seen = Some(number(text)?),
+            Some(("hold_ms", text)) => asked.hold_ms = number(text)?,
+            _ => return Err(answer::malformed(format!("`{pair}` is not known")).into()),
+        }
+    }
+    Ok(asked)
 }
 
 fn conflict(refused: &RefusedTable) -> Problem {

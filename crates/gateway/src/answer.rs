@@ -1,5 +1,7 @@
 //! The gateway's own answers: problems, and the same as JSON-RPC errors where a client decodes those.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{
@@ -76,6 +78,23 @@ pub(crate) fn stopped() -> Problem {
         "`windlass network start` starts it; the URL stays the same",
     );
     Problem { status: StatusCode::SERVICE_UNAVAILABLE.as_u16(), ..problem }
+}
+
+/// As many requests wait for a sleeping network as may.
+pub(crate) fn too_many_wait() -> Box<Problem> {
+    Box::new(Problem::new(
+        ErrorCode::NetworkUnavailable,
+        "the network sleeps, and as many requests as may wait for it to wake",
+        "try again in a moment",
+    ))
+}
+
+pub(crate) fn still_asleep(waited: Duration) -> Problem {
+    Problem::new(
+        ErrorCode::NetworkUnavailable,
+        format!("the network sleeps, and did not wake within {} s", waited.as_secs()),
+        "`windlass network show` says why; it needs the platform (`windlass up`) to wake",
+    )
 }
 
 pub(crate) fn unavailable(detail: impl Into<String>) -> Problem {

@@ -17,11 +17,14 @@
 //! - **What a browser may do is the network's choice**: a request that carries an `Origin` which the
 //!   spec does not name is refused, upgrades included. Cookies and credentials of other services on
 //!   this host are not passed on.
+//! - **A network that sleeps is woken by a request**, which waits for it and is answered then. The
+//!   control plane asks here who is wanted, and who was not used for as long as its route says.
 //! - Sizes, times and numbers are bounded: header, body, connections, waiting.
 //!
 //! Deliberately absent: any knowledge of JSON-RPC methods (only of its envelope, so that a refusal is
 //! an error that clients decode), any database, and any call to the control plane.
 
+mod activity;
 mod admin;
 mod answer;
 mod client;

@@ -1,6 +1,7 @@
 //! A client's request on its way to a node and back.
 
 use std::{
+    collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
     net::IpAddr,
     sync::Arc,
@@ -13,6 +14,7 @@ use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, Uri,
     body::Incoming,
     header::{self, HeaderName, HeaderValue},
+    http::request::Parts,
     upgrade::OnUpgrade,
 };
 use hyper_util::rt::TokioIo;
@@ -21,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_model::{NetworkId, error::Problem, route::REPEATED};
 
 use crate::{
+    activity::{self, Queue, Use},
     answer::{self, Body, full, refuse},
     client::{ClientError, Upstream},
     routes::RouteState,
@@ -32,6 +35,12 @@ pub(crate) const BODY_BYTES: usize = 5 * 1024 * 1024;
 
 /// How long a client may take to send a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether a network is used.
+const IDLE_LOOK: Duration = Duration::from_secs(1);
+
+/// How long a request waits for a network that sleeps.
+const WAKING: Duration = Duration::from_secs(30);
 
 /// How often a request that a node may have taken is sent again, to another one.
 const REPEATS: u32 = 2;
@@ -58,6 +67,7 @@ const NOT_PASSED_ON: [HeaderName; 14] = [
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) table: Current,
+    pub(crate) queue: Queue,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -70,6 +80,40 @@ struct Target {
     key: String,
     /// What is left for the node: a path and a query.
     rest: Uri,
+}
+
+/// A request on its way.
+struct Passing<'a> {
+    parts: Parts,
+    body: Bytes,
+    /// What is asked of the node.
+    rest: &'a Uri,
+    /// The protocol that the client wants to change to, and its end of the connection.
+    upgrade: Option<(HeaderValue, OnUpgrade)>,
+    client: IpAddr,
+    /// How many nodes may have taken it and gave no answer.
+    taken: u32,
+    in_use: Option<Use>,
+}
+
+impl Passing<'_> {
+    /// The request as a node gets it.
+    fn request(&self) -> Request<Full<Bytes>> {
+        let mut outgoing = Request::new(Full::new(self.body.clone()));
+        *outgoing.method_mut() = self.parts.method.clone();
+        *outgoing.uri_mut() = self.rest.clone();
+        *outgoing.headers_mut() = passed_on(&self.parts.headers);
+        let headers = outgoing.headers_mut();
+        headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+        if let Some((protocol, _)) = &self.upgrade {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, protocol.clone());
+        }
+        if self.taken > 0 {
+            headers.insert(REPEATED, HeaderValue::from_static("1"));
+        }
+        outgoing
+    }
 }
 
 impl Proxy {
@@ -104,7 +148,7 @@ impl Proxy {
         let mut response = if is_preflight(&request, origin.as_ref()) {
             preflight(request.headers())
         } else {
-            self.forward(request, &target.rest, &network, client).await
+            self.forward(request, target, network, client).await
         };
         if let Some(origin) = origin {
             let headers = response.headers_mut();
@@ -146,49 +190,87 @@ impl Proxy {
     async fn forward(
         &self,
         mut request: Request<Incoming>,
-        rest: &Uri,
-        network: &Network,
+        target: &Target,
+        mut network: Arc<Network>,
         client: IpAddr,
     ) -> Response<Body> {
+        let in_use = Some(network.activity.begin(self.started));
         let upgrade = upgrade_of(&mut request);
         let (parts, body) = request.into_parts();
         let body = match read(body).await {
             Ok(body) => body,
             Err(problem) => return refuse(&problem, None),
         };
-        if network.state == RouteState::Stopped {
+        let rest = &target.rest;
+        let mut passing = Passing { parts, body, rest, upgrade, client, taken: 0, in_use };
+        loop {
+            let problem = match network.state {
+                RouteState::Stopped => answer::stopped(),
+                RouteState::Asleep => match self.wake(target, &network, passing.body.len()).await {
+                    Ok(awake) => {
+                        network = awake;
+                        continue;
+                    }
+                    Err(problem) => *problem,
+                },
+                RouteState::Up => match self.pass_on(&mut passing, &network).await {
+                    Ok(response) => return response,
+                    Err(problem) => {
+                        // Its nodes end when it falls asleep.
+                        let now = self.table.get().network(&target.network);
+                        if let Some(asleep) = now.filter(|now| now.state == RouteState::Asleep) {
+                            network = asleep;
+                            continue;
+                        }
+                        *problem
+                    }
+                },
+            };
             count(&network.counters.failed);
-            return refuse(&answer::stopped(), Some(&body));
+            return refuse(&problem, Some(&passing.body));
         }
-        let outgoing = |upgrade: Option<&HeaderValue>| {
-            let mut outgoing = Request::new(Full::new(body.clone()));
-            *outgoing.method_mut() = parts.method.clone();
-            *outgoing.uri_mut() = rest.clone();
-            *outgoing.headers_mut() = passed_on(&parts.headers);
-            let headers = outgoing.headers_mut();
-            headers.insert(header::HOST, HeaderValue::from_static("localhost"));
-            if let Some(protocol) = upgrade {
-                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-                headers.insert(header::UPGRADE, protocol.clone());
+    }
+
+    /// The network, once it is awake. What happened to its key meanwhile counts.
+    async fn wake(
+        &self,
+        target: &Target,
+        network: &Network,
+        bytes: usize,
+    ) -> Result<Arc<Network>, Box<Problem>> {
+        let place = self.queue.enter(&network.activity, bytes);
+        let _place = place.ok_or_else(answer::too_many_wait)?;
+        // Cancel safe: nothing is taken from the table.
+        let waking = tokio::select! {
+            waking = timeout(WAKING, self.table.awake(&target.network)) => waking,
+            () = self.stop.cancelled() => {
+                return Err(Box::new(answer::unavailable("the gateway ends")));
             }
-            outgoing
         };
+        match waking {
+            Ok(Some(awake)) if awake.opens(&target.key) => Ok(awake),
+            Ok(_) => Err(Box::new(answer::unknown_network())),
+            Err(_elapsed) => Err(Box::new(answer::still_asleep(WAKING))),
+        }
+    }
+
+    /// Asks the nodes of a network, one after the other, until one answers.
+    async fn pass_on(
+        &self,
+        passing: &mut Passing<'_>,
+        network: &Network,
+    ) -> Result<Response<Body>, Box<Problem>> {
         let mut last = "it has no nodes".to_owned();
         let mut misdirected = None;
-        let mut taken = 0;
-        for upstream in self.candidates(network, client) {
-            let mut request = outgoing(upgrade.as_ref().map(|(name, _)| name));
-            if taken > 0 {
-                request.headers_mut().insert(REPEATED, HeaderValue::from_static("1"));
-            }
-            match upstream.send(request, &self.tasks).await {
+        for upstream in self.candidates(network, passing.client) {
+            match upstream.send(passing.request(), &self.tasks).await {
                 // It is not part of the network any more, or not yet; the routes will say so soon.
                 Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => {
                     misdirected = Some(response);
                 }
                 Ok(response) => {
                     count(&network.counters.requests);
-                    return self.passed_back(response, upgrade, network);
+                    return Ok(self.passed_back(response, passing, network));
                 }
                 Err(error) => {
                     upstream.shun(self.now_ms());
@@ -198,7 +280,9 @@ impl Proxy {
                         ClientError::Connect(_) => {}
                         // What a node took that ended or hangs is the same transaction elsewhere. A
                         // request that is to blame for it does not end all of them.
-                        ClientError::Lost(_) | ClientError::Hung if taken < REPEATS => taken += 1,
+                        ClientError::Lost(_) | ClientError::Hung if passing.taken < REPEATS => {
+                            passing.taken += 1;
+                        }
                         ClientError::Lost(_) | ClientError::Hung | ClientError::Late => break,
                     }
                 }
@@ -207,11 +291,25 @@ impl Proxy {
         if let Some(mut response) = misdirected {
             count(&network.counters.requests);
             *response.status_mut() = StatusCode::OK;
-            return self.passed_back(response, None, network);
+            return Ok(self.passed_back(response, passing, network));
         }
-        count(&network.counters.failed);
-        let problem = answer::unavailable(format!("no node of the network answers: {last}"));
-        refuse(&problem, Some(&body))
+        Err(answer::unavailable(format!("no node of the network answers: {last}")).into())
+    }
+
+    /// Looks for networks that nobody uses, until the gateway ends.
+    pub(crate) async fn look_for_idle(&self) {
+        let mut idle = BTreeSet::new();
+        let work = async {
+            loop {
+                tokio::time::sleep(IDLE_LOOK).await;
+                idle = self.queue.look(&self.table.get(), self.now_ms(), &idle);
+            }
+        };
+        // Cancel safe: looking changes nothing.
+        tokio::select! {
+            () = work => {}
+            () = self.stop.cancelled() => {}
+        }
     }
 
     /// The network's nodes in the order in which this client asks them.
@@ -226,22 +324,26 @@ impl Proxy {
         upstreams
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    pub(crate) fn now_ms(&self) -> u64 {
+        activity::now_ms(self.started)
     }
 
     fn passed_back(
         &self,
         mut response: Response<Incoming>,
-        upgrade: Option<(HeaderValue, OnUpgrade)>,
+        passing: &mut Passing<'_>,
         network: &Network,
     ) -> Response<Body> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
-            && let Some((_, of_client)) = upgrade
+            && let Some((_, of_client)) = passing.upgrade.take()
         {
             count(&network.counters.websockets);
             let of_node = hyper::upgrade::on(&mut response);
-            self.tasks.spawn(tunnel(of_client, of_node, self.stop.clone()));
+            let (in_use, stop) = (passing.in_use.take(), self.stop.clone());
+            self.tasks.spawn(async move {
+                tunnel(of_client, of_node, stop).await;
+                drop(in_use);
+            });
             let (mut parts, _) = response.into_parts();
             parts.headers.remove(header::CONTENT_LENGTH);
             return Response::from_parts(parts, full(Bytes::new()));

@@ -21,6 +21,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    activity::Queue,
     admin::Admin,
     answer::Body,
     proxy::Proxy,
@@ -110,10 +111,11 @@ pub async fn run(
     let Config { listen, directory, allowed_hosts } = config;
     let stored = store::load(&directory)
         .map_err(|source| GatewayError::Routes { directory: directory.clone(), source })?;
-    let table = Table::next(stored, &Table::default()).unwrap_or_else(|refused: RefusedTable| {
-        tracing::error!(%refused, "the stored routes are not valid");
-        Table::default()
-    });
+    let table =
+        Table::next(stored, &Table::default(), 0).unwrap_or_else(|refused: RefusedTable| {
+            tracing::error!(%refused, "the stored routes are not valid");
+            Table::default()
+        });
     let clients = TcpListener::bind(listen).await;
     let clients = clients.map_err(|source| GatewayError::Listen { address: listen, source })?;
     let address =
@@ -124,13 +126,15 @@ pub async fn run(
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let proxy = Arc::new(Proxy {
         table: Current::new(table),
+        queue: Queue::new(),
         allowed_hosts: allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
         tasks: tasks.clone(),
         stop: stop.clone(),
         started: now(),
     });
     let admin = Arc::new(Admin::new(&directory, Arc::clone(&proxy)));
-    let front = tasks.spawn(accept_clients(clients, proxy, stop.clone()));
+    let front = tasks.spawn(accept_clients(clients, Arc::clone(&proxy), stop.clone()));
+    let watch = tasks.spawn(async move { proxy.look_for_idle().await });
     let back = tasks.spawn(accept_control(control, admin, tasks.clone(), stop.clone()));
     ready(&Listening { address, admin_socket });
     tracing::info!(%address, "the gateway serves");
@@ -141,6 +145,7 @@ pub async fn run(
         tracing::warn!(left = tasks.len(), "requests were still under way at the end");
     }
     front.abort();
+    watch.abort();
     back.abort();
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -12,9 +12,11 @@ use std::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
+use tokio::sync::watch;
 use windlass_model::NetworkId;
 
 use crate::{
+    activity::Activity,
     client::Upstream,
     routes::{RouteState, RouteTable},
 };
@@ -41,14 +43,16 @@ pub(crate) struct Table {
     networks: HashMap<NetworkId, Arc<Network>>,
 }
 
-/// One network, in force. Survives a new table with its counters and connections.
+/// One network, in force. Survives a new table with its counters, connections and activity.
 #[derive(Debug)]
 pub(crate) struct Network {
     keys: Vec<[u8; 32]>,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) state: RouteState,
+    pub(crate) idle_after_ms: u64,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) activity: Arc<Activity>,
 }
 
 /// What happened at one network's URL since the gateway started.
@@ -75,7 +79,11 @@ pub(crate) struct Counts {
 
 impl Table {
     /// Parses a table; what continues from the one before keeps its counters and connections.
-    pub(crate) fn next(source: RouteTable, before: &Self) -> Result<Self, RefusedTable> {
+    pub(crate) fn next(
+        source: RouteTable,
+        before: &Self,
+        now_ms: u64,
+    ) -> Result<Self, RefusedTable> {
         let mut networks = HashMap::with_capacity(source.routes.len());
         for route in &source.routes {
             let id = &route.network_id;
@@ -87,8 +95,10 @@ impl Table {
                 .collect();
             let keys = keys.ok_or_else(|| invalid("a key's hash is not 64 hexadecimal digits"))?;
             let earlier = before.networks.get(id);
+            // Connections from before a sleep, and what is known of nodes from then, are of no use.
+            let same = earlier.filter(|earlier| earlier.state == route.state);
             let upstream = |path: &PathBuf| {
-                let known = earlier.into_iter().flat_map(|network| &network.upstreams);
+                let known = same.into_iter().flat_map(|network| &network.upstreams);
                 let known = known.into_iter().find(|upstream| upstream.path() == path);
                 known.map_or_else(|| Arc::new(Upstream::new(path.clone())), Arc::clone)
             };
@@ -97,8 +107,13 @@ impl Table {
                 upstreams: route.upstreams.iter().map(upstream).collect(),
                 cors_origins: route.cors_origins.clone(),
                 state: route.state,
+                idle_after_ms: route.idle_after_ms,
                 counters: earlier.map(|network| Arc::clone(&network.counters)).unwrap_or_default(),
+                activity: earlier.map(|network| Arc::clone(&network.activity)).unwrap_or_default(),
             };
+            if same.is_none() {
+                network.activity.touch(now_ms);
+            }
             if networks.insert(id.clone(), Arc::new(network)).is_some() {
                 return Err(invalid("it stands there twice"));
             }
@@ -108,6 +123,10 @@ impl Table {
 
     pub(crate) fn network(&self, id: &NetworkId) -> Option<Arc<Network>> {
         self.networks.get(id).map(Arc::clone)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&NetworkId, &Network)> {
+        self.networks.iter().map(|(id, network)| (id, &**network))
     }
 
     pub(crate) fn counts(&self) -> HashMap<NetworkId, Counts> {
@@ -149,19 +168,28 @@ pub(crate) fn count(counter: &AtomicU64) {
 }
 
 /// The table in force, shared by all connections.
-#[derive(Debug, Default)]
-pub(crate) struct Current(RwLock<Arc<Table>>);
+#[derive(Debug)]
+pub(crate) struct Current(watch::Sender<Arc<Table>>);
 
 impl Current {
     pub(crate) fn new(table: Table) -> Self {
-        Self(RwLock::new(Arc::new(table)))
+        Self(watch::channel(Arc::new(table)).0)
     }
 
     pub(crate) fn get(&self) -> Arc<Table> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.borrow())
     }
 
     pub(crate) fn set(&self, table: Table) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        self.0.send_replace(Arc::new(table));
+    }
+
+    /// The network as soon as its route is another one than asleep; `None` if it has none then.
+    pub(crate) async fn awake(&self, id: &NetworkId) -> Option<Arc<Network>> {
+        let mut tables = self.0.subscribe();
+        let other = |table: &Arc<Table>| {
+            table.network(id).is_none_or(|network| network.state != RouteState::Asleep)
+        };
+        tables.wait_for(other).await.ok()?.network(id)
     }
 }

@@ -152,6 +152,8 @@ codes! {
     TooManyRequests = ("too_many_requests", 429, "too much of this is under way", Unavailable);
     /// The network is not running.
     NetworkStopped = ("network_stopped", 409, "the network is stopped", Conflict);
+    /// The network sleeps until somebody asks it for something.
+    NetworkSleeping = ("network_sleeping", 409, "the network sleeps", Conflict);
     /// No node of the network answers.
     NetworkUnavailable = ("network_unavailable", 503, "no node answers", Unavailable);
     /// The operation came to its end without success.

@@ -1,6 +1,6 @@
 //! What the platform says of a network, its nodes and the operations on it.
 //!
-//! A network's life: declared → creating → usable ⇄ stopped → destroying → gone. The *state* says
+//! A network's life: declared → creating → usable ⇄ sleeping or stopped → destroying → gone. The *state* says
 //! where in this life it is; *health* says whether a usable network can do its work now, with the
 //! reason and the remedy on the object itself.
 
@@ -22,8 +22,10 @@ pub enum NetworkState {
     Creating,
     /// It finalised a block that every node saw, and its endpoint answered.
     Usable,
-    /// On its way to stopped.
+    /// On its way to stopped, or to sleeping.
     Stopping,
+    /// No process, until somebody asks for something; its data, keys, ports and URL are kept.
+    Sleeping,
     /// No process; its data, keys, ports and URL are kept.
     Stopped,
     /// On its way back to usable.
@@ -40,7 +42,9 @@ pub enum NetworkState {
 pub enum Intent {
     /// It runs.
     Running,
-    /// No process; everything is kept.
+    /// No process, until a request comes: that wakes it. Everything is kept.
+    Sleeping,
+    /// No process, until it is started; everything is kept.
     Stopped,
     /// Nothing is left.
     Destroyed,
@@ -273,6 +277,10 @@ pub enum OperationKind {
     Stop,
     /// Brings it back.
     Start,
+    /// Ends its processes until a request comes, and keeps everything else.
+    Sleep,
+    /// Brings it back from its sleep.
+    Wake,
     /// Leaves nothing.
     Destroy,
     /// Brings it to a changed spec.

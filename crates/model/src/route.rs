@@ -39,6 +39,9 @@ pub struct Route {
     pub cors_origins: Vec<String>,
     /// Whether its nodes are meant to be there.
     pub state: RouteState,
+    /// After so many milliseconds without a request it is idle; 0 is never.
+    #[serde(default)]
+    pub idle_after_ms: u64,
 }
 
 /// Whether a network's nodes are meant to be there.
@@ -47,6 +50,20 @@ pub struct Route {
 pub enum RouteState {
     /// They are.
     Up,
+    /// They sleep, or are on their way: requests wait for them, and are told of as demand.
+    Asleep,
     /// They were stopped; the URL answers that.
     Stopped,
+}
+
+/// What clients want of networks, as the gateway sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Demand {
+    /// Another one with every change; that of another process of the gateway is another one too.
+    pub revision: u64,
+    /// Networks that sleep and that requests wait for.
+    pub wanted: Vec<NetworkId>,
+    /// Networks that were not asked anything for as long as their routes say.
+    pub idle: Vec<NetworkId>,
 }

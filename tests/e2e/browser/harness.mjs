@@ -43,7 +43,7 @@ export function watch(context, base) {
 
 /**
  * Refusals that are answers, which the browser logs by itself: a page without a session begins with
- * a 401, and blocks asked for in the moment in which their network is stopped are a 409.
+ * a 401, and blocks asked for in the moment in which their network is stopped or falls asleep are a 409.
  */
 function isAnswer(text, url) {
   return /status of 401/.test(text) || (/status of 409/.test(text) && new URL(url).pathname.endsWith("/blocks"));

@@ -191,6 +191,57 @@ async function stopAndStart(chain) {
   });
 }
 
+async function sleepAndWake(chain) {
+  const badge = (word) => page.locator(".badge", { hasText: word }).waitFor({ timeout: 60_000 });
+  const sleep = async () => {
+    await page.goto(`${base}/networks/${trade}`);
+    await page.locator(".table.blocks tbody tr").first().waitFor();
+    await page.evaluate(() => (window.windlassNotReloaded = true));
+    await page.getByRole("button", { name: "Sleep", exact: true }).click();
+    await badge("Asleep");
+  };
+  await checks.run("a network that nobody asks anything says when it falls asleep, and is sent to sleep by a button", async () => {
+    await page.goto(`${base}/networks/${trade}`);
+    await page.getByText("Falls asleep after 30 min without a request.").waitFor();
+    await page.getByLabel(`Copy the command windlass network sleep ${trade}`).waitFor();
+    await sleep();
+    await page.getByText("It sleeps; the next request to its URL wakes it.").waitFor();
+    await page.getByText("as of when it fell asleep").waitFor();
+    await looker.look("asleep");
+  });
+  await checks.run("looking at one that sleeps does not wake it", async () => {
+    await page.getByRole("link", { name: "Members", exact: true }).click();
+    await page.getByText(`${trade} sleeps, and looking does not wake it`).waitFor();
+    await looker.look("members-asleep");
+    await page.goto(`${base}/networks/${trade}`);
+    await page.getByText(`${trade} sleeps, and looking does not wake it`).waitFor();
+    await looker.look("overview-asleep");
+    await page.goto(`${base}/networks`);
+    await page.locator("tbody tr", { hasText: trade }).getByText("Asleep", { exact: true }).waitFor();
+    await looker.look("networks-asleep");
+  });
+  await checks.run("a request to its endpoint is answered and wakes it, seen without a reload", async () => {
+    await page.goto(`${base}/networks/${trade}`);
+    await badge("Asleep");
+    await page.evaluate(() => (window.windlassNotReloaded = true));
+    checks.equal(await chain.answers(), true);
+    await badge("Usable");
+    await page.locator(".table.blocks tbody tr").first().waitFor();
+    const { hash } = await chain.send();
+    await page.locator(`[data-transaction="${hash}"]`).waitFor();
+    checks.equal(await page.evaluate(() => window.windlassNotReloaded), true);
+  });
+  await checks.run("a button wakes it too, and its operations say so", async () => {
+    await sleep();
+    await page.getByRole("button", { name: "Wake", exact: true }).first().click();
+    await badge("Usable");
+    checks.equal(await page.evaluate(() => window.windlassNotReloaded), true);
+    await page.getByRole("link", { name: "Operations" }).click();
+    const operations = await page.locator(".table.operations tbody th").allInnerTexts();
+    checks.equal(operations.slice(0, 4).join(), "Wake,Sleep,Wake,Sleep");
+  });
+}
+
 async function fault(chain) {
   await checks.run("a killed validator is seen, the chain goes on, and it comes back, without a reload", async () => {
     await page.evaluate(() => (window.windlassNotReloaded = true));
@@ -400,6 +451,7 @@ try {
   await live(chain);
   await parts();
   await stopAndStart(chain);
+  await sleepAndWake(chain);
   await fault(chain);
   await oneMemberDecides();
   await severalMembersVote();

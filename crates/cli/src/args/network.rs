@@ -34,6 +34,13 @@ pub(crate) enum NetworkVerb {
     Stop(ChangeArgs),
     /// Bring a stopped network back, at the same endpoint
     Start(ChangeArgs),
+    /// End a network's processes until the next request to its endpoint
+    ///
+    /// A private network falls asleep by itself when nobody has asked it anything for `sleep_after_s` of
+    /// its spec and no WebSocket is open. A request wakes it, and is answered when it is awake.
+    Sleep(ChangeArgs),
+    /// Wake a network that sleeps, before a request does
+    Wake(ChangeArgs),
     /// Print the genesis document, which proofs are verified against
     Genesis(GenesisArgs),
     /// Add and remove nodes while the network runs
@@ -66,6 +73,7 @@ A spec in TOML (every field has a default):
   min_block_interval_ms = 100
   gas_limit = 30000000
   contract_size_limit = 24576
+  sleep_after_s = 1800            # without a request; the next one wakes it; 0 is never
   archive = false                 # or true: calls, traces and proofs at every block
   cors_origins = [\"https://app.example.com\"]
   fees = { policy = \"free\" }      # or { policy = \"eip1559\", floor_wei = 1000000000 }, and a

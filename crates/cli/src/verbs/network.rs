@@ -43,6 +43,14 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
             let accepted = session.client.start(&args.network).await?;
             session.conclude(accepted, &args.wait, |accepted| changed(accepted, "started")).await
         }
+        NetworkVerb::Sleep(args) => {
+            let accepted = session.client.sleep(&args.network).await?;
+            session.conclude(accepted, &args.wait, |accepted| changed(accepted, "asleep")).await
+        }
+        NetworkVerb::Wake(args) => {
+            let accepted = session.client.wake(&args.network).await?;
+            session.conclude(accepted, &args.wait, |accepted| changed(accepted, "awake")).await
+        }
         NetworkVerb::Genesis(args) => super::proof::genesis(session, args).await,
         NetworkVerb::Node(verb) => nodes::run(session, verb).await,
         NetworkVerb::Destroy(destroy) => self::destroy(session, destroy).await,

@@ -121,7 +121,7 @@ async fn stop_all(session: &Session, client: &Client, timeout: Duration) -> Outc
     let mut creating = Vec::new();
     for network in client.networks().await? {
         match network.state {
-            NetworkState::Stopped | NetworkState::Gone => {}
+            NetworkState::Sleeping | NetworkState::Stopped | NetworkState::Gone => {}
             NetworkState::Destroying => {
                 if let Some(operation) = network.operation {
                     begun.push((network.name.to_string(), operation));

@@ -174,7 +174,7 @@ impl Keeper {
     async fn settle(&self, sent: &mut Sent) -> Result<String, GatewayError> {
         let instances = self.instances().await?;
         let (gateway, port) = self.ensure(instances.get(&id())).await?;
-        self.note(port, gateway.pid());
+        self.note(port, &gateway);
         let mut table = self.table(&instances).await?;
         let running = gateway.running().cloned();
         if sent.process != running {
@@ -338,10 +338,11 @@ impl Keeper {
         }
     }
 
-    fn note(&self, port: u16, pid: Option<u32>) {
+    fn note(&self, port: u16, gateway: &Instance) {
         let mut facts = self.inbox.facts.lock().unwrap_or_else(PoisonError::into_inner);
         facts.url = Some(url(port));
-        facts.pid = pid;
+        facts.pid = gateway.pid();
+        facts.admin = gateway.sockets.get(ADMIN).cloned();
     }
 }
 

@@ -9,10 +9,12 @@
 //! replaced either, it holds up no destroy: what a stale route names is gone by then, and the table
 //! is sent anew as soon as somebody takes it.
 
+mod demand;
 mod keeper;
 mod routes;
 
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -25,6 +27,7 @@ use crate::{
     world::WireError,
 };
 
+pub(crate) use demand::Listener;
 pub(crate) use keeper::Keeper;
 
 /// The gateway's workload.
@@ -111,6 +114,8 @@ impl GatewayError {
 pub(crate) struct GatewayFacts {
     pub(crate) url: Option<String>,
     pub(crate) pid: Option<u32>,
+    /// The socket that it is told its routes by.
+    pub(crate) admin: Option<PathBuf>,
 }
 
 type Answer = Result<Published, Arc<GatewayError>>;

@@ -20,7 +20,8 @@ pub(super) fn route(
 ) -> Option<Route> {
     let network = &record.network;
     let state = match network.intent {
-        Intent::Running => RouteState::Up,
+        Intent::Running | Intent::Sleeping if network.status.held => RouteState::Asleep,
+        Intent::Running | Intent::Sleeping => RouteState::Up,
         Intent::Stopped => RouteState::Stopped,
         Intent::Destroyed => return None,
     };
@@ -34,5 +35,6 @@ pub(super) fn route(
         upstreams: sockets.collect(),
         cors_origins: network.spec.cors_origins.clone(),
         state,
+        idle_after_ms: u64::from(network.spec.sleep_after_s) * 1_000,
     })
 }

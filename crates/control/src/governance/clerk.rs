@@ -169,7 +169,7 @@ impl Clerk {
             since_ms: self.world.now_ms(),
         };
         match problem.code {
-            ErrorCode::NetworkStopped => {
+            ErrorCode::NetworkStopped | ErrorCode::NetworkSleeping => {
                 Err(reason(format!("it is sent when the network runs again: {}", problem.hint)))
             }
             ErrorCode::NetworkUnavailable => Err(reason(format!(

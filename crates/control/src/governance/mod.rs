@@ -25,13 +25,20 @@ pub(crate) use draft::{Draft, existing, proposal, settlement, vote};
 pub(crate) use nodes::{Membership, membership, renewed, renews, seats};
 pub(crate) use view::{held_key, members, observers, proposals, validators};
 
-use windlass_model::{ErrorCode, Problem};
+use windlass_model::{ErrorCode, Problem, network::Intent};
 
 use crate::store::rows::Record;
 
 /// The network does not run.
 pub(crate) fn stopped(record: &Record) -> Box<Problem> {
     let name = &record.network.name;
+    if record.network.intent == Intent::Sleeping {
+        return Box::new(Problem::new(
+            ErrorCode::NetworkSleeping,
+            format!("`{name}` sleeps"),
+            format!("windlass network wake {name}; a request to its endpoint wakes it too"),
+        ));
+    }
     Box::new(Problem::new(
         ErrorCode::NetworkStopped,
         format!("`{name}` does not run"),

@@ -169,6 +169,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(networks::show, networks::apply, networks::destroy))
         .routes(routes!(networks::stop))
         .routes(routes!(networks::start))
+        .routes(routes!(networks::sleep))
+        .routes(routes!(networks::wake))
         .routes(routes!(networks::blocks))
         .routes(routes!(nodes::list, nodes::add))
         .routes(routes!(nodes::remove))

@@ -205,6 +205,40 @@ pub(super) async fn start(
     accepted(Box::pin(api.control().start(&granted, &place.network, mutation.meta)).await)
 }
 
+/// Ends a network's processes until the next request to its endpoint wakes it.
+#[utoipa::path(
+    post, path = "/v1/organizations/{organization}/networks/{network}/sleep", tag = "networks",
+    operation_id = "sleep_network",
+    params(InNetwork),
+    responses((status = 202, description = "The operation lets it sleep", body = Accepted)),
+)]
+pub(super) async fn sleep(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(place): Path<InNetwork>,
+    mutation: Mutation,
+) -> Result<(StatusCode, Json<Accepted>), Failure> {
+    let granted = place.granted(&api, &caller, Action::Change).await?;
+    accepted(Box::pin(api.control().sleep(&granted, &place.network, mutation.meta)).await)
+}
+
+/// Wakes a network that sleeps, before a request does.
+#[utoipa::path(
+    post, path = "/v1/organizations/{organization}/networks/{network}/wake", tag = "networks",
+    operation_id = "wake_network",
+    params(InNetwork),
+    responses((status = 202, description = "The operation wakes it", body = Accepted)),
+)]
+pub(super) async fn wake(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(place): Path<InNetwork>,
+    mutation: Mutation,
+) -> Result<(StatusCode, Json<Accepted>), Failure> {
+    let granted = place.granted(&api, &caller, Action::Change).await?;
+    accepted(Box::pin(api.control().wake(&granted, &place.network, mutation.meta)).await)
+}
+
 /// What a list of blocks takes.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -277,7 +277,7 @@ pub(crate) fn shape(live: &LiveNetwork) -> impl PartialEq + use<> {
 
 #[cfg(test)]
 mod tests {
-    use windlass_engine::{History, NodeReport, Seat};
+    use windlass_engine::{History, NodeReport, Seat, Work};
     use windlass_substrate::Running;
 
     use super::*;
@@ -298,6 +298,7 @@ mod tests {
             validators: 4,
             seat,
             seated_by: None,
+            work: Work::Nothing,
             syncing: false,
             history: History::Whole,
             highest: height,

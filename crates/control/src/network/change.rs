@@ -1,4 +1,4 @@
-//! Intent changed: stop, start, destroy and apply, as pure decisions over a record.
+//! Intent changed: stop, start, sleep, wake, destroy and apply, as pure decisions over a record.
 
 use windlass_model::{
     ErrorCode, OperationId, Problem,
@@ -9,13 +9,14 @@ use windlass_model::{
 };
 
 use crate::{
+    governance::stopped,
     network::declare::differences,
     operation::{self, Ending},
     store::rows::Record,
 };
 
 /// The fields that a network takes a change of after its genesis.
-const CHANGEABLE: [&str; 4] = ["archive", "cors_origins", "node_limits", "sync"];
+const CHANGEABLE: [&str; 5] = ["archive", "cors_origins", "node_limits", "sleep_after_s", "sync"];
 
 /// What a request comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,35 @@ pub(crate) fn stop(record: &Record) -> Result<Decision, Box<Problem>> {
                 ),
             )))
         }
-        (Intent::Running, _) => Ok(Decision::Begin(OperationKind::Stop)),
+        (Intent::Running | Intent::Sleeping, _) => Ok(Decision::Begin(OperationKind::Stop)),
+    }
+}
+
+/// Decides about a sleep. What is under way comes to its end first.
+pub(crate) fn sleep(record: &Record) -> Result<Decision, Box<Problem>> {
+    let network = &record.network;
+    match (network.intent, network.state) {
+        (Intent::Destroyed, _) => Err(destroying(record)),
+        (Intent::Stopped, _) => Err(stopped(record)),
+        (Intent::Sleeping, NetworkState::Sleeping) => Ok(Decision::Nothing),
+        (Intent::Sleeping, _) => Ok(Decision::UnderWay),
+        (Intent::Running, NetworkState::Usable) if network.operation.is_none() => {
+            Ok(Decision::Begin(OperationKind::Sleep))
+        }
+        (Intent::Running, _) => Err(Box::new(Problem::new(
+            ErrorCode::NetworkBusy,
+            format!("something else happens to `{}` at the moment", network.name),
+            format!("`windlass network show {}` tells what; let it sleep then", network.name),
+        ))),
+    }
+}
+
+/// Decides about a wake.
+pub(crate) fn wake(record: &Record) -> Result<Decision, Box<Problem>> {
+    match record.network.intent {
+        Intent::Sleeping => Ok(Decision::Begin(OperationKind::Wake)),
+        Intent::Stopped => Err(stopped(record)),
+        Intent::Running | Intent::Destroyed => start(record),
     }
 }
 
@@ -52,7 +81,7 @@ pub(crate) fn stop(record: &Record) -> Result<Decision, Box<Problem>> {
 pub(crate) fn start(record: &Record) -> Result<Decision, Box<Problem>> {
     match (record.network.intent, record.network.state) {
         (Intent::Destroyed, _) => Err(destroying(record)),
-        (Intent::Stopped, _) => Ok(Decision::Begin(OperationKind::Start)),
+        (Intent::Stopped | Intent::Sleeping, _) => Ok(Decision::Begin(OperationKind::Start)),
         (Intent::Running, NetworkState::Usable) if record.network.operation.is_none() => {
             Ok(Decision::Nothing)
         }
@@ -64,7 +93,9 @@ pub(crate) fn start(record: &Record) -> Result<Decision, Box<Problem>> {
 pub(crate) fn destroy(record: &Record) -> Decision {
     match record.network.intent {
         Intent::Destroyed => Decision::UnderWay,
-        Intent::Running | Intent::Stopped => Decision::Begin(OperationKind::Destroy),
+        Intent::Running | Intent::Sleeping | Intent::Stopped => {
+            Decision::Begin(OperationKind::Destroy)
+        }
     }
 }
 
@@ -93,6 +124,7 @@ pub(crate) fn update(
         ))),
         NetworkState::Usable
         | NetworkState::Stopping
+        | NetworkState::Sleeping
         | NetworkState::Stopped
         | NetworkState::Starting
         | NetworkState::Destroying
@@ -115,7 +147,11 @@ pub(crate) fn begin(
     let network = &mut record.network;
     network.intent = match kind {
         OperationKind::Stop => Intent::Stopped,
-        OperationKind::Start | OperationKind::Create | OperationKind::Recover => Intent::Running,
+        OperationKind::Sleep => Intent::Sleeping,
+        OperationKind::Start
+        | OperationKind::Wake
+        | OperationKind::Create
+        | OperationKind::Recover => Intent::Running,
         OperationKind::Destroy => Intent::Destroyed,
         OperationKind::Update
         | OperationKind::AddNodes
@@ -126,9 +162,26 @@ pub(crate) fn begin(
         | OperationKind::AddObserver
         | OperationKind::RemoveObserver => network.intent,
     };
+    network.status.held = match kind {
+        OperationKind::Sleep => true,
+        OperationKind::Start | OperationKind::Wake => network.state != NetworkState::Usable,
+        OperationKind::Stop | OperationKind::Destroy => false,
+        OperationKind::Create
+        | OperationKind::Recover
+        | OperationKind::Update
+        | OperationKind::AddNodes
+        | OperationKind::RemoveNode
+        | OperationKind::Propose
+        | OperationKind::Vote
+        | OperationKind::Settle
+        | OperationKind::AddObserver
+        | OperationKind::RemoveObserver => network.status.held,
+    };
     network.state = match kind {
-        OperationKind::Stop => NetworkState::Stopping,
-        OperationKind::Start | OperationKind::Recover => NetworkState::Starting,
+        OperationKind::Stop | OperationKind::Sleep => NetworkState::Stopping,
+        OperationKind::Start | OperationKind::Wake | OperationKind::Recover => {
+            NetworkState::Starting
+        }
         OperationKind::Destroy => NetworkState::Destroying,
         OperationKind::Create
         | OperationKind::Update
@@ -147,7 +200,7 @@ pub(crate) fn begin(
     network.operation = Some(id.clone());
     let object = (&network.organization, &network.id, &network.name);
     record.operation = Some(operation::begin(id, object, kind, now_ms));
-    if matches!(kind, OperationKind::Start | OperationKind::Recover) {
+    if matches!(kind, OperationKind::Start | OperationKind::Wake | OperationKind::Recover) {
         // Whoever starts it wants it now, whatever pause an earlier failure asked for.
         for node in &mut record.nodes {
             node.status.retry_at_ms = 0;
@@ -172,8 +225,8 @@ fn immutable(record: &Record, change: &SpecChange) -> Box<Problem> {
             "`{}` of `{}` is {}, and cannot become {}: it is part of the genesis",
             change.field, record.network.name, change.from, change.to
         ),
-        "what can be changed is `archive`, `cors_origins`, `node_limits` and `sync`; for the rest \
-         declare another network",
+        "what can be changed is `archive`, `cors_origins`, `node_limits`, `sleep_after_s` and `sync`; for \
+         the rest declare another network",
     );
     Box::new(problem.at(location))
 }

@@ -190,6 +190,7 @@ impl Execution<'_> {
             Action::MakeGenesis => self.make_genesis(now_ms)?,
             Action::SendTest => self.send_test().await,
             Action::CollectEvidence => self.collect_evidence().await?,
+            Action::Admit => self.after.network.status.held = false,
             Action::Publish => self.publish().await?,
             Action::ProbeEndpoint => self.probe_endpoint().await?,
             Action::Conclude(state) => self.conclude(state),
@@ -325,7 +326,7 @@ impl Execution<'_> {
     async fn publish(&mut self) -> Result<(), Failure> {
         let need = match self.after.network.intent {
             Intent::Running => Need::Served,
-            Intent::Stopped | Intent::Destroyed => Need::NotServed,
+            Intent::Sleeping | Intent::Stopped | Intent::Destroyed => Need::NotServed,
         };
         let published = self.reconciler.gateway.publish(need).await;
         let published =

@@ -10,7 +10,7 @@
 //! | `shelf` | the exports that such networks began with, on disk |
 //! | `observe` | what is there: rows and world |
 //! | `replacing` | keys that replace others: made, handed to nodes, and the old ones forgotten |
-//! | `plan`, `running`, `joining`, `leaving` | what is to be done: pure, makes every choice |
+//! | `plan`, `running`, `sleeping`, `joining`, `leaving` | what is to be done: pure, makes every choice |
 //! | `execute` | does it: the only caller of `Substrate::ensure` |
 //! | `errands` | what members do about nodes without a vote: declared here, sent by the clerk |
 //! | `founding` | does it: keys, accounts, genesis |
@@ -45,6 +45,7 @@ pub(crate) mod replacing;
 mod running;
 mod schedule;
 pub(crate) mod shelf;
+pub(crate) mod sleeping;
 mod teardown;
 pub(crate) mod view;
 

@@ -46,7 +46,7 @@ pub(crate) fn check_now(record: &Record, wanted: OperationKind) -> Checked<()> {
     let busy = |detail: String, hint: String| {
         Err(Box::new(Problem::new(ErrorCode::NetworkBusy, detail, hint)))
     };
-    if network.intent == Intent::Stopped {
+    if matches!(network.intent, Intent::Stopped | Intent::Sleeping) {
         return Err(stopped(record));
     }
     if network.intent == Intent::Destroyed {

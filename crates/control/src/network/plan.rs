@@ -9,6 +9,7 @@
 //! | running | keys → genesis and ports → processes → peers → test transaction (once) → endpoint |
 //! | running, a node is added | keys and port → process → its member names it → it has the tip |
 //! | running, a node goes | its member takes that back → process → keys → its row |
+//! | sleeping | requests wait → nothing is under way → processes |
 //! | stopped | endpoint → processes |
 //! | destroyed | endpoint → processes → keys → records; the row last |
 
@@ -28,7 +29,7 @@ use crate::{
     network::{
         describe::{inventory, setup_of_running, workload},
         observe::Observation,
-        reasons, running,
+        reasons, running, sleeping,
     },
     operation::step,
     store::rows::{NodeRow, ProcessRef, Rank, Setup, TeardownRecord, Thing},
@@ -96,6 +97,8 @@ pub(crate) enum Action {
     SendTest,
     /// World: every node is asked for the first block, and for the test transaction's receipt.
     CollectEvidence,
+    /// Requests wait no longer.
+    Admit,
     /// World: the gateway serves the network as its intent says.
     Publish,
     /// World: the endpoint is called like a client calls it.
@@ -131,6 +134,7 @@ pub(crate) fn plan(observed: &Observation, engine: &dyn Engine) -> Plan {
     }
     match observed.record.network.intent {
         Intent::Running => running::plan(observed, engine, &mut plan),
+        Intent::Sleeping => sleeping::plan(observed, engine, &mut plan),
         Intent::Stopped => plan_stopped(observed, engine, &mut plan),
         Intent::Destroyed => plan_destroyed(observed, &mut plan),
     }
@@ -160,21 +164,32 @@ impl Plan {
     }
 }
 
-fn plan_stopped(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) {
-    let network = &observed.record.network;
-    let mut to_stop = Vec::new();
+/// How the processes that run are ended; what the rows say of those that don't run is put right.
+pub(crate) fn ends(
+    observed: &Observation,
+    engine: &dyn Engine,
+    plan: &mut Plan,
+) -> Result<Vec<Action>, Reason> {
+    let mut ends = Vec::new();
     for node in &observed.record.nodes {
         if observed.instance(node).is_some_and(|instance| instance.running().is_some()) {
             let setup = setup_of_running(&observed.record, node);
-            match workload(observed, engine, (node, &setup), Desired::Stopped) {
-                Ok(workload) => to_stop.push((node.id.clone(), Box::new(workload))),
-                Err(reason) => return plan.explain(observed, Some(reason)),
-            }
+            let workload = workload(observed, engine, (node, &setup), Desired::Stopped)?;
+            ends.push(Action::Ensure { node: node.id.clone(), workload: Box::new(workload) });
         } else if node.status.process.is_some() || node.status.reason.is_some() {
             plan.push(Action::NoteStopped(node.id.clone()));
         }
     }
-    if to_stop.is_empty() {
+    Ok(ends)
+}
+
+fn plan_stopped(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) {
+    let network = &observed.record.network;
+    let ends = match ends(observed, engine, plan) {
+        Ok(ends) => ends,
+        Err(reason) => return plan.explain(observed, Some(reason)),
+    };
+    if ends.is_empty() {
         if network.state != NetworkState::Stopped || network.operation.is_some() {
             plan.push(Action::Publish);
             plan.explain(observed, None);
@@ -185,8 +200,7 @@ fn plan_stopped(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) {
     plan.push(Action::SetState(NetworkState::Stopping));
     plan.push(Action::Publish);
     plan.push(Action::Reach(step::PROCESSES));
-    plan.actions
-        .extend(to_stop.into_iter().map(|(node, workload)| Action::Ensure { node, workload }));
+    plan.actions.extend(ends);
 }
 
 fn plan_destroyed(observed: &Observation, plan: &mut Plan) {

@@ -71,7 +71,7 @@ pub(crate) fn check_now(record: &Record) -> Checked<()> {
     let network = &record.network;
     match (network.intent, network.state) {
         (Intent::Destroyed, _) => Err(destroying(record)),
-        (Intent::Stopped, _) => Err(stopped(record)),
+        (Intent::Stopped | Intent::Sleeping, _) => Err(stopped(record)),
         (Intent::Running, NetworkState::Declared | NetworkState::Creating) => {
             Err(Box::new(Problem::new(
                 ErrorCode::NetworkBusy,

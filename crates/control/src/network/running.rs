@@ -64,6 +64,10 @@ pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan)
     }
     plan.explain(observed, None);
     plan.push(Action::Reach(step::ENDPOINT));
+    if observed.record.network.status.held {
+        // The gateway is told what is written down.
+        return plan.push(Action::Admit);
+    }
     plan.push(Action::Publish);
     plan.push(Action::ProbeEndpoint);
     plan.push(Action::Conclude(NetworkState::Usable));
@@ -131,6 +135,7 @@ fn on_the_way(state: NetworkState) -> NetworkState {
         NetworkState::Declared | NetworkState::Creating => NetworkState::Creating,
         NetworkState::Usable => NetworkState::Usable,
         NetworkState::Stopping
+        | NetworkState::Sleeping
         | NetworkState::Stopped
         | NetworkState::Starting
         | NetworkState::Destroying

@@ -60,6 +60,11 @@ impl Wakes {
         }
     }
 
+    /// Whose network it is, if it is known here.
+    pub(crate) fn organization(&self, id: &NetworkId) -> Option<OrganizationId> {
+        self.lock().get(id).map(|entry| entry.organization.clone())
+    }
+
     /// Wakes everybody.
     pub(crate) fn wake_all(&self) {
         for entry in self.lock().values() {
@@ -114,7 +119,7 @@ impl Reconciler {
                     let worker = self.clone();
                     let shutdown = shutdown.clone();
                     tracker.spawn(async move {
-                        worker.serve(&organization, &id, &signal, &shutdown).await;
+                        Box::pin(worker.serve(&organization, &id, &signal, &shutdown)).await;
                         worker.wakes.retire(&id);
                     });
                 }

@@ -106,7 +106,7 @@ fn state(record: &Record, row: &NodeRow, live: Option<&LiveNode>) -> NodeState {
         (true, true, _) => NodeState::Running,
         (true, false, _) if has_answered => NodeState::Unresponsive,
         (true, false, _) => NodeState::Starting,
-        (false, _, Intent::Stopped | Intent::Destroyed) => NodeState::Stopped,
+        (false, _, Intent::Sleeping | Intent::Stopped | Intent::Destroyed) => NodeState::Stopped,
         (false, _, Intent::Running) if row.status.failures > 0 => NodeState::Failed,
         (false, _, Intent::Running) if row.status.process.is_some() => NodeState::Failed,
         (false, _, Intent::Running) if record.network.genesis.is_some() => NodeState::Starting,

@@ -198,6 +198,7 @@ impl Control {
         meta: &RequestMeta,
     ) -> Answer<BallotPlan> {
         let record = self.record(granted.allows(Action::Read)?, network).await?;
+        let record = self.awake(granted, record).await?;
         let (record, told) = Box::pin(self.with_keys_of(granted, record, &asked, meta)).await?;
         let Draft { member, transaction, words, mut warnings, key: _ } =
             self.draft(&record, asked).await?;
@@ -223,6 +224,7 @@ impl Control {
         }
         drop(change);
         let record = self.record(&organization, network).await?;
+        let record = self.awake(granted, record).await?;
         let (record, told) = Box::pin(self.with_keys_of(granted, record, &asked, &meta)).await?;
         let mut draft = self.draft(&record, asked).await?;
         draft.warnings.extend(told);

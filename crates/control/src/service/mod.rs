@@ -6,6 +6,7 @@
 
 mod ballots;
 mod consensus;
+mod demand;
 mod events;
 mod mutate;
 mod nodes;
@@ -190,6 +191,7 @@ impl Control {
             inbox,
         };
         tracker.spawn(keeper.run(shutdown.clone()));
+        tracker.spawn(self.clone().attend(shutdown.clone()));
         tracker.spawn(self.reconciler().dispatch(tracker.clone(), shutdown.clone()));
         let clerk = Clerk {
             store: inner.store.clone(),

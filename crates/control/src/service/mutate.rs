@@ -123,6 +123,28 @@ impl Control {
         Box::pin(self.intend(granted, what, name_or_id, meta, change::start)).await
     }
 
+    /// Ends a network's processes until somebody asks it for something.
+    pub async fn sleep(
+        &self,
+        granted: &Granted,
+        name_or_id: &str,
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        let what = (Action::Change, OperationKind::Sleep);
+        Box::pin(self.intend(granted, what, name_or_id, meta, change::sleep)).await
+    }
+
+    /// Wakes a network that sleeps, before anybody asks it for something.
+    pub async fn wake(
+        &self,
+        granted: &Granted,
+        name_or_id: &str,
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        let what = (Action::Change, OperationKind::Wake);
+        Box::pin(self.intend(granted, what, name_or_id, meta, change::wake)).await
+    }
+
     /// Leaves nothing of a network. A second destroy of one under way answers the same operation.
     pub async fn destroy(
         &self,
@@ -136,7 +158,7 @@ impl Control {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a mutation is all of these at once")]
-    async fn intend(
+    pub(super) async fn intend(
         &self,
         granted: &Granted,
         (action, kind): (Action, OperationKind),
@@ -223,11 +245,12 @@ impl Control {
             }
             Decision::Begin(kind) => {
                 let warnings = match kind {
-                    OperationKind::Start => {
+                    OperationKind::Start | OperationKind::Wake => {
                         self.check_capacity(change, &before, "validators").await?
                     }
                     OperationKind::Create
                     | OperationKind::Stop
+                    | OperationKind::Sleep
                     | OperationKind::Destroy
                     | OperationKind::Update
                     | OperationKind::Recover

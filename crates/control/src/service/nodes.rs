@@ -51,6 +51,7 @@ impl Control {
             return Ok(answer);
         }
         let record = self.record(&organization, network).await?;
+        let record = self.awake(granted, record).await?;
         nodes::check_now(&record, kind)?;
         let roll = self.council(&record).await?.roll().await?;
         nodes::addition(&record, &roll, &request)?;
@@ -85,6 +86,7 @@ impl Control {
             return Ok(answer);
         }
         let record = self.record(&organization, network).await?;
+        let record = self.awake(granted, record).await?;
         let node = find_node(&record, named).ok_or_else(|| node_not_found(&record, named))?;
         let (id, name) = (node.id.clone(), node.name.clone());
         if let Some(operation) = removed_already(&record, &name) {

@@ -98,6 +98,7 @@ impl Control {
     /// a refusal is one; a later one ends the stream with an error.
     pub async fn export(&self, granted: &Granted, network: &str) -> Answer<Exporting> {
         let record = self.record(granted.allows(Action::Read)?, network).await?;
+        let record = self.awake(granted, record).await?;
         if record.network.intent != Intent::Running {
             return Err(stopped(&record));
         }
@@ -190,6 +191,7 @@ impl Control {
         }
         drop(change);
         let record = self.record(&organization, network).await?;
+        let record = self.awake(granted, record).await?;
         recovering::check_now(&record)?;
         let engine = Arc::clone(self.engine(&record)?);
         let recovery = recovery_of(&*engine, &record)?;

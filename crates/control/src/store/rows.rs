@@ -63,6 +63,8 @@ pub(crate) struct NetworkStatus {
     pub(crate) failures: u32,
     pub(crate) retry_at_ms: u64,
     pub(crate) teardown: Option<TeardownRecord>,
+    /// Requests wait at the gateway until it is usable.
+    pub(crate) held: bool,
     /// The members' accounts, in the order of the spec; then those of organizations that came later.
     pub(crate) accounts: Vec<AccountRow>,
     /// The least ordinal that no node had yet, once one was removed.

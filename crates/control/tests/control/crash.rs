@@ -16,6 +16,7 @@ use crate::fake::{
     governance::{BALLOT, FORGET, OBSERVE},
     script::{Fault, Script},
 };
+use serde_json::Value;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_control::{
     Control,
@@ -31,7 +32,7 @@ use windlass_model::{
     spec::Manifest,
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const NODES: usize = 4;
 /// How many are added, and which of them goes.
 const ADDED: usize = 2;
@@ -40,10 +41,12 @@ const GOES: &str = "validator-5";
 const KEYS: usize = 2 * NODES + 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
+pub(crate) enum Verb {
     Create,
     Stop,
     Start,
+    Sleep,
+    Wake,
     Destroy,
     Propose,
     AddNodes,
@@ -52,7 +55,7 @@ enum Verb {
 
 /// One life of the control plane: a runtime of its own, dropped whole at the end. `None` if the
 /// script killed it.
-fn life<T, F: Future<Output = T>>(
+pub(crate) fn life<T, F: Future<Output = T>>(
     world: &Arc<FakeWorld>,
     script: &Arc<Script>,
     work: impl FnOnce(Control) -> F,
@@ -74,7 +77,7 @@ fn life<T, F: Future<Output = T>>(
     ended
 }
 
-async fn granted(control: &Control, action: Action) -> Granted {
+pub(crate) async fn granted(control: &Control, action: Action) -> Granted {
     let organizations = control.every_organization().await.expect("organizations");
     let ids: Vec<_> = organizations.into_iter().map(|one| one.id).collect();
     let actor = Actor { id: "token:test".to_owned(), organizations: ids.clone() };
@@ -102,6 +105,8 @@ async fn ask(control: &Control, verb: Verb) -> Result<Accepted, ErrorCode> {
         }
         Verb::Stop => control.stop(&change, "trade", meta).await,
         Verb::Start => control.start(&change, "trade", meta).await,
+        Verb::Sleep => control.sleep(&change, "trade", meta).await,
+        Verb::Wake => control.wake(&change, "trade", meta).await,
         Verb::Destroy => {
             control.destroy(&granted(control, Action::Destroy).await, "trade", meta).await
         }
@@ -151,7 +156,7 @@ async fn when_it_answers(
 }
 
 /// Asks, as a client that repeats its request does, and waits for the end.
-async fn carry_out(control: Control, verb: Verb) -> Operation {
+pub(crate) async fn carry_out(control: Control, verb: Verb) -> Operation {
     let accepted = ask(&control, verb).await.expect("the request is accepted");
     let id = accepted.operation.expect("there is something to do").id;
     let read = granted(&control, Action::Read).await;
@@ -163,18 +168,21 @@ async fn carry_out(control: Control, verb: Verb) -> Operation {
     operation
 }
 
-fn quietly() -> Arc<Script> {
+pub(crate) fn quietly() -> Arc<Script> {
     Arc::new(Script::new(None, None))
 }
 
 /// A world in which the verb can be asked for.
-fn prepared(verb: Verb) -> Arc<FakeWorld> {
+pub(crate) fn prepared(verb: Verb) -> Arc<FakeWorld> {
     let world = FakeWorld::new();
     let before: &[Verb] = match verb {
         Verb::Create => &[],
-        Verb::Stop | Verb::Destroy | Verb::Propose | Verb::AddNodes => &[Verb::Create],
+        Verb::Stop | Verb::Sleep | Verb::Destroy | Verb::Propose | Verb::AddNodes => {
+            &[Verb::Create]
+        }
         Verb::RemoveNode => &[Verb::Create, Verb::AddNodes],
         Verb::Start => &[Verb::Create, Verb::Stop],
+        Verb::Wake => &[Verb::Create, Verb::Sleep],
     };
     for verb in before {
         let ended = life(&world, &quietly(), |control| carry_out(control, *verb)).unwrap();
@@ -184,7 +192,7 @@ fn prepared(verb: Verb) -> Arc<FakeWorld> {
 }
 
 #[track_caller]
-fn check_usable(world: &FakeWorld, context: &str) {
+pub(crate) fn check_usable(world: &FakeWorld, context: &str) {
     assert_eq!(world.nodes().len(), NODES, "{context}");
     assert_eq!(world.keys.lock().unwrap().len(), KEYS, "{context}");
     let chains = world.chains();
@@ -192,6 +200,11 @@ fn check_usable(world: &FakeWorld, context: &str) {
     assert_eq!(chains[0].len(), 1, "{context}: one test transaction, for ever");
     let upstreams = world.routes.lock().unwrap()["routes"][0]["upstreams"].clone();
     assert_eq!(upstreams.as_array().map(Vec::len), Some(NODES), "{context}");
+    assert_eq!(route_state(world), "up", "{context}");
+}
+
+fn route_state(world: &FakeWorld) -> Value {
+    world.routes.lock().unwrap()["routes"][0]["state"].clone()
 }
 
 /// The first nodes and so many more run, with their keys; the gateway sends clients to the first only.
@@ -214,7 +227,7 @@ fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
             assert_eq!(evidence.nodes.len(), NODES, "{context}");
             assert_eq!(evidence.steps.len(), 6, "{context}");
         }
-        Verb::Start => check_usable(world, context),
+        Verb::Start | Verb::Wake => check_usable(world, context),
         Verb::Propose => {
             let sent = world.chains().concat();
             let sent: Vec<_> = sent.iter().filter(|one| one.starts_with(BALLOT)).collect();
@@ -245,7 +258,8 @@ fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
             assert_eq!(count(ReleasedKind::Key), 2, "{context}: {receipt:#?}");
             assert!(receipt.released.iter().all(|one| one.owner == GOES), "{context}");
         }
-        Verb::Stop => {
+        Verb::Stop | Verb::Sleep => {
+            assert_eq!(route_state(world), if verb == Verb::Stop { "stopped" } else { "asleep" });
             assert!(world.nodes().is_empty(), "{context}");
             assert_eq!(world.keys.lock().unwrap().len(), KEYS, "{context}");
         }
@@ -268,7 +282,7 @@ fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
 }
 
 /// Nothing is left after a destroy, whatever happened before.
-fn check_destroyable(world: &Arc<FakeWorld>, verb: Verb, context: &str) {
+pub(crate) fn check_destroyable(world: &Arc<FakeWorld>, verb: Verb, context: &str) {
     if verb == Verb::Destroy {
         return;
     }
@@ -292,7 +306,10 @@ fn killed_everywhere(verb: Verb) -> usize {
         let survivors = world.nodes();
         let operation = life(&world, &quietly(), |control| carry_out(control, verb)).unwrap();
         check(&world, verb, &operation, &context);
-        if matches!(verb, Verb::Create | Verb::Start | Verb::AddNodes | Verb::RemoveNode) {
+        if matches!(
+            verb,
+            Verb::Create | Verb::Start | Verb::Wake | Verb::AddNodes | Verb::RemoveNode
+        ) {
             let now = world.nodes();
             for (id, pid) in survivors {
                 let goes = verb == Verb::RemoveNode && !now.contains_key(&id);
@@ -346,6 +363,16 @@ fn stop_survives_everything() {
 #[test]
 fn start_survives_everything() {
     enumerate(Verb::Start);
+}
+
+#[test]
+fn sleep_survives_everything() {
+    enumerate(Verb::Sleep);
+}
+
+#[test]
+fn wake_survives_everything() {
+    enumerate(Verb::Wake);
 }
 
 #[test]

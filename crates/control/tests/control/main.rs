@@ -5,6 +5,7 @@
 #![expect(clippy::as_conversions, reason = "small numbers of a test's own making")]
 
 mod crash;
+mod demand;
 mod fake;
 mod nodes;
 mod service;

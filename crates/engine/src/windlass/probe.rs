@@ -11,7 +11,9 @@ use windlass_model::{
     spec::{Fees, NetworkSpec},
 };
 
-use crate::{EngineError, History, NodeReport, RpcRequest, Seat, SeatKeys, Sign, TestTransaction};
+use crate::{
+    EngineError, History, NodeReport, RpcRequest, Seat, SeatKeys, Sign, TestTransaction, Work,
+};
 
 /// What the test transaction, a transfer of nothing, costs in gas.
 pub(super) const PROBE_GAS: u64 = 21_000;
@@ -46,6 +48,8 @@ struct StatusAnswer {
     connected_validators: u32,
     quorum: u32,
     validators: u32,
+    #[serde(default)]
+    idle: bool,
     syncing: bool,
     #[serde(default)]
     earlier: Option<EarlierAnswer>,
@@ -117,6 +121,7 @@ pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
         validators: status.validators,
         seat: if status.named { seat(status.not_voting) } else { Seat::Unnamed },
         seated_by,
+        work: if status.idle { Work::Nothing } else { Work::Something },
         syncing: status.syncing,
         highest,
         history: if status.sync.is_none() && status.earlier.is_none() {

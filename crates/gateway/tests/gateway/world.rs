@@ -207,6 +207,7 @@ pub(crate) fn table(generation: u64, upstreams: &[&Path]) -> RouteTable {
         upstreams: upstreams.iter().map(|path| (*path).to_owned()).collect(),
         cors_origins: vec!["https://app.example".to_owned()],
         state: RouteState::Up,
+        idle_after_ms: 0,
     };
     RouteTable { generation, routes: vec![route] }
 }

@@ -29,6 +29,8 @@ pub const MIN_GAS_CAP: u64 = 1_000_000;
 pub const MAX_EPOCH_LENGTH: u64 = 10_000;
 /// The most that a block's gas limit can be, in gas.
 pub const MAX_GAS_LIMIT: u64 = 10_000_000_000;
+/// A private network that nobody asks anything for so many seconds falls asleep.
+pub const SLEEP_AFTER_S: u32 = 1_800;
 /// The most validators of one network.
 pub const MAX_VALIDATORS: u32 = 100;
 
@@ -189,6 +191,9 @@ pub struct NetworkSpec {
     /// Whether each node keeps the states of all blocks, from when it is said.
     #[serde(default)]
     pub archive: bool,
+    /// After so many seconds without a request it falls asleep, until the next one; 0 is never.
+    #[serde(default)]
+    pub sleep_after_s: u32,
 }
 
 impl NetworkSpec {
@@ -269,6 +274,10 @@ pub struct Manifest {
     /// Whether each node keeps the states of all blocks; those of the last 8,192 unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive: Option<bool>,
+    /// After so many seconds without a request and without an open `WebSocket` it falls asleep, until the
+    /// next request; 0 is never. 1,800 unless said, and never if it is a consortium's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sleep_after_s: Option<u32>,
 }
 
 /// What a manifest leaves to the platform.
@@ -292,9 +301,10 @@ impl Manifest {
             ));
         }
         let archive = self.archive.unwrap_or(false);
+        let kind = self.kind.unwrap_or_default();
         let spec = NetworkSpec {
             engine: self.engine.unwrap_or_default(),
-            kind: self.kind.unwrap_or_default(),
+            kind,
             chain_id: self.chain_id.unwrap_or(defaults.chain_id),
             gas_limit: self.gas_limit.unwrap_or(30_000_000),
             transaction_gas_cap: self.transaction_gas_cap.unwrap_or(1 << 24),
@@ -309,6 +319,10 @@ impl Manifest {
             node_limits: self.node_limits.unwrap_or_default(),
             sync: self.sync.unwrap_or(if archive { SyncMode::Full } else { SyncMode::Fast }),
             archive,
+            sleep_after_s: self.sleep_after_s.unwrap_or(match kind {
+                NetworkKind::Private => SLEEP_AFTER_S,
+                NetworkKind::Consortium => 0,
+            }),
         };
         if archive && spec.sync == SyncMode::Fast {
             return Err(invalid(

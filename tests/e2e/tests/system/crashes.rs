@@ -4,7 +4,7 @@
 //! locks. One that is left alone shows how many different sets of marks there are; then the same is
 //! done again and again, and each time the platform is killed when another number of marks is there.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use windlass_e2e::{Account, Call, Endpoint, Platform, world};
 use windlass_model::{
@@ -12,7 +12,7 @@ use windlass_model::{
     network::{Network, NetworkState, Operation, OperationState},
 };
 
-use crate::support::{chain_id, healthy, no_leaks, one_tip};
+use crate::support::{chain_id, healthy, no_leaks, one_process_each, one_tip};
 
 /// How many marks there are: everything in the data directory but the platform's own files, and
 /// each node process.
@@ -35,20 +35,6 @@ async fn kill_at(platform: &mut Platform, reached: impl Fn(usize) -> bool) {
         tokio::task::yield_now().await;
     }
     platform.kill();
-}
-
-/// There is never a second process for one directory, and so for one key.
-fn one_process_each(platform: &Platform) {
-    let mut directories: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-    for process in world::processes(&platform.data_dir) {
-        if process.is("node") {
-            let directory = process.arguments.last().cloned().unwrap_or_default();
-            directories.entry(directory).or_default().push(process.pid);
-        }
-    }
-    for (directory, pids) in directories {
-        assert_eq!(pids.len(), 1, "{directory} has the processes {pids:?}");
-    }
 }
 
 async fn last_operation(platform: &Platform, name: &str) -> Option<Operation> {

@@ -17,5 +17,6 @@ mod life;
 mod proof;
 mod recovery;
 mod safety;
+mod sleep;
 mod support;
 mod tour;

@@ -1,6 +1,6 @@
 //! What several of these tests ask of a network.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use windlass_e2e::{Endpoint, Platform, call_node, node_socket, run_tool, world};
@@ -77,6 +77,20 @@ pub(crate) async fn healthy(platform: &Platform, name: &str) -> Network {
                 && network.nodes.iter().all(|node| node.state == NodeState::Running)
         })
         .await
+}
+
+/// There is never a second process for one directory, and so for one key.
+pub(crate) fn one_process_each(platform: &Platform) {
+    let mut directories: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for process in world::processes(&platform.data_dir) {
+        if process.is("node") {
+            let directory = process.arguments.last().cloned().unwrap_or_default();
+            directories.entry(directory).or_default().push(process.pid);
+        }
+    }
+    for (directory, pids) in directories {
+        assert_eq!(pids.len(), 1, "{directory} has the processes {pids:?}");
+    }
 }
 
 /// The chain id that an endpoint answers.

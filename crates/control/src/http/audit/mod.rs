@@ -86,6 +86,8 @@ fn mutation(method: &Method, uri: &Uri) -> Option<(&'static str, String)> {
         ("DELETE", ["v1", "organizations", _, "networks", name]) => ("network.destroy", *name),
         ("POST", ["v1", "organizations", _, "networks", name, "stop"]) => ("network.stop", *name),
         ("POST", ["v1", "organizations", _, "networks", name, "start"]) => ("network.start", *name),
+        ("POST", ["v1", "organizations", _, "networks", name, "sleep"]) => ("network.sleep", *name),
+        ("POST", ["v1", "organizations", _, "networks", name, "wake"]) => ("network.wake", *name),
         ("POST", ["v1", "organizations", _, "networks", name, "nodes"]) => {
             ("network.add_nodes", *name)
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_engine::{
-    History, NodeReport, Seat,
+    History, NodeReport, Seat, Work,
     governance::{MemberFacts, Roll},
     windlass::WindlassEngine,
 };
@@ -41,6 +41,7 @@ mod comings;
 mod life;
 mod recoveries;
 mod replacements;
+mod sleeping;
 
 const NOW_MS: u64 = 1_000_000;
 
@@ -176,6 +177,7 @@ impl Case {
                 validators: 4,
                 seat: Seat::Votes,
                 seated_by: None,
+                work: Work::Nothing,
                 syncing: false,
                 history: History::Whole,
                 highest: height,
@@ -206,6 +208,7 @@ impl Case {
             quorum: 3,
             validators: 4,
             seated_by: None,
+            work: Work::Nothing,
             syncing: false,
             history: History::Whole,
             highest: height,
@@ -348,6 +351,7 @@ impl Case {
             Action::MakeGenesis
             | Action::SendTest
             | Action::CollectEvidence
+            | Action::Admit
             | Action::Publish
             | Action::ProbeEndpoint
             | Action::Release => format!("{action:?}"),

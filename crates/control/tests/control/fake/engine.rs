@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use windlass_engine::{
     Engine, EngineError, GenesisFile, GenesisInput, History, NodeInput, NodeReport, RpcRequest,
-    Seat, Sign, TestTransaction, governance::Governance, windlass::WindlassEngine,
+    Seat, Sign, TestTransaction, Work, governance::Governance, windlass::WindlassEngine,
 };
 use windlass_model::{
     api::BlockSummary,
@@ -112,6 +112,7 @@ impl Engine for FakeEngine {
                     _ => Seat::Unnamed,
                 },
                 seated_by: None,
+                work: Work::Nothing,
                 syncing: false,
                 history: History::Whole,
                 highest: block(answer.get("tip")?)?.number,

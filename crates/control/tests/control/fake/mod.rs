@@ -2,6 +2,7 @@
 //! substrate, chains, keys, the gateway's routes. Its script kills and fails at numbered points.
 
 pub(crate) mod engine;
+mod gateway;
 pub(crate) mod governance;
 pub(crate) mod script;
 
@@ -36,6 +37,7 @@ use windlass_substrate::{
 };
 
 use self::engine::{FakeEngine, genesis_hash};
+pub(crate) use self::gateway::Client;
 use self::governance::{BALLOT, FORGET, OBSERVE, REVERT};
 use self::script::{Fault, Script};
 
@@ -46,6 +48,8 @@ pub(crate) struct FakeWorld {
     chains: Mutex<BTreeMap<String, Vec<String>>>,
     pub(crate) keys: Mutex<BTreeSet<KeyId>>,
     pub(crate) routes: Mutex<Value>,
+    /// A client waits for whatever sleeps, or uses nothing.
+    pub(crate) client: Mutex<Client>,
     /// The gateway's process that does not answer, if one does not.
     silent: Mutex<Option<u32>>,
     /// No gateway answers, and none can be ended.
@@ -64,6 +68,7 @@ impl FakeWorld {
             chains: Mutex::default(),
             keys: Mutex::default(),
             routes: Mutex::new(json!({"generation": 0, "routes": []})),
+            client: Mutex::default(),
             silent: Mutex::default(),
             wedged: AtomicBool::new(false),
             ports: AtomicU16::new(20_000),
@@ -125,18 +130,6 @@ impl FakeWorld {
 
     fn moved(&self) {
         self.moved.send_modify(|count| *count += 1);
-    }
-
-    fn gateway(&self) -> Option<u32> {
-        let all = self.substrate.processes().into_iter();
-        all.filter(|(id, _)| id.as_str() == "gateway").map(|(_, pid)| pid).next()
-    }
-
-    /// Whether a gateway runs and answers.
-    fn gateway_answers(&self) -> bool {
-        let gateway = self.gateway();
-        let silent = *self.silent.lock().unwrap();
-        gateway.is_some() && gateway != silent && !self.wedged.load(Ordering::SeqCst)
     }
 
     fn running(&self, id: &str) -> Option<Workload> {
@@ -228,19 +221,6 @@ impl FakeWorld {
             }
             other => panic!("a fake node does not know {other}"),
         }
-    }
-
-    /// The node behind a network's URL.
-    fn routed(&self, path: &str) -> Option<Workload> {
-        let mut parts = path.trim_start_matches("/n/").split('/');
-        let (network, key) = (parts.next()?, parts.next()?);
-        let hash = hex::encode(Sha256::digest(key));
-        let routes = self.routes.lock().unwrap();
-        let route = routes["routes"].as_array()?.iter().find(|route| {
-            route["network_id"] == network && route["key_hashes"][0] == hash.as_str()
-        })?;
-        let sockets = route["upstreams"].as_array()?.iter().filter_map(Value::as_str);
-        sockets.into_iter().find_map(|socket| self.running(owner(Path::new(socket))))
     }
 }
 
@@ -425,11 +405,15 @@ impl Wire for Handle {
                     if !gateway {
                         return Err(refused());
                     }
+                    if message.path.starts_with("/demand") {
+                        return reply(self.demand(&message.path).await);
+                    }
                     if message.method == "GET" {
                         return reply(self.world.routes.lock().unwrap().clone());
                     }
                     let put = || async {
                         *self.world.routes.lock().unwrap() = body.clone();
+                        self.world.moved();
                         Ok(())
                     };
                     let told = || {

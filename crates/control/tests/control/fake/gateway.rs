@@ -1,0 +1,70 @@
+//! The fake gateway: its routes, and what its client does.
+
+use std::{path::Path, sync::atomic::Ordering};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use windlass_model::workload::Workload;
+
+use super::{FakeWorld, Handle, owner};
+
+/// What the gateway's one client does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// It uses the network, and asks for nothing that it would have to wait for.
+    #[default]
+    Uses,
+    /// It waits for networks that sleep.
+    Waits,
+    /// It has not come for long.
+    Leaves,
+}
+
+impl FakeWorld {
+    pub(super) fn gateway(&self) -> Option<u32> {
+        let all = self.substrate.processes().into_iter();
+        all.filter(|(id, _)| id.as_str() == "gateway").map(|(_, pid)| pid).next()
+    }
+
+    /// Whether a gateway runs and answers.
+    pub(super) fn gateway_answers(&self) -> bool {
+        let gateway = self.gateway();
+        let silent = *self.silent.lock().unwrap();
+        gateway.is_some() && gateway != silent && !self.wedged.load(Ordering::SeqCst)
+    }
+
+    /// The node behind a network's URL.
+    pub(super) fn routed(&self, path: &str) -> Option<Workload> {
+        let mut parts = path.trim_start_matches("/n/").split('/');
+        let (network, key) = (parts.next()?, parts.next()?);
+        let hash = hex::encode(Sha256::digest(key));
+        let routes = self.routes.lock().unwrap();
+        let route = routes["routes"].as_array()?.iter().find(|route| {
+            route["network_id"] == network && route["key_hashes"][0] == hash.as_str()
+        })?;
+        let sockets = route["upstreams"].as_array()?.iter().filter_map(Value::as_str);
+        sockets.into_iter().find_map(|socket| self.running(owner(Path::new(socket))))
+    }
+}
+
+impl Handle {
+    /// What the gateway tells of its clients, when something has happened.
+    pub(super) async fn demand(&self, path: &str) -> Value {
+        let seen = path.split_once("seen=").and_then(|(_, seen)| seen.parse::<u64>().ok());
+        if let Some(seen) = seen {
+            let mut moved = self.world.moved.subscribe();
+            moved.wait_for(|count| *count != seen).await.expect("the world outlives the wait");
+        }
+        let revision = *self.world.moved.borrow();
+        let client = *self.world.client.lock().unwrap();
+        let routes = self.world.routes.lock().unwrap();
+        let routes = routes["routes"].as_array().expect("routes").iter();
+        let are = |state: &str| {
+            let routes = routes.clone().filter(|route| route["state"] == state);
+            routes.map(|route| route["network_id"].clone()).collect::<Vec<_>>()
+        };
+        let wanted = if client == Client::Waits { are("asleep") } else { Vec::new() };
+        let idle = if client == Client::Leaves { are("up") } else { Vec::new() };
+        json!({"revision": revision, "wanted": wanted, "idle": idle})
+    }
+}
