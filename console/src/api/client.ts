@@ -97,6 +97,18 @@ export function startNetwork(network: string): Promise<Accepted> {
   );
 }
 
+export function sleepNetwork(network: string): Promise<Accepted> {
+  return body(
+    client.POST("/v1/organizations/{organization}/networks/{network}/sleep", { params: { path: { organization, network } } }),
+  );
+}
+
+export function wakeNetwork(network: string): Promise<Accepted> {
+  return body(
+    client.POST("/v1/organizations/{organization}/networks/{network}/wake", { params: { path: { organization, network } } }),
+  );
+}
+
 export function destroyNetwork(network: string): Promise<Accepted> {
   return body(
     client.DELETE("/v1/organizations/{organization}/networks/{network}", { params: { path: { organization, network } } }),

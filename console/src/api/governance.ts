@@ -1,6 +1,7 @@
 // What a network's members decide: read from its contract through the platform, and sent to it. It moves
 // on when the stream says that something was decided; see live/provider.
 import { type QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { answersQuestions } from "../lib/life";
 import { body, client, ORGANIZATION } from "./client";
 import { ApiError, unexpected } from "./problem";
 import { keys, useAccepted } from "./queries";
@@ -91,12 +92,7 @@ async function sendBallot(network: string, ballot: Ballot): Promise<Accepted> {
   throw new ApiError(unexpected(200));
 }
 
-/** Whether its nodes can be asked. What was answered before it stopped stays. */
-export function answersQuestions(network: Pick<Network, "state">): boolean {
-  return network.state === "usable";
-}
-
-type Asked = Pick<Network, "id" | "state">;
+type Asked = Pick<Network, "id" | "state" | "intent">;
 
 function useDecided<Data>(network: Asked, what: string, ask: (network: string) => Promise<Data>, againMs?: number) {
   return useQuery({

@@ -1,6 +1,7 @@
 // What the pages hold of the platform's state, and how it is kept: fetched once, then moved on by the
 // event stream. Nothing polls; an answer is fetched again only after the stream was lost.
 import { QueryClient, type InfiniteData, useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
+import type { Verb } from "../lib/life";
 import { mergeNetworks, newerOperation, upsertOperation } from "../live/reduce";
 import * as api from "./client";
 import { ApiError, isUnauthenticated } from "./problem";
@@ -149,12 +150,20 @@ export function useCreateNetwork(client: QueryClient) {
   return useAccepted(client, (manifest: Manifest) => api.createNetwork(manifest));
 }
 
-export function useStopNetwork(client: QueryClient) {
-  return useAccepted(client, (name: string) => api.stopNetwork(name));
+const LIFE: Record<Verb, (name: string) => Promise<Accepted>> = {
+  stop: api.stopNetwork,
+  start: api.startNetwork,
+  sleep: api.sleepNetwork,
+  wake: api.wakeNetwork,
+};
+
+export interface LifeChange {
+  verb: Verb;
+  name: string;
 }
 
-export function useStartNetwork(client: QueryClient) {
-  return useAccepted(client, (name: string) => api.startNetwork(name));
+export function useLifeChange(client: QueryClient) {
+  return useAccepted(client, ({ verb, name }: LifeChange) => LIFE[verb](name));
 }
 
 export function useDestroyNetwork(client: QueryClient) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { network } from "../testing";
-import { checkForm, createCommand, EMPTY_FORM, nameError, toManifest, toToml, validatorAdvice } from "./manifest";
+import { checkForm, createCommand, EMPTY_FORM, nameError, SLEEP_CHOICES, toManifest, toToml, validatorAdvice } from "./manifest";
 
 const form = (change: Partial<typeof EMPTY_FORM>) => ({ ...EMPTY_FORM, name: "trade", ...change });
 
@@ -29,12 +29,15 @@ describe("the create form", () => {
       gas_limit: 60_000_000,
       fees: { policy: "eip1559", floor_wei: 500_000_000 },
     });
+    expect(SLEEP_CHOICES.map(({ value }) => toManifest(form({ sleepAfter: value })).sleep_after_s)).toEqual([undefined, 300, 7200, 86_400, 0]);
   });
 
   it("shows the command that does the same", () => {
     expect(createCommand(form({}))).toBe("windlass network create trade --validators 4");
     expect(createCommand(form({ name: "" }))).toBe("windlass network create NAME --validators 4");
     expect(createCommand(form({ chainId: "7" }))).toBe("windlass network create trade -f trade.toml");
+    expect(createCommand(form({ sleepAfter: "0" }))).toBe("windlass network create trade -f trade.toml");
+    expect(toToml(toManifest(form({ sleepAfter: "0" })))).toContain("sleep_after_s = 0\n");
   });
 
   it("warns where no fault is tolerated", () => {

@@ -11,6 +11,8 @@ export interface CreateForm {
   blockInterval: string;
   fees: "free" | "eip1559";
   floorGwei: string;
+  /** Seconds; empty leaves it to the platform. */
+  sleepAfter: string;
 }
 
 export const EMPTY_FORM: CreateForm = {
@@ -21,7 +23,17 @@ export const EMPTY_FORM: CreateForm = {
   blockInterval: "",
   fees: "free",
   floorGwei: "1",
+  sleepAfter: "",
 };
+
+/** After how long without a request a network may fall asleep; the platform's own choice goes first. */
+export const SLEEP_CHOICES = [
+  { value: "", name: "30 min without a request" },
+  { value: "300", name: "5 min without a request" },
+  { value: "7200", name: "2 h without a request" },
+  { value: "86400", name: "a day without a request" },
+  { value: "0", name: "never, it always runs" },
+] as const;
 
 export type FieldErrors = Partial<Record<keyof CreateForm, string>>;
 
@@ -61,6 +73,7 @@ export function checkForm(form: CreateForm, taken: readonly string[] = []): Fiel
     blockInterval: optional(form.blockInterval, 0, 600_000),
     fees: null,
     floorGwei: form.fees === "eip1559" && gweiToWei(form.floorGwei) === null ? "Give an amount in gwei, such as 1 or 0.5." : null,
+    sleepAfter: null,
   };
   const found: FieldErrors = {};
   for (const key of Object.keys(errors) as (keyof CreateForm)[]) {
@@ -84,12 +97,13 @@ export function toManifest(form: CreateForm): Manifest {
   if (form.gasLimit.trim() !== "") manifest.gas_limit = whole(form.gasLimit.trim());
   if (form.blockInterval.trim() !== "") manifest.min_block_interval_ms = whole(form.blockInterval.trim());
   if (form.fees === "eip1559") manifest.fees = { policy: "eip1559", floor_wei: gweiToWei(form.floorGwei) ?? 1_000_000_000 };
+  if (form.sleepAfter !== "") manifest.sleep_after_s = Number(form.sleepAfter);
   return manifest;
 }
 
 /** Whether the form says more than the CLI's two arguments can. */
 function needsFile(form: CreateForm): boolean {
-  return [form.chainId, form.gasLimit, form.blockInterval].some((text) => text.trim() !== "") || form.fees !== "free";
+  return [form.chainId, form.gasLimit, form.blockInterval, form.sleepAfter].some((text) => text.trim() !== "") || form.fees !== "free";
 }
 
 /** The CLI line that does the same. */

@@ -2,26 +2,32 @@
 // networks is filtered and sorted. Pure.
 import type { Network, NodeRole, NodeState, Operation, OperationKind, OperationState } from "../api/types";
 import { capitalise, plural } from "./format";
+import { sleepsAfter } from "./life";
 
 /** How a state looks. The word always stands beside it. */
-export type Tone = "good" | "busy" | "open" | "warn" | "bad" | "off";
+export type Tone = "good" | "busy" | "open" | "warn" | "bad" | "asleep" | "off";
 
 export interface StateLabel {
   tone: Tone;
   word: string;
 }
 
-export function stateLabel(network: Pick<Network, "state" | "health">): StateLabel {
+/** Its state; with what is under way it is said more exactly. */
+export function stateLabel(network: Pick<Network, "state" | "intent" | "health">, underWay?: OperationKind): StateLabel {
   switch (network.state) {
     case "usable":
       return usableLabel(network.health);
+    case "sleeping":
+      return { tone: "asleep", word: "Asleep" };
     case "stopped":
     case "gone":
       return { tone: "off", word: capitalise(network.state) };
+    case "stopping":
+      return { tone: "busy", word: network.intent === "sleeping" ? "Falling asleep" : "Stopping" };
+    case "starting":
+      return { tone: "busy", word: underWay === "wake" ? "Waking" : "Starting" };
     case "declared":
     case "creating":
-    case "starting":
-    case "stopping":
     case "destroying":
       return { tone: "busy", word: capitalise(network.state) };
   }
@@ -68,7 +74,7 @@ export function operationWord(kind: OperationKind): string {
 
 /** `Create trade`, but `Vote in trade`. */
 export function operationTitle({ kind, network_name: name }: Pick<Operation, "kind" | "network_name">): string {
-  const whole = ["create", "stop", "start", "destroy", "update", "recover"].includes(kind);
+  const whole = ["create", "stop", "start", "sleep", "wake", "destroy", "update", "recover"].includes(kind);
   return `${operationWord(kind)} ${whole ? name : `in ${name}`}`;
 }
 
@@ -121,7 +127,9 @@ export function why(network: Network): Why {
   const validators = validatorCount(network);
   switch (network.state) {
     case "usable":
-      return { message: usableWhy(network, validators) };
+      return { message: usableWhy(network, validators), ...sleepNote(network) };
+    case "sleeping":
+      return { message: "It sleeps; the next request to its URL wakes it.", remedy: "Data, keys and ports are kept." };
     case "stopped":
       return { message: "No process runs. Data, keys, ports and the endpoint's URL are kept." };
     case "declared":
@@ -131,12 +139,20 @@ export function why(network: Network): Why {
     case "starting":
       return { message: "Its processes are coming back with the same data, keys and URL." };
     case "stopping":
-      return { message: "Its processes are ending; everything else is kept." };
+      return network.intent === "sleeping"
+        ? { message: "What is under way is finished, then its processes end.", remedy: "The next request to its URL wakes it." }
+        : { message: "Its processes are ending; everything else is kept." };
     case "destroying":
       return { message: "Everything that it had is being released and verified gone." };
     case "gone":
       return { message: "Everything that it had is verified gone." };
   }
+}
+
+/** One that is not well stays awake. */
+function sleepNote({ health, spec }: Network): Pick<Why, "remedy"> {
+  const after = sleepsAfter(spec);
+  return after === null || health === "degraded" || health === "unavailable" ? {} : { remedy: `Falls asleep ${after}.` };
 }
 
 function usableWhy(network: Network, validators: number): string {
@@ -187,7 +203,7 @@ export function toggleSort(current: Sort, key: SortKey): Sort {
   return { key, direction: key === "name" || key === "state" ? "asc" : "desc" };
 }
 
-const TONE_ORDER: Record<Tone, number> = { bad: 0, warn: 1, busy: 2, open: 3, good: 4, off: 5 };
+const TONE_ORDER: Record<Tone, number> = { bad: 0, warn: 1, busy: 2, open: 3, good: 4, asleep: 5, off: 6 };
 
 function sortValue(network: Network, key: SortKey): number | string {
   switch (key) {

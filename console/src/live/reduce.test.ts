@@ -60,8 +60,11 @@ describe("what members decide", () => {
     expect(changed({ voting_validators: 3 })).toBe(true);
     expect(changed({ nodes: network().nodes.slice(1) })).toBe(true);
     expect(changed({ state: "stopped", nodes: [] })).toBe(false);
+    expect(changed({ intent: "sleeping" })).toBe(false);
+    expect(changed({ state: "sleeping", intent: "sleeping", nodes: [] })).toBe(false);
     const stopped = [network({ state: "stopped" })];
     expect(decides(stopped, event({ kind: "network", network: network() }))).toBe(true);
+    expect(decides([network({ state: "starting" })], event({ kind: "network", network: network() }))).toBe(true);
     const silent = [network({ health: "unavailable" })];
     expect(decides(silent, event({ kind: "network", network: network({ health: "degraded" }) }))).toBe(true);
     expect(changed({ health: "unavailable", voting_validators: 3 })).toBe(false);

@@ -1,6 +1,7 @@
 // How events change what the pages hold. Pure. The stream may repeat an event and may run ahead of an
 // answer that is still under way, so that an older object never replaces a newer one.
 import type { BlockRef, Event, Network, Operation, OperationKind } from "../api/types";
+import { answersQuestions } from "../lib/life";
 
 export function readEvent(data: string): Event | null {
   try {
@@ -89,7 +90,7 @@ export function networkOf(event: Event): string {
 
 /** Who does not run cannot be asked. */
 function answers(network: Network): boolean {
-  return network.state === "usable" && network.health !== "unavailable";
+  return answersQuestions(network) && network.health !== "unavailable";
 }
 
 /** What of a network comes of its members' decisions, and of whether it can be asked for them. */

@@ -5,7 +5,7 @@ import { toProblem } from "../api/problem";
 import { useCreateNetwork, useNetworks, useOperation } from "../api/queries";
 import type { Accepted } from "../api/types";
 import {
-  checkForm, type CreateForm, createCommand, EMPTY_FORM, type FieldErrors, toManifest, toToml, validatorAdvice,
+  checkForm, type CreateForm, createCommand, EMPTY_FORM, type FieldErrors, SLEEP_CHOICES, toManifest, toToml, validatorAdvice,
 } from "../lib/manifest";
 import { navigate, networkPath } from "../router";
 import { CliLine, CopyButton } from "../ui/copy";
@@ -13,6 +13,7 @@ import { Dialog } from "../ui/dialog";
 import { Failed } from "../ui/feedback";
 import { Field } from "../ui/field";
 import { Icon } from "../ui/icons";
+import { Select } from "../ui/select";
 import { Steps } from "../ui/steps";
 import { toast } from "../ui/toast";
 
@@ -149,6 +150,7 @@ function Advanced({ form, errors, set }: AdvancedProps) {
         <Field label="Gas limit" inputMode="numeric" value={form.gasLimit} onChange={(gasLimit) => set({ gasLimit })} placeholder="30,000,000" hint="Of a block." unit="gas" error={errors.gasLimit} />
         <Field label="Shortest block time" inputMode="numeric" value={form.blockInterval} onChange={(blockInterval) => set({ blockInterval })} placeholder="100" hint="Blocks are made only when there is work." unit="ms" error={errors.blockInterval} />
         <Fees form={form} errors={errors} set={set} />
+        <Select label="Falls asleep after" options={SLEEP_CHOICES} value={form.sleepAfter} onChange={(sleepAfter) => set({ sleepAfter })} hint="The next request to its URL wakes it." />
       </div>
     </details>
   );

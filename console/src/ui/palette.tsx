@@ -1,9 +1,11 @@
 // Ctrl/⌘ K: any object and any action, from the keyboard.
 import { useQueryClient } from "@tanstack/react-query";
 import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from "react";
-import { useNetworks, useStartNetwork, useStopNetwork } from "../api/queries";
+import { type LifeChange, useLifeChange, useNetworks } from "../api/queries";
 import { toProblem } from "../api/problem";
 import type { Network } from "../api/types";
+import { capitalise } from "../lib/format";
+import { askedWords, verbsOf } from "../lib/life";
 import { sentence, stateLabel } from "../lib/networks";
 import { type Entry, search } from "../lib/palette";
 import { setTheme } from "../lib/theme";
@@ -96,24 +98,23 @@ export function Palette({ onClose, onCreate }: PaletteProps) {
 function useEntries(onCreate: () => void) {
   const client = useQueryClient();
   const networks = useNetworks().data;
-  const stop = useStopNetwork(client).mutateAsync;
-  const start = useStartNetwork(client).mutateAsync;
+  const change = useLifeChange(client).mutateAsync;
   return useMemo(() => {
     const known = networks ?? [];
-    const act = (done: Promise<unknown>, words: string) => {
-      done.then(
-        () => toast(words),
+    const act = (asked: LifeChange) => {
+      change(asked).then(
+        () => toast(askedWords(asked.verb, asked.name)),
         (error: unknown) => toast(sentence(toProblem(error).detail)),
       );
     };
     const entries: Entry[] = [
       ...known.map(networkEntry),
       ...generalEntries(onCreate),
-      ...known.flatMap((network) => networkActions(network, stop, start, act)),
+      ...known.flatMap((network) => networkActions(network, act)),
     ];
     const tones = new Map(known.map((network) => [network.id, stateLabel(network).tone]));
     return { entries, tones };
-  }, [networks, onCreate, stop, start]);
+  }, [networks, onCreate, change]);
 }
 
 function networkEntry(network: Network): Entry {
@@ -138,9 +139,7 @@ function generalEntries(onCreate: () => void): Entry[] {
   ];
 }
 
-type Send = (name: string) => Promise<unknown>;
-
-function networkActions(network: Network, stop: Send, start: Send, act: (done: Promise<unknown>, words: string) => void): Entry[] {
+function networkActions(network: Network, act: (asked: LifeChange) => void): Entry[] {
   const { id, name } = network;
   const action = (verb: string, title: string, run: () => void): Entry => ({
     id: `${id}-${verb}`,
@@ -149,9 +148,7 @@ function networkActions(network: Network, stop: Send, start: Send, act: (done: P
     command: `windlass network ${verb} ${name}`,
     run,
   });
-  const entries: Entry[] = [];
-  if (network.state === "usable") entries.push(action("stop", "Stop", () => act(stop(name), `Stopping ${name}`)));
-  if (network.state === "stopped") entries.push(action("start", "Start", () => act(start(name), `Starting ${name}`)));
+  const entries = verbsOf(network).map((verb) => action(verb, capitalise(verb), () => act({ verb, name })));
   if (network.state !== "destroying") {
     entries.push(action("destroy", "Destroy", () => navigate(`${networkPath(name)}?destroy=ask`)));
   }

@@ -6,15 +6,16 @@ interface SelectProps {
   options: readonly { value: string; name: string }[];
   value: string;
   onChange: (value: string) => void;
+  hint?: string;
 }
 
-export function Select({ label, options, value, onChange }: SelectProps) {
+export function Select({ label, options, value, onChange, hint }: SelectProps) {
   const id = useId();
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
       <div className="input">
-        <select id={id} value={value} onChange={(event) => onChange(event.target.value)}>
+        <select id={id} aria-describedby={hint === undefined ? undefined : `${id}-note`} value={value} onChange={(event) => onChange(event.target.value)}>
           {options.map((option) => (
             <option key={option.value} value={option.value}>
               {option.name}
@@ -22,6 +23,11 @@ export function Select({ label, options, value, onChange }: SelectProps) {
           ))}
         </select>
       </div>
+      {hint !== undefined && (
+        <p id={`${id}-note`} className="hint">
+          {hint}
+        </p>
+      )}
     </div>
   );
 }

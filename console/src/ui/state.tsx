@@ -17,6 +17,7 @@ const SHAPES: Record<Tone, React.ReactNode> = {
   ),
   warn: <path d="M6 1.6 11 10.4H1L6 1.6Z" className="fill" />,
   bad: <rect x="2.4" y="2.4" width="7.2" height="7.2" rx="1" transform="rotate(45 6 6)" className="fill" />,
+  asleep: <path d="M10.8 7.6A4.9 4.9 0 0 1 4.4 1.2a5.1 5.1 0 1 0 6.4 6.4Z" className="fill" />,
   off: <circle cx="6" cy="6" r="3.5" className="line" />,
 };
 

@@ -211,10 +211,10 @@ async function sleepAndWake(chain) {
   });
   await checks.run("looking at one that sleeps does not wake it", async () => {
     await page.getByRole("link", { name: "Members", exact: true }).click();
-    await page.getByText(`${trade} sleeps, and looking does not wake it`).waitFor();
+    await page.getByText(`${trade} sleeps, and looking at it does not wake it.`).waitFor();
     await looker.look("members-asleep");
     await page.goto(`${base}/networks/${trade}`);
-    await page.getByText(`${trade} sleeps, and looking does not wake it`).waitFor();
+    await page.getByText(`${trade} sleeps, and looking at it does not wake it.`).waitFor();
     await looker.look("overview-asleep");
     await page.goto(`${base}/networks`);
     await page.locator("tbody tr", { hasText: trade }).getByText("Asleep", { exact: true }).waitFor();
@@ -237,8 +237,11 @@ async function sleepAndWake(chain) {
     await badge("Usable");
     checks.equal(await page.evaluate(() => window.windlassNotReloaded), true);
     await page.getByRole("link", { name: "Operations" }).click();
+    await page.locator(".table.operations tbody th").nth(3).waitFor();
     const operations = await page.locator(".table.operations tbody th").allInnerTexts();
     checks.equal(operations.slice(0, 4).join(), "Wake,Sleep,Wake,Sleep");
+    await page.getByRole("link", { name: "Overview" }).click();
+    await page.locator(".table.nodes tbody tr").first().getByText("Running").waitFor({ timeout: 30_000 });
   });
 }
 

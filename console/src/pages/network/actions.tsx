@@ -1,48 +1,26 @@
-// Stop, start and destroy, each with its command.
+// Sleep and wake, stop and start, and destroy, each with its command.
 import { useQueryClient } from "@tanstack/react-query";
 import { toProblem } from "../../api/problem";
-import { useStartNetwork, useStopNetwork } from "../../api/queries";
+import { useLifeChange } from "../../api/queries";
 import type { Network } from "../../api/types";
+import { capitalise } from "../../lib/format";
+import { lifeCommand, revival, type Verb, verbsOf } from "../../lib/life";
 import { sentence } from "../../lib/networks";
 import { setSearch } from "../../router";
 import { CliButton } from "../../ui/copy";
-import { Icon } from "../../ui/icons";
+import { Icon, type IconName } from "../../ui/icons";
 import { toast } from "../../ui/toast";
 
 export function NetworkActions({ network }: { network: Network }) {
-  const client = useQueryClient();
-  const stop = useStopNetwork(client);
-  const start = useStartNetwork(client);
-  const failed = (error: unknown) => {
-    const problem = toProblem(error);
-    toast(`${sentence(problem.detail)} ${sentence(problem.hint)}`);
-  };
   const { name, state } = network;
   return (
     <>
-      {state === "usable" && (
-        <div className="joined">
-          <button type="button" className="button" disabled={stop.isPending} onClick={() => stop.mutate(name, { onError: failed })}>
-            <Icon name="stop" />
-            Stop
-          </button>
-          <CliButton command={`windlass network stop ${name}`} />
+      {verbsOf(network).map((verb) => (
+        <div key={verb} className="joined">
+          <LifeButton name={name} verb={verb} look={verb === revival(network) ? "primary" : ""} />
+          <CliButton command={lifeCommand(verb, name)} />
         </div>
-      )}
-      {state === "stopped" && (
-        <div className="joined">
-          <button
-            type="button"
-            className="button primary"
-            disabled={start.isPending}
-            onClick={() => start.mutate(name, { onError: failed })}
-          >
-            <Icon name="start" />
-            Start
-          </button>
-          <CliButton command={`windlass network start ${name}`} />
-        </div>
-      )}
+      ))}
       {state !== "destroying" && state !== "gone" && (
         <div className="joined">
           <button type="button" className="button danger" onClick={() => setSearch({ destroy: "ask" })}>
@@ -53,5 +31,32 @@ export function NetworkActions({ network }: { network: Network }) {
         </div>
       )}
     </>
+  );
+}
+
+const ICONS: Record<Verb, IconName> = { stop: "stop", start: "start", sleep: "moon", wake: "sun" };
+
+interface LifeButtonProps {
+  name: string;
+  verb: Verb;
+  look: "primary" | "";
+}
+
+export function LifeButton({ name, verb, look }: LifeButtonProps) {
+  const change = useLifeChange(useQueryClient());
+  const failed = (error: unknown) => {
+    const problem = toProblem(error);
+    toast(`${sentence(problem.detail)} ${sentence(problem.hint)}`);
+  };
+  return (
+    <button
+      type="button"
+      className={`button ${look}`}
+      disabled={change.isPending}
+      onClick={() => change.mutate({ verb, name }, { onError: failed })}
+    >
+      <Icon name={ICONS[verb]} />
+      {capitalise(verb)}
+    </button>
   );
 }

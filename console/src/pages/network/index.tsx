@@ -1,7 +1,7 @@
 // One network: what it is, why it is so, how to reach it; below that, tabs with an address each.
 import { useEffect } from "react";
 import { useNetwork, useOperation } from "../../api/queries";
-import type { Network } from "../../api/types";
+import type { Network, Operation } from "../../api/types";
 import { stateLabel, why } from "../../lib/networks";
 import { Link, navigate, networkPath, operationPath, setSearch, type Tab, useSearch } from "../../router";
 import { CliLine } from "../../ui/copy";
@@ -67,6 +67,7 @@ const TAB_NAMES: readonly { tab: Tab; name: string }[] = [
 
 function NetworkView({ network, tab, node }: { network: Network; tab: Tab; node: string | null }) {
   const search = useSearch();
+  const operation = useOperation(network.operation ?? null).data;
   const { message, remedy } = why(network);
   return (
     <>
@@ -77,7 +78,7 @@ function NetworkView({ network, tab, node }: { network: Network; tab: Tab; node:
       </nav>
       <PageHead
         title={network.name}
-        aside={<Badge label={stateLabel(network)} />}
+        aside={<Badge label={stateLabel(network, operation?.kind)} />}
         actions={<NetworkActions network={network} />}
       >
         <p className="why" role="status">
@@ -90,7 +91,7 @@ function NetworkView({ network, tab, node }: { network: Network; tab: Tab; node:
         </p>
       </PageHead>
       {network.endpoint && <EndpointPanel network={network} endpoint={network.endpoint} tab={tab} />}
-      <RunningOperation network={network} />
+      <RunningOperation network={network} operation={operation} />
       <nav className="page-tabs" aria-label={`Parts of ${network.name}`}>
         {TAB_NAMES.map((entry) => (
           <Link
@@ -127,8 +128,7 @@ function TabBody({ network, tab, node }: { network: Network; tab: Tab; node: str
 }
 
 /** What is under way, on the object itself. A destroy has a page that outlives the network. */
-function RunningOperation({ network }: { network: Network }) {
-  const operation = useOperation(network.operation ?? null).data;
+function RunningOperation({ network, operation }: { network: Network; operation: Operation | undefined }) {
   const destroys = operation?.kind === "destroy" && operation.state === "running" ? operation.id : null;
   useEffect(() => {
     if (destroys !== null) navigate(operationPath(destroys));

@@ -3,12 +3,14 @@ import { type ReactNode, useState } from "react";
 import { useBlocks } from "../../api/queries";
 import type { BlockSummary, Network, Node } from "../../api/types";
 import { formatBytes, formatNumber, formatWei } from "../../lib/format";
+import { answersQuestions, asOfWords } from "../../lib/life";
 import { memoryBytes, nodeLabel, roleLabel, runningNodes, sentence, toleratedFaults, validatorCount } from "../../lib/networks";
 import { Link, networkPath } from "../../router";
 import { CliLine, Hash } from "../../ui/copy";
-import { Failed, Skeleton } from "../../ui/feedback";
+import { Skeleton } from "../../ui/feedback";
 import { State } from "../../ui/state";
 import { Age, Ticking } from "../../ui/time";
+import { Silent, Unread } from "./silent";
 
 export function OverviewTab({ network }: { network: Network }) {
   return (
@@ -128,18 +130,20 @@ function NodeRow({ network, node }: { network: Network; node: Node }) {
   );
 }
 
+const CHAIN = "Its blocks and transactions";
+
 function ChainPanels({ network }: { network: Network }) {
-  const answers = network.state === "usable" && network.health !== "unavailable";
+  const answers = answersQuestions(network) && network.health !== "unavailable";
   const blocks = useBlocks(network, answers);
-  if (!answers && blocks.data === undefined) return null;
+  if (!answers && blocks.data === undefined) return network.state === "sleeping" ? <Silent network={network} what={CHAIN} /> : null;
   if (blocks.isError && blocks.data === undefined) {
-    return <Failed error={blocks.error} what="The last blocks could not be read" onRetry={() => void blocks.refetch()} />;
+    return <Unread network={network} what={CHAIN} error={blocks.error} onRetry={() => void blocks.refetch()} />;
   }
   if (blocks.data === undefined) return <Skeleton rows={4} label="blocks" />;
-  return <Chain blocks={blocks.data} stale={!answers} endpoint={network.endpoint ?? null} />;
+  return <Chain blocks={blocks.data} stale={answers ? null : asOfWords(network)} endpoint={network.endpoint ?? null} />;
 }
 
-function Chain({ blocks, stale, endpoint }: { blocks: readonly BlockSummary[]; stale: boolean; endpoint: string | null }) {
+function Chain({ blocks, stale, endpoint }: { blocks: readonly BlockSummary[]; stale: string | null; endpoint: string | null }) {
   const newest = [...blocks].sort((a, b) => b.number - a.number);
   // What was there when the page opened does not light up; what arrives does.
   const [seen] = useState(newest[0]?.number ?? 0);
@@ -151,12 +155,12 @@ function Chain({ blocks, stale, endpoint }: { blocks: readonly BlockSummary[]; s
   );
 }
 
-function BlocksPanel({ blocks, stale, seen }: { blocks: readonly BlockSummary[]; stale: boolean; seen: number }) {
+function BlocksPanel({ blocks, stale, seen }: { blocks: readonly BlockSummary[]; stale: string | null; seen: number }) {
   return (
     <section className="panel flush" aria-labelledby="blocks-title">
       <div className="panel-head">
         <h2 id="blocks-title">Last blocks</h2>
-        <span className="muted">{stale ? "as of when it last ran" : "made only when there is work"}</span>
+        <span className="muted">{stale ?? "made only when there is work"}</span>
       </div>
       <table className="table blocks">
         <caption className="visually-hidden">Last blocks</caption>

@@ -4,9 +4,9 @@ import type { Network, NetworkParameters } from "../../api/types";
 import { formatDuration, formatNumber, formatWei } from "../../lib/format";
 import { otherCommands } from "../../lib/proposing";
 import { CliLine } from "../../ui/copy";
-import { Failed, Skeleton } from "../../ui/feedback";
+import { Skeleton } from "../../ui/feedback";
 import { Icon } from "../../ui/icons";
-import { AsOf } from "./members";
+import { AsOf, Unread } from "./silent";
 
 export function ParametersPanel({ network }: { network: Network }) {
   const parameters = useParameters(network);
@@ -18,7 +18,7 @@ export function ParametersPanel({ network }: { network: Network }) {
         {parameters.data && <AsOf network={network} query={parameters} />}
       </div>
       {failed && (
-        <Failed error={parameters.error} what="The parameters could not be read" onRetry={() => void parameters.refetch()} />
+        <Unread network={network} what="The parameters" error={parameters.error} onRetry={() => void parameters.refetch()} />
       )}
       {!failed && parameters.data === undefined && <Skeleton rows={4} label="parameters" />}
       {parameters.data && <Pairs parameters={parameters.data} />}

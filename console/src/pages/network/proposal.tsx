@@ -1,10 +1,11 @@
 // One proposal: what it would do, how the votes stand, and what is left to be done about it.
 import { type ReactNode, useState } from "react";
-import { answersQuestions, useMembers, useProposal } from "../../api/governance";
+import { useMembers, useProposal } from "../../api/governance";
 import { useNetwork } from "../../api/queries";
 import type { Network, NetworkMember, Proposal } from "../../api/types";
 import { useNow } from "../../lib/clock";
 import { endOf, settleable, silent, stage, stageLabel, voters } from "../../lib/governance";
+import { answersQuestions } from "../../lib/life";
 import type { StateLabel } from "../../lib/networks";
 import { Link, networkPath } from "../../router";
 import { Failed, Skeleton } from "../../ui/feedback";
@@ -14,7 +15,7 @@ import { Prose } from "../../ui/prose";
 import { Badge, State } from "../../ui/state";
 import { Age, Moment } from "../../ui/time";
 import { NoNetwork } from ".";
-import { AsOf, Silent } from "./members";
+import { AsOf, DECIDED, Silent } from "./silent";
 import { type Asked, BallotButtons, ProposalDialog } from "./vote";
 
 export function ProposalPage({ name, id }: { name: string; id: number }) {
@@ -56,9 +57,9 @@ function OfNetwork({ network, id }: { network: Network; id: number }) {
     <>
       <Crumbs network={network} id={id} />
       <PageHead title={`Proposal ${id} of ${network.name}`} />
-      {!answersQuestions(network) && <Silent network={network} />}
+      {!answersQuestions(network) && <Silent network={network} what={DECIDED} />}
       {answersQuestions(network) && proposal.isPending && <Skeleton rows={5} label="proposal" />}
-      {proposal.isError && (
+      {answersQuestions(network) && proposal.isError && (
         <Failed error={proposal.error} what={`Proposal ${id} could not be read`} onRetry={() => void proposal.refetch()} />
       )}
     </>

@@ -9,7 +9,7 @@ import { Failed, Skeleton } from "../../ui/feedback";
 import { Prose } from "../../ui/prose";
 import { State } from "../../ui/state";
 import { Moment } from "../../ui/time";
-import { AsOf } from "./members";
+import { AsOf, Unread } from "./silent";
 
 export function ProposalsPanel({ network }: { network: Network }) {
   const proposals = useProposals(network);
@@ -22,7 +22,7 @@ export function ProposalsPanel({ network }: { network: Network }) {
         {proposals.data && <AsOf network={network} query={proposals} />}
       </div>
       {failed && (
-        <Failed error={proposals.error} what="The proposals could not be read" onRetry={() => void proposals.refetch()} />
+        <Unread network={network} what="The proposals" error={proposals.error} onRetry={() => void proposals.refetch()} />
       )}
       {!failed && proposals.data === undefined && <Skeleton rows={3} label="proposals" />}
       {proposals.data && shown.length === 0 && <NoProposals network={network} />}

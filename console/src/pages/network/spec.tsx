@@ -1,6 +1,7 @@
 // What was declared, as a table to read and a file to apply.
 import type { Network, Recovered } from "../../api/types";
 import { formatDuration, formatNumber, formatWei, plural } from "../../lib/format";
+import { sleepsAfter } from "../../lib/life";
 import { toToml } from "../../lib/manifest";
 import { CliLine, CodeBlock, Hash } from "../../ui/copy";
 import { Age } from "../../ui/time";
@@ -57,6 +58,7 @@ function SpecPairs({ network }: { network: Network }) {
     ["Memory limit of a node", spec.node_limits.memory_mib == null ? "512 MiB" : `${formatNumber(spec.node_limits.memory_mib)} MiB`],
     ["States", spec.archive ? "of all blocks" : "of the last 8,192 blocks"],
     ["Catching up", spec.sync === "full" ? "block by block" : "from the state of peers"],
+    ["Falls asleep", sleepsAfter(spec) ?? "never"],
     ["Generation", <span className="number">{network.generation}</span>],
     ["Id", <span className="mono">{network.id}</span>],
   ];

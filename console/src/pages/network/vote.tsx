@@ -1,12 +1,14 @@
 // What a member does about a proposal that is there: votes on it, or settles it.
 import { useState } from "react";
-import { answersQuestions, type Ballot } from "../../api/governance";
+import type { Ballot } from "../../api/governance";
 import type { Network, NetworkMember, Proposal, Voice } from "../../api/types";
 import { useNow } from "../../lib/clock";
 import { actors, settleable, settlementWords, stage, voters, voteWords } from "../../lib/governance";
+import { answersQuestions, lifeCommand, revival } from "../../lib/life";
 import { settleCommand, voteCommand } from "../../lib/proposing";
 import { CliButton } from "../../ui/copy";
 import { Prose } from "../../ui/prose";
+import { LifeButton } from "./actions";
 import { BallotDialog, NoKey } from "./ballot-dialog";
 
 export type Asked = Voice | "settle";
@@ -20,7 +22,7 @@ interface OfProposal {
 /** What can be done now, by the platform that is asked; nothing where nothing can. */
 export function BallotButtons({ network, proposal, members, onAsk }: OfProposal & { onAsk: (asked: Asked) => void }) {
   const nowMs = useNow();
-  if (!answersQuestions(network)) return null;
+  if (!answersQuestions(network)) return <ReviveButton network={network} />;
   if (settleable(proposal, nowMs)) {
     const [actor = null] = actors(members);
     return <AskButton words="Settle…" look={stage(proposal, nowMs) === "expired" ? "" : "primary"} command={settleCommand(network.name, proposal, actor, members)} onPress={() => onAsk("settle")} />;
@@ -32,6 +34,18 @@ export function BallotButtons({ network, proposal, members, onAsk }: OfProposal 
       <AskButton words="Vote yes…" look="primary" command={voteCommand(network.name, proposal, "yes", voter, members)} onPress={() => onAsk("yes")} />
       <AskButton words="Vote no…" look="" command={voteCommand(network.name, proposal, "no", voter, members)} onPress={() => onAsk("no")} />
     </>
+  );
+}
+
+/** What has to be done before anything about a proposal can. */
+function ReviveButton({ network }: { network: Network }) {
+  const verb = revival(network);
+  if (verb === null) return null;
+  return (
+    <div className="joined">
+      <LifeButton name={network.name} verb={verb} look="" />
+      <CliButton command={lifeCommand(verb, network.name)} />
+    </div>
   );
 }
 
