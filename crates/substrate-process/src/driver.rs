@@ -14,12 +14,13 @@ use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, errors::BroadcastS
 use windlass_substrate::{
     Change, ChangeKind, ChangeStream, Desired, Instance, InstanceState, LabelSelector, Layer,
     LineStream, LogOptions, Removal, Running, Substrate, SubstrateError, Usage, Workload,
-    WorkloadId, clock::Deadline, driver::Follow, fingerprint, resident::RunRecord,
+    WorkloadId, clock::Deadline, driver::Follow, resident::RunRecord,
 };
 
 use crate::{
     cgroup,
     directory::{Directory, Manifest, check_paths, id_of, id_of_draft, make, remove_tree},
+    index::Index,
     logs,
     process::{Holder, Process, holder},
     removal,
@@ -87,6 +88,8 @@ pub struct ProcessSubstrate {
 pub(crate) struct Machine {
     pub(crate) config: Config,
     pub(crate) watchers: Arc<Watchers>,
+    /// What was read of manifests.
+    index: Index,
     turns: Mutex<HashMap<WorkloadId, Arc<tokio::sync::Mutex<()>>>>,
     /// Each followed log holds a thread, of which verbs need some too.
     followers: Arc<Semaphore>,
@@ -98,7 +101,13 @@ impl ProcessSubstrate {
     pub async fn open(config: Config) -> Result<Self, SubstrateError> {
         let watchers = Arc::new(Watchers::new());
         let followers = Arc::new(Semaphore::new(FOLLOWED_LOGS));
-        let machine = Arc::new(Machine { config, watchers, turns: Mutex::default(), followers });
+        let machine = Arc::new(Machine {
+            config,
+            watchers,
+            index: Index::default(),
+            turns: Mutex::default(),
+            followers,
+        });
         let substrate = Self { machine };
         substrate.blocking(Machine::open).await?;
         Ok(substrate)
@@ -168,11 +177,7 @@ impl Substrate for ProcessSubstrate {
 
     async fn usage(&self, id: &WorkloadId) -> Result<Usage, SubstrateError> {
         let id = id.clone();
-        self.blocking(move |machine| {
-            let (directory, _) = machine.known(&id)?;
-            usage::measure(&directory)
-        })
-        .await
+        self.blocking(move |machine| usage::measure(&machine.known(&id)?)).await
     }
 
     async fn logs(
@@ -181,9 +186,7 @@ impl Substrate for ProcessSubstrate {
         options: LogOptions,
     ) -> Result<LineStream, SubstrateError> {
         let known = id.clone();
-        let directory =
-            self.blocking(move |machine| machine.known(&known).map(|(directory, _)| directory));
-        let directory = directory.await?;
+        let directory = self.blocking(move |machine| machine.known(&known)).await?;
         let follower = match options.follow {
             Follow::Yes => {
                 let followers = Arc::clone(&self.machine.followers);
@@ -216,10 +219,10 @@ impl Machine {
     }
 
     /// A workload that must exist.
-    fn known(&self, id: &WorkloadId) -> Result<(Directory, Manifest), SubstrateError> {
+    fn known(&self, id: &WorkloadId) -> Result<Directory, SubstrateError> {
         let directory = self.directory(id);
-        match directory.manifest(&self.config.installation)? {
-            Some(manifest) => Ok((directory, manifest)),
+        match self.index.manifest(&directory, &self.config.installation)? {
+            Some(_) => Ok(directory),
             None => Err(SubstrateError::Unknown { id: id.clone() }),
         }
     }
@@ -258,11 +261,16 @@ impl Machine {
 
     fn list(&self, selector: &LabelSelector) -> Result<Vec<Instance>, SubstrateError> {
         let mut found = Vec::new();
-        for name in self.names()? {
+        let names = self.names()?;
+        self.index.keep(&names);
+        for name in names {
             // What is about to be removed is still there, and is found by its manifest.
             let Some(id) = id_of(&name) else { continue };
+            if self.index.excludes(&name, selector) {
+                continue;
+            }
             let directory = Directory::at(self.config.root.join(&name));
-            let manifest = match directory.manifest(&self.config.installation) {
+            let manifest = match self.index.manifest(&directory, &self.config.installation) {
                 Ok(Some(manifest)) => manifest,
                 Ok(None) | Err(SubstrateError::Foreign { .. }) => continue,
                 Err(error) => return Err(error),
@@ -299,6 +307,7 @@ impl Machine {
             Some(earlier) if *earlier == manifest => {}
             Some(_) => directory.write_manifest(&manifest)?,
         }
+        self.index.forget(workload.id.as_str());
         directory.lay_files(workload, earlier.as_ref().map(|earlier| &earlier.workload))?;
         match workload.desired {
             Desired::Stopped => Ok(stopped(&directory, &manifest)),
@@ -447,7 +456,7 @@ fn stopped(directory: &Directory, manifest: &Manifest) -> Instance {
     Instance {
         id: workload.id.clone(),
         labels: workload.labels.clone(),
-        fingerprint: fingerprint(workload),
+        fingerprint: manifest.fingerprint.clone(),
         state: InstanceState::Stopped { exit: directory.exit_record() },
         ports: workload.ports.clone(),
         sockets: sockets.map(|(name, file)| (name.clone(), directory.join(file))).collect(),

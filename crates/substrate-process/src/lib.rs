@@ -15,6 +15,8 @@
 //! - **The lock is life.** A workload runs exactly while its lock is held. Who holds it is read from
 //!   `run.json`, and believed only if that process has the lock file open and locked and started
 //!   when the record says. Neither this driver's memory nor anybody's database is asked.
+//! - **Looking costs what is looked for**: a list reads no manifest twice, and of workloads with other labels
+//!   nothing.
 //! - **The platform need not be the parent.** Programs detach themselves, write their own logs, and
 //!   are watched by pidfd, whoever started them. Killing the platform ends nothing.
 //! - **Verbs on one workload run one after another**, on blocking threads: a verb whose caller went
@@ -29,6 +31,7 @@
 mod cgroup;
 mod directory;
 mod driver;
+mod index;
 mod logs;
 pub mod ports;
 mod process;

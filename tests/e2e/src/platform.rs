@@ -37,6 +37,8 @@ pub struct Platform {
     pub url: String,
     /// The bearer token of its command line.
     pub token: String,
+    /// More options of its `up`.
+    options: Vec<String>,
     child: Option<Child>,
     client: reqwest::Client,
 }
@@ -57,9 +59,14 @@ pub struct Answer {
 impl Platform {
     /// Starts a platform in a new directory.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a platform in a new directory, with more options of `up`.
+    pub async fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("wl").tempdir().expect("a folder can be made");
         let data_dir = folder.path().join("d");
-        Self::start_at(folder, None, data_dir.clone(), data_dir).await
+        Self::start_at(folder, None, (data_dir.clone(), data_dir), options).await
     }
 
     /// Starts a platform on a disk of its own.
@@ -67,14 +74,14 @@ impl Platform {
         let folder = tempfile::Builder::new().prefix("wl").tempdir().expect("a folder can be made");
         let named = mount.path().join("d");
         let data_dir = mount.seen(&named);
-        Self::start_at(folder, Some(mount), data_dir, named).await
+        Self::start_at(folder, Some(mount), (data_dir, named), &[]).await
     }
 
     async fn start_at(
         folder: TempDir,
         mount: Option<Mount>,
-        data_dir: PathBuf,
-        named: PathBuf,
+        (data_dir, named): (PathBuf, PathBuf),
+        options: &[&str],
     ) -> Self {
         let mut platform = Self {
             folder,
@@ -83,6 +90,7 @@ impl Platform {
             named,
             url: String::new(),
             token: String::new(),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
             child: None,
             client: reqwest::Client::new(),
         };
@@ -108,6 +116,7 @@ impl Platform {
         command
             .args(["up", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&self.named)
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log_file);

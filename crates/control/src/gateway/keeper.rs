@@ -9,8 +9,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 use windlass_model::{
-    WorkloadId,
-    route::RouteTable,
+    NetworkId, WorkloadId,
+    route::{Route, RouteTable},
     workload::{Desired, Limits, Program, Workload},
 };
 use windlass_substrate::{Instance, LabelSelector, Running, SubstrateError, fingerprint};
@@ -18,10 +18,12 @@ use windlass_substrate::{Instance, LabelSelector, Running, SubstrateError, finge
 use crate::{
     gateway::{Answer, GATEWAY, GatewayError, Inbox, Need, Published, Request, routes::route},
     network::Backoff,
-    store::{Store, error::causes},
+    store::{Find, Store, error::causes},
     world::{Message, Reply, Target, World},
 };
 
+const INSTALLATION: &str = "installation";
+const ROLE: &str = "role";
 const PORT: &str = "http";
 const ADMIN: &str = "admin";
 /// The gateway's port in the platform's rows.
@@ -35,7 +37,6 @@ const ADMIN_TIMEOUT: Duration = Duration::from_secs(3);
 const SETTLING: Duration = Duration::from_secs(20);
 /// So many failures in a row at least, before a process is replaced: one may be a machine's hiccup.
 const FAILURES: u32 = 3;
-const PAGE: u32 = 256;
 
 /// Keeps the gateway's process and its routes.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(crate) struct Keeper {
 struct Sent {
     process: Option<Running>,
     table: RouteTable,
+    /// The routes of networks as they are at these versions.
+    routes: BTreeMap<NetworkId, (u64, Option<Route>)>,
 }
 
 /// The gateway can't be told its routes.
@@ -105,7 +108,7 @@ impl Keeper {
                 Err(error) => {
                     tracing::warn!("{error}{}", causes(&**error));
                     // What it has taken nobody knows: it is asked before it is told again.
-                    sent = Sent::default();
+                    sent = Sent { routes: std::mem::take(&mut sent.routes), ..Sent::default() };
                     let trouble = trouble.get_or_insert_with(|| Trouble::since(began_ms));
                     trouble.failures += 1;
                     pause = Duration::from_millis(self.backoff.retry_at_ms(0, trouble.failures));
@@ -172,30 +175,38 @@ impl Keeper {
 
     /// Brings process and routes to what they should be, and answers the URL.
     async fn settle(&self, sent: &mut Sent) -> Result<String, GatewayError> {
-        let instances = self.instances().await?;
-        let (gateway, port) = self.ensure(instances.get(&id())).await?;
+        let found = self.found().await?;
+        let (gateway, port) = self.ensure(found.as_ref()).await?;
         self.note(port, &gateway);
-        let mut table = self.table(&instances).await?;
+        self.read_routes(&mut sent.routes).await?;
+        let routes: Vec<Route> =
+            sent.routes.values().filter_map(|(_, route)| route.clone()).collect();
         let running = gateway.running().cloned();
         if sent.process != running {
             // A process that was found, or restarted: it serves what it was sent before.
-            *sent = Sent { table: self.served(&gateway).await?, process: running.clone() };
+            sent.table = self.served(&gateway).await?;
+            sent.process.clone_from(&running);
         }
-        if sent.table.routes != table.routes {
-            table.generation = sent.table.generation + 1;
+        if sent.table.routes != routes {
+            let table = RouteTable { generation: sent.table.generation + 1, routes };
             if !table.routes.is_empty() {
                 self.remember(PORT_KNOWN, "true").await?;
             }
             self.send(&gateway, &table).await?;
-            *sent = Sent { process: running, table };
+            sent.table = table;
         }
         Ok(url(port))
     }
 
-    async fn instances(&self) -> Result<BTreeMap<WorkloadId, Instance>, SubstrateError> {
-        let ours = LabelSelector::all().with("installation", self.installation.as_str());
-        let listed = self.world.substrate.list(&ours).await?;
-        Ok(listed.into_iter().map(|instance| (instance.id.clone(), instance)).collect())
+    /// The gateway's workload, if there is one.
+    async fn found(&self) -> Result<Option<Instance>, SubstrateError> {
+        let listed = self.instances((ROLE, GATEWAY)).await?;
+        Ok(listed.into_iter().find(|instance| instance.id == id()))
+    }
+
+    async fn instances(&self, label: (&str, &str)) -> Result<Vec<Instance>, SubstrateError> {
+        let ours = LabelSelector::all().with(INSTALLATION, self.installation.as_str());
+        self.world.substrate.list(&ours.with(label.0, label.1)).await
     }
 
     /// The gateway's process, on its kept port. As long as nobody can know a URL with it, a port
@@ -266,33 +277,34 @@ impl Keeper {
             ports: BTreeMap::from([(PORT.to_owned(), port)]),
             sockets: BTreeMap::from([(ADMIN.to_owned(), "admin.sock".to_owned())]),
             limits: Limits::default(),
-            labels: BTreeMap::from([
-                label("installation", &self.installation),
-                label("role", GATEWAY),
-            ]),
+            labels: BTreeMap::from([label(INSTALLATION, &self.installation), label(ROLE, GATEWAY)]),
             desired: Desired::Running,
         }
     }
 
-    async fn table(
+    /// Brings the routes to what is recorded; networks that have not changed are not read.
+    async fn read_routes(
         &self,
-        instances: &BTreeMap<WorkloadId, Instance>,
-    ) -> Result<RouteTable, GatewayError> {
-        let mut table = RouteTable::default();
-        for organization in self.store.organizations().await? {
-            let mut after = String::new();
-            loop {
-                let page = self.store.networks(&organization.id, &after, PAGE).await?;
-                let routes =
-                    page.iter().filter_map(|record| route(record, instances, &self.world.engines));
-                table.routes.extend(routes);
-                match page.last() {
-                    Some(last) => after = last.network.name.to_string(),
-                    None => break,
-                }
+        routes: &mut BTreeMap<NetworkId, (u64, Option<Route>)>,
+    ) -> Result<(), GatewayError> {
+        let versions = self.store.network_versions().await?;
+        routes.retain(|id, _| versions.contains_key(id));
+        for (id, (organization, version)) in versions {
+            if routes.get(&id).is_some_and(|(known, _)| *known == version) {
+                continue;
             }
+            let Some(record) = self.store.network(&organization, &Find::Id(id.clone())).await?
+            else {
+                routes.remove(&id);
+                continue;
+            };
+            let listed = self.instances(("network", id.as_str())).await?;
+            let instances =
+                listed.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
+            let route = route(&record, &instances, &self.world.engines);
+            routes.insert(id, (record.network.resource_version, route));
         }
-        Ok(table)
+        Ok(())
     }
 
     async fn served(&self, gateway: &Instance) -> Result<RouteTable, GatewayError> {
@@ -332,8 +344,8 @@ impl Keeper {
 
     /// Whether no gateway runs that could serve an old table.
     async fn is_down(&self) -> bool {
-        match self.instances().await {
-            Ok(instances) => instances.get(&id()).is_none_or(|gateway| gateway.running().is_none()),
+        match self.found().await {
+            Ok(found) => found.is_none_or(|gateway| gateway.running().is_none()),
             Err(_) => false,
         }
     }

@@ -196,6 +196,14 @@ impl Monitor {
         self.shared.ticks.subscribe()
     }
 
+    /// Whether no process of a network runs and none is wanted, as the last pass found.
+    pub(crate) fn rests(&self, network: &NetworkId) -> bool {
+        self.shared.lock().get(network).is_some_and(|watched| {
+            watched.intent != Intent::Running
+                && watched.live.nodes.values().all(|node| node.process.is_none())
+        })
+    }
+
     /// What the nodes of a network say.
     pub(crate) fn nodes(&self, network: &NetworkId) -> BTreeMap<NodeId, LiveNode> {
         self.shared.lock().get(network).map(|one| one.live.nodes.clone()).unwrap_or_default()

@@ -16,8 +16,9 @@ use crate::{
     store::error::causes,
 };
 
-/// A network that nothing happens to is looked at so often.
+/// A network that nothing happens to is looked at so often; one of which nothing runs, so seldom.
 const SLOW_BEAT: Duration = Duration::from_secs(30);
+const RESTING_BEAT: Duration = Duration::from_mins(10);
 /// After a pass that came to nothing; doubled by each that follows, up to the longest pause.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
 const AFTER_ERRORS: Duration = Duration::from_secs(8);
@@ -161,12 +162,14 @@ impl Reconciler {
                     tracing::error!(network = %id, "the network does not come to rest");
                     AFTER_ERROR
                 }
-                Ok(Progress::Waiting { wake_at_ms }) => {
-                    let now_ms = self.world.now_ms();
-                    wake_at_ms.map_or(SLOW_BEAT, |at_ms| {
-                        Duration::from_millis(at_ms.saturating_sub(now_ms)).min(SLOW_BEAT)
-                    })
+                Ok(Progress::Waiting { wake_at_ms: Some(at_ms) }) => {
+                    let left_ms = at_ms.saturating_sub(self.world.now_ms());
+                    Duration::from_millis(left_ms).min(SLOW_BEAT)
                 }
+                Ok(Progress::Waiting { wake_at_ms: None }) if self.monitor.rests(id) => {
+                    RESTING_BEAT
+                }
+                Ok(Progress::Waiting { wake_at_ms: None }) => SLOW_BEAT,
                 Err(error) => {
                     tracing::error!(network = %id, "{error}{}", causes(&error));
                     let pause = after_error;

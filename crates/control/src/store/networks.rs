@@ -110,6 +110,22 @@ impl Store {
         rows.iter().map(|row| Ok((row.parsed("organization_id")?, row.parsed("id")?))).collect()
     }
 
+    /// Whose each network of the installation is, and its resource version.
+    pub(crate) async fn network_versions(
+        &self,
+    ) -> Result<BTreeMap<NetworkId, (OrganizationId, u64)>, StoreError> {
+        let failed = StoreError::statement("list the networks' versions");
+        let rows = sqlx::query("SELECT id, organization_id, resource_version FROM networks")
+            .fetch_all(&mut *self.read().await?)
+            .await
+            .map_err(failed)?;
+        let version = |row: &SqliteRow| {
+            let place = (row.parsed("organization_id")?, row.number("resource_version")?);
+            Ok((row.parsed("id")?, place))
+        };
+        rows.iter().map(version).collect()
+    }
+
     /// Everything that the installation's rows name, for the sweeper and the choice of ports.
     pub(crate) async fn known(&self) -> Result<Known, StoreError> {
         let failed = StoreError::statement("list what is known");

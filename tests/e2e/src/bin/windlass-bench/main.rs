@@ -1,4 +1,5 @@
-//! Benchmarks of whole networks, from outside: `cargo xtask bench network`, `consensus`, `sync` and `chain`.
+//! Benchmarks of whole networks, from outside: `cargo xtask bench network`, `consensus`, `sync`,
+//! `chain` and `control`.
 //!
 //! They run the `windlass` of their own build, the release, and measure what a user sees: the time
 //! of a command from its start to its end, of a transaction from sending it to holding its receipt,
@@ -9,6 +10,7 @@ mod chain;
 mod cluster;
 mod consensus;
 mod contracts;
+mod control;
 mod large;
 mod load;
 mod network;
@@ -41,6 +43,8 @@ enum Benchmark {
     Sync(sync::Options),
     /// What a network of four executes in a second, its finality and writes under load, reads; anvil and Geth beside it
     Chain(chain::Options),
+    /// Waking a network, what the gateway costs, and how many networks one platform keeps
+    Control(control::Options),
 }
 
 #[tokio::main]
@@ -50,5 +54,6 @@ async fn main() {
         Benchmark::Consensus(options) => Box::pin(consensus::run(options)).await,
         Benchmark::Sync(options) => Box::pin(sync::run(options)).await,
         Benchmark::Chain(options) => Box::pin(chain::run(options)).await,
+        Benchmark::Control(options) => Box::pin(control::run(options)).await,
     }
 }
