@@ -2508,7 +2508,14 @@ export interface operations {
     };
     stream_events: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only those about this network, by its name or id. */
+                network?: string;
+                /** @description Only those of these kinds, with commas between them: `network`, `network_gone`, `operation`, `tip`. */
+                kind?: string;
+                /** @description `false` ends the stream after what is kept; begins with the first, without `Last-Event-ID`. */
+                follow?: boolean;
+            };
             header?: {
                 /** @description Resume after this event */
                 "Last-Event-ID"?: number | null;

@@ -72,7 +72,8 @@ fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
         | Verb::Network(_)
         | Verb::Proof(_)
         | Verb::Apply(_)
-        | Verb::Operation(_) => online(cli, output)?,
+        | Verb::Operation(_)
+        | Verb::Events(_) => online(cli, output)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -310,7 +310,42 @@ async fn events_resume_after_the_last_one_seen() {
     let one = seen.split("\n\n").find(|frame| frame.contains("\"name\":\"one\"")).expect("seen");
     let id = one.lines().find_map(|line| line.strip_prefix("id: ")).expect("it is kept");
     let rest = read_until(platform.send(events(id)).await, "\"name\":\"two\"").await;
-    assert!(!rest.lines().any(|line| line == format!("id: {id}")), "{rest}");
+    let mut frames = rest.split("\n\n");
+    let opening = frames.next().expect("it opens");
+    assert!(opening.contains(&format!("id: {id}")) && !opening.contains("data:"), "{opening}");
+    assert!(frames.all(|frame| !frame.contains(&format!("id: {id}\n"))), "not again: {rest}");
+}
+
+#[tokio::test]
+async fn events_are_chosen_by_network_and_kind() {
+    let platform = Platform::new().await;
+    let ask = |query: &str| {
+        by_token(bare(&Method::GET, &format!("/v1/organizations/default/events?{query}")))
+    };
+    let declare = |name: &str| by_token(post(NETWORKS, json!({ "name": name }).to_string()));
+    let one = json_of(platform.send(declare("one")).await).await;
+    assert_eq!(platform.send(declare("two")).await.status(), StatusCode::ACCEPTED);
+    let all = async |query: &str| {
+        let body = platform.send(ask(query)).await.into_body();
+        let bytes = body.collect().await.expect("it ends by itself").to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        data.map(|data| serde_json::from_str(data).expect("JSON")).collect::<Vec<Value>>()
+    };
+    let kept = all("follow=false").await;
+    assert_eq!(kept.len(), 4, "two networks, and an operation of each: {kept:?}");
+    let id = one["network"]["id"].as_str().expect("an id");
+    for query in [format!("network={id}"), "network=one".to_owned()] {
+        let of_one = all(&format!("{query}&follow=false")).await;
+        assert_eq!(of_one.len(), 2, "{of_one:?}");
+        assert!(of_one.iter().all(|event| event.to_string().contains(id)), "{of_one:?}");
+    }
+    let operations = all("network=one&kind=operation,tip&follow=false").await;
+    assert_eq!(operations.len(), 1, "{operations:?}");
+    assert_eq!(operations[0]["operation"]["kind"], "create");
+    platform.refused(ask("kind=operations"), ErrorCode::InvalidRequest).await;
+    platform.refused(ask("network=none"), ErrorCode::NetworkNotFound).await;
+    platform.refused(ask("knd=tip"), ErrorCode::InvalidRequest).await;
 }
 
 async fn read_until(response: Response<Body>, mark: &str) -> String {

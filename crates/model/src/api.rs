@@ -165,3 +165,55 @@ pub enum EventBody {
         tip: BlockRef,
     },
 }
+
+/// The kinds of events.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A network came to be or changed.
+    Network,
+    /// A network is gone.
+    NetworkGone,
+    /// An operation came to be or changed.
+    Operation,
+    /// A network's tip moved.
+    Tip,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Network, Self::NetworkGone, Self::Operation, Self::Tip];
+
+    /// The word in the stream.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::NetworkGone => "network_gone",
+            Self::Operation => "operation",
+            Self::Tip => "tip",
+        }
+    }
+}
+
+impl EventBody {
+    /// What kind it is.
+    pub fn kind(&self) -> EventKind {
+        match self {
+            Self::Network { .. } => EventKind::Network,
+            Self::NetworkGone { .. } => EventKind::NetworkGone,
+            Self::Operation { .. } => EventKind::Operation,
+            Self::Tip { .. } => EventKind::Tip,
+        }
+    }
+
+    /// Which network it is about.
+    pub fn network(&self) -> &NetworkId {
+        match self {
+            Self::Network { network } => &network.id,
+            Self::NetworkGone { network } | Self::Tip { network, .. } => network,
+            Self::Operation { operation } => &operation.network,
+        }
+    }
+}

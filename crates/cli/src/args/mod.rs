@@ -116,6 +116,11 @@ pub(crate) enum Verb {
     /// Follow asynchronous actions
     #[command(subcommand, visible_alias = "op")]
     Operation(OperationVerb),
+    /// Show what happened, and follow what happens
+    ///
+    /// Networks and operations as they are now, in the order in which they changed. With --follow it goes on
+    /// with what happens from now on, and takes a lost connection up again where it was.
+    Events(EventsArgs),
     /// Name several platforms and choose one
     #[command(subcommand)]
     Context(ContextVerb),
@@ -194,6 +199,27 @@ pub(crate) enum OperationVerb {
         #[arg(long, default_value_t = 120, value_name = "SECONDS")]
         timeout: u64,
     },
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass events -f
+  windlass events -f --network trade --kind operation
+  windlass events --json | jq -r 'select(.kind == \"operation\") | .operation.state'")]
+pub(crate) struct EventsArgs {
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only what is about this network, by name or id
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) network: Option<String>,
+    /// Only these kinds; may be given several times
+    #[arg(long, value_name = "KIND", value_parser = ["network", "network_gone", "operation", "tip"])]
+    pub(crate) kind: Vec<String>,
+    /// Begin after the event with this id
+    #[arg(long, value_name = "ID")]
+    pub(crate) since: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]

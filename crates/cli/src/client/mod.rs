@@ -3,6 +3,8 @@
 //! Loopback speaks plain HTTP: for such URLs no certificate store is loaded, which would be most of
 //! a short command's time. Every POST carries an `Idempotency-Key`.
 
+mod streams;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +26,8 @@ use windlass_model::{
     recovery::{RecoverySignature, SignRecovery},
     spec::Manifest,
 };
+
+pub(crate) use streams::lines;
 
 use crate::{
     args::{RecoverArgs, RecoveryFiles},
@@ -262,30 +266,6 @@ impl Client {
         read(self.answer(request).await?).await
     }
 
-    /// The lines of a node's log, as they come.
-    pub(crate) async fn logs(
-        &self,
-        network: &str,
-        node: &str,
-        query: &str,
-    ) -> Outcome<impl Stream<Item = Outcome<Bytes>> + use<>> {
-        let path = self.of_network(network, &format!("/nodes/{}/logs?{query}", encode(node)));
-        let response = self.answer(self.request(Method::GET, &path)).await?;
-        let url = self.platform.url.clone();
-        Ok(response.bytes_stream().map(move |chunk| chunk.map_err(|error| lost(&url, &error))))
-    }
-
-    /// The whole state of a network, as it comes.
-    pub(crate) async fn export(
-        &self,
-        network: &str,
-    ) -> Outcome<impl Stream<Item = Outcome<Bytes>> + use<>> {
-        let path = self.of_network(network, "/export");
-        let response = self.answer(self.request(Method::GET, &path)).await?;
-        let url = self.platform.url.clone();
-        Ok(response.bytes_stream().map(move |chunk| chunk.map_err(|error| lost(&url, &error))))
-    }
-
     pub(crate) async fn sign_recovery(
         &self,
         network: &str,
@@ -481,7 +461,7 @@ fn last_cause(error: &dyn std::error::Error) -> String {
 }
 
 /// Percent-encodes one segment of a path or one value of a query.
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {

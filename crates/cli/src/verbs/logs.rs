@@ -1,18 +1,15 @@
 //! `windlass network logs`: the logs of one node or of all, merged as they come.
 
-use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use serde_json::Value;
 
 use super::Session;
 use crate::{
     args::LogsArgs,
+    client::lines,
     environment::Outcome,
     output::{Format, Output, line as line_out},
 };
-
-/// The longest line that is put together; what is longer is told in pieces.
-const LINE_MAX: usize = 1 << 20;
 
 pub(super) async fn run(session: &Session, args: &LogsArgs) -> Outcome<()> {
     let nodes: Vec<String> = if let Some(node) = &args.node {
@@ -55,42 +52,6 @@ async fn tell(
     Ok(())
 }
 
-/// Cuts chunks into lines.
-fn lines(chunks: impl Stream<Item = Outcome<Bytes>>) -> impl Stream<Item = Outcome<String>> {
-    let begun = (Box::pin(chunks), Vec::<u8>::new(), Vec::<String>::new().into_iter());
-    stream::unfold(begun, |(mut chunks, mut held, mut ready)| async move {
-        loop {
-            if let Some(line) = ready.next() {
-                return Some((Ok(line), (chunks, held, ready)));
-            }
-            match chunks.next().await {
-                Some(Ok(chunk)) => {
-                    held.extend_from_slice(&chunk);
-                    ready = whole_lines(&mut held).into_iter();
-                }
-                Some(Err(error)) => return Some((Err(error), (chunks, Vec::new(), ready))),
-                None if held.is_empty() => return None,
-                None => {
-                    let last = String::from_utf8_lossy(&std::mem::take(&mut held)).into_owned();
-                    return Some((Ok(last), (chunks, held, ready)));
-                }
-            }
-        }
-    })
-}
-
-fn whole_lines(held: &mut Vec<u8>) -> Vec<String> {
-    let end = match held.iter().rposition(|byte| *byte == b'\n') {
-        Some(end) => end + 1,
-        None if held.len() > LINE_MAX => held.len(),
-        None => return Vec::new(),
-    };
-    let rest = held.split_off(end);
-    let whole = std::mem::replace(held, rest);
-    let text = String::from_utf8_lossy(&whole);
-    text.lines().map(str::to_owned).collect()
-}
-
 /// A line of a node's log (JSON) as people read it; `None` if it is not one.
 fn readable(line: &str) -> Option<String> {
     let Value::Object(record) = serde_json::from_str(line).ok()? else { return None };
@@ -115,14 +76,6 @@ fn readable(line: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn chunks_become_lines() {
-        let chunks = ["a\nb", "c\n", "\nlast"].map(|text| Ok(Bytes::from_static(text.as_bytes())));
-        let lines: Vec<_> =
-            lines(stream::iter(chunks)).map(|line| line.expect("no chunk fails")).collect().await;
-        assert_eq!(lines, ["a", "bc", "", "last"]);
-    }
 
     #[test]
     fn a_record_is_readable() {

@@ -2,6 +2,7 @@
 
 mod context;
 pub(crate) mod database;
+mod events;
 mod evidence;
 mod governance;
 mod logs;
@@ -49,6 +50,7 @@ pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<()> {
         Verb::Network(verb) => network::run(&session, verb).await,
         Verb::Proof(verb) => proof::run(&session, verb).await,
         Verb::Apply(apply) => network::apply(&session, apply).await,
+        Verb::Events(args) => events::run(&session, &args).await,
         Verb::Operation(verb) => operation::run(&session, verb).await,
         Verb::Up(_)
         | Verb::Verify(_)

@@ -15,16 +15,22 @@ use axum::{
     },
 };
 use futures::{StreamExt, stream::BoxStream};
+use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use windlass_model::{
     ErrorCode, EventId,
-    api::{Event, EventBody},
+    api::{Event, EventKind},
 };
 
-use super::{Api, access::Caller, extract::Path, failure::Failure};
-use crate::service::Action;
+use super::{
+    Api,
+    access::Caller,
+    extract::{Path, Query},
+    failure::Failure,
+};
+use crate::service::{Action, EventQuery, Follow, Watching};
 
 /// Events that wait for a reader.
 const QUEUE: usize = 64;
@@ -36,6 +42,39 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(1);
 const LAST_EVENT_ID: &str = "last-event-id";
 
+/// Which events a stream is to have.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventsQuery {
+    /// Only those about this network, by its name or id.
+    network: Option<String>,
+    /// Only those of these kinds, with commas between them: `network`, `network_gone`, `operation`, `tip`.
+    kind: Option<String>,
+    /// `false` ends the stream after what is kept; begins with the first, without `Last-Event-ID`.
+    follow: Option<bool>,
+}
+
+impl EventsQuery {
+    fn query(self, after: Option<EventId>) -> Result<EventQuery, Failure> {
+        let words = self.kind.iter().flat_map(|kinds| kinds.split(',')).map(str::trim);
+        let kind = |word: &str| {
+            let kind = EventKind::ALL.into_iter().find(|kind| kind.as_str() == word);
+            kind.ok_or_else(|| {
+                Failure::new(
+                    ErrorCode::InvalidRequest,
+                    format!("`{word}` is no kind of event"),
+                    "the kinds are `network`, `network_gone`, `operation` and `tip`",
+                )
+            })
+        };
+        let kinds = words.filter(|word| !word.is_empty()).map(kind);
+        let kinds = kinds.collect::<Result<_, Failure>>()?;
+        let follow = if self.follow == Some(false) { Follow::No } else { Follow::Yes };
+        Ok(EventQuery { after, network: self.network, kinds, follow })
+    }
+}
+
 /// Streams what happens in an organization, from now on or from an event on.
 #[utoipa::path(
     get, path = "/v1/organizations/{organization}/events", tag = "events",
@@ -43,6 +82,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
     params(
         ("organization" = String, Path, description = "Its name or id"),
         ("Last-Event-ID" = Option<i64>, Header, description = "Resume after this event"),
+        EventsQuery,
     ),
     responses((status = 200, description = "Server-sent events: `event` is the kind, `id` the position, `data` an Event",
                body = Event, content_type = "text/event-stream")),
@@ -51,14 +91,16 @@ pub(super) async fn stream(
     State(api): State<Api>,
     caller: Caller,
     Path(organization): Path<String>,
+    Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let granted = caller.granted(&api, Action::Read, &organization).await?;
     let after = last_event_id(&headers)?;
-    let events = api.control().events(&granted, after).await?;
+    let Watching { after, events } = api.control().watch(&granted, query.query(after)?).await?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     api.tracker().spawn(forward(events, sender, api.shutdown().clone(), PATIENCE));
-    let opening = Frame::default().comment("windlass events").retry(RETRY);
+    // Who loses the stream before the first event begins again here, too.
+    let opening = Frame::default().comment("windlass events").retry(RETRY).id(after.to_string());
     let frames = futures::stream::iter([opening])
         .chain(ReceiverStream::new(receiver).map(|event| frame(&event)))
         .map(Ok::<_, Infallible>);
@@ -105,12 +147,7 @@ async fn forward(
 }
 
 fn frame(event: &Event) -> Frame {
-    let kind = match &event.body {
-        EventBody::Network { .. } => "network",
-        EventBody::NetworkGone { .. } => "network_gone",
-        EventBody::Operation { .. } => "operation",
-        EventBody::Tip { .. } => "tip",
-    };
+    let kind = event.body.kind().as_str();
     let data = serde_json::to_string(event).expect("an event is plain data with string keys");
     let frame = Frame::default().event(kind).data(data);
     match event.id {
@@ -121,7 +158,7 @@ fn frame(event: &Event) -> Frame {
 
 #[cfg(test)]
 mod tests {
-    use windlass_model::{NetworkId, network::BlockRef};
+    use windlass_model::{NetworkId, api::EventBody, network::BlockRef};
 
     use super::*;
 

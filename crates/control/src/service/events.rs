@@ -1,6 +1,6 @@
 //! The event stream: what is in the outbox, in its order, and ticks in between.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use futures::{StreamExt as _, stream::BoxStream};
 use tokio::sync::{
@@ -8,18 +8,45 @@ use tokio::sync::{
     watch,
 };
 use windlass_model::{
-    EventId, OrganizationId,
-    api::{Event, EventBody},
+    EventId, NetworkId, OrganizationId,
+    api::{Event, EventBody, EventKind},
 };
 
 use crate::{
     monitor::Tick,
-    service::{Action, Answer, Control, Granted},
+    service::{Action, Answer, Control, Follow, Granted},
     store::{Find, OutboxEntry, error::causes},
 };
 
 /// How many outbox entries are read at once.
 const PAGE: u32 = 256;
+
+/// Which events are asked for.
+#[derive(Clone, Debug)]
+pub struct EventQuery {
+    /// Those after this one; without it, those from now on, or all that are kept where the stream ends.
+    pub after: Option<EventId>,
+    /// Those about this network, by name or id.
+    pub network: Option<String>,
+    /// Those of these kinds; of all if there are none.
+    pub kinds: BTreeSet<EventKind>,
+    /// What happens when all that are kept were delivered.
+    pub follow: Follow,
+}
+
+/// Events, and after which one they begin.
+pub struct Watching {
+    /// Everything up to here is not told.
+    pub after: EventId,
+    /// What comes after it.
+    pub events: BoxStream<'static, Event>,
+}
+
+impl std::fmt::Debug for Watching {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watching").field("after", &self.after).finish_non_exhaustive()
+    }
+}
 
 /// One subscriber.
 struct Subscription {
@@ -27,6 +54,10 @@ struct Subscription {
     organization: OrganizationId,
     /// Everything up to here was delivered.
     seen: EventId,
+    /// Where it ends, if it does.
+    until: Option<EventId>,
+    network: Option<NetworkId>,
+    kinds: BTreeSet<EventKind>,
     ready: VecDeque<Event>,
     changes: watch::Receiver<u64>,
     ticks: broadcast::Receiver<Tick>,
@@ -40,24 +71,44 @@ impl Control {
         granted: &Granted,
         after: Option<EventId>,
     ) -> Answer<BoxStream<'static, Event>> {
+        let (network, kinds) = (None, BTreeSet::new());
+        let query = EventQuery { after, network, kinds, follow: Follow::Yes };
+        Ok(self.watch(granted, query).await?.events)
+    }
+
+    /// The organization's events that are asked for.
+    pub async fn watch(&self, granted: &Granted, query: EventQuery) -> Answer<Watching> {
         let organization = granted.allows(Action::Read)?.clone();
+        let network = match query.network.as_deref().map(Find::parse) {
+            // One that is gone has events too.
+            Some(Find::Id(id)) => Some(id),
+            Some(Find::Name(name)) => Some(self.record(&organization, &name).await?.network.id),
+            None => None,
+        };
         // Subscribed before the position is read: nothing falls between the two.
         let mut changes = self.inner.store.changes();
         let ticks = self.inner.monitor.ticks();
         let newest = self.inner.store.newest_event().await?;
-        if after.is_some() {
+        let ends = query.follow == Follow::No;
+        if query.after.is_some() || ends {
             changes.mark_changed();
         }
+        let default = if ends { EventId(0) } else { newest };
         let subscription = Subscription {
             control: self.clone(),
             organization,
             // A position of the future is another database's: live from now on.
-            seen: after.map_or(newest, |after| after.min(newest)),
+            seen: query.after.map_or(default, |after| after.min(newest)),
+            until: ends.then_some(newest),
+            network,
+            kinds: query.kinds,
             ready: VecDeque::new(),
             changes,
             ticks,
         };
-        Ok(futures::stream::unfold(subscription, Subscription::next).boxed())
+        let after = subscription.seen;
+        let events = futures::stream::unfold(subscription, Subscription::next).boxed();
+        Ok(Watching { after, events })
     }
 }
 
@@ -66,6 +117,9 @@ impl Subscription {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some((event, self));
+            }
+            if self.until.is_some_and(|until| self.seen >= until) {
+                return None;
             }
             // Cancel safety: both only note that there is something to look at.
             tokio::select! {
@@ -92,7 +146,9 @@ impl Subscription {
                 }
                 for entry in entries {
                     self.seen = entry.id;
-                    if let Some(body) = self.body(&entry).await {
+                    if let Some(body) = self.body(&entry).await
+                        && self.is_wanted(&body)
+                    {
                         let event = Event { id: Some(entry.id), at_ms: entry.at_ms, body };
                         self.ready.push_back(event);
                     }
@@ -125,6 +181,11 @@ impl Subscription {
         }
     }
 
+    fn is_wanted(&self, body: &EventBody) -> bool {
+        let of_kind = self.kinds.is_empty() || self.kinds.contains(&body.kind());
+        of_kind && self.network.as_ref().is_none_or(|only| only == body.network())
+    }
+
     async fn network(&self, id: &str) -> Option<EventBody> {
         let find = Find::parse(id);
         match self.control.inner.store.network(&self.organization, &find).await {
@@ -141,10 +202,14 @@ impl Subscription {
         if tick.organization != self.organization {
             return;
         }
+        if self.until.is_some() || self.network.as_ref().is_some_and(|only| *only != tick.network) {
+            return;
+        }
         let body = match tick.tip {
             Some(tip) => Some(EventBody::Tip { network: tick.network, tip }),
             None => self.network(tick.network.as_str()).await,
         };
+        let body = body.filter(|body| self.is_wanted(body));
         self.ready.extend(body.map(|body| Event { id: None, at_ms: tick.at_ms, body }));
     }
 }

@@ -24,7 +24,11 @@ use windlass_model::{ErrorCode, OrganizationId, Problem, api::Organization};
 
 pub(crate) use self::read::node_not_found;
 pub use self::recovery::{Exporting, Force, Upload};
-pub use self::{refusals::Refusal, sessions::ShutdownRequest};
+pub use self::{
+    events::{EventQuery, Watching},
+    refusals::Refusal,
+    sessions::ShutdownRequest,
+};
 pub use crate::{
     authorize::{Action, Actor, Granted, authorize},
     network::{Backoff, Machine, Overcommit},
