@@ -8,6 +8,7 @@
 //! The rooms within:
 //! - [`driver`]: the trait, with the hard truths of running processes in its documentation.
 //! - [`instance`]: what a driver reports: instances, exits, changes, usage, removals.
+//! - [`lease`]: what ends a workload when whoever it runs for is gone.
 //! - [`resident`]: the program's side of the contract: claim the directory, announce, exit.
 //! - [`fake`]: a substrate in memory whose calls fail, hang and repeat on command.
 //! - [`conformance`]: the suite that a driver passes before anything may rely on it.
@@ -22,6 +23,7 @@ pub mod driver;
 pub mod error;
 pub mod fake;
 pub mod instance;
+pub mod lease;
 pub mod resident;
 
 pub use driver::{ChangeStream, LineStream, LogOptions, Substrate, fingerprint};
