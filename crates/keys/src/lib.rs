@@ -13,7 +13,7 @@
 //! | account | secp256k1 | Ethereum transactions |
 //!
 //! Invariants:
-//! - no function returns a private key, no `Debug` and no error text shows one, and memory that
+//! - no function returns a private key but that of a [`TestAccount`], no `Debug` and no error text shows one, and memory that
 //!   held one is overwritten when it is let go;
 //! - a key file that is readable by anybody but its owner is not used;
 //! - Ed25519 signatures are those of [RFC 8032], so signing is deterministic: a vote signed again
@@ -27,10 +27,12 @@
 mod error;
 mod file;
 mod software;
+mod test_account;
 pub mod vault;
 
 pub use error::KeyError;
 pub use software::{ThrowawayAccount, throwaway_account};
+pub use test_account::TestAccount;
 
 /// Signs with an Ed25519 key that it holds.
 pub trait Ed25519Signer: Send + Sync {

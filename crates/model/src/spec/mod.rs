@@ -5,6 +5,7 @@
 //! [`crate::read`] reads it and says of a mistake where it is.
 
 mod genesis_file;
+pub mod template;
 mod values;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use utoipa::ToSchema;
 use crate::{ErrorCode, Name, Problem, error::Location};
 
 pub use genesis_file::GenesisFile;
+pub use template::Template;
 pub use values::{AccountAddress, HexBytes, InvalidValue, Quantity};
 
 /// Chain ids stay below 2^53, so that JavaScript clients read them exactly.
