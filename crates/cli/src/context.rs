@@ -249,7 +249,7 @@ fn not_running(directory: &Path) -> Box<windlass_model::Problem> {
 }
 
 /// How many nodes and gateways of a data directory run, by the locks that they hold.
-fn running_workloads(directory: &Path) -> usize {
+pub(crate) fn running_workloads(directory: &Path) -> usize {
     let Ok(entries) = fs::read_dir(directory.join("workloads")) else { return 0 };
     entries.flatten().filter(|entry| is_held(&entry.path().join("lock"))).count()
 }

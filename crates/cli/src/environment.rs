@@ -54,6 +54,14 @@ pub(crate) fn contexts_file() -> Outcome<PathBuf> {
     Ok(below_home("XDG_CONFIG_HOME", ".config")?.join("contexts.toml"))
 }
 
+/// Where private platforms are, in the order in which they are tried. The second is for homes whose path
+/// is too long for the sockets of nodes, or that can't be written.
+pub(crate) fn private_roots() -> Vec<PathBuf> {
+    let user = rustix::process::geteuid().as_raw();
+    let shared = Path::new("/tmp").join(format!("windlass-{user}"));
+    below_home("XDG_STATE_HOME", ".local/state").into_iter().chain([shared]).collect()
+}
+
 /// What to log, in the syntax of `RUST_LOG`.
 pub(crate) fn log_filter(otherwise: &str) -> String {
     variable("WINDLASS_LOG").unwrap_or_else(|| otherwise.to_owned())

@@ -2,6 +2,8 @@
 //!
 //! - [`args`]: the command line as types; [`output`]: the only place that prints.
 //! - [`up`]: the platform; the only place that wires substrates, engines and keys together.
+//! - [`mod@run`]: a network for as long as a command runs, and what such networks leave when everything
+//!   is killed.
 //! - [`workload`]: `node` and `gateway`, which the platform starts as processes of their own.
 //! - [`verbs`]: everything that talks to a platform through its [`client`].
 //!
@@ -16,6 +18,7 @@ mod logging;
 mod output;
 mod progress;
 mod render;
+mod run;
 mod spec;
 mod up;
 mod verbs;
@@ -49,15 +52,26 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
     match &cli.verb {
-        Verb::Up(args) => up::run(args, cli.global.data_dir.clone(), output)?,
+        Verb::Up(args) => {
+            if args.lease.is_none() {
+                run::sweep(output);
+            }
+            up::run(args, cli.global.data_dir.clone(), output)?;
+        }
+        Verb::Run(args) => {
+            run::sweep(output);
+            return run::run(args, &cli.global, output);
+        }
         Verb::Node(args) => match (&args.verb, &args.dir) {
             (Some(NodeProcessVerb::Db(verb)), _) => verbs::database::run(verb, output)?,
             (None, dir) => {
                 let dir = dir.as_deref().expect("a node without a verb has a directory");
-                return Ok(workload::node(dir, output));
+                return Ok(workload::node(dir, args.lease.clone(), output));
             }
         },
-        Verb::Gateway(args) => return Ok(workload::gateway(&args.dir, output)),
+        Verb::Gateway(args) => {
+            return Ok(workload::gateway(&args.dir, args.lease.clone(), output));
+        }
         Verb::Context(verb) => verbs::context(verb, &cli.global, output)?,
         Verb::Verify(args) => verbs::verify::run(args, output)?,
         Verb::Completions { shell } => completions(*shell),
@@ -73,7 +87,10 @@ fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
         | Verb::Proof(_)
         | Verb::Apply(_)
         | Verb::Operation(_)
-        | Verb::Events(_) => online(cli, output)?,
+        | Verb::Events(_) => {
+            run::sweep(output);
+            online(cli, output)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -63,6 +63,18 @@ impl Output {
         }
     }
 
+    /// Tells something beside the result that programs are told too.
+    pub(crate) fn aside<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) {
+        let line = match self.format {
+            Format::Json => {
+                serde_json::to_string(value).expect("it is plain data with string keys")
+            }
+            Format::Text => text(),
+        };
+        // Nothing can be told to a reader that has gone away.
+        drop(write(&mut io::stderr().lock(), line.trim_end()));
+    }
+
     /// Warns. Programs find warnings in the result.
     pub(crate) fn warning(self, text: &str) {
         self.note(&format!("warning: {text}"));

@@ -11,15 +11,19 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 use windlass_model::{ErrorCode, Problem, workload::Workload};
 use windlass_node::run::Hooks;
-use windlass_substrate::resident::{
-    ALREADY_RUNNING_CODE, DATA_DAMAGED_CODE, DISK_FULL_CODE, LogLimits, Resident, ResidentError,
-    layout,
+use windlass_substrate::{
+    lease,
+    resident::{
+        ALREADY_RUNNING_CODE, DATA_DAMAGED_CODE, DISK_FULL_CODE, LogLimits, Resident,
+        ResidentError, layout,
+    },
 };
 
 use crate::{environment::Outcome, logging, output::Output};
@@ -28,6 +32,8 @@ const NODE_LOG: &str = "info,commonware_p2p=warn,commonware_resolver=warn,common
 const GATEWAY_LOG: &str = "info";
 /// What a process that panicked is recorded with; Rust's own code.
 const PANICKED: u8 = 101;
+/// After this a lease is watched anew that could not be watched.
+const WATCHED_AGAIN: Duration = Duration::from_secs(1);
 
 /// A disk with less than this is full: a ledger grows by more.
 const FULL_BYTES: u64 = 1 << 20;
@@ -51,7 +57,7 @@ impl Claim {
 }
 
 /// Runs a validator in its directory to its end.
-pub(crate) fn node(directory: &Path, output: Output) -> ExitCode {
+pub(crate) fn node(directory: &Path, lease: Option<PathBuf>, output: Output) -> ExitCode {
     workload(directory, NODE_LOG, output, |claim| {
         let directory = claim.held().directory().to_owned();
         let announcing = claim.clone();
@@ -60,7 +66,7 @@ pub(crate) fn node(directory: &Path, output: Output) -> ExitCode {
                 let rpc = BTreeMap::from([("rpc".to_owned(), ports.rpc)]);
                 announcing.announce(BTreeMap::from([("p2p".to_owned(), ports.p2p.port())]), rpc);
             }),
-            shutdown: Box::pin(terminated()),
+            shutdown: Box::pin(ended(lease)),
         };
         windlass_node::run::run(&directory, hooks).map(drop).map_err(|error| {
             let failure = Failure::of(&error);
@@ -70,7 +76,7 @@ pub(crate) fn node(directory: &Path, output: Output) -> ExitCode {
 }
 
 /// Runs the gateway in its directory to its end.
-pub(crate) fn gateway(directory: &Path, output: Output) -> ExitCode {
+pub(crate) fn gateway(directory: &Path, lease: Option<PathBuf>, output: Output) -> ExitCode {
     workload(directory, GATEWAY_LOG, output, |claim| {
         let directory = claim.held().directory().to_owned();
         let asked = read_workload(&directory).map_err(|error| Failure::of(&*error))?;
@@ -92,7 +98,7 @@ pub(crate) fn gateway(directory: &Path, output: Output) -> ExitCode {
             announcing.announce(ports, admin);
         };
         runtime
-            .block_on(windlass_gateway::run(config, ready, terminated()))
+            .block_on(windlass_gateway::run(config, ready, ended(lease)))
             .map_err(|error| Failure::of(&error))
     })
 }
@@ -186,6 +192,24 @@ fn record_panics(claim: Claim, directory: PathBuf) {
 #[expect(clippy::exit, reason = "no other way tells the code where nothing can be written")]
 fn end_at_once(code: u8) -> ! {
     std::process::exit(i32::from(code))
+}
+
+/// Waits until the process is told to end, or nobody holds the lease that it lives under. Polled within
+/// a tokio runtime.
+async fn ended(lease: Option<PathBuf>) {
+    let abandoned = async {
+        let Some(lease) = lease else { return std::future::pending().await };
+        while let Err(error) = lease::over(&lease).await {
+            tracing::warn!(lease = %lease.display(), %error, "the lease cannot be watched");
+            tokio::time::sleep(WATCHED_AGAIN).await;
+        }
+        tracing::info!(lease = %lease.display(), "the lease's holder is gone");
+    };
+    tokio::select! {
+        // Both only wait.
+        () = terminated() => {}
+        () = abandoned => {}
+    }
 }
 
 /// Waits for SIGTERM or SIGINT. Polled within a tokio runtime.

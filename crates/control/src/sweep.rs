@@ -3,13 +3,14 @@
 //! It can't meet anything that is being made: rows are written before what they name exists, and
 //! the rows are read after the world. What isn't labelled with this installation is never touched.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use windlass_substrate::LabelSelector;
 
 use crate::{
     gateway::GATEWAY,
+    service::Leases,
     store::{Store, StoreError, error::causes},
     world::World,
 };
@@ -23,6 +24,7 @@ pub(crate) struct Sweeper {
     pub(crate) store: Store,
     pub(crate) world: World,
     pub(crate) installation: String,
+    pub(crate) leases: Arc<Leases>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,8 @@ enum SweepError {
     Substrate(#[from] windlass_substrate::SubstrateError),
     #[error("the key holder does not tell what it holds, or does not destroy an orphan")]
     Keys(#[from] windlass_keys::KeyError),
+    #[error("leases that nobody holds cannot be removed")]
+    Leases(#[from] std::io::Error),
 }
 
 impl Sweeper {
@@ -70,6 +74,7 @@ impl Sweeper {
             self.world.keys.destroy(&key).await?;
         }
         self.store.forget(self.world.now_ms()).await?;
+        self.leases.sweep(self.world.now_ms())?;
         Ok(())
     }
 }

@@ -46,6 +46,7 @@ impl Platform {
             version: "test".to_owned(),
             url: format!("http://{HOST}"),
             gateway_port: None,
+            lease: None,
             machine: Machine {
                 memory_bytes: 8 << 30,
                 processors: 2,

@@ -121,6 +121,8 @@ pub struct NodeInput<'a> {
     pub bootstrap: &'a [PeerAddress],
     /// What the network began with, if it follows another one after a recovery.
     pub succession: Option<Succession<'a>>,
+    /// The lease that it lives under: it ends by itself when nobody holds it.
+    pub lease: Option<&'a Path>,
     /// The spec.
     pub spec: &'a NetworkSpec,
     /// Whether the process should be there.

@@ -144,6 +144,8 @@ codes! {
     VersionConflict = ("version_conflict", 409, "the object has changed since", Conflict);
     /// The network's state, or an operation under way, does not allow the action.
     NetworkBusy = ("network_busy", 409, "the network cannot do that now", Conflict);
+    /// What was to live as long as somebody holds its lease has no holder.
+    LeaseNotHeld = ("lease_not_held", 409, "nobody holds the lease", Conflict);
     /// The `Idempotency-Key` was used for another request.
     IdempotencyKeyReused = ("idempotency_key_reused", 409, "the idempotency key was used for another request", Conflict);
     /// The body is larger than the endpoint takes.

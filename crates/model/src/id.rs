@@ -123,6 +123,8 @@ ids! {
     OperationId = "op";
     /// A key version in a key provider.
     KeyId = "key";
+    /// What keeps a network alive on somebody's behalf.
+    LeaseId = "lease";
 }
 
 /// The position of an event in the platform's one ordered stream; rises by at least one.

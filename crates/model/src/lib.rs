@@ -21,5 +21,5 @@ pub mod spec;
 pub mod workload;
 
 pub use error::{ErrorCode, Problem};
-pub use id::{EventId, KeyId, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId};
+pub use id::{EventId, KeyId, LeaseId, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId};
 pub use name::Name;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ErrorCode, Name, NetworkId, NodeId, OperationId, OrganizationId, governance::BallotOutcome,
-    receipt::ReleaseReceipt, recovery::Recovered, spec::NetworkSpec,
+    ErrorCode, LeaseId, Name, NetworkId, NodeId, OperationId, OrganizationId,
+    governance::BallotOutcome, receipt::ReleaseReceipt, recovery::Recovered, spec::NetworkSpec,
 };
 
 /// Where in its life a network is.
@@ -259,6 +259,9 @@ pub struct Network {
     /// What it began with, if it began anew after a recovery.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recovered: Option<Box<Recovered>>,
+    /// The lease that it lives under: when nobody holds it any more, the network is destroyed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lease: Option<LeaseId>,
     /// The operation that is under way.
     pub operation: Option<OperationId>,
     /// When it was declared, Unix milliseconds.

@@ -3,7 +3,7 @@
 //! An engine turns a network's spec into workloads, the planner decides which should exist, and a
 //! substrate makes it so. None of the three needs to know the others.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,13 @@ pub struct Workload {
     pub labels: BTreeMap<String, String>,
     /// Whether the process should be there.
     pub desired: Desired,
+}
+
+impl Workload {
+    /// The arguments by which a program is told to end by itself when nobody holds this lease.
+    pub fn under_lease(lease: &Path) -> Vec<String> {
+        vec!["--lease".to_owned(), lease.display().to_string()]
+    }
 }
 
 /// What a workload executes: one of the verbs of the `windlass` binary.

@@ -45,6 +45,11 @@ impl Account {
     pub fn new(chain_id: u64) -> Self {
         let mut secret = [0u8; 32];
         getrandom::fill(&mut secret).expect("the system gives random bytes");
+        Self::of_key(secret, chain_id)
+    }
+
+    /// The account of a key, which has sent nothing yet.
+    pub fn of_key(secret: [u8; 32], chain_id: u64) -> Self {
         let key = SecretKey::from_byte_array(secret).expect("almost every number is a key");
         let public = key.public_key(SECP256K1).serialize_uncompressed();
         let address = Address::from_raw_public_key(&public[1..]);

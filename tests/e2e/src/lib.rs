@@ -6,6 +6,7 @@
 //! it: [`Platform`]'s drop ends every process that names its directory.
 
 mod account;
+mod home;
 mod mount;
 mod platform;
 mod relay;
@@ -14,6 +15,7 @@ mod tool;
 pub mod world;
 
 pub use account::{Account, Call};
+pub use home::{Home, Run};
 pub use mount::Mount;
 pub use platform::{Answer, Platform};
 pub use relay::{Link, Relay, p2p_address};

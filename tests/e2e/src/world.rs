@@ -95,6 +95,16 @@ pub fn interrupt_group(leader: u32) {
     kill_process_group(as_pid(leader), Signal::INT).expect("the group is there");
 }
 
+/// Sends a signal to a process.
+pub fn signal(pid: u32, signal: Signal) {
+    kill_process(as_pid(pid), signal).expect("the process is there");
+}
+
+/// Ends a whole process group at once, as CI systems do.
+pub fn kill_group(leader: u32) {
+    kill_process_group(as_pid(leader), Signal::KILL).expect("the group is there");
+}
+
 /// Ends a process at once, as a power cut would.
 pub fn kill(pid: u32) {
     let pid = as_pid(pid);
@@ -214,13 +224,18 @@ fn field(pid: u32, file: &str, name: &str) -> u64 {
 /// Removes the control groups of an installation whose processes have all been killed.
 pub(crate) fn remove_groups(installation: &str) {
     for _attempt in 0..50 {
-        let groups = groups(Path::new("/sys/fs/cgroup"), installation, 6);
+        let groups = groups_of(installation);
         if groups.iter().all(|group| fs::remove_dir(group).is_ok()) {
             return;
         }
         // A killed process leaves its group only when the kernel has cleared it away.
         std::thread::yield_now();
     }
+}
+
+/// The control groups of an installation.
+pub fn groups_of(installation: &str) -> Vec<PathBuf> {
+    groups(Path::new("/sys/fs/cgroup"), installation, 6)
 }
 
 fn groups(folder: &Path, installation: &str, depth: u32) -> Vec<PathBuf> {

@@ -10,6 +10,9 @@ pub(crate) struct NodeProcessArgs {
     /// The node's directory
     #[arg(long, value_name = "DIR", required = true)]
     pub(crate) dir: Option<PathBuf>,
+    /// The lease that it lives under
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub(crate) lease: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) verb: Option<NodeProcessVerb>,
 }

@@ -6,11 +6,12 @@ mod governance;
 mod network;
 mod proof;
 mod recovery;
+mod run;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use windlass_model::OperationId;
+use windlass_model::{LeaseId, OperationId};
 
 pub(crate) use database::{
     DatabaseArgs, DatabaseVerb, NodeProcessArgs, NodeProcessVerb, PruneArgs,
@@ -24,6 +25,7 @@ pub(crate) use proof::{GenesisArgs, ProofVerb, VerifyArgs};
 pub(crate) use recovery::{
     AddSignatureArgs, ExportArgs, RecoverArgs, RecoveryFiles, RecoveryVerb, SignRecoveryArgs,
 };
+pub(crate) use run::RunArgs;
 
 /// Declare, run, connect, prove and dismantle blockchain networks.
 ///
@@ -36,6 +38,7 @@ Examples:
   windlass up                                  start the platform on this machine
   windlass network create trade --validators 4 a network, usable when the command returns
   windlass network destroy trade -y            nothing of it is left; prints the receipt
+  windlass run -- npx hardhat test             a network for as long as a command runs
 
 Exit codes: 1 failed, 2 wrong input, 3 no such object, 4 conflict, 5 denied, 6 unavailable.")]
 pub(crate) struct Cli {
@@ -97,6 +100,15 @@ pub(crate) enum Verb {
     /// Networks keep their data, keys, ports and URLs and are started again with
     /// `windlass network start`.
     Down(DownArgs),
+    /// Run a command with a network that lives as long as the command
+    ///
+    /// The command finds the network in its environment, with the keys of ten test accounts that have a
+    /// balance. stdin, stdout and stderr are the command's, signals are passed on to it, and its exit code
+    /// is the answer.
+    ///
+    /// The network is on the platform that runs, or on one of its own that is started for it. However
+    /// the command ends, and however this program does, nothing of the network is left.
+    Run(RunArgs),
     /// Show the platform
     Status,
     /// Make a new one-time login link for the console
@@ -163,6 +175,10 @@ pub(crate) struct UpArgs {
     /// without it they are refused with the sum
     #[arg(long, env = "WINDLASS_OVERCOMMIT")]
     pub(crate) overcommit: bool,
+    /// The lease in the data directory that the platform lives under: when nobody holds it, everything
+    /// is destroyed, the directory too
+    #[arg(long, hide = true, value_name = "LEASE")]
+    pub(crate) lease: Option<LeaseId>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -180,6 +196,9 @@ pub(crate) struct WorkloadArgs {
     /// The workload's directory
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
+    /// The lease that it lives under
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lease: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -267,6 +267,6 @@ pub(crate) struct ApplyArgs {
     pub(crate) wait: WaitArgs,
 }
 
-fn whole_number(text: &str) -> Result<u32, &'static str> {
+pub(super) fn whole_number(text: &str) -> Result<u32, &'static str> {
     text.parse().or(Err("a whole number is needed, such as 4"))
 }

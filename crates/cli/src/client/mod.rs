@@ -14,7 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use windlass_model::{
-    ErrorCode, OperationId, Problem,
+    ErrorCode, LeaseId, OperationId, Problem,
     api::{Accepted, ApplyPlan, LoginLink, Organization, Page, PlatformStatus},
     consensus::NetworkConsensus,
     governance::{
@@ -122,6 +122,16 @@ impl Client {
 
     pub(crate) async fn create(&self, manifest: &Manifest) -> Outcome<Accepted> {
         self.send(Method::POST, &self.within("networks"), Some(manifest)).await
+    }
+
+    /// Declares a network that lives as long as somebody holds the lease.
+    pub(crate) async fn create_leased(
+        &self,
+        manifest: &Manifest,
+        lease: &LeaseId,
+    ) -> Outcome<Accepted> {
+        let path = self.within(&format!("networks?lease={lease}"));
+        self.send(Method::POST, &path, Some(manifest)).await
     }
 
     pub(crate) async fn apply(&self, network: &str, manifest: &Manifest) -> Outcome<Accepted> {

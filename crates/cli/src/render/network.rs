@@ -80,6 +80,12 @@ pub(crate) fn network(network: &Network) -> String {
     if let Some(endpoint) = &network.endpoint {
         append(&mut text, format_args!("endpoint    {endpoint}\n"));
     }
+    if let Some(lease) = &network.lease {
+        append(
+            &mut text,
+            format_args!("lease       {lease}; it is destroyed when nobody holds it\n"),
+        );
+    }
     if let Some(operation) = &network.operation {
         append(&mut text, format_args!("operation   {operation}\n"));
     }

@@ -17,12 +17,13 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use windlass_model::{ErrorCode, Problem};
+use windlass_model::{ErrorCode, Problem, receipt::ReleaseReceipt};
 
 use crate::{
     context::PlatformFile,
     environment::{self, Outcome, problem},
     files,
+    run::private::{GONE, RECEIPTS, remove},
 };
 
 /// The lock that a running platform holds.
@@ -36,7 +37,7 @@ const INSTALLATION: &str = "installation.json";
 /// The version of the directory's form that this program reads and writes.
 const FORMAT: u32 = 1;
 /// The longest path: a Unix socket's path has 107 bytes, and nodes put theirs 41 bytes deeper.
-const PATH_MAX: usize = 66;
+pub(crate) const PATH_MAX: usize = 66;
 /// `windlass status` holds the lock for an instant to see whether it is free.
 const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
@@ -65,7 +66,7 @@ impl DataDirectory {
         let lock = take_lock(&path)?;
         let installation = installation(&path)?;
         let token = token(&path).map_err(|error| failed(&error))?;
-        for folder in ["keys", "workloads"] {
+        for folder in ["keys", "leases", "workloads"] {
             files::private_folder(&path.join(folder)).map_err(|error| failed(&error))?;
         }
         Ok(Self { path, token, installation, _lock: lock })
@@ -88,6 +89,18 @@ impl DataDirectory {
         let text = serde_json::to_vec_pretty(platform).expect("it is plain data");
         files::replace_private(&self.path.join(PLATFORM), &text)
             .map_err(|error| unusable(&self.path, &error))
+    }
+
+    /// Leaves nothing of the directory but the receipts beside it, whole or not at all.
+    pub(crate) fn abolish(self, receipts: &[ReleaseReceipt]) -> io::Result<()> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !receipts.is_empty() {
+            let text = serde_json::to_vec(receipts).expect("receipts are plain data");
+            files::replace_private(&self.path.with_file_name(format!("{name}{RECEIPTS}")), &text)?;
+        }
+        let gone = self.path.with_file_name(format!("{GONE}{name}"));
+        fs::rename(&self.path, &gone)?;
+        remove(&gone)
     }
 
     /// Takes back what [`Self::announce`] said. Readers trust the lock, so that a failure is harmless.

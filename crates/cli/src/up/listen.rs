@@ -92,6 +92,7 @@ mod tests {
             gateway_listen: None,
             allow_remote: false,
             overcommit: false,
+            lease: None,
         };
         let any: SocketAddr = "127.0.0.1:0".parse().expect("it is an address");
         let taken = bind(&args(Some(any)), Output::new(Format::Json)).expect("a port is free");

@@ -19,8 +19,8 @@ use windlass_control::{
 };
 use windlass_engine::{Engine, windlass::WindlassEngine};
 use windlass_keys::vault::Vault;
-use windlass_model::ErrorCode;
-use windlass_substrate::{Desired, LabelSelector, Substrate, Workload};
+use windlass_model::{ErrorCode, receipt::ReleaseReceipt};
+use windlass_substrate::{Desired, LabelSelector, Substrate, Workload, lease};
 use windlass_substrate_process::{Config, Patience, ProcessSubstrate};
 
 use self::directory::DataDirectory;
@@ -36,6 +36,8 @@ const END: Duration = Duration::from_secs(5);
 /// How long it may take where nothing may be left running: a gateway that was just started is waited
 /// for first.
 const REFUSED_END: Duration = Duration::from_secs(30);
+/// After this a lease is watched anew that could not be watched.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What `up` answers when it listens.
 #[derive(Debug, Serialize)]
@@ -49,6 +51,9 @@ struct Started {
 
 /// Runs a platform to its end.
 pub(crate) fn run(args: &UpArgs, data_dir: Option<PathBuf>, output: Output) -> Outcome<()> {
+    if args.lease.is_some() {
+        detach()?;
+    }
     crate::logging::to_stderr();
     let path = match data_dir {
         Some(path) => path,
@@ -63,7 +68,29 @@ pub(crate) fn run(args: &UpArgs, data_dir: Option<PathBuf>, output: Output) -> O
         .map_err(|error| failed("start threads", &error))?;
     let ended = runtime.block_on(serve(args, &directory, listener, output));
     runtime.shutdown_timeout(END);
-    ended
+    match ended? {
+        Left::Everything => Ok(()),
+        Left::Receipts(receipts) => {
+            directory.abolish(&receipts).map_err(|error| failed("remove its directory", &error))
+        }
+    }
+}
+
+/// What a platform leaves behind.
+enum Left {
+    /// What it has: another one takes it up.
+    Everything,
+    /// Nothing: the lease that it lived under is over, and these say what is gone.
+    Receipts(Vec<ReleaseReceipt>),
+}
+
+/// Begins a session: no signal to the group of whoever started the platform reaches it.
+fn detach() -> Outcome<()> {
+    match rustix::process::setsid() {
+        // It leads its group: then it has one of its own.
+        Ok(_) | Err(rustix::io::Errno::PERM) => Ok(()),
+        Err(error) => Err(failed("begin a session", &error.into())),
+    }
 }
 
 async fn serve(
@@ -71,7 +98,7 @@ async fn serve(
     directory: &DataDirectory,
     listener: std::net::TcpListener,
     output: Output,
-) -> Outcome<()> {
+) -> Outcome<Left> {
     let address = listener.local_addr().map_err(|error| failed("listen", &error))?;
     let listener =
         tokio::net::TcpListener::from_std(listener).map_err(|error| failed("listen", &error))?;
@@ -107,30 +134,60 @@ async fn serve(
         return Err(refused);
     }
 
-    let stop = tokio::select! {
+    let end = tokio::select! {
         // All branches only wait; dropping one loses nothing.
-        () = signals => Stop::Platform,
-        stop = asked(&api) => stop,
+        () = signals => End::Stopped(Stop::Platform),
+        stop = asked(&api) => End::Stopped(stop),
+        () = abandoned(args, directory, &control) => End::Abandoned,
         served = &mut server => {
             tracing::error!(?served, "the listener ended by itself");
-            Stop::Platform
+            End::Stopped(Stop::Platform)
         }
     };
-    tracing::info!(?stop, "stopping; networks go on");
+    tracing::info!(?end, "stopping; networks that are left go on");
     shutdown.cancel();
     tracker.close();
     if tokio::time::timeout(END, tracker.wait()).await.is_err() {
         tracing::warn!(left = tracker.len(), "tasks did not end in time and are dropped");
     }
     // Only now: the control plane would start it again.
-    if stop == Stop::WithGateway {
-        stop_gateway(&*substrate, directory).await;
-    }
+    let left = match end {
+        End::Stopped(Stop::WithGateway) => {
+            stop_gateway(&*substrate, directory).await;
+            Left::Everything
+        }
+        End::Stopped(Stop::No | Stop::Platform) => Left::Everything,
+        End::Abandoned => {
+            remove_gateway(&*substrate).await;
+            Left::Receipts(control.receipts().await.unwrap_or_default())
+        }
+    };
     if tokio::time::timeout(END, control.close()).await.is_err() {
         tracing::warn!("the database was not closed in time; it is made whole by the next start");
     }
     directory.withdraw();
-    Ok(())
+    Ok(left)
+}
+
+/// Why a platform ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// Somebody wants it to.
+    Stopped(Stop),
+    /// The lease that it lives under is over, and no network is left.
+    Abandoned,
+}
+
+/// Returns when nobody holds the lease that the platform lives under, and every network is gone.
+async fn abandoned(args: &UpArgs, directory: &DataDirectory, control: &Control) {
+    let Some(lease) = &args.lease else { return std::future::pending().await };
+    let path = directory.path().join("leases").join(lease.as_str());
+    while let Err(error) = lease::over(&path).await {
+        tracing::warn!(%lease, %error, "the platform's lease cannot be watched");
+        tokio::time::sleep(AGAIN).await;
+    }
+    tracing::info!(%lease, "the lease's holder is gone");
+    control.vacated().await;
 }
 
 async fn open_substrate(directory: &DataDirectory) -> Outcome<Arc<ProcessSubstrate>> {
@@ -162,6 +219,7 @@ async fn open(
         installation: directory.installation().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         url: url.to_owned(),
+        lease: args.lease.clone(),
         gateway_port: args.gateway_listen.map(|address| address.port()),
         machine: Machine {
             memory_bytes: environment::memory_bytes()
@@ -188,6 +246,14 @@ async fn stop_gateway(substrate: &dyn Substrate, directory: &DataDirectory) {
     let stopped = Workload { desired: Desired::Stopped, ..workload };
     if let Err(error) = substrate.ensure(&stopped).await {
         tracing::warn!(%error, "the gateway did not stop");
+    }
+}
+
+/// Leaves nothing of the gateway.
+async fn remove_gateway(substrate: &dyn Substrate) {
+    let id = "gateway".parse().expect("it is a workload's id");
+    if let Err(error) = substrate.remove(&id).await {
+        tracing::warn!(%error, "the gateway was not removed");
     }
 }
 

@@ -53,6 +53,7 @@ pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<()> {
         Verb::Events(args) => events::run(&session, &args).await,
         Verb::Operation(verb) => operation::run(&session, verb).await,
         Verb::Up(_)
+        | Verb::Run(_)
         | Verb::Verify(_)
         | Verb::Context(_)
         | Verb::Completions { .. }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -13,7 +13,10 @@ use windlass_model::{
     route::{Route, RouteTable},
     workload::{Desired, Limits, Program, Workload},
 };
-use windlass_substrate::{Instance, LabelSelector, Running, SubstrateError, fingerprint};
+use windlass_substrate::{
+    Instance, LabelSelector, Running, SubstrateError, fingerprint,
+    lease::{self, Standing},
+};
 
 use crate::{
     gateway::{Answer, GATEWAY, GatewayError, Inbox, Need, Published, Request, routes::route},
@@ -46,6 +49,8 @@ pub(crate) struct Keeper {
     pub(crate) installation: String,
     /// The port that the operator named.
     pub(crate) port: Option<u16>,
+    /// The lease that the platform lives under, and the gateway with it.
+    pub(crate) lease: Option<PathBuf>,
     pub(crate) backoff: Backoff,
     pub(crate) inbox: Inbox,
 }
@@ -219,6 +224,10 @@ impl Keeper {
         {
             return Ok((found.clone(), port));
         }
+        if self.lease.as_deref().is_some_and(is_over) {
+            // It would end at once.
+            return Err(GatewayError::NotRunning);
+        }
         let mut attempts = 0;
         loop {
             match self.world.substrate.ensure(&self.workload(port)).await {
@@ -271,7 +280,7 @@ impl Keeper {
         Workload {
             id: id(),
             program: Program::Gateway,
-            arguments: Vec::new(),
+            arguments: self.lease.as_deref().map(Workload::under_lease).unwrap_or_default(),
             environment: BTreeMap::new(),
             files: BTreeMap::new(),
             ports: BTreeMap::from([(PORT.to_owned(), port)]),
@@ -364,6 +373,10 @@ fn id() -> WorkloadId {
 
 fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
+}
+
+fn is_over(lease: &Path) -> bool {
+    lease::standing(lease).is_ok_and(|standing| standing == Standing::Over)
 }
 
 fn port_taken(error: &SubstrateError) -> bool {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use serde::Deserialize;
 use windlass_model::{
+    LeaseId,
     api::{Accepted, ApplyPlan, BlockSummary, Page},
     network::Network,
     spec::Manifest,
@@ -73,11 +74,21 @@ pub(super) async fn list(
     Ok(Json(api.control().networks(&granted, cursor.as_deref(), limit).await?))
 }
 
+/// What a create takes beside the spec.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateQuery {
+    /// A lease in the platform's data directory that the caller holds: when nobody holds it any more,
+    /// the network is destroyed. `windlass run` makes one.
+    lease: Option<LeaseId>,
+}
+
 /// Declares a network. The answer's operation tells when it is usable.
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/networks", tag = "networks",
     operation_id = "create_network",
-    params(("organization" = String, Path, description = "Its name or id")),
+    params(("organization" = String, Path, description = "Its name or id"), CreateQuery),
     request_body = Manifest,
     responses((status = 202, description = "Declared; the operation brings it up", body = Accepted)),
 )]
@@ -85,11 +96,12 @@ pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
     Path(organization): Path<String>,
+    Query(CreateQuery { lease }): Query<CreateQuery>,
     mutation: Mutation,
 ) -> Result<(StatusCode, Json<Accepted>), Failure> {
     let granted = caller.granted(&api, Action::Create, &organization).await?;
     let (manifest, meta) = mutation.spec::<Manifest>()?;
-    accepted(Box::pin(api.control().declare(&granted, manifest, meta)).await)
+    accepted(Box::pin(api.control().declare_under(&granted, manifest, lease, meta)).await)
 }
 
 /// Shows a network.

@@ -42,6 +42,8 @@ pub(crate) fn workload(
     let succession = record.network.status.succession.as_ref();
     let export = succession
         .map(|one| shelf::export(&observed.exports, &record.network.id, &one.recovered.export));
+    let lease = record.network.status.lease.as_ref();
+    let lease = lease.map(|lease| observed.leases.join(lease.as_str()));
     let input = NodeInput {
         installation: &observed.installation,
         organization: &record.network.organization,
@@ -59,6 +61,7 @@ pub(crate) fn workload(
         succession: succession
             .zip(export.as_deref())
             .map(|(one, export)| Succession { recovery: &one.recovery, export }),
+        lease: lease.as_deref(),
         spec: &record.network.spec,
         desired,
     };

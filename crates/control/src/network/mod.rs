@@ -67,6 +67,7 @@ pub(crate) use schedule::Wakes;
 use crate::{
     gateway::Gateway,
     monitor::Monitor,
+    service::Leases,
     store::{Store, StoreError},
     world::World,
 };
@@ -79,6 +80,7 @@ pub(crate) struct Reconciler {
     pub(crate) installation: String,
     /// Where exports are that networks began with.
     pub(crate) exports: PathBuf,
+    pub(crate) leases: Arc<Leases>,
     pub(crate) backoff: Backoff,
     pub(crate) monitor: Monitor,
     pub(crate) gateway: Gateway,

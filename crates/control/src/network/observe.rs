@@ -31,6 +31,8 @@ pub(crate) struct Observation {
     pub(crate) vault: PathBuf,
     /// Where exports are that networks began with.
     pub(crate) exports: PathBuf,
+    /// Where leases are that networks live under.
+    pub(crate) leases: PathBuf,
     pub(crate) backoff: Backoff,
     pub(crate) record: Record,
     /// What the substrate has with the network's label, ours or not.
@@ -130,6 +132,7 @@ pub(crate) async fn observe(
         installation: reconciler.installation.clone(),
         vault: world.keys.directory().to_owned(),
         exports: reconciler.exports.clone(),
+        leases: reconciler.leases.folder().to_owned(),
         backoff: reconciler.backoff,
         live: reconciler.monitor.nodes(id),
         record,

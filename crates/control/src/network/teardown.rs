@@ -134,6 +134,7 @@ pub(crate) async fn release(execution: &mut Execution<'_>) -> Result<(), Failure
         return Err(Failure(still_there(&still, now_ms)));
     }
     shelve(execution).await?;
+    end_lease(execution)?;
     let now_ms = execution.now_ms();
     let teardown = execution.after.network.status.teardown.clone().unwrap_or_default();
     let receipt = receipt(&execution.after, teardown, now_ms);
@@ -156,6 +157,29 @@ async fn shelve(execution: &mut Execution<'_>) -> Result<(), Failure> {
         teardown.released.push(Released {
             kind: ReleasedKind::Directory,
             name: directory.display().to_string(),
+            owner: network.name.to_string(),
+            verified: "no such file or directory".to_owned(),
+            released_at_ms: now_ms,
+        });
+    }
+    Ok(())
+}
+
+/// Removes the file of the lease that the network lived under.
+fn end_lease(execution: &mut Execution<'_>) -> Result<(), Failure> {
+    let now_ms = execution.now_ms();
+    let network = &mut execution.after.network;
+    let Some(lease) = &network.status.lease else { return Ok(()) };
+    let path = execution.reconciler.leases.path(lease);
+    match std::fs::remove_file(&path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure(reasons::of_shelf(&path, &error, now_ms))),
+    }
+    if let Some(teardown) = &mut network.status.teardown {
+        teardown.released.push(Released {
+            kind: ReleasedKind::File,
+            name: path.display().to_string(),
             owner: network.name.to_string(),
             verified: "no such file or directory".to_owned(),
             released_at_ms: now_ms,

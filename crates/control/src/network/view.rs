@@ -55,6 +55,7 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
         nodes,
         evidence: row.status.evidence.clone(),
         recovered: row.status.succession.as_ref().map(|one| Box::new(one.recovered.clone())),
+        lease: row.status.lease.clone(),
         operation: row.operation.clone(),
         created_at_ms: row.created_at_ms,
         answered_at_ms: live.and_then(|live| live.answered_at_ms),

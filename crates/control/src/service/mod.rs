@@ -8,6 +8,7 @@ mod ballots;
 mod consensus;
 mod demand;
 mod events;
+mod leases;
 mod mutate;
 mod nodes;
 mod read;
@@ -20,15 +21,15 @@ use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use windlass_model::{ErrorCode, OrganizationId, Problem, api::Organization};
+use windlass_model::{ErrorCode, LeaseId, OrganizationId, Problem, api::Organization};
 
-pub(crate) use self::read::node_not_found;
 pub use self::recovery::{Exporting, Force, Upload};
 pub use self::{
     events::{EventQuery, Watching},
     refusals::Refusal,
     sessions::ShutdownRequest,
 };
+pub(crate) use self::{leases::Leases, read::node_not_found};
 pub use crate::{
     authorize::{Action, Actor, Granted, authorize},
     network::{Backoff, Machine, Overcommit},
@@ -66,6 +67,9 @@ pub struct Settings {
     pub url: String,
     /// The gateway's port, if the operator names one; otherwise the system gives one and it is kept.
     pub gateway_port: Option<u16>,
+    /// The lease that the platform itself lives under, and with it every network of it that names no
+    /// other one.
+    pub lease: Option<LeaseId>,
     /// What networks must fit into.
     pub machine: Machine,
     /// How things that failed are tried again.
@@ -135,6 +139,7 @@ struct Inner {
     monitor: Monitor,
     gateway: Gateway,
     wakes: Arc<Wakes>,
+    leases: Arc<Leases>,
     /// Tells the clerk that a ballot was declared.
     bell: Arc<Notify>,
     started_at_ms: u64,
@@ -166,6 +171,7 @@ impl Control {
         let inner = Inner {
             derivation_key: world.random(),
             allowance: refusals::Allowance::new(started_at_ms),
+            leases: Arc::new(Leases::new(&settings.data_dir)),
             settings,
             store,
             world,
@@ -179,7 +185,7 @@ impl Control {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Spawns reconcilers, monitor, gateway keeper and sweeper. What an earlier platform left, dead
+    /// Spawns reconcilers, monitor, gateway keeper, keeper of leases and sweeper. What an earlier platform left, dead
     /// or alive, is taken up by the same passes that do everything else. A second call does nothing.
     pub fn run(&self, tracker: &TaskTracker, shutdown: &CancellationToken) {
         let inner = &self.inner;
@@ -191,12 +197,14 @@ impl Control {
             world: inner.world.clone(),
             installation: inner.settings.installation.clone(),
             port: inner.settings.gateway_port,
+            lease: inner.settings.lease.as_ref().map(|lease| inner.leases.path(lease)),
             backoff: inner.settings.backoff,
             inbox,
         };
         tracker.spawn(keeper.run(shutdown.clone()));
         tracker.spawn(self.clone().attend(shutdown.clone()));
         tracker.spawn(self.reconciler().dispatch(tracker.clone(), shutdown.clone()));
+        tracker.spawn(self.clone().keep_leases(tracker.clone(), shutdown.clone()));
         let clerk = Clerk {
             store: inner.store.clone(),
             world: inner.world.clone(),
@@ -210,6 +218,7 @@ impl Control {
             store: inner.store.clone(),
             world: inner.world.clone(),
             installation: inner.settings.installation.clone(),
+            leases: Arc::clone(&inner.leases),
         };
         tracker.spawn(sweeper.run(shutdown.clone()));
     }
@@ -236,6 +245,7 @@ impl Control {
             world: inner.world.clone(),
             installation: inner.settings.installation.clone(),
             exports: self.exports(),
+            leases: Arc::clone(&inner.leases),
             backoff: inner.settings.backoff,
             monitor: inner.monitor.clone(),
             gateway: inner.gateway.clone(),

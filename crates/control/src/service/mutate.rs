@@ -2,7 +2,7 @@
 //! transaction. Nothing else happens here; the reconciler is woken and does the rest.
 
 use windlass_model::{
-    ErrorCode, Name, OperationId, OrganizationId, Problem,
+    ErrorCode, LeaseId, Name, OperationId, OrganizationId, Problem,
     api::{Accepted, ApplyPlan, Organization},
     network::{Operation, OperationKind},
     spec::{Defaults, Manifest},
@@ -30,11 +30,22 @@ pub(super) struct Outcome {
 }
 
 impl Control {
-    /// Declares a network.
+    /// Declares a network that lives until somebody destroys it.
     pub async fn declare(
         &self,
         granted: &Granted,
         manifest: Manifest,
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        Box::pin(self.declare_under(granted, manifest, None, meta)).await
+    }
+
+    /// Declares a network that lives as long as somebody holds a lease, if one is named.
+    pub async fn declare_under(
+        &self,
+        granted: &Granted,
+        manifest: Manifest,
+        lease: Option<LeaseId>,
         meta: RequestMeta,
     ) -> Answer<Accepted> {
         let organization = self.owner(granted.allows(Action::Create)?).await?;
@@ -42,8 +53,11 @@ impl Control {
         if let Some(answer) = recall(&mut change, &organization.id, &meta).await? {
             return Ok(answer);
         }
-        let outcome = self.declare_in(&mut change, &organization, &manifest, &meta).await?;
-        self.finish(change, granted, OperationKind::Create, outcome, &meta).await
+        let declared = (&manifest, lease);
+        let outcome = self.declare_in(&mut change, &organization, declared, &meta).await?;
+        let accepted = self.finish(change, granted, OperationKind::Create, outcome, &meta).await?;
+        self.inner.leases.ring();
+        Ok(accepted)
     }
 
     /// Declares the network if it is absent, and changes it to the manifest if it differs.
@@ -62,8 +76,12 @@ impl Control {
         let found = change.network(&organization.id, &Find::parse(name_or_id)).await?;
         let Some(record) = found else {
             let manifest = named(manifest, name_or_id)?;
-            let outcome = self.declare_in(&mut change, &organization, &manifest, &meta).await?;
-            return self.finish(change, granted, OperationKind::Create, outcome, &meta).await;
+            let declared = (&manifest, None);
+            let outcome = self.declare_in(&mut change, &organization, declared, &meta).await?;
+            let accepted =
+                self.finish(change, granted, OperationKind::Create, outcome, &meta).await;
+            self.inner.leases.ring();
+            return accepted;
         };
         let manifest = named(manifest, record.network.name.as_str())?;
         let spec = manifest.resolve(&defaults(&organization, &record))?;
@@ -183,12 +201,17 @@ impl Control {
         &self,
         change: &mut Change,
         organization: &Organization,
-        manifest: &Manifest,
+        (manifest, lease): (&Manifest, Option<LeaseId>),
         meta: &RequestMeta,
     ) -> Answer<Outcome> {
         let world = &self.inner.world;
         let chain_id = free_chain_id(change, || declare::random_chain_id(world)).await?;
-        let declared = declare::declare(world, organization, manifest, chain_id, world.now_ms())?;
+        let mut declared =
+            declare::declare(world, organization, manifest, chain_id, world.now_ms())?;
+        if let Some(lease) = lease.or_else(|| self.inner.settings.lease.clone()) {
+            self.inner.leases.check(&lease)?;
+            declared.record.network.status.lease = Some(lease);
+        }
         let network = &declared.record.network;
         let taken = change.network(&organization.id, &Find::Name(network.name.to_string())).await?;
         if taken.is_some() {

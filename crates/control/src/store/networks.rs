@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
-use windlass_model::{KeyId, NetworkId, NodeId, OrganizationId, WorkloadId, network::Operation};
+use windlass_model::{
+    KeyId, LeaseId, NetworkId, NodeId, OrganizationId, WorkloadId, network::Operation,
+};
 
 use crate::store::{
     Store,
@@ -124,6 +126,27 @@ impl Store {
             Ok((row.parsed("id")?, place))
         };
         rows.iter().map(version).collect()
+    }
+
+    /// The networks that live under a lease and are not to be destroyed anyway.
+    pub(crate) async fn leased(
+        &self,
+    ) -> Result<Vec<(OrganizationId, NetworkId, LeaseId)>, StoreError> {
+        let failed = StoreError::statement("list the leased networks");
+        let mut leased = Vec::new();
+        for row in sqlx::query(
+            "SELECT organization_id, id, status FROM networks WHERE intent <> 'destroyed'",
+        )
+        .fetch_all(&mut *self.read().await?)
+        .await
+        .map_err(failed)?
+        {
+            let status: NetworkStatus = row.json("status")?;
+            if let Some(lease) = status.lease {
+                leased.push((row.parsed("organization_id")?, row.parsed("id")?, lease));
+            }
+        }
+        Ok(leased)
     }
 
     /// Everything that the installation's rows name, for the sweeper and the choice of ports.

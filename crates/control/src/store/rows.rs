@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use windlass_engine::{History, NodeReport, Seat};
 use windlass_model::{
-    KeyId, Name, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId,
+    KeyId, LeaseId, Name, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId,
     governance::MemberName,
     network::{Evidence, Intent, NetworkState, Operation, Reason},
     receipt::{Released, ReleasedKind},
@@ -71,6 +71,9 @@ pub(crate) struct NetworkStatus {
     pub(crate) next_ordinal: u32,
     /// Where nodes were that are gone, as long as others are configured with it.
     pub(crate) departed: Vec<Departed>,
+    /// What it lives under: when nobody holds it, the network is destroyed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lease: Option<LeaseId>,
     /// What it began with, if it began anew with its own state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) succession: Option<Box<Succession>>,

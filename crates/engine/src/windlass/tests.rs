@@ -81,11 +81,15 @@ fn the_node_reads_what_the_engine_writes() {
                     addresses,
                     bootstrap,
                     succession: None,
+                    lease: next.as_ref().map(|_| Path::new("/data/leases/one")),
                     spec: &spec,
                     desired: Desired::Running,
                 })
                 .expect("the workload can be described");
             assert_eq!(workload.ports["p2p"], port);
+            let leased: &[&str] =
+                if next.is_some() { &["--lease", "/data/leases/one"] } else { &[] };
+            assert_eq!(workload.arguments, leased);
             let configuration = workload.files["node.toml"].clone();
             assert!(configuration.contains(&format!("listen = \"127.0.0.1:{port}\"")));
             assert!(configuration.contains(&"03".repeat(32)), "{configuration}");

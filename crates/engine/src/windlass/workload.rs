@@ -69,7 +69,7 @@ pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
     Ok(Workload {
         id: WorkloadId::of_node(input.node),
         program: Program::Node,
-        arguments: Vec::new(),
+        arguments: input.lease.map(Workload::under_lease).unwrap_or_default(),
         environment: BTreeMap::new(),
         files: [
             Some(("genesis.json".to_owned(), input.genesis.to_owned())),

@@ -16,6 +16,7 @@ mod knocking;
 mod life;
 mod proof;
 mod recovery;
+mod run;
 mod safety;
 mod sleep;
 mod support;

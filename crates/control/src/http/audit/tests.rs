@@ -28,6 +28,7 @@ async fn api(home: &TempDir) -> Api {
         version: "test".to_owned(),
         url: format!("http://{HOST}"),
         gateway_port: None,
+        lease: None,
         machine: Machine { memory_bytes: 64 << 30, processors: 2, overcommit: Overcommit::Refuse },
         backoff: Backoff::default(),
     };

@@ -86,6 +86,7 @@ fn declared() -> Case {
         installation: "test".to_owned(),
         vault: directory.path().to_owned(),
         exports: directory.path().join("exports"),
+        leases: directory.path().join("leases"),
         backoff: Backoff::default(),
         record,
         instances: BTreeMap::new(),

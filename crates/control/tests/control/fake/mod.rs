@@ -99,6 +99,7 @@ impl FakeWorld {
             version: "0".to_owned(),
             url: "http://127.0.0.1:1".to_owned(),
             gateway_port: None,
+            lease: None,
             machine: Machine {
                 memory_bytes: 8 << 30,
                 processors: 64,
