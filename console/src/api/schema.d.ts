@@ -980,7 +980,7 @@ export interface components {
          * @description Every error code of the platform. The text form is the variant in snake case.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "too_many_observers" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_sleeping" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
+        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "too_many_observers" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "lease_not_held" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_sleeping" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
         /** @description One event of the platform's ordered stream. */
         Event: components["schemas"]["EventBody"] & {
             /**
@@ -1162,6 +1162,7 @@ export interface components {
             /** @description What it was. */
             vote: components["schemas"]["VoteKind"];
         };
+        LeaseId: string;
         /** @description Where in a user's file something is wrong. Lines and columns count from 1. */
         Location: {
             /** @description The column. */
@@ -1328,6 +1329,7 @@ export interface components {
             id: components["schemas"]["NetworkId"];
             /** @description What its owner wants. */
             intent: components["schemas"]["Intent"];
+            lease?: components["schemas"]["LeaseId"] | null;
             /** @description Its name, unique in the organization. */
             name: components["schemas"]["Name"];
             /** @description Its nodes: those of the genesis in its order, then those that were added. */
@@ -2298,6 +2300,7 @@ export type HexBytes = components['schemas']['HexBytes'];
 export type Intent = components['schemas']['Intent'];
 export type KeyKind = components['schemas']['KeyKind'];
 export type LastVote = components['schemas']['LastVote'];
+export type LeaseId = components['schemas']['LeaseId'];
 export type Location = components['schemas']['Location'];
 export type LoginCode = components['schemas']['LoginCode'];
 export type LoginLink = components['schemas']['LoginLink'];
@@ -2587,7 +2590,13 @@ export interface operations {
     };
     create_network: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description A lease in the platform's data directory that the caller holds: when nobody holds it any more,
+                 *     the network is destroyed. `windlass run` makes one.
+                 */
+                lease?: components["schemas"]["LeaseId"];
+            };
             header?: {
                 /** @description A repeated request with this key acts once */
                 "Idempotency-Key"?: string;

@@ -85,6 +85,7 @@ fn help() {
     check(&user, "help", &["--help"]);
     check(&user, "help-up", &["up", "--help"]);
     check(&user, "help-down", &["down", "--help"]);
+    check(&user, "help-run", &["run", "--help"]);
     check(&user, "help-network", &["network", "--help"]);
     check(&user, "help-network-create", &["network", "create", "--help"]);
     check(&user, "help-network-evidence", &["network", "evidence", "--help"]);
@@ -111,8 +112,13 @@ fn errors() {
     check(&user, "error-url", &["--url", "ftp://x", "status"]);
     check(&user, "error-token", &["--url", "http://127.0.0.1:9", "status"]);
     check(&user, "error-context", &["--context", "nope", "status"]);
+    check(&user, "error-run-no-command", &["run", "--validators", "4"]);
+    check(&user, "error-run-no-dashes-json", &["run", "true", "--json"]);
+    check(&user, "error-run-template", &["run", "--template", "devs", "--", "true"]);
     check(&user, "error-listen-remote", &["up", "--listen", "0.0.0.0:0"]);
     let file = user.write("file", "x");
+    let lease = ["up", "--lease", "lease-0123456789abcdef", "--data-dir", "/tmp/windlass-none"];
+    check(&user, "error-up-lease", &lease);
     check(&user, "error-data-dir-file", &["up", "--data-dir", &file]);
 }
 

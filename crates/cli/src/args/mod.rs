@@ -104,7 +104,7 @@ pub(crate) enum Verb {
     ///
     /// The command finds the network in its environment, with the keys of ten test accounts that have a
     /// balance. stdin, stdout and stderr are the command's, signals are passed on to it, and its exit code
-    /// is the answer.
+    /// is the answer. With --json, the receipt is told on stderr at the end.
     ///
     /// The network is on the platform that runs, or on one of its own that is started for it. However
     /// the command ends, and however this program does, nothing of the network is left.

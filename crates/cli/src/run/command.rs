@@ -22,20 +22,27 @@ const SIGNALLED: i32 = 128;
 /// What says where a platform is; the command is told by its data directory.
 const ELSEWHERE: [&str; 3] = ["WINDLASS_URL", "WINDLASS_CONTEXT", "WINDLASS_TOKEN"];
 
-/// The signals that ask a program to end.
+/// The signals that ask a program to end, but those that were ignored when this one began, as `nohup`
+/// and shells have it: the command is to ignore them too.
 #[derive(Debug)]
 pub(super) struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-    quit: tokio::signal::unix::Signal,
+    interrupt: Listener,
+    terminate: Listener,
+    hangup: Listener,
+    quit: Listener,
 }
+
+type Listener = Option<tokio::signal::unix::Signal>;
 
 impl Signals {
     /// From here on they end this process no more.
     pub(super) fn listen() -> Outcome<Self> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let listen = |kind: SignalKind| {
+            if is_ignored(&status, kind.as_raw_value()) {
+                return Ok(None);
+            }
+            signal(kind).map(Some).map_err(|error| {
                 problem(
                     ErrorCode::Internal,
                     format!("cannot listen for signals: {error}"),
@@ -55,12 +62,30 @@ impl Signals {
     pub(super) async fn next(&mut self) -> Signal {
         tokio::select! {
             // `recv` is cancel-safe.
-            _ = self.interrupt.recv() => Signal::INT,
-            _ = self.terminate.recv() => Signal::TERM,
-            _ = self.hangup.recv() => Signal::HUP,
-            _ = self.quit.recv() => Signal::QUIT,
+            () = heard(&mut self.interrupt) => Signal::INT,
+            () = heard(&mut self.terminate) => Signal::TERM,
+            () = heard(&mut self.hangup) => Signal::HUP,
+            () = heard(&mut self.quit) => Signal::QUIT,
         }
     }
+}
+
+async fn heard(listener: &mut Listener) {
+    match listener {
+        Some(listener) => {
+            listener.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether a signal is ignored, by what the kernel says of a process.
+fn is_ignored(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
+    mask.is_some_and(|mask| {
+        mask.checked_shr(u32::try_from(signal - 1).unwrap_or(64)).unwrap_or(0) & 1 == 1
+    })
 }
 
 /// Runs the command to its end, in this process's group: who ends the group ends the command too.
@@ -161,6 +186,14 @@ mod tests {
         assert_eq!(code_of_status(ExitStatus::from_raw(9)), 137);
         assert_eq!(code_of(Signal::TERM), 143);
         assert_eq!(code_of(Signal::INT), 130);
+    }
+
+    #[test]
+    fn ignored_signals_are_seen() {
+        let status = "Name:\twindlass\nSigIgn:\t0000000000001005\nSigCgt:\t0000000000000002\n";
+        let ignored: Vec<i32> = (1..=64).filter(|signal| is_ignored(status, *signal)).collect();
+        assert_eq!(ignored, [1, 3, 13]);
+        assert!(!is_ignored("", 1));
     }
 
     #[test]

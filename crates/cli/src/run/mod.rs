@@ -32,6 +32,8 @@ use crate::{
     spec::Spec,
 };
 
+/// A signal that has been sent is here by then.
+const SIGNALLED: Duration = Duration::from_millis(50);
 /// So much of a spec's name stands in the name of the network.
 const NAME_CHARS: usize = 30;
 
@@ -95,7 +97,7 @@ async fn live(args: &RunArgs, global: &Global, wanted: Wanted, output: Output) -
     };
     let mut tenancy = begun;
     let network = tokio::select! {
-        network = tenancy.bring_up(&wanted, output) => network.map(Some),
+        network = tenancy.bring_up(&wanted, output) => network,
         // Cancel safety: the tenancy knows as much of the network as it has to be released.
         signal = signals.next() => {
             release(tenancy, &mut signals, (command::code_of(signal), output)).await;
@@ -103,12 +105,15 @@ async fn live(args: &RunArgs, global: &Global, wanted: Wanted, output: Output) -
         }
     };
     let ended = match network {
-        Ok(Some(network)) => {
+        Ok(network) => {
             let environment = surroundings(&tenancy, &network, &wanted.accounts);
             command::run(&args.command, &environment, &mut signals, output).await
         }
-        Ok(None) => Ok(0),
-        Err(problem) => Err(problem),
+        // What ended the platform before it had a session of its own may be a signal to the whole group.
+        Err(problem) => match tokio::time::timeout(SIGNALLED, signals.next()).await {
+            Ok(signal) => Ok(command::code_of(signal)),
+            Err(_none) => Err(problem),
+        },
     };
     let code = match &ended {
         Ok(code) => *code,
@@ -150,6 +155,7 @@ fn surroundings(
         ("ETH_RPC_URL", endpoint),
         ("WINDLASS_CHAIN_ID", network.spec.chain_id.to_string()),
         ("WINDLASS_NETWORK", network.name.to_string()),
+        ("WINDLASS_ORGANIZATION", tenancy.organization().to_owned()),
         ("WINDLASS_DATA_DIR", tenancy.data_dir().display().to_string()),
     ];
     variables.extend(accounts.variables());
@@ -177,6 +183,6 @@ mod tests {
         };
         check(None, "run-");
         check(Some("trade"), "trade-");
-        check(Some("a-name-of-forty-characters-that-is-longer"), "a-name-of-forty-characters-tha");
+        check(Some("a-name-of-forty-characters-that-is-long"), "a-name-of-forty-characters-tha");
     }
 }

@@ -171,7 +171,8 @@ impl Root {
         for name in self.names()? {
             let path = self.path.join(&name);
             if name.starts_with(DRAFT) || name.starts_with(GONE) {
-                remove(&path)?;
+                // Its platform may be removing it too.
+                drop(remove(&path));
             } else if let Ok(id) = name.parse::<LeaseId>()
                 && path.is_dir()
                 && lease::standing(&lease_of(&path, &id))? == Standing::Over

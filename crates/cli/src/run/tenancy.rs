@@ -29,6 +29,9 @@ use crate::{
 /// How long a destroy may take before it is left to the platform.
 const DESTROY: Duration = Duration::from_mins(1);
 
+/// The organization that every platform begins with.
+const DEFAULT_ORGANIZATION: &str = "default";
+
 /// A platform, a lease that this process holds, and what lives under it.
 #[derive(Debug)]
 pub(super) struct Tenancy {
@@ -66,7 +69,7 @@ impl Tenancy {
                 Err(problem) => return Err(problem),
             }
         }
-        Self::private(&global.organization)
+        Self::private()
     }
 
     fn shared(client: Client, data_dir: PathBuf, organization: &str) -> Outcome<Self> {
@@ -80,10 +83,22 @@ impl Tenancy {
         Ok(Self { place, lease, hold, organization: organization.to_owned(), network: None })
     }
 
-    fn private(organization: &str) -> Outcome<Self> {
+    fn private() -> Outcome<Self> {
         let (private, lease, hold) = Private::start()?;
         let place = Place::Private { private: Box::new(private), client: None };
-        Ok(Self { place, lease, hold, organization: organization.to_owned(), network: None })
+        // The only one that there is.
+        Ok(Self {
+            place,
+            lease,
+            hold,
+            organization: DEFAULT_ORGANIZATION.to_owned(),
+            network: None,
+        })
+    }
+
+    /// The organization that the network is of.
+    pub(super) fn organization(&self) -> &str {
+        &self.organization
     }
 
     /// Where the platform keeps its data.
@@ -103,7 +118,7 @@ impl Tenancy {
                     && wanted.spec.is_none()
                     && matches!(self.place, Place::Shared { .. }) =>
             {
-                *self = Self::private(&self.organization)?;
+                *self = Self::private()?;
                 self.declare(wanted).await
             }
             declared => declared,

@@ -7,7 +7,12 @@
 pub(crate) mod directory;
 mod listen;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -59,6 +64,7 @@ pub(crate) fn run(args: &UpArgs, data_dir: Option<PathBuf>, output: Output) -> O
         Some(path) => path,
         None => environment::default_data_dir()?,
     };
+    check_lease(args, &path)?;
     let directory = DataDirectory::open(&path)?;
     let listener = listen::bind(args, output)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -74,6 +80,20 @@ pub(crate) fn run(args: &UpArgs, data_dir: Option<PathBuf>, output: Output) -> O
             directory.abolish(&receipts).map_err(|error| failed("remove its directory", &error))
         }
     }
+}
+
+/// The directory of a platform that lives under a lease goes with it: only one that was made for it, and
+/// has its name, may.
+fn check_lease(args: &UpArgs, path: &Path) -> Outcome<()> {
+    let Some(lease) = &args.lease else { return Ok(()) };
+    if path.file_name().is_some_and(|name| name == lease.as_str()) {
+        return Ok(());
+    }
+    Err(problem(
+        ErrorCode::InvalidRequest,
+        format!("{} was not made for {lease}", path.display()),
+        "leave --lease out: it is for the platforms that `windlass run` starts",
+    ))
 }
 
 /// What a platform leaves behind.

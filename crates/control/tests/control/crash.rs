@@ -85,7 +85,7 @@ pub(crate) async fn granted(control: &Control, action: Action) -> Granted {
 }
 
 /// A request, which a client that repeats it names by its verb.
-fn meta(verb: Option<Verb>) -> RequestMeta {
+pub(crate) fn meta(verb: Option<Verb>) -> RequestMeta {
     RequestMeta {
         idempotency_key: verb.map(|verb| format!("{verb:?}")),
         request_hash: [verb.map_or(255, |verb| verb as u8); 32],

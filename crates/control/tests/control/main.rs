@@ -7,5 +7,6 @@
 mod crash;
 mod demand;
 mod fake;
+mod leases;
 mod nodes;
 mod service;

@@ -13,12 +13,14 @@ use windlass_control::{
     world::{Clock as _, MachineClock},
 };
 use windlass_model::{
-    ErrorCode, Problem,
+    ErrorCode, LeaseId, Problem,
     api::{Accepted, ApplyPlan, Page},
     governance::{Named, Proposal, ProposalRequest, Voice, VoteRequest},
     network::{NetworkState, OperationKind, OperationState},
+    receipt::ReleasedKind,
     spec::Manifest,
 };
+use windlass_substrate::lease::Hold;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -32,7 +34,10 @@ type Answer = Result<Accepted, Box<Problem>>;
 
 impl Desk {
     async fn open(fault_at: Option<(usize, Fault)>) -> Self {
-        let world = FakeWorld::new();
+        Self::over(FakeWorld::new(), fault_at).await
+    }
+
+    async fn over(world: Arc<FakeWorld>, fault_at: Option<(usize, Fault)>) -> Self {
         let script = Arc::new(Script::new(None, fault_at));
         let control = world.open(&script).await;
         let shutdown = CancellationToken::new();
@@ -58,6 +63,18 @@ impl Desk {
     async fn declare_with(&self, manifest: &str, meta: RequestMeta) -> Answer {
         let manifest = windlass_model::read::toml::<Manifest>(manifest, ErrorCode::InvalidSpec)?;
         self.control.declare(&self.may(Action::Create).await, manifest, meta).await
+    }
+
+    async fn declare_under(&self, lease: &LeaseId) -> Answer {
+        let name = Some("trade".parse().expect("a valid name"));
+        let manifest = Manifest { name, ..Manifest::default() };
+        let create = self.may(Action::Create).await;
+        self.control.declare_under(&create, manifest, Some(lease.clone()), meta()).await
+    }
+
+    async fn vacated(&self) {
+        let vacated = tokio::time::timeout(PATIENCE, self.control.vacated()).await;
+        vacated.expect("every network is gone in time");
     }
 
     async fn destroy(&self, name: &str) -> Answer {
@@ -337,4 +354,39 @@ async fn ballots_are_carried_out_one_after_the_other_and_a_repeated_request_once
     assert_eq!((ids(&rest), rest.next_cursor), (vec![1], None));
     let odd = desk.control.proposals(&read, "trade", (Some("x"), 2)).await.expect_err("no cursor");
     assert_eq!(odd.code, ErrorCode::InvalidRequest);
+}
+
+/// What lives under a lease goes with its holder, also if the platform was dead when that went.
+#[tokio::test]
+async fn a_lease_keeps_a_network_alive() {
+    let desk = Desk::open(None).await;
+    let lease = LeaseId::from_entropy([7; 10]);
+    let folder = desk.world.directory.path().join("leases");
+    std::fs::create_dir(&folder).expect("a folder can be made");
+    let path = folder.join(lease.as_str());
+    refused(desk.declare_under(&lease).await, ErrorCode::LeaseNotHeld, "nobody holds");
+    let hold = Hold::make(&path).expect("a lease can be made");
+    let created = desk.declare_under(&lease).await.expect("it is held");
+    assert_eq!(created.network.lease, Some(lease.clone()));
+    assert_eq!(desk.ends(&created).await, OperationState::Succeeded);
+    drop(hold);
+    desk.vacated().await;
+    let receipts = desk.control.receipts().await.expect("they can be read");
+    let [receipt] = &receipts[..] else { panic!("one receipt: {receipts:?}") };
+    let lines = receipt.released.iter().filter(|line| line.kind == ReleasedKind::File);
+    let names: Vec<_> = lines.map(|line| line.name.as_str()).collect();
+    assert!(names.contains(&path.to_string_lossy().as_ref()), "{names:?}");
+    assert!(!path.exists(), "the lease went with it");
+
+    let hold = Hold::make(&path).expect("a lease can be made");
+    let created = desk.declare_under(&lease).await.expect("it is held");
+    assert_eq!(desk.ends(&created).await, OperationState::Succeeded);
+    let world = Arc::clone(&desk.world);
+    desk.shutdown.cancel();
+    desk.control.close().await;
+    drop((desk, hold));
+    let desk = Desk::over(world, None).await;
+    desk.vacated().await;
+    assert_eq!(desk.control.receipts().await.expect("they can be read").len(), 2);
+    assert_eq!(desk.world.nodes().len(), 0);
 }
