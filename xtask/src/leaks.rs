@@ -44,7 +44,7 @@ pub(crate) struct Options {
 /// Something that is still there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Leak {
-    /// `process`, `port`, `socket`, `directory`, `key` or `cgroup`.
+    /// `process`, `port`, `socket`, `directory`, `key`, `lease` or `cgroup`.
     kind: &'static str,
     name: String,
     detail: String,
@@ -126,6 +126,7 @@ fn find(scope: &Scope) -> Result<Vec<Leak>> {
     if let Some(data_dir) = &scope.data_dir {
         leaks.extend(entries(scope, "directory", &data_dir.join("workloads"))?);
         leaks.extend(entries(scope, "key", &data_dir.join("keys"))?);
+        leaks.extend(entries(scope, "lease", &data_dir.join("leases"))?);
         leaks.extend(recorded_ports(&data_dir.join("workloads"), scope)?);
     }
     let pids: BTreeSet<u32> = processes.into_keys().collect();

@@ -46,6 +46,9 @@ function SpecPairs({ network }: { network: Network }) {
     ...(network.recovered
       ? [["Recovered", <RecoveredText recovered={network.recovered} />] as const]
       : []),
+    ...(network.lease
+      ? [["Lease", <><span className="mono">{network.lease}</span>: the network is destroyed when nobody holds it</>] as const]
+      : []),
     ["Members", spec.members.map((member) => `${member.organization} (${plural(member.validators, "validator")})`).join(", ")],
     ["Gas limit of a block", `${formatNumber(spec.gas_limit)} gas`],
     ["Gas cap of a transaction", `${formatNumber(spec.transaction_gas_cap)} gas`],
