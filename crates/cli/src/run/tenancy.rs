@@ -118,7 +118,9 @@ impl Tenancy {
                     && wanted.spec.is_none()
                     && matches!(self.place, Place::Shared { .. }) =>
             {
-                *self = Self::private()?;
+                let shared = std::mem::replace(self, Self::private()?);
+                // What is left of it there is swept there.
+                drop(shared.hold.end());
                 self.declare(wanted).await
             }
             declared => declared,

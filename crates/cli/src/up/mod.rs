@@ -170,18 +170,8 @@ async fn serve(
     if tokio::time::timeout(END, tracker.wait()).await.is_err() {
         tracing::warn!(left = tracker.len(), "tasks did not end in time and are dropped");
     }
-    // Only now: the control plane would start it again.
-    let left = match end {
-        End::Stopped(Stop::WithGateway) => {
-            stop_gateway(&*substrate, directory).await;
-            Left::Everything
-        }
-        End::Stopped(Stop::No | Stop::Platform) => Left::Everything,
-        End::Abandoned => {
-            remove_gateway(&*substrate).await;
-            Left::Receipts(control.receipts().await.unwrap_or_default())
-        }
-    };
+    // Only now: the control plane would start the gateway again.
+    let left = settle(end, &control, &*substrate, directory).await;
     if tokio::time::timeout(END, control.close()).await.is_err() {
         tracing::warn!("the database was not closed in time; it is made whole by the next start");
     }
@@ -267,6 +257,32 @@ async fn stop_gateway(substrate: &dyn Substrate, directory: &DataDirectory) {
     if let Err(error) = substrate.ensure(&stopped).await {
         tracing::warn!(%error, "the gateway did not stop");
     }
+}
+
+/// What is left when the control plane has ended.
+async fn settle(
+    end: End,
+    control: &Control,
+    substrate: &dyn Substrate,
+    directory: &DataDirectory,
+) -> Left {
+    match end {
+        End::Stopped(Stop::WithGateway) => {
+            stop_gateway(substrate, directory).await;
+            Left::Everything
+        }
+        End::Stopped(Stop::No | Stop::Platform) => Left::Everything,
+        // Somebody may have declared a network in the last moment: another platform takes all up.
+        End::Abandoned if !is_vacant(control).await => Left::Everything,
+        End::Abandoned => {
+            remove_gateway(substrate).await;
+            Left::Receipts(control.receipts().await.unwrap_or_default())
+        }
+    }
+}
+
+async fn is_vacant(control: &Control) -> bool {
+    control.status().await.is_ok_and(|status| status.networks == 0)
 }
 
 /// Leaves nothing of the gateway.

@@ -13,7 +13,10 @@ use windlass_model::{
     network::{OperationKind, Reason},
     receipt::{ReleaseReceipt, Released, ReleasedKind},
 };
-use windlass_substrate::LabelSelector;
+use windlass_substrate::{
+    LabelSelector,
+    lease::{self, Standing},
+};
 
 use crate::{
     gateway::Published,
@@ -165,13 +168,19 @@ async fn shelve(execution: &mut Execution<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes the file of the lease that the network lived under.
+/// Removes the file of the lease that the network lived under, if nobody holds it any more: whoever does
+/// may have other networks under it.
 fn end_lease(execution: &mut Execution<'_>) -> Result<(), Failure> {
     let now_ms = execution.now_ms();
     let network = &mut execution.after.network;
     let Some(lease) = &network.status.lease else { return Ok(()) };
     let path = execution.reconciler.leases.path(lease);
-    match std::fs::remove_file(&path) {
+    let removed = match lease::standing(&path) {
+        Ok(Standing::Held) => return Ok(()),
+        Ok(Standing::Over) => std::fs::remove_file(&path),
+        Err(error) => Err(error),
+    };
+    match removed {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Failure(reasons::of_shelf(&path, &error, now_ms))),

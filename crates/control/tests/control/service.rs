@@ -369,10 +369,15 @@ async fn a_lease_keeps_a_network_alive() {
     let created = desk.declare_under(&lease).await.expect("it is held");
     assert_eq!(created.network.lease, Some(lease.clone()));
     assert_eq!(desk.ends(&created).await, OperationState::Succeeded);
+    // The holder has it destroyed, and may want another one.
+    let destroyed = desk.destroy("trade").await.expect("it is there");
+    assert_eq!(desk.ends(&destroyed).await, OperationState::Succeeded);
+    let created = desk.declare_under(&lease).await.expect("it is held still");
+    assert_eq!(desk.ends(&created).await, OperationState::Succeeded);
     drop(hold);
     desk.vacated().await;
     let receipts = desk.control.receipts().await.expect("they can be read");
-    let [receipt] = &receipts[..] else { panic!("one receipt: {receipts:?}") };
+    let [receipt, _] = &receipts[..] else { panic!("two receipts: {receipts:?}") };
     let lines = receipt.released.iter().filter(|line| line.kind == ReleasedKind::File);
     let names: Vec<_> = lines.map(|line| line.name.as_str()).collect();
     assert!(names.contains(&path.to_string_lossy().as_ref()), "{names:?}");
@@ -387,6 +392,6 @@ async fn a_lease_keeps_a_network_alive() {
     drop((desk, hold));
     let desk = Desk::over(world, None).await;
     desk.vacated().await;
-    assert_eq!(desk.control.receipts().await.expect("they can be read").len(), 2);
+    assert_eq!(desk.control.receipts().await.expect("they can be read").len(), 3);
     assert_eq!(desk.world.nodes().len(), 0);
 }

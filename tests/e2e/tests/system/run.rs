@@ -1,7 +1,7 @@
 //! `windlass run`: a network for as long as a command runs, and nothing of it afterwards, however the
 //! command, the program, its group or its platform end.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -205,14 +205,16 @@ async fn a_platform_that_runs_is_used_and_keeps_nothing() {
     let platform = Platform::start().await;
     let home = Home::new();
     let data_dir = platform.data_dir.to_string_lossy().into_owned();
-    let mut run = home.run(&["--data-dir", &data_dir], &waits_and("exit 3"));
+    let dev = ["--data-dir", data_dir.as_str(), "--template", "dev"];
+    let mut run = home.run(&dev, &waits_and("exit 3"));
     let (environment, _) = up(&home, &mut run).await;
     let network = platform.show(&environment["WINDLASS_NETWORK"]).await;
     assert!(network.lease.is_some(), "{network:?}");
     assert!(home.platforms().is_empty(), "no other platform is started");
-    // One of its own beside it, and one that finds its chain id taken there.
-    let mut private = home.run(&["--data-dir", &data_dir, "--private"], &waits_and("exit 4"));
-    let (_, installations) = up(&home, &mut private).await;
+    // The next one finds the well-known chain id taken there.
+    let mut private = home.run(&dev, &waits_and("exit 4"));
+    let (environment, installations) = up(&home, &mut private).await;
+    assert_eq!(environment["WINDLASS_CHAIN_ID"], "31337");
     assert_eq!(home.platforms().len(), 1);
     private.go_on();
     assert_eq!(private.ended().await, 4);
@@ -272,23 +274,28 @@ async fn gone(platform: &Platform) {
 
 #[tokio::test]
 async fn ten_at_once_do_not_disturb_each_other() {
+    let platform = Platform::start().await;
     let home = Home::new();
-    let templates = ["dev", "test"];
-    let mut runs: Vec<Run> = (0..10)
-        .map(|number| {
-            let template = templates[number % 2];
-            home.run(&["--template", template], &waits_and(&format!("exit {number}")))
-        })
-        .collect();
+    let data_dir = platform.data_dir.to_string_lossy().into_owned();
+    let kinds: [&[&str]; 3] = [
+        &["--template", "dev"],
+        &["--data-dir", &data_dir, "--private"],
+        &["--data-dir", &data_dir],
+    ];
+    let begin = |number: usize| {
+        home.run(kinds[number % kinds.len()], &waits_and(&format!("exit {number}")))
+    };
+    let mut runs: Vec<Run> = (0..10).map(begin).collect();
     let mut endpoints = Vec::new();
     for run in &mut runs {
         endpoints.push(up(&home, run).await.0["WINDLASS_RPC_URL"].clone());
     }
     endpoints.sort();
     endpoints.dedup();
-    assert_eq!((endpoints.len(), home.platforms().len()), (10, 10));
+    assert_eq!(endpoints.len(), 10);
+    assert_eq!((home.platforms().len(), networks(&platform).await.len()), (7, 3));
     let installations = home.installations();
-    // Killed ones among those that end in order.
+    // Killed ones, of either kind, among those that end in order.
     for run in runs.iter().skip(8) {
         world::kill_group(run.pid());
     }
@@ -297,9 +304,9 @@ async fn ten_at_once_do_not_disturb_each_other() {
     }
     for (number, run) in (0i32..8).zip(&mut runs) {
         assert_eq!(run.ended().await, number, "{}", run.stderr());
+        assert_eq!(run.stderr(), "");
     }
     home.is_left_clean(&installations).await;
-    tokio::time::timeout(Duration::from_mins(1), home.windlass(&["status"]))
-        .await
-        .expect("nothing is left to wait for");
+    gone(&platform).await;
+    no_leaks(&platform).await;
 }
