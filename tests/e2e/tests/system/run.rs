@@ -188,6 +188,44 @@ async fn what_a_dead_platform_leaves_is_swept_by_the_next_command() {
     home.is_left_clean(&installations).await;
 }
 
+fn kill_platforms(home: &Home) {
+    let found = world::processes(&home.private());
+    for platform in found.iter().filter(|process| process.is("up")) {
+        world::kill(platform.pid);
+    }
+}
+
+/// Killed wherever it is on its way up, alone or with its platform.
+#[tokio::test]
+async fn nothing_is_left_whenever_it_is_killed() {
+    let home = Home::new();
+    for milestone in
+        ["lock", "windlass.db", "platform.json", "workloads/gateway", "workloads/node-"]
+    {
+        for victims in ["the group", "the group and its platform"] {
+            let mut run = home.run(&[], WAIT);
+            let came = world::eventually(milestone, PATIENCE, async || {
+                let platforms = home.platforms();
+                let there = platforms.iter().flat_map(|platform| world::tree(platform));
+                let begins = |path: &Path| path.to_string_lossy().contains(milestone);
+                there.into_iter().any(|path| begins(&path)).then(|| home.installations())
+            });
+            let installations = came.await;
+            world::kill_group(run.pid());
+            if victims != "the group" {
+                kill_platforms(&home);
+            }
+            assert_eq!(run.ended().await, -1, "{milestone}, {victims}");
+            world::eventually("the next command leaves nothing", PATIENCE, async || {
+                home.windlass(&["network", "ls"]).await;
+                home.platforms().is_empty().then_some(())
+            })
+            .await;
+            home.is_left_clean(&installations).await;
+        }
+    }
+}
+
 /// The next command shows the receipt of a network, once.
 async fn shows_receipt(home: &Home, network: &str) -> Value {
     let told = home.windlass(&["network", "ls", "--json"]).await.stderr;
