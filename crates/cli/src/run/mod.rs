@@ -74,6 +74,8 @@ fn wanted(args: &RunArgs, output: Output) -> Outcome<Wanted> {
         output.warning(note);
     }
     manifest.validators = args.validators.or(manifest.validators);
+    // It goes with its command, which is soon enough: no request of a test is to wait for a wake.
+    manifest.sleep_after_s.get_or_insert(0);
     let accounts = Accounts::of(template)?;
     accounts.fund(&mut manifest);
     manifest.name = Some(name(manifest.name.as_ref())?);
