@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Connection as _, Row as _, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 use windlass_model::{
     KeyId, LeaseId, NetworkId, NodeId, OrganizationId, WorkloadId, network::Operation,
 };
@@ -89,7 +89,9 @@ impl Store {
         organization: &OrganizationId,
         find: &Find,
     ) -> Result<Option<Record>, StoreError> {
-        load(&mut *self.read().await?, organization, find).await
+        let mut connection = self.read().await?;
+        let mut moment = moment(&mut connection).await?;
+        load(&mut moment, organization, find).await
     }
 
     /// The networks after a name, in the order of their names.
@@ -99,7 +101,9 @@ impl Store {
         after: &str,
         limit: u32,
     ) -> Result<Vec<Record>, StoreError> {
-        read(&mut *self.read().await?, &PAGE, organization, after, limit).await
+        let mut connection = self.read().await?;
+        let mut moment = moment(&mut connection).await?;
+        read(&mut moment, &PAGE, organization, after, limit).await
     }
 
     /// Every network of the installation, for the reconcilers.
@@ -185,6 +189,11 @@ impl Store {
         }
         Ok(known)
     }
+}
+
+/// One moment of the database, for several queries: between two of them a network may be changed, or go.
+async fn moment(connection: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, StoreError> {
+    connection.begin().await.map_err(StoreError::statement("begin to read networks"))
 }
 
 /// One network, whole, over this connection.

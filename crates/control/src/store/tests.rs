@@ -74,6 +74,31 @@ impl Bench {
     }
 }
 
+/// Networks come and go while others read them.
+#[tokio::test]
+async fn what_is_read_is_of_one_moment() {
+    let bench = Bench::new().await;
+    let record = bench.record("trade", 77);
+    let comes_and_goes = async {
+        for _ in 0..100 {
+            bench.insert(&record).await.unwrap();
+            let mut change = bench.store.begin().await.unwrap();
+            change.remove(&record, 8).await.unwrap();
+            change.commit("test").await.unwrap();
+        }
+    };
+    let reads = async {
+        loop {
+            let page = bench.store.networks(&bench.organization.id, "", 10).await.unwrap();
+            assert!(page.iter().all(|seen| *seen == record), "whole, or not there");
+        }
+    };
+    tokio::select! {
+        () = comes_and_goes => {}
+        () = reads => {}
+    }
+}
+
 #[tokio::test]
 async fn a_record_comes_back_as_it_was_saved_and_goes_whole() {
     let bench = Bench::new().await;
