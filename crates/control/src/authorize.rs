@@ -1,7 +1,6 @@
 //! Who may do what: one function, called by every handler.
 //!
-//! [`authorize`] gives a [`Granted`], and nothing else can, but to the platform itself where it does what
-//! a spec says: the service's methods take that proof
+//! [`authorize`] gives a [`Granted`], and nothing else can: the service's methods take that proof
 //! instead of a bare organization's id, so that a handler without the check doesn't compile.
 
 use windlass_model::{ErrorCode, OrganizationId, Problem};
@@ -46,7 +45,7 @@ impl Action {
     }
 }
 
-/// The proof that an actor may do something in an organization. Only [`authorize`] makes one for a caller.
+/// The proof that an actor may do something in an organization. Only [`authorize`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
     actor: String,
@@ -58,12 +57,6 @@ impl Granted {
     /// Who acts.
     pub fn actor(&self) -> &str {
         &self.actor
-    }
-
-    /// What the platform does by itself, since a network's spec says so.
-    pub(crate) fn platform(organization: &OrganizationId) -> Self {
-        let (actor, organization) = ("platform".to_owned(), organization.clone());
-        Self { actor, action: Action::Change, organization }
     }
 
     /// In which organization.

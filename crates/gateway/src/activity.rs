@@ -37,7 +37,7 @@ pub(crate) struct Activity {
 }
 
 impl Activity {
-    /// It is in use until the answer is dropped.
+    /// It is in use until this is dropped: with the last of the answer, or the `WebSocket`.
     pub(crate) fn begin(self: &Arc<Self>, started: Instant) -> Use {
         self.uses.fetch_add(1, Ordering::Relaxed);
         Use { activity: Arc::clone(self), started }
@@ -90,17 +90,26 @@ impl Queue {
 
     /// A place for a request, with its body; `None` if as many wait as may.
     pub(crate) fn enter(&self, activity: &Arc<Activity>, bytes: usize) -> Option<Place> {
-        let activity = Arc::clone(activity);
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_BYTES {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return None;
+        }
         let before = activity.waiting.fetch_add(1, Ordering::Relaxed);
-        let held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let place = Place { activity, bytes, all: Arc::clone(&self.bytes) };
-        if before >= MOST_WAITING || held > MOST_BYTES {
+        let place = Place { activity: Arc::clone(activity), bytes, all: Arc::clone(&self.bytes) };
+        if before >= MOST_WAITING {
             return None;
         }
         if before == 0 {
             self.tell();
         }
         Some(place)
+    }
+
+    /// Another table is in force: who waited through it, for a network that sleeps again, is told of anew.
+    pub(crate) fn replaced(&self, table: &Table) {
+        if table.all().any(|(_, network)| waits(network)) {
+            self.tell();
+        }
     }
 
     /// Who has asked for what is wanted is answered.
@@ -131,14 +140,15 @@ impl Queue {
     pub(crate) fn demand(&self, table: &Table, now_ms: u64) -> Demand {
         // Read first: what comes after it is told again.
         let revision = *self.revision.borrow();
-        let waits = |network: &Network| {
-            network.state == RouteState::Asleep
-                && network.activity.waiting.load(Ordering::Relaxed) > 0
-        };
         let wanted = table.all().filter(|(_, network)| waits(network));
         let wanted = wanted.map(|(id, _)| id.clone()).collect();
         Demand { revision, wanted, idle: idle(table, now_ms).cloned().collect() }
     }
+}
+
+/// Whether requests wait for a network that sleeps.
+fn waits(network: &Network) -> bool {
+    network.state == RouteState::Asleep && network.activity.waiting.load(Ordering::Relaxed) > 0
 }
 
 /// The networks that nobody has asked anything for as long as their routes say.

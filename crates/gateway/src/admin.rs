@@ -129,6 +129,7 @@ impl Admin {
             // In force on a full disk too: what was destroyed must not be served. Who restarts this
             // process asks what it serves and pushes what it should.
             proxy.table.set(table);
+            proxy.queue.replaced(&proxy.table.get());
             drop(turn);
             saved
         });

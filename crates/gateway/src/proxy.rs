@@ -355,6 +355,12 @@ impl Proxy {
         {
             parts.headers.remove(name);
         }
+        // In use until the client has all of it.
+        let in_use = passing.in_use.take();
+        let body = body.map_frame(move |frame| {
+            let _until_the_end = &in_use;
+            frame
+        });
         Response::from_parts(parts, body.boxed())
     }
 }

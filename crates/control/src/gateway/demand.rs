@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How long the gateway may hold a poll that has nothing new.
-const HOLD: Duration = Duration::from_secs(25);
+pub(crate) const HOLD: Duration = Duration::from_secs(25);
 /// How much longer its answer may take.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -28,28 +28,28 @@ impl Listener {
         Self { world, gateway, seen: None }
     }
 
-    /// What is wanted, as soon as that is another than was heard last, or after a while.
-    pub(crate) async fn hear(&mut self) -> Result<Demand, GatewayError> {
-        let heard = self.ask().await;
+    /// What is wanted, as soon as that is another than was heard last, or after so long.
+    pub(crate) async fn hear(&mut self, hold: Duration) -> Result<Demand, GatewayError> {
+        let heard = self.ask(hold).await;
         self.seen = heard.as_ref().ok().map(|demand| demand.revision);
         heard
     }
 
-    /// Has the next answer come at once, new or not.
-    pub(crate) fn forget(&mut self) {
-        self.seen = None;
+    /// What is wanted now.
+    pub(crate) async fn now(&self) -> Result<Demand, GatewayError> {
+        self.ask(Duration::ZERO).await
     }
 
-    async fn ask(&self) -> Result<Demand, GatewayError> {
+    async fn ask(&self, hold: Duration) -> Result<Demand, GatewayError> {
         let socket = self.gateway.facts().admin.ok_or(GatewayError::NotRunning)?;
-        let hold_ms = HOLD.as_millis();
+        let hold_ms = hold.as_millis();
         let seen = self.seen.map(|seen| format!("&seen={seen}")).unwrap_or_default();
         let message = Message {
             target: Target::Socket(socket),
             method: "GET",
             path: format!("/demand?hold_ms={hold_ms}{seen}"),
             body: Vec::new(),
-            timeout: HOLD + GRACE,
+            timeout: hold + GRACE,
         };
         let reply = self.world.wire.exchange(message).await?;
         let refused = |text: String| GatewayError::Refused { status: reply.status, text };

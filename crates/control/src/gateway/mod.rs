@@ -27,7 +27,7 @@ use crate::{
     world::WireError,
 };
 
-pub(crate) use demand::Listener;
+pub(crate) use demand::{HOLD, Listener};
 pub(crate) use keeper::Keeper;
 
 /// The gateway's workload.

@@ -23,7 +23,7 @@ use windlass_model::{
     receipt::ReleasedKind,
     workload::{Desired, Workload},
 };
-use windlass_substrate::{Instance, fingerprint};
+use windlass_substrate::{Instance, InstanceState, fingerprint};
 
 use crate::{
     network::{
@@ -268,6 +268,11 @@ pub(crate) fn note_process(observed: &Observation, node: &NodeRow, plan: &mut Pl
             }
             Start::Runs
         }
+        // It was told to end, for a sleep or a stop from which the network was woken since.
+        (None, Some(_)) if observed.record.network.status.held && in_order(instance) => {
+            plan.push(Action::NoteStopped(node.id.clone()));
+            Start::Now
+        }
         (None, Some(_)) => {
             let retry_at_ms = backoff.retry_at_ms(now_ms, node.status.failures);
             let reason = ended_reason(&observed.record.network.name, node, (instance, now_ms));
@@ -281,6 +286,12 @@ pub(crate) fn note_process(observed: &Observation, node: &NodeRow, plan: &mut Pl
         }
         (None, None) => Start::Now,
     }
+}
+
+/// Whether a process ended as one does that is told to.
+fn in_order(instance: Option<&Instance>) -> bool {
+    let state = instance.map(|instance| &instance.state);
+    matches!(state, Some(InstanceState::Stopped { exit: Some(exit) }) if exit.code == Some(0))
 }
 
 /// Whether a node's process is to be started.
@@ -300,8 +311,8 @@ fn ended_reason(
     (instance, now_ms): (Option<&Instance>, u64),
 ) -> Reason {
     let exit = instance.and_then(|instance| match &instance.state {
-        windlass_substrate::InstanceState::Stopped { exit } => exit.clone(),
-        windlass_substrate::InstanceState::Running(_) => None,
+        InstanceState::Stopped { exit } => exit.clone(),
+        InstanceState::Running(_) => None,
     });
     let how = match (&exit, instance) {
         (Some(exit), _) => format!("ended with {exit}"),

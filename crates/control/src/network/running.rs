@@ -45,7 +45,7 @@ pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan)
     match joining::under_way(observed) {
         Some(OperationKind::AddNodes) => return joining::plan(observed, plan),
         Some(OperationKind::RemoveNode) => return,
-        Some(_) | None if !settled => {
+        Some(_) | None if !settled && !enough(observed, plan) => {
             if operation {
                 plan.push(Action::Reach(step::PROCESSES));
             }
@@ -54,7 +54,9 @@ pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan)
         Some(_) => {}
         None => return plan.explain(observed, None),
     }
-    if let Err(waiting) = met(observed) {
+    if let Err(waiting) = met(observed)
+        && !enough(observed, plan)
+    {
         plan.push(Action::Reach(step::PEERS));
         plan.push(Action::Detail(waiting.clone()));
         return wait(observed, plan, waiting);
@@ -286,6 +288,30 @@ fn one_at_a_time<T>(observed: &Observation, outdated: &[(&NodeRow, T)]) -> usize
     let others = observed.record.nodes.iter().filter(|node| counts(observed, node));
     let others = others.filter(|node| node.id != next.id);
     usize::from(others.map(|node| observed.report(node)).all(|report| report.is_some()))
+}
+
+/// Whether a network that starts or wakes goes on without nodes that do not come, as one that runs does
+/// when they fail: a quorum is there, and the others were waited for.
+fn enough(observed: &Observation, plan: &mut Plan) -> bool {
+    let kind = joining::under_way(observed);
+    let starts = plan.actions.iter().any(|action| matches!(action, Action::Ensure { .. }));
+    if starts || !matches!(kind, Some(OperationKind::Start | OperationKind::Wake)) {
+        return false;
+    }
+    let operation = observed.record.operation.as_ref();
+    let begun_ms = operation.map_or(observed.now_ms, |operation| operation.created_at_ms);
+    let until_ms = begun_ms.saturating_add(PATIENCE_MS);
+    if observed.now_ms < until_ms {
+        plan.wake_at(until_ms);
+        return false;
+    }
+    let counted: Vec<&NodeRow> =
+        observed.record.nodes.iter().filter(|node| counts(observed, node)).collect();
+    let answers = |node: &&&NodeRow| {
+        let report = observed.report(node);
+        report.is_some_and(|report| report.quorum_connected() && !report.syncing)
+    };
+    counted.iter().filter(answers).count() >= quorum(counted.len())
 }
 
 /// Whether the nodes have found each other; otherwise what is waited for.

@@ -5,7 +5,7 @@
 //! each with its pool on disk. Whatever comes in between wakes the network, and is answered.
 
 use windlass_engine::{Engine, Seat, Work};
-use windlass_model::network::{Intent, NetworkState};
+use windlass_model::network::{Intent, NetworkState, OperationKind};
 
 use crate::{
     monitor::LiveNode,
@@ -34,8 +34,13 @@ pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan)
         }
         return;
     }
+    let sleeps = observed.record.operation.as_ref().filter(|_| network.operation.is_some());
+    let sleeps = sleeps.is_some_and(|operation| operation.kind == OperationKind::Sleep);
     let told_ms = observed.step_since(step::PROCESSES);
-    if network.operation.is_some() && told_ms.is_none() {
+    if network.operation.is_some() && !sleeps {
+        // Another one took its place, of which no step says that the gateway was told.
+        plan.push(Action::Publish);
+    } else if sleeps && told_ms.is_none() {
         plan.push(Action::SetState(NetworkState::Stopping));
         plan.push(Action::Publish);
         return plan.push(Action::Reach(step::PROCESSES));

@@ -141,7 +141,8 @@ impl Subscription {
         let store = &self.control.inner.store;
         match store.events(&self.organization, self.seen, PAGE).await {
             Ok(entries) => {
-                if entries.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) {
+                let more = entries.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
+                if more {
                     self.changes.mark_changed();
                 }
                 for entry in entries {
@@ -152,6 +153,10 @@ impl Subscription {
                         let event = Event { id: Some(entry.id), at_ms: entry.at_ms, body };
                         self.ready.push_back(event);
                     }
+                }
+                // The newest may be another organization's, or kept no longer.
+                if let Some(until) = self.until.filter(|_| !more) {
+                    self.seen = self.seen.max(until);
                 }
             }
             Err(error) => tracing::error!("{error}{}", causes(&error)),

@@ -342,6 +342,8 @@ impl Control {
             change.remember(&network.organization, key, &remembered, meta.now_ms).await?;
         }
         change.commit("mutation").await?;
+        // Its route says whether requests wait.
+        self.inner.gateway.wake();
         self.inner.wakes.wake(&network.organization, &network.id);
         Ok(accepted)
     }

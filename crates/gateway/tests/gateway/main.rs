@@ -3,7 +3,10 @@
 mod sleep;
 mod world;
 
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -82,16 +85,24 @@ async fn what_a_node_that_has_left_is_asked_another_answers() {
     assert_eq!((answer.status, &answer.json()["node"]), (StatusCode::OK, &json!("left")));
 }
 
+/// Another path to a node: which of two a client asks first goes by their paths, and where both are new it
+/// is as likely the one as the other, whatever it was before.
+fn another_path(node: &Node, number: u64) -> PathBuf {
+    let path = node.socket.with_extension(format!("{number}.sock"));
+    std::os::unix::fs::symlink(&node.socket, &path).expect("a link");
+    path
+}
+
 #[tokio::test]
 async fn a_node_that_hangs_holds_nobody_up_for_long() {
     let (root, gateway, one, _two) = world().await;
     let (path, body) = (url(""), call());
-    // Which of two a client asks first goes by their paths: until it is the one that hangs.
+    // Until the one that hangs is asked first.
     for number in 0..64 {
         let socket = root.path().join(format!("hung-{number}.sock"));
         // The kernel makes its connections, and nobody reads what comes.
         let hung = UnixListener::bind(&socket).expect("a socket");
-        gateway.push(&table(2 + number, &[&socket, &one.socket])).await;
+        gateway.push(&table(2 + number, &[&socket, &another_path(&one, number)])).await;
         let asked = gateway.call(&path, &body);
         let answer = tokio::time::timeout(std::time::Duration::from_secs(20), asked).await;
         let answer = answer.expect("another node answers");
@@ -107,7 +118,7 @@ async fn a_node_that_hangs_holds_nobody_up_for_long() {
 #[tokio::test]
 async fn what_a_node_took_that_ended_is_sent_to_another_and_says_so() {
     let (root, gateway, one, _two) = world().await;
-    // So many that it is not by chance that none of them is asked first; no more than some are.
+    // Until one that ends is asked first.
     let mut tasks = tokio::task::JoinSet::new();
     let (ends, mut ended) = tokio::sync::mpsc::unbounded_channel();
     for number in 0..64 {
@@ -119,7 +130,7 @@ async fn what_a_node_took_that_ended_is_sent_to_another_and_says_so() {
             let read = stream.read(&mut [0; 4096]).await.expect("a request");
             ends.send(read).expect("it is counted");
         });
-        gateway.push(&table(2 + number, &[&socket, &one.socket])).await;
+        gateway.push(&table(2 + number, &[&socket, &another_path(&one, number)])).await;
         let answer = gateway.call(&url(""), &call()).await.json();
         assert_eq!(answer["node"], "one");
         let headers = answer["headers"].as_array().expect("its headers");

@@ -237,9 +237,28 @@ async fn a_network_that_nobody_uses_is_told_as_idle() {
     assert_eq!(demand(&gateway, None).await["idle"], json!([]));
     drop((asked, node, listener));
 
-    gateway.push(&idle_after(4, &[&one, &two], 60_000)).await;
+    // And who has not read all of the answer.
+    let path = hanging.path().join("large.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let mut table = idle_after(4, &[], 1);
+    table.routes[0].upstreams = vec![path];
+    gateway.push(&table).await;
+    let mut asked = ask(&gateway).await;
+    let (mut node, _) = listener.accept().await.expect("a connection");
+    let read = node.read(&mut [0; 4096]).await.expect("a request");
+    assert!(read > 0);
+    node.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha").await.expect("sent");
+    let mut head = [0; 15];
+    asked.read_exact(&mut head).await.expect("a head");
+    tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(demand(&gateway, None).await["idle"], json!([]));
-    gateway.push(&idle_after(5, &[&one, &two], 0)).await;
+    node.write_all(b"lf").await.expect("sent");
+    assert!(answer(asked).await.ends_with("half"));
+    until(&gateway, |demand| demand["idle"] == json!([NETWORK])).await;
+
+    gateway.push(&idle_after(5, &[&one, &two], 60_000)).await;
+    assert_eq!(demand(&gateway, None).await["idle"], json!([]));
+    gateway.push(&idle_after(6, &[&one, &two], 0)).await;
     assert_eq!(demand(&gateway, None).await["idle"], json!([]), "it is to run all the time");
 }
 

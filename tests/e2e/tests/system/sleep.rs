@@ -11,7 +11,7 @@ use tokio::{
 use windlass_e2e::{Account, Call, Endpoint, Platform, world};
 use windlass_model::{
     api::Accepted,
-    network::{Intent, Network, NetworkState, Operation, OperationKind, OperationState},
+    network::{Health, Intent, Network, NetworkState, Operation, OperationKind, OperationState},
 };
 
 use crate::support::{chain_id, healthy, no_fork, no_leaks, one_process_each, one_tip};
@@ -73,6 +73,12 @@ async fn a_network_that_nobody_uses_falls_asleep_and_wakes_for_a_transaction() {
     no_fork(&platform, &network, tip.number).await;
 
     asleep(&platform, "nap").await;
+    let told = platform.cli_text(&["events", "--network", "nap", "--kind", "operation"]).await;
+    let told: Vec<&str> = told.stdout.lines().collect();
+    let order = ["create nap", "sleep nap", "wake nap", "sleep nap"];
+    assert!(told.iter().zip(order).all(|(line, verb)| line.contains(verb)), "{told:?}");
+    assert!(told.iter().all(|line| line.ends_with("succeeded")), "{told:?}");
+    assert_eq!(told.len(), order.len(), "{told:?}");
     assert_eq!(operations(&platform, OperationKind::Sleep).await.len(), 2);
     assert_eq!(operations(&platform, OperationKind::Wake).await.len(), 1);
     let operation = platform.destroy("nap").await;
@@ -207,6 +213,50 @@ async fn killed_while_it_falls_asleep_or_wakes_it_answers_who_waits() {
     no_fork(&platform, &network, tip.number).await;
     platform.destroy("doze").await;
     no_leaks(&platform).await;
+}
+
+#[tokio::test]
+async fn it_wakes_without_a_node_that_cannot_start() {
+    let platform = Platform::start().await;
+    let network = create(&platform, "three", (4, 0)).await;
+    let endpoint = Platform::endpoint(&network);
+    does(&platform, "sleep three").await;
+    let broken = network.nodes.last().expect("it has nodes");
+    let data = platform.data_dir.join(format!("workloads/{}/data", broken.id));
+    let aside = data.with_extension("aside");
+    fs::rename(&data, &aside).expect("it can be moved");
+    fs::write(&data, "no folder").expect("it can be written");
+
+    let mut account = Account::new(network.spec.chain_id);
+    let hash = account.send(&endpoint, Call::default()).await;
+    assert_eq!(endpoint.receipt(&hash).await["status"], "0x1");
+    let is_degraded = |network: &Network| {
+        network.state == NetworkState::Usable && network.health == Health::Degraded
+    };
+    let network = platform.until("three", "usable without one", is_degraded).await;
+    assert!(network.operation.is_none(), "it has woken: {network:?}");
+
+    fs::remove_file(&data).expect("it can be removed");
+    fs::rename(&aside, &data).expect("it can be moved back");
+    healthy(&platform, "three").await;
+}
+
+#[tokio::test]
+async fn who_comes_while_it_falls_asleep_makes_no_failure_of_it() {
+    let platform = Platform::start().await;
+    let network = create(&platform, "edge", (4, 0)).await;
+    let endpoint = Platform::endpoint(&network);
+    for round in 0..12_u64 {
+        let _accepted: Accepted = platform.run(&["network", "sleep", "edge", "--no-wait"]).await;
+        tokio::time::sleep(Duration::from_millis(15 * round)).await;
+        endpoint.height().await;
+        // It may have been answered before it fell asleep.
+        let _woken: Accepted = platform.run(&["network", "wake", "edge"]).await;
+        let awake = healthy(&platform, "edge").await;
+        let restarts: u32 = awake.nodes.iter().map(|node| node.restarts).sum();
+        assert_eq!(restarts, 0, "round {round}: an end that was asked for is no failure");
+    }
+    one_process_each(&platform);
 }
 
 #[tokio::test]

@@ -66,6 +66,12 @@ fn it_sleeps_when_nothing_runs_and_stays_so() {
 }
 
 #[test]
+fn whatever_took_the_place_of_a_sleep_tells_the_gateway_first() {
+    let case = usable().asked(OperationKind::Sleep).asked(OperationKind::Update);
+    case.check(&format!("Publish\n{ENDS}"));
+}
+
+#[test]
 fn it_wakes_before_requests_are_let_in() {
     let mut case = declared().founded().usable().asked(OperationKind::Sleep);
     case.record().network.state = NetworkState::Sleeping;
@@ -84,6 +90,58 @@ fn it_wakes_before_requests_are_let_in() {
     case.check("state Starting\nstep endpoint\nAdmit");
     case.record().network.status.held = false;
     case.check("state Starting\nstep endpoint\nPublish\nProbeEndpoint\nconclude Usable");
+}
+
+#[test]
+fn it_wakes_without_a_node_that_does_not_come_as_it_would_have_gone_on_without_it() {
+    let woken = || {
+        let mut case = usable();
+        case = case.asked(OperationKind::Sleep).asked(OperationKind::Wake);
+        let id = case.observed.record.nodes[3].id.clone();
+        case.observed.live.remove(&id);
+        case
+    };
+    let waits = "state Starting
+         step peers
+         detail 3 of 4 nodes answer";
+    let case = woken();
+    case.check(&format!("{waits}\nwake in 3000 ms"));
+    let mut case = woken();
+    case.observed.now_ms += 3_000;
+    case.check("state Starting\nstep endpoint\nAdmit");
+    // But not without a quorum.
+    let id = case.observed.record.nodes[2].id.clone();
+    case.observed.live.remove(&id);
+    case.check(
+        "state Starting
+         step peers
+         detail 2 of 4 nodes answer
+         explain Some(\"2 of 4 nodes answer\")",
+    );
+}
+
+#[test]
+fn an_end_that_was_asked_for_is_no_failure_when_it_is_woken_meanwhile() {
+    let case = usable().asked(OperationKind::Sleep).asked(OperationKind::Wake);
+    let mut case = case.ended(0, "panicked");
+    let id = WorkloadId::of_node(&case.observed.record.nodes[1].id);
+    let exit = ExitRecord {
+        code: Some(0),
+        signal: None,
+        reason: "it was told to end".to_owned(),
+        at_ms: NOW_MS,
+        pid: None,
+    };
+    let instance = case.observed.instances.get_mut(&id).unwrap();
+    instance.state = InstanceState::Stopped { exit: Some(exit) };
+    case.check(
+        "state Starting
+         validator-0 is down (validator-0 ended with signal 9: panicked), again in 250 ms
+         validator-1 is stopped
+         ensure validator-1 Running
+         step processes
+         wake in 250 ms",
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The fake gateway: its routes, and what its client does.
 
-use std::{path::Path, sync::atomic::Ordering};
+use std::{path::Path, sync::atomic::Ordering, time::Duration};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -50,10 +50,17 @@ impl FakeWorld {
 impl Handle {
     /// What the gateway tells of its clients, when something has happened.
     pub(super) async fn demand(&self, path: &str) -> Value {
-        let seen = path.split_once("seen=").and_then(|(_, seen)| seen.parse::<u64>().ok());
+        let number = |name: &str| -> Option<u64> {
+            let (_, rest) = path.split_once(name)?;
+            rest.split('&').next()?.parse().ok()
+        };
+        let hold = Duration::from_millis(number("hold_ms=").unwrap_or(0));
+        let seen = number("seen=");
         if let Some(seen) = seen {
             let mut moved = self.world.moved.subscribe();
-            moved.wait_for(|count| *count != seen).await.expect("the world outlives the wait");
+            let other = moved.wait_for(|count| *count != seen);
+            // Either something has happened, or the poll is answered as it is.
+            drop(tokio::time::timeout(hold, other).await);
         }
         let revision = *self.world.moved.borrow();
         let client = *self.world.client.lock().unwrap();
