@@ -73,6 +73,8 @@ fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
             return Ok(workload::gateway(&args.dir, args.lease.clone(), output));
         }
         Verb::Context(verb) => verbs::context(verb, &cli.global, output)?,
+        Verb::Init(args) => verbs::template::init(args, output)?,
+        Verb::Template(verb) => verbs::template::run(verb, output),
         Verb::Verify(args) => verbs::verify::run(args, output)?,
         Verb::Completions { shell } => completions(*shell),
         Verb::Version => {

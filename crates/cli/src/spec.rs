@@ -47,7 +47,7 @@ impl Spec {
         Ok(spec)
     }
 
-    fn parse(file: String, text: String) -> Outcome<Self> {
+    pub(crate) fn parse(file: String, text: String) -> Outcome<Self> {
         let manifest = parse(&file, &text, ErrorCode::InvalidSpec)?;
         Ok(Self { manifest, notes: Vec::new(), file, text })
     }

@@ -11,7 +11,7 @@ mod run;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use windlass_model::{LeaseId, OperationId};
+use windlass_model::{LeaseId, Name, OperationId, spec::Template};
 
 pub(crate) use database::{
     DatabaseArgs, DatabaseVerb, NodeProcessArgs, NodeProcessVerb, PruneArgs,
@@ -125,6 +125,11 @@ pub(crate) enum Verb {
     ///
     /// Creates it if it is absent, changes what differs, and does nothing if nothing does.
     Apply(ApplyArgs),
+    /// Write a commented spec to begin with
+    Init(InitArgs),
+    /// See what networks a spec can begin with
+    #[command(subcommand)]
+    Template(TemplateVerb),
     /// Follow asynchronous actions
     #[command(subcommand, visible_alias = "op")]
     Operation(OperationVerb),
@@ -218,6 +223,30 @@ pub(crate) enum OperationVerb {
         #[arg(long, default_value_t = 120, value_name = "SECONDS")]
         timeout: u64,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TemplateVerb {
+    /// List the templates
+    Ls,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass init
+  windlass init --template consortium --name ring ring.toml
+  windlass apply -f ring.toml")]
+pub(crate) struct InitArgs {
+    /// The file, which must not be there yet
+    #[arg(default_value = "windlass.toml", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What the network is like; `windlass template ls` lists them
+    #[arg(long, default_value_t = Template::Private, value_name = "TEMPLATE")]
+    pub(crate) template: Template,
+    /// The network's name
+    #[arg(long, default_value = "my-network", value_name = "NAME")]
+    pub(crate) name: Name,
 }
 
 #[derive(Clone, Debug, Args)]

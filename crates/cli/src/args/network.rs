@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use windlass_model::spec::Template;
 
 use super::{ExportArgs, GenesisArgs, GovernanceVerb, RecoverArgs, RecoveryVerb};
 
@@ -64,6 +65,7 @@ pub(crate) enum NetworkVerb {
 Examples:
   windlass network create trade --validators 4
   windlass network create trade -f trade.toml
+  windlass network create play --template dev
   windlass network create trade --validators 4 --json | jq -r .network.endpoint
 
 A spec in TOML (every field has a default):
@@ -109,6 +111,9 @@ pub(crate) struct CreateArgs {
         allow_negative_numbers = true
     )]
     pub(crate) validators: Option<u32>,
+    /// What the network is like; `windlass template ls` lists them
+    #[arg(long, conflicts_with = "file", value_name = "TEMPLATE")]
+    pub(crate) template: Option<Template>,
     /// Begin with the accounts of a genesis.json of Geth or Besu, and its chain id
     #[arg(long, conflicts_with = "file", value_name = "FILE")]
     pub(crate) genesis_from: Option<PathBuf>,

@@ -35,7 +35,8 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) validators: Option<u32>,
     /// What the network is like: `test`, one validator with fresh keys; `dev`, one with chain id 31337
-    /// and the accounts that Hardhat and Anvil have; `private`, four validators [default: test]
+    /// and the accounts that Hardhat and Anvil have; `private`, four validators; `consortium`, four
+    /// members with one each [default: test]
     #[arg(long, value_name = "TEMPLATE")]
     pub(crate) template: Option<Template>,
     /// A spec in TOML, or in JSON if the file ends in .json; - is stdin

@@ -4,8 +4,8 @@ use windlass_keys::TestAccount;
 use windlass_model::{
     ErrorCode,
     spec::{
-        Allocation, Manifest, Template,
-        template::{TEST_BALANCE_WEI, TestAccounts, WELL_KNOWN_MNEMONIC, WellKnownAccount},
+        Manifest, Template,
+        template::{TestAccounts, WELL_KNOWN_MNEMONIC, WellKnownAccount, fund},
     },
 };
 
@@ -42,16 +42,8 @@ impl Accounts {
 
     /// Gives them a balance; one that the spec gives stays.
     pub(super) fn fund(&self, manifest: &mut Manifest) {
-        let alloc = manifest.alloc.get_or_insert_default();
-        for account in &self.accounts {
-            let address = account.address().parse().expect("an address has this form");
-            alloc.entry(address).or_insert_with(|| Allocation {
-                balance: TEST_BALANCE_WEI.parse().expect("an amount has this form"),
-                nonce: 0,
-                code: None,
-                storage: std::collections::BTreeMap::new(),
-            });
-        }
+        let addresses = self.accounts.iter().map(|account| account.address().parse());
+        fund(manifest, addresses.map(|address| address.expect("an address has this form")));
     }
 
     /// What the command is told of them.

@@ -12,6 +12,7 @@ mod operation;
 mod platform;
 mod proof;
 mod recovery;
+pub(crate) mod template;
 pub(crate) mod verify;
 
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<()> {
         | Verb::Run(_)
         | Verb::Verify(_)
         | Verb::Context(_)
+        | Verb::Init(_)
+        | Verb::Template(_)
         | Verb::Completions { .. }
         | Verb::Version
         | Verb::Node(_)

@@ -4,7 +4,7 @@ use windlass_model::{
     ErrorCode,
     api::{Accepted, ApplyPlan, SpecChange},
     network::OperationState,
-    spec::Manifest,
+    spec::{Manifest, Template},
 };
 
 use super::{Session, evidence, governance, logs, nodes, recovery};
@@ -65,7 +65,7 @@ async fn create(session: &Session, args: CreateArgs) -> Outcome<()> {
     let spec = args.file.as_deref().map(Spec::load).transpose()?;
     let mut manifest = match &spec {
         Some(spec) => spec.manifest.clone(),
-        None => Manifest { validators: args.validators, ..Manifest::default() },
+        None => begun(&args),
     };
     let notes = match &args.genesis_from {
         Some(file) => begin_from(file, &mut manifest)?,
@@ -79,6 +79,16 @@ async fn create(session: &Session, args: CreateArgs) -> Outcome<()> {
         None => problem,
     })?;
     session.conclude(accepted, &args.wait, |accepted| changed(accepted, "created")).await
+}
+
+/// What the command line says of it.
+fn begun(args: &CreateArgs) -> Manifest {
+    let manifest = args.template.map(Template::declared).unwrap_or_default();
+    match args.validators {
+        // So many of the organization's own, whatever the template has.
+        Some(validators) => Manifest { validators: Some(validators), members: None, ..manifest },
+        None => manifest,
+    }
 }
 
 /// Makes a network what a file says.

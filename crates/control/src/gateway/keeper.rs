@@ -125,7 +125,7 @@ impl Keeper {
                 drop(request.answer.send(answer));
             }
             if let (Err(error), Some(trouble)) = (&settled, &mut trouble)
-                && error.is_silence()
+                && error.is_of_its_process()
             {
                 self.replace(trouble).await;
             }
@@ -166,7 +166,7 @@ impl Keeper {
             Ok::<_, GatewayError>(self.world.substrate.ensure(&workload).await?)
         };
         match stopped.await {
-            Ok(_) => tracing::warn!(lasts_ms, "replacing a gateway that does not answer"),
+            Ok(_) => tracing::warn!(lasts_ms, "replacing a gateway that does not take its routes"),
             Err(error) => tracing::error!("{error}{}", causes(&error)),
         }
     }

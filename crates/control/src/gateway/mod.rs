@@ -5,9 +5,9 @@
 //! less than the truth: the whole table goes over its admin socket whenever a network's endpoint
 //! changes or its process is a new one. One task does all of it, so that tables are sent in order.
 //!
-//! A gateway that does not answer is replaced after a while, since it serves nobody. If it cannot be
-//! replaced either, it holds up no destroy: what a stale route names is gone by then, and the table
-//! is sent anew as soon as somebody takes it.
+//! A gateway that does not answer, or does not understand its routes since it is of another version, is
+//! replaced after a while. If it cannot be replaced either, it holds up no destroy: what a stale route
+//! names is gone by then, and the table is sent anew as soon as somebody takes it.
 
 mod demand;
 mod keeper;
@@ -94,17 +94,16 @@ pub(crate) enum GatewayError {
 }
 
 impl GatewayError {
-    /// Whether the gateway's process may be there and does not answer.
-    fn is_silence(&self) -> bool {
+    /// Whether another process may do what the gateway's does not: it does not answer, or it is of another
+    /// version and does not know what stands in a route.
+    fn is_of_its_process(&self) -> bool {
         match self {
             Self::Wire(_) | Self::Slow(_) | Self::Substrate(SubstrateError::NotReady { .. }) => {
                 true
             }
-            Self::Substrate(_)
-            | Self::Store(_)
-            | Self::Refused { .. }
-            | Self::NoPort
-            | Self::NotRunning => false,
+            // Two tables crossed each other with 409, and a full disk is no fault of the process.
+            Self::Refused { status, .. } => (400..500).contains(status) && *status != 409,
+            Self::Substrate(_) | Self::Store(_) | Self::NoPort | Self::NotRunning => false,
         }
     }
 }

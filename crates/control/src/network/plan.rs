@@ -35,6 +35,9 @@ use crate::{
     store::rows::{NodeRow, ProcessRef, Rank, Setup, TeardownRecord, Thing},
 };
 
+/// How long a process may take to end that is told to.
+const ENDING_MS: u64 = 15_000;
+
 /// What to do, and when to look again if nothing happens before.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
@@ -269,7 +272,7 @@ pub(crate) fn note_process(observed: &Observation, node: &NodeRow, plan: &mut Pl
             Start::Runs
         }
         // It was told to end, for a sleep or a stop from which the network was woken since.
-        (None, Some(_)) if observed.record.network.status.held && in_order(instance) => {
+        (None, Some(_)) if observed.record.network.status.held && in_order(observed, instance) => {
             plan.push(Action::NoteStopped(node.id.clone()));
             Start::Now
         }
@@ -288,10 +291,13 @@ pub(crate) fn note_process(observed: &Observation, node: &NodeRow, plan: &mut Pl
     }
 }
 
-/// Whether a process ended as one does that is told to.
-fn in_order(instance: Option<&Instance>) -> bool {
+/// Whether a process ended as one does that is told to, at about the time at which the network was woken.
+fn in_order(observed: &Observation, instance: Option<&Instance>) -> bool {
     let state = instance.map(|instance| &instance.state);
-    matches!(state, Some(InstanceState::Stopped { exit: Some(exit) }) if exit.code == Some(0))
+    let Some(InstanceState::Stopped { exit: Some(exit) }) = state else { return false };
+    let operation = observed.record.operation.as_ref();
+    let until_ms = operation.map_or(0, |operation| operation.created_at_ms + ENDING_MS);
+    exit.code == Some(0) && exit.at_ms <= until_ms
 }
 
 /// Whether a node's process is to be started.

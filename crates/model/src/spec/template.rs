@@ -3,9 +3,9 @@
 //! A template fills a [`Manifest`] in; what the user says beside it counts. Its test accounts are for
 //! whoever runs tests: their keys are handed out, so that they are good for nothing else.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use super::{Manifest, NetworkKind};
+use super::{AccountAddress, Allocation, Manifest, Member, NetworkKind};
 
 /// What a template's test accounts hold in block 0, in wei: 10,000 ether.
 pub const TEST_BALANCE_WEI: &str = "10000000000000000000000";
@@ -24,6 +24,8 @@ pub enum Template {
     Test,
     /// Four validators that go on when one fails, as in production.
     Private,
+    /// Four organizations with a validator each, which decide together.
+    Consortium,
 }
 
 /// Which accounts have a balance in block 0.
@@ -46,12 +48,12 @@ pub struct WellKnownAccount {
 
 /// Why a text is not a template's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no template `{0}`: there are dev, test and private")]
+#[error("there is no template `{0}`: there are dev, test, private and consortium")]
 pub struct UnknownTemplate(String);
 
 impl Template {
     /// Every template.
-    pub const ALL: &'static [Self] = &[Self::Dev, Self::Test, Self::Private];
+    pub const ALL: &'static [Self] = &[Self::Dev, Self::Test, Self::Private, Self::Consortium];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -59,7 +61,31 @@ impl Template {
             Self::Dev => "dev",
             Self::Test => "test",
             Self::Private => "private",
+            Self::Consortium => "consortium",
         }
+    }
+
+    /// What it is for, in a line.
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::Dev => {
+                "one validator, chain id 31337 and the ten accounts that Hardhat and Anvil begin with"
+            }
+            Self::Test => "one validator with a chain id of its own",
+            Self::Private => "four validators of one organization, which go on when one fails",
+            Self::Consortium => "four organizations with a validator each, which decide together",
+        }
+    }
+
+    /// The spec that it begins with, where its users bring keys of their own: accounts whose keys everybody
+    /// knows have their balance.
+    pub fn declared(self) -> Manifest {
+        let mut manifest = self.manifest();
+        if let TestAccounts::WellKnown(known) = self.accounts() {
+            let addresses = known.iter().map(|one| one.address.parse());
+            fund(&mut manifest, addresses.map(|address| address.expect("its checksum is right")));
+        }
+        manifest
     }
 
     /// The spec that it begins with.
@@ -74,6 +100,16 @@ impl Template {
             },
             Self::Test => Manifest { validators: Some(1), ..private },
             Self::Private => Manifest { validators: Some(4), ..private },
+            Self::Consortium => {
+                let member = |name: &str| Member {
+                    organization: name.parse().expect("it is a name"),
+                    validators: 1,
+                    account: None,
+                };
+                let members = ["alpha", "beta", "gamma", "delta"].map(member).into();
+                let kind = Some(NetworkKind::Consortium);
+                Manifest { kind, members: Some(members), ..Manifest::default() }
+            }
         }
     }
 
@@ -81,8 +117,21 @@ impl Template {
     pub fn accounts(self) -> TestAccounts {
         match self {
             Self::Dev => TestAccounts::WellKnown(&WELL_KNOWN_ACCOUNTS),
-            Self::Test | Self::Private => TestAccounts::Fresh(FRESH_ACCOUNTS),
+            Self::Test | Self::Private | Self::Consortium => TestAccounts::Fresh(FRESH_ACCOUNTS),
         }
+    }
+}
+
+/// Gives test accounts their balance; one that the spec gives stays.
+pub fn fund(manifest: &mut Manifest, accounts: impl Iterator<Item = AccountAddress>) {
+    let alloc = manifest.alloc.get_or_insert_default();
+    for account in accounts {
+        alloc.entry(account).or_insert_with(|| Allocation {
+            balance: TEST_BALANCE_WEI.parse().expect("an amount has this form"),
+            nonce: 0,
+            code: None,
+            storage: BTreeMap::new(),
+        });
     }
 }
 
@@ -148,14 +197,14 @@ pub const WELL_KNOWN_ACCOUNTS: [WellKnownAccount; 10] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{AccountAddress, Defaults, Quantity};
+    use crate::spec::{Defaults, Quantity};
 
     #[test]
     fn every_template_is_a_valid_spec() {
         for template in Template::ALL {
             assert_eq!(template.as_str().parse(), Ok(*template));
             let organization = "default".parse().expect("a valid name");
-            let spec = template.manifest().resolve(&Defaults { chain_id: 7, organization });
+            let spec = template.declared().resolve(&Defaults { chain_id: 7, organization });
             let spec = spec.unwrap_or_else(|problem| panic!("{template}: {problem}"));
             assert_eq!(spec.chain_id == 31_337, *template == Template::Dev);
         }
