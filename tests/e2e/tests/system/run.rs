@@ -104,7 +104,8 @@ async fn what_cannot_be_run_has_the_code_of_a_shell_and_leaves_nothing() {
     check(&["run", "--", "/"], 126, "cannot be started").await;
     check(&["run"], 2, "COMMAND").await;
     check(&["run", "true"], 2, "invalid_request").await;
-    check(&["run", "--template", "devs", "--", "true"], 2, "dev, test, private and consortium").await;
+    check(&["run", "--template", "devs", "--", "true"], 2, "dev, test, private and consortium")
+        .await;
     check(&["run", "--validators", "101", "--", "true"], 2, "invalid_spec").await;
     check(&["run", "--validators", "0", "--json", "--", "true"], 2, "\"invalid_spec\"").await;
     let spec = home.path().join("a.toml");

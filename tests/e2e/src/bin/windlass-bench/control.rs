@@ -237,11 +237,17 @@ async fn create_all(platform: &Platform, names: &[String]) {
 async fn idle(platform: &Platform, live: &[String], options: &Options) -> Vec<Row> {
     let watched = Duration::from_secs(options.idle_seconds);
     let (nodes, all) = (platform.node_pids(), world::processes(&platform.data_dir));
-    let of = |pids: &[u32]| -> Duration { pids.iter().map(|pid| usage::of(*pid).cpu).sum() };
-    let all: Vec<u32> = all.into_iter().map(|process| process.pid).collect();
-    let before = (of(&all), of(&nodes), of(&[platform.pid()]));
+    // Threads of the platform come and go, and their time with them: its ticks count those too.
+    let others = all.into_iter().map(|process| process.pid).filter(|pid| !nodes.contains(pid));
+    let others: Vec<u32> = others.collect();
+    let look = || {
+        let of_nodes: Duration = nodes.iter().map(|pid| usage::of(*pid).cpu).sum();
+        let of_others: Duration = others.iter().map(|pid| usage::processor_time(*pid)).sum();
+        (of_nodes + of_others, of_nodes, usage::processor_time(platform.pid()))
+    };
+    let before = look();
     tokio::time::sleep(watched).await;
-    let after = (of(&all), of(&nodes), of(&[platform.pid()]));
+    let after = look();
     let share = |before: Duration, after: Duration| {
         after.saturating_sub(before).as_secs_f64() / watched.as_secs_f64() * 100.0
     };
