@@ -12,7 +12,7 @@ use crate::{
     governance::stopped,
     network::declare::differences,
     operation::{self, Ending},
-    store::rows::Record,
+    store::rows::{NetworkRow, Record},
 };
 
 /// The fields that a network takes a change of after its genesis.
@@ -145,14 +145,16 @@ pub(crate) fn begin(
         operation.clone()
     });
     let network = &mut record.network;
-    network.intent = match kind {
-        OperationKind::Stop => Intent::Stopped,
-        OperationKind::Sleep => Intent::Sleeping,
-        OperationKind::Start
-        | OperationKind::Wake
-        | OperationKind::Create
-        | OperationKind::Recover => Intent::Running,
-        OperationKind::Destroy => Intent::Destroyed,
+    let NetworkRow { intent, state, status, .. } = &mut *network;
+    (*intent, *state, status.held) = match kind {
+        OperationKind::Stop => (Intent::Stopped, NetworkState::Stopping, false),
+        OperationKind::Sleep => (Intent::Sleeping, NetworkState::Stopping, true),
+        OperationKind::Start | OperationKind::Wake => {
+            (Intent::Running, NetworkState::Starting, *state != NetworkState::Usable)
+        }
+        OperationKind::Recover => (Intent::Running, NetworkState::Starting, status.held),
+        OperationKind::Create => (Intent::Running, *state, status.held),
+        OperationKind::Destroy => (Intent::Destroyed, NetworkState::Destroying, false),
         OperationKind::Update
         | OperationKind::AddNodes
         | OperationKind::RemoveNode
@@ -160,38 +162,7 @@ pub(crate) fn begin(
         | OperationKind::Vote
         | OperationKind::Settle
         | OperationKind::AddObserver
-        | OperationKind::RemoveObserver => network.intent,
-    };
-    network.status.held = match kind {
-        OperationKind::Sleep => true,
-        OperationKind::Start | OperationKind::Wake => network.state != NetworkState::Usable,
-        OperationKind::Stop | OperationKind::Destroy => false,
-        OperationKind::Create
-        | OperationKind::Recover
-        | OperationKind::Update
-        | OperationKind::AddNodes
-        | OperationKind::RemoveNode
-        | OperationKind::Propose
-        | OperationKind::Vote
-        | OperationKind::Settle
-        | OperationKind::AddObserver
-        | OperationKind::RemoveObserver => network.status.held,
-    };
-    network.state = match kind {
-        OperationKind::Stop | OperationKind::Sleep => NetworkState::Stopping,
-        OperationKind::Start | OperationKind::Wake | OperationKind::Recover => {
-            NetworkState::Starting
-        }
-        OperationKind::Destroy => NetworkState::Destroying,
-        OperationKind::Create
-        | OperationKind::Update
-        | OperationKind::AddNodes
-        | OperationKind::RemoveNode
-        | OperationKind::Propose
-        | OperationKind::Vote
-        | OperationKind::Settle
-        | OperationKind::AddObserver
-        | OperationKind::RemoveObserver => network.state,
+        | OperationKind::RemoveObserver => (*intent, *state, status.held),
     };
     network.generation += 1;
     network.status.reason = None;

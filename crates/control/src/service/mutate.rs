@@ -267,23 +267,12 @@ impl Control {
                 Ok(Outcome { record: before, operation, warnings: Vec::new() })
             }
             Decision::Begin(kind) => {
-                let warnings = match kind {
-                    OperationKind::Start | OperationKind::Wake => {
-                        self.check_capacity(change, &before, "validators").await?
-                    }
-                    OperationKind::Create
-                    | OperationKind::Stop
-                    | OperationKind::Sleep
-                    | OperationKind::Destroy
-                    | OperationKind::Update
-                    | OperationKind::Recover
-                    | OperationKind::AddNodes
-                    | OperationKind::RemoveNode
-                    | OperationKind::Propose
-                    | OperationKind::Vote
-                    | OperationKind::Settle
-                    | OperationKind::AddObserver
-                    | OperationKind::RemoveObserver => Vec::new(),
+                // Of what runs already, or is to end, nothing has to fit anew.
+                let comes = matches!(kind, OperationKind::Start | OperationKind::Wake);
+                let warnings = if comes {
+                    self.check_capacity(change, &before, "validators").await?
+                } else {
+                    Vec::new()
                 };
                 self.begin(change, &mut after, kind).await?;
                 change.save(&before, &mut after, meta.now_ms).await?;

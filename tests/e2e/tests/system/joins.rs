@@ -5,33 +5,15 @@ use std::{fs, time::Duration};
 use serde_json::{Value, json};
 use windlass_e2e::{Account, Call, Endpoint, Platform, call_node, node_socket, world};
 use windlass_model::{
-    api::Accepted,
     governance::{NetworkMember, ProposalState},
-    network::{Health, Network, Node, NodeRole, Operation, OperationState},
+    network::{Health, Node, NodeRole},
     receipt::ReleasedKind,
 };
 
 use crate::{
     proof::verify,
-    support::{PATIENCE, healthy, no_fork, no_leaks, one_tip, quantity, status_of},
+    support::{PATIENCE, create, does, healthy, no_fork, no_leaks, one_tip, quantity, status_of},
 };
-
-async fn create(platform: &Platform, name: &str, spec: &str) -> Network {
-    let file = platform.data_dir.with_extension("toml");
-    fs::write(&file, spec).expect("a spec can be written");
-    let path = file.to_string_lossy().into_owned();
-    let _created: Accepted = platform.run(&["network", "create", name, "-f", &path]).await;
-    healthy(platform, name).await
-}
-
-/// Runs a verb of the network and waits for its end.
-async fn does(platform: &Platform, line: &str) -> Operation {
-    let words: Vec<&str> = ["network"].into_iter().chain(line.split(' ')).collect();
-    let accepted: Accepted = platform.run(&words).await;
-    let operation = accepted.operation.expect("it is an operation");
-    assert_eq!(operation.state, OperationState::Succeeded, "{operation:?}");
-    operation
-}
 
 /// Proposes or votes, and tells where the proposal is then.
 async fn ballot(platform: &Platform, line: &str) -> ProposalState {

@@ -14,25 +14,14 @@ use windlass_model::{
     network::{Health, Intent, Network, NetworkState, Operation, OperationKind, OperationState},
 };
 
-use crate::support::{chain_id, healthy, no_fork, no_leaks, one_process_each, one_tip};
+use crate::support::{
+    chain_id, create, does, healthy, no_fork, no_leaks, one_process_each, one_tip,
+};
 
 /// A network that falls asleep after so many seconds; 0 is only when it is told to.
-async fn create(platform: &Platform, name: &str, (validators, seconds): (u32, u32)) -> Network {
-    let file = platform.data_dir.with_extension(format!("{name}.toml"));
+async fn sleeper(platform: &Platform, name: &str, (validators, seconds): (u32, u32)) -> Network {
     let spec = format!("validators = {validators}\nsleep_after_s = {seconds}\n");
-    fs::write(&file, spec).expect("a spec can be written");
-    let path = file.to_string_lossy().into_owned();
-    let _created: Accepted = platform.run(&["network", "create", name, "-f", &path]).await;
-    healthy(platform, name).await
-}
-
-/// Does a verb, and waits for its end.
-async fn does(platform: &Platform, line: &str) -> Operation {
-    let words: Vec<&str> = ["network"].into_iter().chain(line.split(' ')).collect();
-    let accepted: Accepted = platform.run(&words).await;
-    let operation = accepted.operation.expect("it is an operation");
-    assert_eq!(operation.state, OperationState::Succeeded, "{operation:?}");
-    operation
+    create(platform, name, &spec).await
 }
 
 async fn asleep(platform: &Platform, name: &str) -> Network {
@@ -57,7 +46,7 @@ async fn operations(platform: &Platform, kind: OperationKind) -> Vec<Operation> 
 #[tokio::test]
 async fn a_network_that_nobody_uses_falls_asleep_and_wakes_for_a_transaction() {
     let platform = Platform::start().await;
-    let network = create(&platform, "nap", (4, 1)).await;
+    let network = sleeper(&platform, "nap", (4, 1)).await;
     let endpoint = Platform::endpoint(&network);
     let mut account = Account::new(network.spec.chain_id);
     let first = account.send(&endpoint, Call::default()).await;
@@ -89,7 +78,7 @@ async fn a_network_that_nobody_uses_falls_asleep_and_wakes_for_a_transaction() {
 #[tokio::test]
 async fn a_storm_of_requests_wakes_it_once_and_all_are_answered() {
     let platform = Platform::start().await;
-    let network = create(&platform, "storm", (4, 0)).await;
+    let network = sleeper(&platform, "storm", (4, 0)).await;
     let endpoint = Platform::endpoint(&network);
     let height = endpoint.height().await;
     does(&platform, "sleep storm").await;
@@ -121,7 +110,7 @@ async fn listens(endpoint: &Endpoint) -> TcpStream {
 #[tokio::test]
 async fn who_listens_keeps_it_awake() {
     let platform = Platform::start().await;
-    let network = create(&platform, "radio", (1, 1)).await;
+    let network = sleeper(&platform, "radio", (1, 1)).await;
     let endpoint = Platform::endpoint(&network);
     let listener = listens(&endpoint).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
@@ -137,7 +126,7 @@ async fn who_listens_keeps_it_awake() {
 #[tokio::test]
 async fn what_changes_a_sleeping_network_wakes_it_and_what_looks_at_it_does_not() {
     let platform = Platform::start().await;
-    let network = create(&platform, "quiet", (4, 0)).await;
+    let network = sleeper(&platform, "quiet", (4, 0)).await;
     let endpoint = Platform::endpoint(&network);
     does(&platform, "sleep quiet").await;
     asleep(&platform, "quiet").await;
@@ -181,7 +170,7 @@ async fn what_changes_a_sleeping_network_wakes_it_and_what_looks_at_it_does_not(
 #[tokio::test]
 async fn killed_while_it_falls_asleep_or_wakes_it_answers_who_waits() {
     let mut platform = Platform::start().await;
-    let network = create(&platform, "doze", (4, 0)).await;
+    let network = sleeper(&platform, "doze", (4, 0)).await;
     let endpoint = Platform::endpoint(&network);
     let mut account = Account::new(network.spec.chain_id);
     let mut sent = Vec::new();
@@ -218,7 +207,7 @@ async fn killed_while_it_falls_asleep_or_wakes_it_answers_who_waits() {
 #[tokio::test]
 async fn it_wakes_without_a_node_that_cannot_start() {
     let platform = Platform::start().await;
-    let network = create(&platform, "three", (4, 0)).await;
+    let network = sleeper(&platform, "three", (4, 0)).await;
     let endpoint = Platform::endpoint(&network);
     does(&platform, "sleep three").await;
     let broken = network.nodes.last().expect("it has nodes");
@@ -244,7 +233,7 @@ async fn it_wakes_without_a_node_that_cannot_start() {
 #[tokio::test]
 async fn who_comes_while_it_falls_asleep_makes_no_failure_of_it() {
     let platform = Platform::start().await;
-    let network = create(&platform, "edge", (4, 0)).await;
+    let network = sleeper(&platform, "edge", (4, 0)).await;
     let endpoint = Platform::endpoint(&network);
     for round in 0..12_u64 {
         let _accepted: Accepted = platform.run(&["network", "sleep", "edge", "--no-wait"]).await;
@@ -262,7 +251,7 @@ async fn who_comes_while_it_falls_asleep_makes_no_failure_of_it() {
 #[tokio::test]
 async fn without_a_platform_nobody_wakes_it_and_clients_are_told() {
     let mut platform = Platform::start().await;
-    let network = create(&platform, "alone", (1, 0)).await;
+    let network = sleeper(&platform, "alone", (1, 0)).await;
     let endpoint = Platform::endpoint(&network);
     does(&platform, "sleep alone").await;
     platform.kill();

@@ -1,10 +1,13 @@
 //! What several of these tests ask of a network.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use serde_json::{Value, json};
 use windlass_e2e::{Endpoint, Platform, call_node, node_socket, run_tool, world};
-use windlass_model::network::{BlockRef, Health, Network, NetworkState, NodeState};
+use windlass_model::{
+    api::Accepted,
+    network::{BlockRef, Health, Network, NetworkState, NodeState, Operation, OperationState},
+};
 
 /// How long a node may take to be what it should be.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -66,6 +69,24 @@ pub(crate) async fn no_fork(platform: &Platform, network: &Network, height: u64)
         chain.push(first);
     }
     chain
+}
+
+/// Creates a network from a spec, and waits until every node is there.
+pub(crate) async fn create(platform: &Platform, name: &str, spec: &str) -> Network {
+    let file = platform.data_dir.with_extension(format!("{name}.toml"));
+    fs::write(&file, spec).expect("a spec can be written");
+    let path = file.to_string_lossy().into_owned();
+    let _created: Accepted = platform.run(&["network", "create", name, "-f", &path]).await;
+    healthy(platform, name).await
+}
+
+/// Runs a verb of the network and waits for its end.
+pub(crate) async fn does(platform: &Platform, line: &str) -> Operation {
+    let words: Vec<&str> = ["network"].into_iter().chain(line.split(' ')).collect();
+    let accepted: Accepted = platform.run(&words).await;
+    let operation = accepted.operation.expect("it is an operation");
+    assert_eq!(operation.state, OperationState::Succeeded, "{operation:?}");
+    operation
 }
 
 /// Waits until the platform says that every node is there.

@@ -10,7 +10,7 @@ use windlass_model::network::{Health, Network, NetworkState};
 use crate::{
     cluster::whole,
     say,
-    summary::{HEAD, Row, ms, quantile},
+    summary::{Row, ms, quantile},
     usage,
     wire::{Connection, Target, call},
 };
@@ -59,19 +59,7 @@ pub(crate) async fn run(options: Options) {
     say::progress("many networks");
     rows.extend(many(&mut platform, &options).await);
 
-    say::result(&format!(
-        "4 KiB made durable on this disk: p50 {:.2} ms, p99 {:.2} ms. Processors: {}.",
-        quantile(&sync, 0.5),
-        quantile(&sync, 0.99),
-        std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
-    ));
-    say::result("");
-    for line in HEAD {
-        say::result(line);
-    }
-    for row in rows {
-        say::result(&row.line());
-    }
+    say::report(&sync, &rows);
 }
 
 /// A network of four that sleeps only when it is told to.

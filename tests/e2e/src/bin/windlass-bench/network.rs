@@ -8,7 +8,7 @@ use windlass_e2e::{Account, Call, Endpoint, Platform, world};
 
 use crate::{
     say,
-    summary::{HEAD, Row, ms, quantile},
+    summary::{Row, ms, quantile},
     usage,
 };
 
@@ -49,19 +49,7 @@ pub(crate) async fn run(options: Options) {
     rows.extend(idle(&dev, &options).await);
     drop(platform.destroy("dev").await);
 
-    say::result(&format!(
-        "4 KiB made durable on this disk: p50 {:.2} ms, p99 {:.2} ms. Processors: {}.",
-        quantile(&sync, 0.5),
-        quantile(&sync, 0.99),
-        std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
-    ));
-    say::result("");
-    for line in HEAD {
-        say::result(line);
-    }
-    for row in rows {
-        say::result(&row.line());
-    }
+    say::report(&sync, &rows);
 }
 
 /// Commands of a network's life, from their start to their end.
