@@ -72,6 +72,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what an organization may have, and what it has. */
+        get: operations["get_budget"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/events": {
         parameters: {
             query?: never;
@@ -198,6 +215,23 @@ export interface paths {
         get: operations["export_network"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a network's end off. One whose time is over is brought back, as long as it is not destroyed yet. */
+        post: operations["extend_network"];
         delete?: never;
         options?: never;
         head?: never;
@@ -564,6 +598,43 @@ export interface paths {
         };
         /** Shows an operation, at once or when it has ended. */
         get: operations["get_operation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/quota": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Says what an organization may have from now on; what is absent is not limited. The operator's token
+         *     alone may.
+         */
+        put: operations["set_quota"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what an organization's networks used, by network and hour of the clock, the latest first. */
+        get: operations["get_usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -971,6 +1042,33 @@ export interface components {
             /** @description What was changed. */
             words: string;
         };
+        /** @description When a network's time is over, and what comes of it. */
+        End: {
+            /**
+             * Format: int64
+             * @description When the network is stopped, Unix milliseconds.
+             */
+            at_ms: number;
+            /**
+             * Format: int64
+             * @description When it is destroyed, unless it is extended before, Unix milliseconds.
+             */
+            destroyed_at_ms: number;
+            /** @description Whether it ran or slept when it was stopped for its end: extending it brings it back. */
+            resumes?: boolean;
+            /**
+             * Format: int64
+             * @description From when on it is told of, Unix milliseconds.
+             */
+            soon_at_ms: number;
+            /** @description How far it is. */
+            stage: components["schemas"]["EndStage"];
+        };
+        /**
+         * @description How far a network's end is.
+         * @enum {string}
+         */
+        EndStage: "ahead" | "soon" | "over";
         /**
          * @description The software that runs a network.
          * @enum {string}
@@ -980,7 +1078,7 @@ export interface components {
          * @description Every error code of the platform. The text form is the variant in snake case.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "too_many_observers" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "lease_not_held" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_sleeping" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
+        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "too_many_observers" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "lease_not_held" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_ended" | "quota_exceeded" | "network_sleeping" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
         /** @description One event of the platform's ordered stream. */
         Event: components["schemas"]["EventBody"] & {
             /**
@@ -1043,6 +1141,23 @@ export interface components {
             test_block: components["schemas"]["BlockRef"];
             /** @description The hash of the test transaction; its key is thrown away. */
             test_transaction: string;
+        };
+        /** @description Until when a network is to live; one of the three. */
+        Extension: {
+            /**
+             * Format: int64
+             * @description So many seconds longer than now planned; from now on if its time is over.
+             */
+            by_s: number;
+        } | {
+            /**
+             * Format: int64
+             * @description Until this time, Unix milliseconds. Not earlier than now planned.
+             */
+            until_ms: number;
+        } | {
+            /** @description Without an end: `true`. */
+            forever: boolean;
         };
         /** @description Why an action failed, or would. */
         Failure: {
@@ -1127,6 +1242,18 @@ export interface components {
             status: string;
         };
         HexBytes: string;
+        /** @description What a network used within an hour of the clock. */
+        HourOfUse: components["schemas"]["Metered"] & {
+            /**
+             * Format: int64
+             * @description When the hour began, Unix milliseconds.
+             */
+            hour_ms: number;
+            /** @description Its name. */
+            name: components["schemas"]["Name"];
+            /** @description The network; it may be gone by now. */
+            network: components["schemas"]["NetworkId"];
+        };
         /**
          * @description What its owner wants of a network.
          * @enum {string}
@@ -1251,6 +1378,12 @@ export interface components {
             transaction_gas_cap?: number | null;
             /**
              * Format: int32
+             * @description How many seconds it lives, from its declaration or from when this is changed: then it is stopped,
+             *     and destroyed after a day at most unless it is extended. 0 is without an end, and so unless said.
+             */
+            ttl_s?: number | null;
+            /**
+             * Format: int32
              * @description Validators of the one member of a private network; short for `members`.
              */
             validators?: number | null;
@@ -1288,6 +1421,29 @@ export interface components {
             /** @description For or against. */
             vote: components["schemas"]["Voice"];
         };
+        /** @description Amounts that a meter counts. */
+        Metered: {
+            /**
+             * Format: int64
+             * @description Processor time of its nodes, in milliseconds.
+             */
+            cpu_ms: number;
+            /**
+             * Format: int64
+             * @description What its nodes have on disk over time: MiB times seconds.
+             */
+            disk_mib_s: number;
+            /**
+             * Format: int64
+             * @description Resident memory over time: MiB times seconds.
+             */
+            memory_mib_s: number;
+            /**
+             * Format: int64
+             * @description Requests to its endpoint.
+             */
+            requests: number;
+        };
         /** @description Since when a validator is missing. */
         Missing: {
             /** @description By what this shows, in words. */
@@ -1313,6 +1469,12 @@ export interface components {
              * @description When it was declared, Unix milliseconds.
              */
             created_at_ms: number;
+            /**
+             * Format: int64
+             * @description What its nodes have on disk in bytes, as it was measured last.
+             */
+            disk_bytes?: number | null;
+            end?: components["schemas"]["End"] | null;
             /** @description The stable URL, once there is one. It holds its own key: whoever has it can use the network. */
             endpoint?: string | null;
             evidence?: components["schemas"]["Evidence"] | null;
@@ -1507,6 +1669,11 @@ export interface components {
              * @description The gas limit of a transaction (EIP-7825).
              */
             transaction_gas_cap: number;
+            /**
+             * Format: int32
+             * @description How many seconds it lives: then it is stopped, and some time later destroyed. 0 is without an end.
+             */
+            ttl_s?: number;
         };
         /**
          * @description Where in its life a network is.
@@ -1703,6 +1870,13 @@ export interface components {
             cpu_millis?: number;
             /**
              * Format: int32
+             * @description What its directory may take on disk in MiB; 0 is no limit. A node that has reached it takes no
+             *     transactions any more.
+             * @default 10240
+             */
+            disk_mib?: number;
+            /**
+             * Format: int32
              * @description Memory in MiB.
              * @default 512
              */
@@ -1791,6 +1965,15 @@ export interface components {
             id: components["schemas"]["OrganizationId"];
             /** @description Its name, unique on the installation. */
             name: components["schemas"]["Name"];
+        };
+        /** @description What an organization may have, and what it has now. */
+        OrganizationBudget: {
+            /** @description The organization. */
+            organization: components["schemas"]["OrganizationId"];
+            /** @description What it may have. */
+            quota: components["schemas"]["Quota"];
+            /** @description What it has. */
+            used: components["schemas"]["Used"];
         };
         OrganizationId: string;
         /** @description One page of a list. */
@@ -1982,6 +2165,45 @@ export interface components {
             words: string;
         };
         Quantity: string;
+        /** @description What an organization may have at once on an installation; what is absent is not limited. */
+        Quota: {
+            /**
+             * Format: int64
+             * @description What all nodes have on disk, in MiB: above it nothing new is declared or started.
+             * @default 204800
+             */
+            disk_mib?: number | null;
+            /**
+             * Format: int32
+             * @description The longest time to live of a network in seconds: it is also what one gets that asks for none.
+             * @default null
+             */
+            longest_ttl_s?: number | null;
+            /**
+             * Format: int64
+             * @description Memory that the nodes need whose networks run, in MiB.
+             * @default null
+             */
+            memory_mib?: number | null;
+            /**
+             * Format: int32
+             * @description Networks, in whatever state.
+             * @default 200
+             */
+            networks?: number | null;
+            /**
+             * Format: int32
+             * @description Nodes of all networks.
+             * @default 1000
+             */
+            nodes?: number | null;
+            /**
+             * Format: int64
+             * @description Requests to the endpoints of all networks in an hour of the clock.
+             * @default 100000000
+             */
+            requests_per_hour?: number | null;
+        };
         /** @description Why something is as it is, and what to do. */
         Reason: {
             /** @description The code of the error behind it. */
@@ -2224,6 +2446,34 @@ export interface components {
             /** @description The value in wei: none. */
             value: string;
         };
+        /** @description What an organization has at the moment. */
+        Used: {
+            /**
+             * Format: int64
+             * @description On disk, as it was measured last, in MiB.
+             */
+            disk_mib: number;
+            /**
+             * Format: int64
+             * @description Memory that the nodes need whose networks run, in MiB.
+             */
+            memory_mib: number;
+            /**
+             * Format: int32
+             * @description Networks.
+             */
+            networks: number;
+            /**
+             * Format: int32
+             * @description Nodes.
+             */
+            nodes: number;
+            /**
+             * Format: int64
+             * @description Requests of this hour of the clock, as they were counted last.
+             */
+            requests_this_hour: number;
+        };
         /** @description A validator's id and name. */
         ValidatorName: {
             /**
@@ -2284,12 +2534,15 @@ export type ConsensusReport = components['schemas']['ConsensusReport'];
 export type DoubleVote = components['schemas']['DoubleVote'];
 export type Ed25519Key = components['schemas']['Ed25519Key'];
 export type Effect = components['schemas']['Effect'];
+export type End = components['schemas']['End'];
+export type EndStage = components['schemas']['EndStage'];
 export type EngineName = components['schemas']['EngineName'];
 export type ErrorCode = components['schemas']['ErrorCode'];
 export type Event = components['schemas']['Event'];
 export type EventBody = components['schemas']['EventBody'];
 export type EventId = components['schemas']['EventId'];
 export type Evidence = components['schemas']['Evidence'];
+export type Extension = components['schemas']['Extension'];
 export type Failure = components['schemas']['Failure'];
 export type Fees = components['schemas']['Fees'];
 export type FinalBlock = components['schemas']['FinalBlock'];
@@ -2297,6 +2550,7 @@ export type GovernanceTerms = components['schemas']['GovernanceTerms'];
 export type Health = components['schemas']['Health'];
 export type HealthReport = components['schemas']['HealthReport'];
 export type HexBytes = components['schemas']['HexBytes'];
+export type HourOfUse = components['schemas']['HourOfUse'];
 export type Intent = components['schemas']['Intent'];
 export type KeyKind = components['schemas']['KeyKind'];
 export type LastVote = components['schemas']['LastVote'];
@@ -2308,6 +2562,7 @@ export type Manifest = components['schemas']['Manifest'];
 export type Member = components['schemas']['Member'];
 export type MemberName = components['schemas']['MemberName'];
 export type MemberVote = components['schemas']['MemberVote'];
+export type Metered = components['schemas']['Metered'];
 export type Missing = components['schemas']['Missing'];
 export type Name = components['schemas']['Name'];
 export type Named = components['schemas']['Named'];
@@ -2341,6 +2596,7 @@ export type OperationId = components['schemas']['OperationId'];
 export type OperationKind = components['schemas']['OperationKind'];
 export type OperationState = components['schemas']['OperationState'];
 export type Organization = components['schemas']['Organization'];
+export type OrganizationBudget = components['schemas']['OrganizationBudget'];
 export type OrganizationId = components['schemas']['OrganizationId'];
 export type PageNetwork = components['schemas']['Page_Network'];
 export type PageOperation = components['schemas']['Page_Operation'];
@@ -2357,6 +2613,7 @@ export type ProposalRequest = components['schemas']['ProposalRequest'];
 export type ProposalState = components['schemas']['ProposalState'];
 export type ProposedAction = components['schemas']['ProposedAction'];
 export type Quantity = components['schemas']['Quantity'];
+export type Quota = components['schemas']['Quota'];
 export type Reason = components['schemas']['Reason'];
 export type Recovered = components['schemas']['Recovered'];
 export type RecoverySignature = components['schemas']['RecoverySignature'];
@@ -2377,6 +2634,7 @@ export type Tally = components['schemas']['Tally'];
 export type Thresholds = components['schemas']['Thresholds'];
 export type TransactionSummary = components['schemas']['TransactionSummary'];
 export type UnsignedTransaction = components['schemas']['UnsignedTransaction'];
+export type Used = components['schemas']['Used'];
 export type ValidatorName = components['schemas']['ValidatorName'];
 export type ValidatorReport = components['schemas']['ValidatorReport'];
 export type ViewVotes = components['schemas']['ViewVotes'];
@@ -2496,6 +2754,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Organization"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its quota and what of it is used */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganizationBudget"];
                 };
             };
             /** @description A problem: what was wrong and what to do */
@@ -2885,6 +3175,49 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": string;
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    extend_network: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Extension"];
+            };
+        };
+        responses: {
+            /** @description Its end is put off; an operation brings it back if it was stopped */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
                 };
             };
             /** @description A problem: what was wrong and what to do */
@@ -3821,6 +4154,79 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_quota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Quota"];
+            };
+        };
+        responses: {
+            /** @description The quota and what of it is used */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganizationBudget"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: {
+                /** @description From the hour of this time on, Unix milliseconds; a day before `to_ms` unless said. */
+                from_ms?: number;
+                /** @description Up to this time, Unix milliseconds; now unless said. At most 92 days after `from_ms`. */
+                to_ms?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hours in which something was used */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HourOfUse"][];
                 };
             };
             /** @description A problem: what was wrong and what to do */

@@ -89,6 +89,8 @@ fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
         | Verb::Proof(_)
         | Verb::Apply(_)
         | Verb::Operation(_)
+        | Verb::Quota(_)
+        | Verb::Usage(_)
         | Verb::Events(_) => {
             run::sweep(output);
             online(cli, output)?;

@@ -13,6 +13,7 @@
 //! | `network` | the noun: declare, observe, plan, execute, teardown |
 //! | `governance` | proposals and votes: declare, carry out; what the contract says |
 //! | `monitor` | what nodes report, in memory; ticks for live subscribers |
+//! | `meter` | what networks use, by hour |
 //! | `gateway` | the process with the stable URLs, and its route table |
 //! | `sweep` | removes what carries our label and no row names |
 //! | [`world`] | everything outside: substrate, keys, wire, clock, entropy |
@@ -24,6 +25,7 @@ pub mod authorize;
 mod gateway;
 mod governance;
 pub mod http;
+mod meter;
 mod monitor;
 mod network;
 mod operation;

@@ -154,6 +154,10 @@ codes! {
     TooManyRequests = ("too_many_requests", 429, "too much of this is under way", Unavailable);
     /// The network is not running.
     NetworkStopped = ("network_stopped", 409, "the network is stopped", Conflict);
+    /// The network's time is over.
+    NetworkEnded = ("network_ended", 409, "the network's time is over", Conflict);
+    /// The organization has as much as it may have.
+    QuotaExceeded = ("quota_exceeded", 403, "the organization's quota is used up", Denied);
     /// The network sleeps until somebody asks it for something.
     NetworkSleeping = ("network_sleeping", 409, "the network sleeps", Conflict);
     /// No node of the network answers.

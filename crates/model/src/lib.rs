@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod api;
+pub mod budget;
 pub mod consensus;
 pub mod error;
 pub mod governance;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ErrorCode, LeaseId, Name, NetworkId, NodeId, OperationId, OrganizationId,
+    ErrorCode, LeaseId, Name, NetworkId, NodeId, OperationId, OrganizationId, budget::End,
     governance::BallotOutcome, receipt::ReleaseReceipt, recovery::Recovered, spec::NetworkSpec,
 };
 
@@ -262,6 +262,12 @@ pub struct Network {
     /// The lease that it lives under: when nobody holds it any more, the network is destroyed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lease: Option<LeaseId>,
+    /// When its time is over, if it has an end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub end: Option<End>,
+    /// What its nodes have on disk in bytes, as it was measured last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disk_bytes: Option<u64>,
     /// The operation that is under way.
     pub operation: Option<OperationId>,
     /// When it was declared, Unix milliseconds.

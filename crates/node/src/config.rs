@@ -58,6 +58,9 @@ pub struct NodeConfig {
     /// How a node that starts far behind its peers catches up.
     #[serde(default)]
     pub sync: SyncMode,
+    /// The most that its directory may take on disk, in MiB; 0 is no limit.
+    #[serde(default)]
+    pub disk_mib: u32,
     /// How many blocks behind is far: a few thousand blocks are executed in seconds.
     #[serde(default = "default_far_behind")]
     pub far_behind: u64,

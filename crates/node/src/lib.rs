@@ -7,6 +7,7 @@
 pub mod config;
 pub mod consensus;
 pub mod diagnosis;
+pub mod disk;
 pub mod gossip;
 mod intake;
 pub mod journals;

@@ -1,6 +1,7 @@
 //! The command line as types. Every verb says what it does, what it answers, and shows an example.
 
 mod action;
+mod budgets;
 mod database;
 mod governance;
 mod network;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use windlass_model::{LeaseId, Name, OperationId, spec::Template};
 
+pub(crate) use budgets::{ExtendArgs, Limit, QuotaArgs, QuotaVerb, UsageArgs};
 pub(crate) use database::{
     DatabaseArgs, DatabaseVerb, NodeProcessArgs, NodeProcessVerb, PruneArgs,
 };
@@ -130,6 +132,14 @@ pub(crate) enum Verb {
     /// See what networks a spec can begin with
     #[command(subcommand)]
     Template(TemplateVerb),
+    /// See and set what an organization may have
+    #[command(subcommand)]
+    Quota(QuotaVerb),
+    /// Show what networks have used: processor time, memory, disk and requests
+    ///
+    /// It is written down once a minute, by network and hour of the clock, and kept when a network is gone.
+    /// Requests are those over HTTP that a node answered.
+    Usage(UsageArgs),
     /// Follow asynchronous actions
     #[command(subcommand, visible_alias = "op")]
     Operation(OperationVerb),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use windlass_model::spec::Template;
 
-use super::{ExportArgs, GenesisArgs, GovernanceVerb, RecoverArgs, RecoveryVerb};
+use super::{ExportArgs, ExtendArgs, GenesisArgs, GovernanceVerb, RecoverArgs, RecoveryVerb};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NetworkVerb {
@@ -42,6 +42,11 @@ pub(crate) enum NetworkVerb {
     Sleep(ChangeArgs),
     /// Wake a network that sleeps, before a request does
     Wake(ChangeArgs),
+    /// Put a network's end off
+    ///
+    /// A network with a time to live (`ttl_s` of its spec) is stopped when it is over, and destroyed after
+    /// a grace as long as its life, a day at most. Until then this brings it back.
+    Extend(ExtendArgs),
     /// Print the genesis document, which proofs are verified against
     Genesis(GenesisArgs),
     /// Add and remove nodes while the network runs
@@ -76,6 +81,7 @@ A spec in TOML (every field has a default):
   gas_limit = 30000000
   contract_size_limit = 24576
   sleep_after_s = 1800            # without a request; the next one wakes it; 0 is never
+  ttl_s = 0                       # then it is stopped, and later destroyed; 0 is without an end
   archive = false                 # or true: calls, traces and proofs at every block
   cors_origins = [\"https://app.example.com\"]
   fees = { policy = \"free\" }      # or { policy = \"eip1559\", floor_wei = 1000000000 }, and a
@@ -117,6 +123,9 @@ pub(crate) struct CreateArgs {
     /// Begin with the accounts of a genesis.json of Geth or Besu, and its chain id
     #[arg(long, conflicts_with = "file", value_name = "FILE")]
     pub(crate) genesis_from: Option<PathBuf>,
+    /// How long it lives, such as 2h or 7d; without it as long as nobody destroys it
+    #[arg(long, conflicts_with = "file", value_name = "TIME", value_parser = super::budgets::seconds)]
+    pub(crate) ttl: Option<u64>,
     /// A spec in TOML, or in JSON if the file ends in .json; - is stdin
     #[arg(short, long, value_name = "SPEC")]
     pub(crate) file: Option<PathBuf>,

@@ -3,6 +3,7 @@
 //! Loopback speaks plain HTTP: for such URLs no certificate store is loaded, which would be most of
 //! a short command's time. Every POST carries an `Idempotency-Key`.
 
+mod budgets;
 mod streams;
 
 use std::time::Duration;

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
 mod consensus;
 mod governance;
 mod network;
@@ -34,6 +36,14 @@ pub(crate) fn duration(milliseconds: u64) -> String {
 pub(crate) fn clock_time(at_ms: u64) -> String {
     let seconds = at_ms / 1_000 % 86_400;
     format!("{:02}:{:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
+/// Unix milliseconds as RFC 3339 has them, UTC, to the second.
+pub(crate) fn moment(at_ms: u64) -> String {
+    let seconds = i64::try_from(at_ms / 1_000).unwrap_or(i64::MAX);
+    let time = OffsetDateTime::from_unix_timestamp(seconds).ok();
+    let text = time.and_then(|time| time.format(&Rfc3339).ok());
+    text.unwrap_or_else(|| format!("Unix time {seconds}"))
 }
 
 /// The word that JSON has for a value of one of our enums.

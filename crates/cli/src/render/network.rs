@@ -1,11 +1,12 @@
 //! Networks, operations, evidence and receipts as people read them.
 
 use windlass_model::{
+    budget::{End, EndStage},
     network::{BlockRef, Evidence, Network, Node, NodeRole, Operation, Reason, StepTiming},
     receipt::ReleaseReceipt,
 };
 
-use super::{STEP_WIDTH, Table, append, duration, mebibytes, word};
+use super::{STEP_WIDTH, Table, append, duration, mebibytes, moment, word};
 
 fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
@@ -86,6 +87,12 @@ pub(crate) fn network(network: &Network) -> String {
             format_args!("lease       {lease}; it is destroyed when nobody holds it\n"),
         );
     }
+    if let Some(end) = &network.end {
+        append(&mut text, format_args!("ends        {}\n", ending(end)));
+    }
+    if let Some(bytes) = network.disk_bytes {
+        append(&mut text, format_args!("disk        {}\n", mebibytes(bytes)));
+    }
     if let Some(operation) = &network.operation {
         append(&mut text, format_args!("operation   {operation}\n"));
     }
@@ -95,6 +102,21 @@ pub(crate) fn network(network: &Network) -> String {
     text.push('\n');
     text.push_str(&nodes(&network.nodes));
     text
+}
+
+/// When its time is over, and what comes of it.
+fn ending(end: &End) -> String {
+    let gone = moment(end.destroyed_at_ms);
+    match end.stage {
+        EndStage::Ahead => moment(end.at_ms),
+        EndStage::Soon => format!(
+            "{}, soon: it is stopped then, and destroyed at {gone} unless it is extended",
+            moment(end.at_ms)
+        ),
+        EndStage::Over => {
+            format!("{}, over: it is destroyed at {gone} unless it is extended", moment(end.at_ms))
+        }
+    }
 }
 
 fn nodes(nodes: &[Node]) -> String {

@@ -1,5 +1,6 @@
 //! What the verbs do that talk to a platform: one request, one wait, one result.
 
+mod budgets;
 mod context;
 pub(crate) mod database;
 mod events;
@@ -51,6 +52,8 @@ pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<()> {
         Verb::Network(verb) => network::run(&session, verb).await,
         Verb::Proof(verb) => proof::run(&session, verb).await,
         Verb::Apply(apply) => network::apply(&session, apply).await,
+        Verb::Quota(verb) => budgets::quota(&session, &verb).await,
+        Verb::Usage(args) => budgets::usage(&session, &args).await,
         Verb::Events(args) => events::run(&session, &args).await,
         Verb::Operation(verb) => operation::run(&session, verb).await,
         Verb::Up(_)

@@ -7,7 +7,7 @@ use windlass_model::{
     spec::{Manifest, Template},
 };
 
-use super::{Session, evidence, governance, logs, nodes, recovery};
+use super::{Session, budgets, evidence, governance, logs, nodes, recovery};
 use crate::{
     args::{ApplyArgs, CreateArgs, DestroyArgs, NetworkVerb},
     environment::{Outcome, problem},
@@ -51,6 +51,7 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
             let accepted = session.client.wake(&args.network).await?;
             session.conclude(accepted, &args.wait, |accepted| changed(accepted, "awake")).await
         }
+        NetworkVerb::Extend(args) => budgets::extend(session, &args).await,
         NetworkVerb::Genesis(args) => super::proof::genesis(session, args).await,
         NetworkVerb::Node(verb) => nodes::run(session, verb).await,
         NetworkVerb::Destroy(destroy) => self::destroy(session, destroy).await,
@@ -65,7 +66,7 @@ async fn create(session: &Session, args: CreateArgs) -> Outcome<()> {
     let spec = args.file.as_deref().map(Spec::load).transpose()?;
     let mut manifest = match &spec {
         Some(spec) => spec.manifest.clone(),
-        None => begun(&args),
+        None => begun(&args)?,
     };
     let notes = match &args.genesis_from {
         Some(file) => begin_from(file, &mut manifest)?,
@@ -82,13 +83,18 @@ async fn create(session: &Session, args: CreateArgs) -> Outcome<()> {
 }
 
 /// What the command line says of it.
-fn begun(args: &CreateArgs) -> Manifest {
-    let manifest = args.template.map(Template::declared).unwrap_or_default();
-    match args.validators {
-        // So many of the organization's own, whatever the template has.
-        Some(validators) => Manifest { validators: Some(validators), members: None, ..manifest },
-        None => manifest,
+fn begun(args: &CreateArgs) -> Outcome<Manifest> {
+    let mut manifest = args.template.map(Template::declared).unwrap_or_default();
+    if let Some(ttl_s) = args.ttl {
+        manifest.ttl_s = Some(u32::try_from(ttl_s).map_err(|_error| {
+            problem(ErrorCode::InvalidRequest, "--ttl is too long", "ten years are the most")
+        })?);
     }
+    // So many of the organization's own, whatever the template has.
+    if args.validators.is_some() {
+        (manifest.validators, manifest.members) = (args.validators, None);
+    }
+    Ok(manifest)
 }
 
 /// Makes a network what a file says.

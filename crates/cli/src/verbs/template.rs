@@ -102,6 +102,7 @@ fn spec(template: Template, name: &Name, file: &str) -> String {
     field("epoch_length", None, "64", "blocks; validators change at the end of an epoch");
     let sleeps = if manifest.kind == Some(NetworkKind::Consortium) { "0" } else { "1800" };
     field("sleep_after_s", None, sleeps, "without a request; the next one wakes it; 0 is never");
+    field("ttl_s", None, "0", "then it is stopped, and later destroyed; 0 is without an end");
     field("archive", None, "false", "calls, traces and proofs at every block");
     field("cors_origins", None, "[]", "web origins that may use the endpoint; \"*\" is any");
     field(
@@ -118,7 +119,8 @@ fn spec(template: Template, name: &Name, file: &str) -> String {
 fn tables(text: &mut String, manifest: &Manifest) {
     text.push_str(
         "\n# [node_limits]\n# memory_mib = 512                  # of each node\n\
-         # cpu_millis = 0                    # thousandths of a core; 0 is no limit\n\n\
+         # cpu_millis = 0                    # thousandths of a core; 0 is no limit\n\
+         # disk_mib = 10240                  # above it no transactions are taken; 0 is no limit\n\n\
          # [governance]\n# membership_threshold = 50         # more than so many percent of the members\n\
          # parameters_threshold = 50\n# proposal_lifetime_s = 604800\n",
     );

@@ -12,6 +12,7 @@
 mod demand;
 mod keeper;
 mod routes;
+mod stats;
 
 use std::{
     path::PathBuf,

@@ -27,10 +27,13 @@ pub(crate) use view::{held_key, members, observers, proposals, validators};
 
 use windlass_model::{ErrorCode, Problem, network::Intent};
 
-use crate::store::rows::Record;
+use crate::{network::ending, store::rows::Record};
 
 /// The network does not run.
 pub(crate) fn stopped(record: &Record) -> Box<Problem> {
+    if let Err(ended) = ending::check(record) {
+        return ended;
+    }
     let name = &record.network.name;
     if record.network.intent == Intent::Sleeping {
         return Box::new(Problem::new(

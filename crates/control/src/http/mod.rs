@@ -10,11 +10,12 @@
 //! is audited ([`audit`]).
 //!
 //! - [`access`]: who asks; [`guard`]: from where; [`extract`]: reading; [`failure`]: refusing.
-//! - [`networks`], [`nodes`], [`governance`], [`recovery`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
+//! - [`networks`], [`nodes`], [`budgets`], [`governance`], [`recovery`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
 //! - [`openapi`]: the document, made from the handlers; [`console`]: the console's files.
 
 mod access;
 mod audit;
+mod budgets;
 mod console;
 mod events;
 mod extract;
@@ -172,6 +173,10 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(networks::sleep))
         .routes(routes!(networks::wake))
         .routes(routes!(networks::blocks))
+        .routes(routes!(budgets::show))
+        .routes(routes!(budgets::set_quota))
+        .routes(routes!(budgets::usage))
+        .routes(routes!(budgets::extend))
         .routes(routes!(nodes::list, nodes::add))
         .routes(routes!(nodes::remove))
         .routes(routes!(nodes::consensus))

@@ -21,8 +21,9 @@ const DESCRIPTION: &str = "Declare, run, connect, prove and dismantle blockchain
     Lists are paged by cursor. Every error is a problem document of RFC 9457 with a `code` and a \
     `hint`.";
 
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("networks", "Blockchain networks and their nodes"),
+    ("budgets", "What organizations may have and have used"),
     ("governance", "What the members of a network decide"),
     ("operations", "Asynchronous actions"),
     ("events", "What happens, as it happens"),

@@ -93,8 +93,12 @@ impl Shared {
     }
 
     pub(super) fn note_usage(&self, network: &NetworkId, node: &NodeId, usage: Usage) {
-        self.update(network, self.world.now_ms(), |watched| {
+        let now_ms = self.world.now_ms();
+        self.update(network, now_ms, |watched| {
             if let Some(live) = watched.live.nodes.get_mut(node) {
+                if let Some(process) = &live.process {
+                    self.meter.note((network, node), process, (usage, now_ms));
+                }
                 live.resident_bytes = live.process.as_ref().map(|_| usage.resident_bytes);
             }
         });

@@ -26,6 +26,7 @@ use windlass_substrate::{Instance, Running};
 
 pub(crate) use self::health::quorum;
 use crate::{
+    meter::Meter,
     network::{Observation, Wakes},
     store::rows::{NetworkRow, Rank, Standing},
     world::{Target, World},
@@ -126,6 +127,7 @@ struct Shared {
     tasks: OnceLock<(TaskTracker, CancellationToken)>,
     world: World,
     wakes: Arc<Wakes>,
+    meter: Arc<Meter>,
 }
 
 /// A network that is listened to.
@@ -154,11 +156,10 @@ pub(crate) struct Known {
 
 impl Monitor {
     /// Listens to nobody yet.
-    pub(crate) fn new(world: World, wakes: Arc<Wakes>) -> Self {
-        let (ticks, _) = broadcast::channel(TICKS);
+    pub(crate) fn new(world: World, wakes: Arc<Wakes>, meter: Arc<Meter>) -> Self {
+        let (ticks, tasks) = (broadcast::channel(TICKS).0, OnceLock::new());
         let (watched, stuck) = (Mutex::default(), Mutex::default());
-        let tasks = OnceLock::new();
-        Self { shared: Arc::new(Shared { watched, stuck, ticks, tasks, world, wakes }) }
+        Self { shared: Arc::new(Shared { watched, stuck, ticks, tasks, world, wakes, meter }) }
     }
 
     /// Notes why a network's passes come to nothing, or that they don't any more.

@@ -15,7 +15,7 @@
 
 use windlass_model::{ErrorCode, Problem, error::Location, spec::NetworkSpec};
 
-use crate::world::Engines;
+use crate::{store::Running, world::Engines};
 
 /// Messages for one block that a processor deals with in good time. Measured on two busy processors:
 /// a network of 23 validators was usable after 12 seconds; one of 100 was not after ten minutes, with
@@ -58,7 +58,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn check(
     engines: &Engines,
     asked: Asked<'_>,
-    running: &[(NetworkSpec, u32)],
+    running: &[Running],
     machine: Machine,
 ) -> Result<Vec<String>, Box<Problem>> {
     let found = [memory(engines, asked, running, machine), processors(engines, asked, machine)];
@@ -71,6 +71,11 @@ pub(crate) fn check(
             Err(Box::new(problem.at(location)))
         }),
     }
+}
+
+/// What a network of so many nodes needs to live, in MiB.
+pub(crate) fn need_mib(engines: &Engines, spec: &NetworkSpec, nodes: u32) -> u64 {
+    u64::from(nodes) * u64::from(node_mib(engines, spec, nodes))
 }
 
 fn node_mib(engines: &Engines, spec: &NetworkSpec, nodes: u32) -> u32 {
@@ -91,12 +96,11 @@ fn too_tight(engines: &Engines, Asked { spec, nodes, .. }: Asked<'_>) -> Option<
 fn memory(
     engines: &Engines,
     Asked { spec, nodes, .. }: Asked<'_>,
-    running: &[(NetworkSpec, u32)],
+    running: &[Running],
     machine: Machine,
 ) -> Option<Problem> {
-    let each = |spec: &NetworkSpec, nodes: u32| u64::from(node_mib(engines, spec, nodes));
-    let others = running.iter().map(|(spec, nodes)| u64::from(*nodes) * each(spec, *nodes));
-    let (others, each, nodes) = (others.sum::<u64>(), each(spec, nodes), u64::from(nodes));
+    let others = running.iter().map(|one| need_mib(engines, &one.spec, one.nodes)).sum::<u64>();
+    let (each, nodes) = (u64::from(node_mib(engines, spec, nodes)), u64::from(nodes));
     let sum = nodes * each + others;
     let has = machine.memory_bytes >> 20;
     (sum > has).then(|| {
@@ -145,7 +149,10 @@ mod tests {
     use std::sync::Arc;
 
     use windlass_engine::{Engine, windlass::WindlassEngine};
-    use windlass_model::spec::{Defaults, Manifest};
+    use windlass_model::{
+        OrganizationId,
+        spec::{Defaults, Manifest},
+    };
 
     use super::*;
 
@@ -160,6 +167,11 @@ mod tests {
         manifest.resolve(&defaults).unwrap()
     }
 
+    fn beside(validators: u32, nodes: u32) -> Running {
+        let organization = OrganizationId::from_entropy([1; 10]);
+        Running { organization, spec: spec(validators), nodes }
+    }
+
     fn machine(memory_mib: u64, processors: u32) -> Machine {
         let overcommit = Overcommit::Refuse;
         Machine { memory_bytes: memory_mib << 20, processors, overcommit }
@@ -171,7 +183,7 @@ mod tests {
         machine: Machine,
     ) -> Result<Vec<String>, Box<Problem>> {
         let engines = engines();
-        let running: Vec<_> = running.iter().map(|count| (spec(*count), *count)).collect();
+        let running: Vec<_> = running.iter().map(|count| beside(*count, *count)).collect();
         let spec = &spec(validators);
         let asked = Asked { spec, nodes: validators, field: "validators" };
         check(&engines, asked, &running, machine)
@@ -213,7 +225,7 @@ mod tests {
         let (engines, spec) = (engines(), spec(4));
         let grown = |nodes| {
             let asked = Asked { spec: &spec, nodes, field: "count" };
-            check(&engines, asked, &[(spec.clone(), 7)], machine(1_010, 8))
+            check(&engines, asked, &[beside(4, 7)], machine(1_010, 8))
         };
         assert_eq!(grown(6), Ok(Vec::new()));
         let problem = grown(7).unwrap_err();

@@ -10,13 +10,14 @@ use windlass_model::{
 
 use crate::{
     governance::stopped,
-    network::declare::differences,
+    network::{declare::differences, ending},
     operation::{self, Ending},
     store::rows::{NetworkRow, Record},
 };
 
 /// The fields that a network takes a change of after its genesis.
-const CHANGEABLE: [&str; 5] = ["archive", "cors_origins", "node_limits", "sleep_after_s", "sync"];
+const CHANGEABLE: [&str; 6] =
+    ["archive", "cors_origins", "node_limits", "sleep_after_s", "sync", "ttl_s"];
 
 /// What a request comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +82,9 @@ pub(crate) fn wake(record: &Record) -> Result<Decision, Box<Problem>> {
 pub(crate) fn start(record: &Record) -> Result<Decision, Box<Problem>> {
     match (record.network.intent, record.network.state) {
         (Intent::Destroyed, _) => Err(destroying(record)),
-        (Intent::Stopped | Intent::Sleeping, _) => Ok(Decision::Begin(OperationKind::Start)),
+        (Intent::Stopped | Intent::Sleeping, _) => {
+            ending::check(record).map(|()| Decision::Begin(OperationKind::Start))
+        }
         (Intent::Running, NetworkState::Usable) if record.network.operation.is_none() => {
             Ok(Decision::Nothing)
         }

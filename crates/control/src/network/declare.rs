@@ -12,6 +12,7 @@ use windlass_model::{
 };
 
 use crate::{
+    network::ending,
     operation,
     store::rows::{AccountRow, KeyRow, NetworkRow, NetworkStatus, NodeRow, NodeStatus, Record},
     world::World,
@@ -57,7 +58,11 @@ pub(crate) fn declare(
     );
     let warnings = warnings(&spec);
     let nodes = nodes(world, &spec);
-    let status = NetworkStatus { accounts: accounts(world, &spec), ..NetworkStatus::default() };
+    let status = NetworkStatus {
+        accounts: accounts(world, &spec),
+        end: ending::declared(spec.ttl_s, now_ms),
+        ..NetworkStatus::default()
+    };
     let network = NetworkRow {
         id,
         organization: organization.id.clone(),

@@ -17,7 +17,7 @@ use windlass_model::{
 use crate::{
     gateway::{Need, Published, endpoint},
     network::{
-        Reconciler, errands,
+        Reconciler, errands, metering,
         observe::Observation,
         plan::{Action, Plan},
         probe, reasons, replacing, teardown,
@@ -133,6 +133,11 @@ impl Execution<'_> {
         }
         self.create_keys(keys).await?;
         self.create_accounts(accounts).await?;
+        let stopped = workloads.iter().filter(|(_, one)| one.desired == Desired::Stopped);
+        let ending: Vec<_> = stopped.map(|(_, one)| &one.id).chain(&removals).collect();
+        if !ending.is_empty() {
+            Box::pin(metering::measure(self, &ending)).await;
+        }
         self.ensure(workloads).await?;
         teardown::remove(self, removals).await?;
         teardown::destroy_keys(self, destructions).await
@@ -328,6 +333,7 @@ impl Execution<'_> {
             Intent::Running => Need::Served,
             Intent::Sleeping | Intent::Stopped | Intent::Destroyed => Need::NotServed,
         };
+        Box::pin(metering::count(self)).await;
         let published = self.reconciler.gateway.publish(need).await;
         let published =
             published.map_err(|error| Failure(reasons::of_gateway(&error, self.now_ms())))?;

@@ -29,16 +29,19 @@ pub(crate) mod capacity;
 pub(crate) mod change;
 pub(crate) mod declare;
 mod describe;
+pub(crate) mod ending;
 mod errands;
 mod execute;
 mod exposition;
 mod founding;
 mod joining;
 mod leaving;
+mod metering;
 pub(crate) mod nodes;
 mod observe;
 mod plan;
 pub(crate) mod probe;
+pub(crate) mod quota;
 pub(crate) mod reasons;
 pub(crate) mod recovering;
 pub(crate) mod replacing;
@@ -66,6 +69,7 @@ pub(crate) use schedule::Wakes;
 
 use crate::{
     gateway::Gateway,
+    meter::Meter,
     monitor::Monitor,
     service::Leases,
     store::{Store, StoreError},
@@ -83,6 +87,7 @@ pub(crate) struct Reconciler {
     pub(crate) leases: Arc<Leases>,
     pub(crate) backoff: Backoff,
     pub(crate) monitor: Monitor,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) gateway: Gateway,
     pub(crate) wakes: Arc<Wakes>,
     /// Tells the clerk that something was declared that a member is to send.

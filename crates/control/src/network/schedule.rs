@@ -145,7 +145,7 @@ impl Reconciler {
         let mut passes = 0;
         let mut after_error = AFTER_ERROR;
         while !shutdown.is_cancelled() {
-            let passed = self.pass(organization, id).await;
+            let passed = Box::pin(self.pass(organization, id)).await;
             let stuck =
                 passed.as_ref().err().map(|error| reasons::of_pass(error, self.world.now_ms()));
             if stuck.is_none() {

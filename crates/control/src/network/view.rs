@@ -9,6 +9,7 @@ use windlass_model::{
 use crate::{
     gateway::endpoint,
     monitor::{HANGS_AFTER_MS, LiveNetwork, LiveNode},
+    network::ending,
     store::rows::{NodeRow, Record, Standing},
 };
 
@@ -21,11 +22,13 @@ pub(crate) struct Beside {
     pub(crate) stuck: Option<Reason>,
     /// The gateway's URL.
     pub(crate) gateway: Option<String>,
+    /// What its nodes have on disk, as it was measured last.
+    pub(crate) disk_bytes: Option<u64>,
 }
 
 /// Puts the two together.
 pub(crate) fn network(record: &Record, beside: Beside) -> Network {
-    let Beside { live, stuck, gateway } = beside;
+    let Beside { live, stuck, gateway, disk_bytes } = beside;
     let live = live.as_ref();
     let row = &record.network;
     let nodes = record
@@ -44,7 +47,10 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
         state: row.state,
         intent: row.intent,
         health,
-        reason: stuck.or_else(|| row.status.reason.clone()).or(said),
+        reason: stuck
+            .or_else(|| row.status.reason.clone())
+            .or(said)
+            .or_else(|| ending::reason(row)),
         spec: row.spec.clone(),
         generation: row.generation,
         resource_version: row.resource_version,
@@ -56,6 +62,8 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
         evidence: row.status.evidence.clone(),
         recovered: row.status.succession.as_ref().map(|one| Box::new(one.recovered.clone())),
         lease: row.status.lease.clone(),
+        end: row.status.end.clone(),
+        disk_bytes,
         operation: row.operation.clone(),
         created_at_ms: row.created_at_ms,
         answered_at_ms: live.and_then(|live| live.answered_at_ms),

@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_model::{
@@ -24,7 +23,7 @@ use windlass_substrate::lease::{self, Standing};
 
 use crate::{
     authorize::{Actor, authorize},
-    service::{Action, Answer, Control, RequestMeta, mutate::Outcome, read::MAX_PAGE},
+    service::{Action, Answer, Control, read::MAX_PAGE},
     store::{Find, error::causes},
 };
 
@@ -181,33 +180,14 @@ impl Control {
             return Ok(());
         }
         tracing::info!(%network, %lease, "the lease's holder is gone: destroying its network");
-        let now_ms = self.inner.world.now_ms();
-        let meta = RequestMeta {
-            idempotency_key: None,
-            request_hash: Sha256::digest(format!("{lease} is over")).into(),
-            if_version: None,
-            now_ms,
-        };
-        let mut after = record.clone();
-        self.begin(&mut change, &mut after, OperationKind::Destroy).await?;
         let reason = Reason {
             code: ErrorCode::LeaseNotHeld,
             message: "the lease's holder is gone".to_owned(),
             remedy: "the network is destroyed by itself; nothing is to be done".to_owned(),
-            since_ms: now_ms,
+            since_ms: self.inner.world.now_ms(),
         };
-        if let Some(operation) = after.current_operation() {
-            operation.reason = Some(reason.clone());
-        }
-        after.network.status.reason = Some(reason);
-        change.save(&record, &mut after, now_ms).await?;
-        let operation = after.operation.clone();
-        if let Some(operation) = &operation {
-            change.put_request(&operation.id, &meta.request_hash).await?;
-        }
-        let outcome = Outcome { record: after, operation, warnings: Vec::new() };
-        Box::pin(self.finish(change, &granted, OperationKind::Destroy, outcome, &meta)).await?;
-        Ok(())
+        let records = (&record, record.clone());
+        Box::pin(self.impose(change, &granted, records, (OperationKind::Destroy, reason))).await
     }
 
     /// Returns when no network is there any more.

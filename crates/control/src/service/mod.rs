@@ -5,8 +5,10 @@
 //! and a hint, ready for a user.
 
 mod ballots;
+mod budgets;
 mod consensus;
 mod demand;
+mod ending;
 mod events;
 mod leases;
 mod mutate;
@@ -38,6 +40,7 @@ pub use crate::{
 use crate::{
     gateway::{Gateway, Inbox, Keeper},
     governance::Clerk,
+    meter::{Meter, MeterReader},
     monitor::Monitor,
     network::{Reconciler, Wakes, shelf},
     store::{Store, StoreError},
@@ -142,6 +145,9 @@ struct Inner {
     leases: Arc<Leases>,
     /// Tells the clerk that a ballot was declared.
     bell: Arc<Notify>,
+    /// Tells that something may be due earlier.
+    calendar: Notify,
+    meter: Arc<Meter>,
     started_at_ms: u64,
     /// What secrets are derived from that a repeated request is answered with. Never stored.
     derivation_key: [u8; 32],
@@ -165,7 +171,8 @@ impl Control {
         begin_installation(&store, &settings, &world).await?;
         shelf::forget_uploads(&settings.data_dir.join(EXPORTS)).await;
         let wakes = Arc::new(Wakes::default());
-        let monitor = Monitor::new(world.clone(), Arc::clone(&wakes));
+        let meter = Arc::new(Meter::default());
+        let monitor = Monitor::new(world.clone(), Arc::clone(&wakes), Arc::clone(&meter));
         let (gateway, inbox) = Gateway::new();
         let started_at_ms = world.now_ms();
         let inner = Inner {
@@ -179,6 +186,8 @@ impl Control {
             gateway,
             wakes,
             bell: Arc::default(),
+            calendar: Notify::new(),
+            meter,
             started_at_ms,
             inbox: std::sync::Mutex::new(Some(inbox)),
         };
@@ -203,6 +212,14 @@ impl Control {
         };
         tracker.spawn(keeper.run(shutdown.clone()));
         tracker.spawn(self.clone().attend(shutdown.clone()));
+        tracker.spawn(self.clone().keep_time(shutdown.clone()));
+        let reader = MeterReader {
+            store: inner.store.clone(),
+            world: inner.world.clone(),
+            meter: Arc::clone(&inner.meter),
+            gateway: inner.gateway.clone(),
+        };
+        tracker.spawn(reader.run(shutdown.clone()));
         tracker.spawn(self.reconciler().dispatch(tracker.clone(), shutdown.clone()));
         tracker.spawn(self.clone().keep_leases(tracker.clone(), shutdown.clone()));
         let clerk = Clerk {
@@ -248,6 +265,7 @@ impl Control {
             leases: Arc::clone(&inner.leases),
             backoff: inner.settings.backoff,
             monitor: inner.monitor.clone(),
+            meter: Arc::clone(&inner.meter),
             gateway: inner.gateway.clone(),
             wakes: Arc::clone(&inner.wakes),
             bell: Arc::clone(&inner.bell),

@@ -1,10 +1,12 @@
 //! What the service changes: intent, operation, audit row, events and the remembered answer, in one
 //! transaction. Nothing else happens here; the reconciler is woken and does the rest.
 
+use sha2::{Digest as _, Sha256};
 use windlass_model::{
     ErrorCode, LeaseId, Name, OperationId, OrganizationId, Problem,
     api::{Accepted, ApplyPlan, Organization},
-    network::{Operation, OperationKind},
+    budget::Quota,
+    network::{Operation, OperationKind, Reason},
     spec::{Defaults, Manifest},
 };
 
@@ -12,7 +14,8 @@ use crate::{
     network::{
         capacity::{self, Asked},
         change::{self, Decision},
-        declare,
+        declare, ending,
+        quota::{self, Grows, Total},
     },
     operation::action_of,
     service::{Action, Answer, Control, Granted, RequestMeta, network_not_found},
@@ -55,7 +58,8 @@ impl Control {
         }
         let declared = (&manifest, lease);
         let outcome = self.declare_in(&mut change, &organization, declared, &meta).await?;
-        let accepted = self.finish(change, granted, OperationKind::Create, outcome, &meta).await?;
+        let accepted =
+            self.finish(change, granted, action_of(OperationKind::Create), outcome, &meta).await?;
         self.inner.leases.ring();
         Ok(accepted)
     }
@@ -78,18 +82,23 @@ impl Control {
             let manifest = named(manifest, name_or_id)?;
             let declared = (&manifest, None);
             let outcome = self.declare_in(&mut change, &organization, declared, &meta).await?;
-            let accepted =
-                self.finish(change, granted, OperationKind::Create, outcome, &meta).await;
+            let accepted = self
+                .finish(change, granted, action_of(OperationKind::Create), outcome, &meta)
+                .await;
             self.inner.leases.ring();
             return accepted;
         };
         let manifest = named(manifest, record.network.name.as_str())?;
+        let manifest = limited(&manifest, &change.quota(&organization.id).await?)?;
         let spec = manifest.resolve(&defaults(&organization, &record))?;
         let (decision, _) = change::update(&record, &spec)?;
         let mut after = record.clone();
+        if spec.ttl_s != after.network.spec.ttl_s {
+            after.network.status.end = ending::declared(spec.ttl_s, self.inner.world.now_ms());
+        }
         after.network.spec = spec;
         let outcome = self.decided(&mut change, (record, after), decision, &meta).await?;
-        self.finish(change, granted, OperationKind::Update, outcome, &meta).await
+        self.finish(change, granted, action_of(OperationKind::Update), outcome, &meta).await
     }
 
     /// What [`Control::apply`] would do.
@@ -108,6 +117,7 @@ impl Control {
             return Ok(ApplyPlan::Create);
         };
         let manifest = named(manifest.clone(), record.network.name.as_str())?;
+        let manifest = limited(&manifest, &self.inner.store.quota(&organization.id).await?)?;
         let spec = manifest.resolve(&defaults(&organization, &record))?;
         let (_, changes) = change::update(&record, &spec)?;
         Ok(if changes.is_empty() { ApplyPlan::Nothing } else { ApplyPlan::Update { changes } })
@@ -194,7 +204,7 @@ impl Control {
         let decision = decide(&record)?;
         let after = record.clone();
         let outcome = self.decided(&mut change, (record, after), decision, &meta).await?;
-        self.finish(change, granted, kind, outcome, &meta).await
+        self.finish(change, granted, action_of(kind), outcome, &meta).await
     }
 
     async fn declare_in(
@@ -205,6 +215,7 @@ impl Control {
         meta: &RequestMeta,
     ) -> Answer<Outcome> {
         let world = &self.inner.world;
+        let manifest = &limited(manifest, &change.quota(&organization.id).await?)?;
         let chain_id = free_chain_id(change, || declare::random_chain_id(world)).await?;
         let mut declared =
             declare::declare(world, organization, manifest, chain_id, world.now_ms())?;
@@ -221,7 +232,8 @@ impl Control {
             return Err(declare::chain_id_taken(network.spec.chain_id));
         }
         let mut warnings = declared.warnings;
-        warnings.extend(self.check_capacity(change, &declared.record, "validators").await?);
+        let asked = (&declared.record, "validators");
+        warnings.extend(self.check_capacity(change, asked, Grows::Networks).await?);
         match change.insert(&declared.record, meta.now_ms).await {
             Err(error) if error.taken().is_some() => {
                 return Err(declare::name_taken(&network.name));
@@ -235,16 +247,27 @@ impl Control {
         Ok(Outcome { operation, record: declared.record, warnings })
     }
 
-    /// Whether a network, as it is to be, fits beside the others that run.
+    /// Whether a network, as it is to be, fits beside the others that run, and into its organization's
+    /// quota.
     pub(super) async fn check_capacity(
         &self,
         change: &mut Change,
-        record: &Record,
-        field: &'static str,
+        (record, field): (&Record, &'static str),
+        grows: Grows,
     ) -> Answer<Vec<String>> {
         let Record { network, nodes, .. } = record;
         let running = change.running_beside(&network.id).await?;
         let nodes = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        let beside = change.holdings_beside(&network.organization, &network.id).await?;
+        let own = running.iter().filter(|one| one.organization == network.organization);
+        let need_mib = capacity::need_mib(&self.inner.world.engines, &network.spec, nodes);
+        let total = Total {
+            networks: u64::from(beside.networks) + 1,
+            nodes: u64::from(beside.nodes) + u64::from(nodes),
+            memory_mib: own.map(|one| self.need_mib(one)).sum::<u64>() + need_mib,
+            disk_mib: self.inner.meter.disk_bytes(&network.organization) >> 20,
+        };
+        quota::check(&change.quota(&network.organization).await?, total, grows)?;
         let asked = Asked { spec: &network.spec, nodes, field };
         capacity::check(&self.inner.world.engines, asked, &running, self.inner.settings.machine)
     }
@@ -270,7 +293,7 @@ impl Control {
                 // Of what runs already, or is to end, nothing has to fit anew.
                 let comes = matches!(kind, OperationKind::Start | OperationKind::Wake);
                 let warnings = if comes {
-                    self.check_capacity(change, &before, "validators").await?
+                    self.check_capacity(change, (&before, "validators"), Grows::Running).await?
                 } else {
                     Vec::new()
                 };
@@ -283,6 +306,35 @@ impl Control {
                 Ok(Outcome { record: after, operation, warnings })
             }
         }
+    }
+
+    /// Writes what the platform decided by itself, with the rows of what a user decides, and wakes whoever
+    /// carries it out.
+    pub(super) async fn impose(
+        &self,
+        mut change: Change,
+        granted: &Granted,
+        (before, mut after): (&Record, Record),
+        (kind, reason): (OperationKind, Reason),
+    ) -> Answer<()> {
+        let meta = RequestMeta {
+            idempotency_key: None,
+            request_hash: Sha256::digest(&reason.message).into(),
+            if_version: None,
+            now_ms: self.inner.world.now_ms(),
+        };
+        self.begin(&mut change, &mut after, kind).await?;
+        if let Some(operation) = after.current_operation() {
+            operation.reason = Some(reason.clone());
+        }
+        after.network.status.reason = Some(reason);
+        change.save(before, &mut after, meta.now_ms).await?;
+        let operation = after.operation.clone();
+        if let Some(operation) = &operation {
+            change.put_request(&operation.id, &meta.request_hash).await?;
+        }
+        let outcome = Outcome { record: after, operation, warnings: Vec::new() };
+        self.finish(change, granted, action_of(kind), outcome, &meta).await.map(drop)
     }
 
     /// Begins an operation in the place of the one under way.
@@ -307,7 +359,7 @@ impl Control {
         &self,
         mut change: Change,
         granted: &Granted,
-        kind: OperationKind,
+        action: &str,
         outcome: Outcome,
         meta: &RequestMeta,
     ) -> Answer<Accepted> {
@@ -317,7 +369,7 @@ impl Control {
             organization: Some(&network.organization),
             at_ms: meta.now_ms,
             actor: granted.actor(),
-            action: action_of(kind),
+            action,
             object: network.id.as_str(),
             request_hash: &meta.request_hash,
             outcome: "accepted",
@@ -333,6 +385,7 @@ impl Control {
         change.commit("mutation").await?;
         // Its route says whether requests wait.
         self.inner.gateway.wake();
+        self.inner.calendar.notify_one();
         self.inner.wakes.wake(&network.organization, &network.id);
         Ok(accepted)
     }
@@ -394,6 +447,17 @@ pub(super) fn check_version(record: &Record, meta: &RequestMeta) -> Answer<()> {
             "look at it as it is now and decide again",
         ))),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// The manifest with the time to live that its organization's quota gives, if it limits that.
+fn limited(manifest: &Manifest, quota: &Quota) -> Answer<Manifest> {
+    let Some(longest_s) = quota.longest_ttl_s else { return Ok(manifest.clone()) };
+    match manifest.ttl_s {
+        Some(ttl_s) if ttl_s == 0 || ttl_s > longest_s => {
+            Err(ending::too_long(longest_s, quota.longest_ttl_s))
+        }
+        asked => Ok(Manifest { ttl_s: asked.or(Some(longest_s)), ..manifest.clone() }),
     }
 }
 

@@ -9,7 +9,8 @@ use windlass_model::{
 
 use crate::{
     governance,
-    network::{nodes, view::find_node},
+    network::{nodes, quota::Grows, view::find_node},
+    operation::action_of,
     service::{
         Action, Answer, Control, Granted, RequestMeta,
         mutate::{Outcome, check_version, recall},
@@ -66,7 +67,8 @@ impl Control {
         let addition = nodes::addition(&before, &roll, &request)?;
         let mut after = before.clone();
         let names = nodes::add(&self.inner.world, &mut after, &addition, meta.now_ms);
-        let mut warnings = self.check_capacity(&mut change, &after, "count").await?;
+        let mut warnings =
+            self.check_capacity(&mut change, (&after, "count"), Grows::Nodes).await?;
         self.begin(&mut change, &mut after, kind).await?;
         warnings.extend(nodes::tell(&mut after, &addition, names, meta.now_ms));
         let declared = self.declared(change, granted, (kind, before, after, warnings), &meta);
@@ -143,7 +145,7 @@ impl Control {
             change.put_request(&operation.id, &meta.request_hash).await?;
         }
         let outcome = Outcome { record: after, operation, warnings };
-        self.finish(change, granted, kind, outcome, meta).await
+        self.finish(change, granted, action_of(kind), outcome, meta).await
     }
 }
 

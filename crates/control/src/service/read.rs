@@ -233,6 +233,7 @@ impl Control {
             live: self.inner.monitor.network(id),
             stuck: self.inner.monitor.stuck(id),
             gateway: self.inner.gateway.facts().url,
+            disk_bytes: self.inner.meter.disk_of(id),
         };
         view::network(record, beside)
     }

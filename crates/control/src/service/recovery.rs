@@ -27,9 +27,11 @@ use crate::{
     governance::{open_at, stopped, unavailable},
     monitor::LiveNode,
     network::{
+        ending,
         recovering::{self, Newer, Place},
         shelf,
     },
+    operation::action_of,
     service::{
         Action, Answer, Control, EXPORTS, Granted, RequestMeta,
         mutate::{Outcome, check_version, recall},
@@ -224,6 +226,7 @@ impl Control {
         let found = change.network(&organization, &Find::Id(record.network.id.clone())).await?;
         let before = found.ok_or_else(|| network_not_found(network))?;
         check_version(&before, &meta)?;
+        ending::check(&before)?;
         let agreed = (&judged, &*upload.recovery, consent);
         let had = signers(recovery, &before);
         let (mut after, warnings) = decide((&before, &had), &live, agreed, meta.now_ms)?;
@@ -234,7 +237,8 @@ impl Control {
             change.put_request(&operation.id, &meta.request_hash).await?;
         }
         let outcome = Outcome { record: after, operation, warnings };
-        Box::pin(self.finish(change, granted, OperationKind::Recover, outcome, &meta)).await
+        Box::pin(self.finish(change, granted, action_of(OperationKind::Recover), outcome, &meta))
+            .await
     }
 
     /// Who the members are after the newest block that a node has, if that is not in the export.

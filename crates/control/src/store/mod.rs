@@ -13,6 +13,7 @@
 
 mod accounts;
 mod ballots;
+mod budgets;
 pub(crate) mod error;
 mod events;
 mod networks;
@@ -38,6 +39,7 @@ use tokio::sync::watch;
 
 pub(crate) use crate::store::{
     accounts::SessionRow,
+    budgets::Running,
     error::StoreError,
     events::OutboxEntry,
     networks::Find,

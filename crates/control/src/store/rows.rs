@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use windlass_engine::{History, NodeReport, Seat};
 use windlass_model::{
     KeyId, LeaseId, Name, NetworkId, NodeId, OperationId, OrganizationId, WorkloadId,
+    budget::End,
     governance::MemberName,
     network::{Evidence, Intent, NetworkState, Operation, Reason},
     receipt::{Released, ReleasedKind},
@@ -74,6 +75,9 @@ pub(crate) struct NetworkStatus {
     /// What it lives under: when nobody holds it, the network is destroyed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lease: Option<LeaseId>,
+    /// When its time is over, if it has an end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) end: Option<End>,
     /// What it began with, if it began anew with its own state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) succession: Option<Box<Succession>>,
@@ -130,6 +134,14 @@ pub(crate) struct TeardownRecord {
     pub(crate) released: Vec<Released>,
     /// The workloads whose removal succeeded.
     pub(crate) removed: Vec<WorkloadId>,
+}
+
+impl NetworkRow {
+    /// When something is to be done about its end next.
+    pub(crate) fn due_at_ms(&self) -> Option<u64> {
+        let end = self.status.end.as_ref().filter(|_| self.intent != Intent::Destroyed);
+        end.map(End::due_at_ms)
+    }
 }
 
 impl AccountRow {

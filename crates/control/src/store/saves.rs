@@ -1,9 +1,10 @@
 //! Writing networks with everything that they own.
 
-use windlass_model::{NetworkId, OrganizationId, spec::NetworkSpec};
+use windlass_model::{NetworkId, OrganizationId};
 
 use crate::store::{
     Change,
+    budgets::{Running, running},
     error::StoreError,
     networks::{Find, load},
     rows::{NetworkRow, NodeRow, Record},
@@ -20,26 +21,12 @@ impl Change {
         load(self.connection(), organization, find).await
     }
 
-    /// The networks whose owner wants them to run, but this one: the spec of each, and how many nodes
-    /// it has. That is what it shares memory with.
+    /// The networks whose owner wants them to run, but this one: that is what it shares memory with.
     pub(crate) async fn running_beside(
         &mut self,
         network: &NetworkId,
-    ) -> Result<Vec<(NetworkSpec, u32)>, StoreError> {
-        let failed = StoreError::statement("sum the memory of the networks");
-        let rows = sqlx::query(
-            "SELECT spec, (SELECT COUNT(*) FROM nodes WHERE network_id = networks.id) AS nodes \
-             FROM networks WHERE intent = 'running' AND id <> $1",
-        )
-        .bind(network.as_str())
-        .fetch_all(self.connection())
-        .await
-        .map_err(failed)?;
-        let size = |row: &sqlx::sqlite::SqliteRow| {
-            let nodes = row.number("nodes")?.try_into().unwrap_or(u32::MAX);
-            Ok((row.json("spec")?, nodes))
-        };
-        rows.iter().map(size).collect()
+    ) -> Result<Vec<Running>, StoreError> {
+        running(self.connection(), network.as_str()).await
     }
 
     /// Whether a network of this installation has the chain id.
@@ -58,8 +45,8 @@ impl Change {
         let network = &record.network;
         sqlx::query(
             "INSERT INTO networks (id, organization_id, name, engine, chain_id, intent, state, \
-             generation, resource_version, operation_id, spec, status, genesis, created_at_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             generation, resource_version, operation_id, spec, status, genesis, created_at_ms, due_at_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(network.id.as_str())
         .bind(network.organization.as_str())
@@ -75,6 +62,7 @@ impl Change {
         .bind(json(&network.status))
         .bind(network.genesis.as_deref())
         .bind(signed(network.created_at_ms))
+        .bind(network.due_at_ms().map(signed))
         .execute(self.connection())
         .await
         .map_err(&failed)?;
@@ -146,8 +134,8 @@ impl Change {
         let network = &after.network;
         let saved = sqlx::query(
             "UPDATE networks SET intent = $1, state = $2, generation = $3, resource_version = $4, \
-             operation_id = $5, spec = $6, status = $7, genesis = $8 \
-             WHERE organization_id = $9 AND id = $10 AND resource_version = $11",
+             operation_id = $5, spec = $6, status = $7, genesis = $8, due_at_ms = $9 \
+             WHERE organization_id = $10 AND id = $11 AND resource_version = $12",
         )
         .bind(word(&network.intent))
         .bind(word(&network.state))
@@ -157,6 +145,7 @@ impl Change {
         .bind(json(&network.spec))
         .bind(json(&network.status))
         .bind(network.genesis.as_deref())
+        .bind(network.due_at_ms().map(signed))
         .bind(network.organization.as_str())
         .bind(network.id.as_str())
         .bind(signed(before.network.resource_version))

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_requests.sql"),
     include_str!("../../migrations/0003_ballots.sql"),
     include_str!("../../migrations/0004_nodes.sql"),
+    include_str!("../../migrations/0005_budgets.sql"),
 ];
 
 /// Brings the database to the newest version that this program knows; refuses a newer one and

@@ -24,16 +24,16 @@ use windlass_substrate::lease::Hold;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Desk {
+pub(crate) struct Desk {
     world: Arc<FakeWorld>,
-    control: Control,
+    pub(crate) control: Control,
     shutdown: CancellationToken,
 }
 
-type Answer = Result<Accepted, Box<Problem>>;
+pub(crate) type Answer = Result<Accepted, Box<Problem>>;
 
 impl Desk {
-    async fn open(fault_at: Option<(usize, Fault)>) -> Self {
+    pub(crate) async fn open(fault_at: Option<(usize, Fault)>) -> Self {
         Self::over(FakeWorld::new(), fault_at).await
     }
 
@@ -51,12 +51,12 @@ impl Desk {
         Actor { id: "token:test".to_owned(), organizations }
     }
 
-    async fn may(&self, action: Action) -> Granted {
+    pub(crate) async fn may(&self, action: Action) -> Granted {
         let actor = self.actor().await;
         authorize(&actor, action, &actor.organizations[0]).expect("its own")
     }
 
-    async fn declare(&self, manifest: &str) -> Answer {
+    pub(crate) async fn declare(&self, manifest: &str) -> Answer {
         self.declare_with(manifest, meta()).await
     }
 
@@ -77,16 +77,16 @@ impl Desk {
         vacated.expect("every network is gone in time");
     }
 
-    async fn destroy(&self, name: &str) -> Answer {
+    pub(crate) async fn destroy(&self, name: &str) -> Answer {
         self.control.destroy(&self.may(Action::Destroy).await, name, meta()).await
     }
 
-    async fn apply(&self, name: &str, manifest: &str) -> Answer {
+    pub(crate) async fn apply(&self, name: &str, manifest: &str) -> Answer {
         let manifest = windlass_model::read::toml::<Manifest>(manifest, ErrorCode::InvalidSpec)?;
         self.control.apply(&self.may(Action::Change).await, name, manifest, meta()).await
     }
 
-    async fn ends(&self, accepted: &Accepted) -> OperationState {
+    pub(crate) async fn ends(&self, accepted: &Accepted) -> OperationState {
         let read = self.may(Action::Read).await;
         let id = &accepted.operation.as_ref().expect("an operation").id;
         self.control.wait_operation(&read, id, PATIENCE).await.expect("it is there").state
@@ -99,7 +99,7 @@ impl Drop for Desk {
     }
 }
 
-fn meta() -> RequestMeta {
+pub(crate) fn meta() -> RequestMeta {
     RequestMeta {
         idempotency_key: None,
         request_hash: [1; 32],
@@ -109,7 +109,7 @@ fn meta() -> RequestMeta {
 }
 
 #[track_caller]
-fn refused(answer: Answer, code: ErrorCode, detail: &str) {
+pub(crate) fn refused(answer: Answer, code: ErrorCode, detail: &str) {
     let problem = answer.expect_err("it is refused");
     assert_eq!(problem.code, code, "{problem:?}");
     assert!(problem.detail.contains(detail), "{}", problem.detail);

@@ -34,6 +34,8 @@ struct NodeFile {
     archive: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sync: Option<SyncMode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk_mib: Option<u32>,
     addresses: Vec<PeerEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     bootstrap: Vec<PeerEntry>,
@@ -60,6 +62,7 @@ pub(super) fn workload(input: &NodeInput<'_>) -> Result<Workload, EngineError> {
         repairs: Some(input.repairs).filter(|repairs| *repairs > 0),
         archive: input.spec.archive.then_some(true),
         sync: (input.spec.sync != SyncMode::default()).then_some(input.spec.sync),
+        disk_mib: Some(input.spec.node_limits.disk_mib).filter(|mib| *mib > 0),
         addresses: input.addresses.iter().map(entry).collect(),
         bootstrap: input.bootstrap.iter().map(entry).collect(),
     };

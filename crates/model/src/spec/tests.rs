@@ -37,6 +37,16 @@ fn an_archive_executes_each_block() {
 }
 
 #[test]
+fn a_life_is_a_minute_to_ten_years_or_without_an_end() {
+    assert_eq!(resolve("").unwrap().ttl_s, 0);
+    assert_eq!(resolve("ttl_s = 60").unwrap().ttl_s, 60);
+    assert_eq!(resolve("ttl_s = 0").unwrap().ttl_s, 0);
+    refused("ttl_s = 59", (None, "ttl_s"), "from 60 to 315360000", "leave it out");
+    refused("ttl_s = 315360001", (None, "ttl_s"), "from 60", "leave it out");
+    refused("ttl_s = -1", (Some(1), "ttl_s"), "", "");
+}
+
+#[test]
 fn a_spec_survives_json() {
     let spec = resolve(
         "cors_origins = [\"https://a.example\"]\n[fees]\npolicy = \"eip1559\"\n\

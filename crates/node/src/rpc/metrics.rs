@@ -45,7 +45,7 @@ pub(super) fn text(node: &Node, at_ms: u64) -> Result<String, fmt::Error> {
     registry.register_collector(Box::new(measured));
     let mut text = String::new();
     encode_registry(&mut text, &registry)?;
-    if let Some(network) = &node.network {
+    if let Some(network) = &node.beside.network {
         text.push_str(&network());
     }
     Ok(text)

@@ -49,6 +49,7 @@ use jsonrpsee::server::{ServerHandle, stop_channel};
 pub use self::listen::ServeError;
 use self::methods::Node;
 use self::pages::PagesLayer;
+use crate::disk::DiskBudget;
 use crate::ledger::NodeLedger;
 use crate::status::StatusBoard;
 
@@ -64,12 +65,27 @@ pub struct RpcServer {
 /// Tells more measurements, in Prometheus' text format: those of the p2p network.
 pub type Measure = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// What a node has beside its ledger.
+#[derive(Default)]
+pub struct Beside {
+    /// Measurements of the network.
+    pub network: Option<Measure>,
+    /// What it may have on disk, if that is limited.
+    pub disk: Option<DiskBudget>,
+}
+
+impl std::fmt::Debug for Beside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Beside").field("disk", &self.disk).finish_non_exhaustive()
+    }
+}
+
 /// Serves a node's RPC at this path; it is answered when this returns.
 pub fn serve(
     path: &Path,
     ledger: NodeLedger,
     status: StatusBoard,
-    network: Option<Measure>,
+    beside: Beside,
 ) -> Result<RpcServer, ServeError> {
     let listener = listen::bind(path)?;
     let io = |source| ServeError::Io { action: "serve", path: path.to_owned(), source };
@@ -79,7 +95,7 @@ pub fn serve(
         .build()
         .map_err(io)?;
     let (stop, handle) = stop_channel();
-    let node = Node::new(ledger.clone(), status.clone(), network);
+    let node = Node::new(ledger.clone(), status.clone(), beside);
     let pages = PagesLayer { node: Shared::clone(&node) };
     let methods = methods::all(node);
     let board = status.clone();

@@ -53,6 +53,7 @@ use crate::{
         steady::{Steadied, Steady, Wall},
         work::Work,
     },
+    disk::DiskBudget,
     journals::{Drawer, Journals},
     ledger::{self, NodeLedger, States},
     p2p::{self, ColdStart, Roll},
@@ -333,7 +334,10 @@ fn serve(
     let socket = directory.join("rpc.sock");
     let measures = context.child("measures");
     let measure: rpc::Measure = Arc::new(move || p2p::measurements(&measures.encode()));
-    let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone(), Some(measure))
+    let limit_bytes = u64::from(opened.config.disk_mib) << 20;
+    let disk = (limit_bytes > 0).then(|| DiskBudget::new(directory, limit_bytes));
+    let beside = rpc::Beside { network: Some(measure), disk };
+    let server = rpc::serve(&socket, opened.ledger.clone(), opened.status.clone(), beside)
         .map_err(NodeError::Rpc)?;
     if let Some(ready) = ready.take() {
         ready(Ports { p2p: opened.config.listen, rpc: socket });

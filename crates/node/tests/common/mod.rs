@@ -91,6 +91,7 @@ pub(crate) fn create_for(
                 repairs: 0,
                 archive: false,
                 sync: SyncMode::default(),
+                disk_mib: 0,
                 far_behind: 24,
                 export: None,
             };

@@ -1,5 +1,6 @@
 //! The whole system: life, faults, governance, bad input and directories, safety of real networks of real processes.
 
+mod budgets;
 mod consent;
 mod council;
 mod crashes;

@@ -88,6 +88,12 @@ fn mutation(method: &Method, uri: &Uri) -> Option<(&'static str, String)> {
         ("POST", ["v1", "organizations", _, "networks", name, "start"]) => ("network.start", *name),
         ("POST", ["v1", "organizations", _, "networks", name, "sleep"]) => ("network.sleep", *name),
         ("POST", ["v1", "organizations", _, "networks", name, "wake"]) => ("network.wake", *name),
+        ("POST", ["v1", "organizations", _, "networks", name, "extend"]) => {
+            ("network.extend", *name)
+        }
+        ("PUT", ["v1", "organizations", organization, "quota"]) => {
+            ("organization.set_quota", *organization)
+        }
         ("POST", ["v1", "organizations", _, "networks", name, "nodes"]) => {
             ("network.add_nodes", *name)
         }

@@ -38,6 +38,7 @@ use crate::{
 };
 
 mod comings;
+mod ending;
 mod life;
 mod recoveries;
 mod replacements;

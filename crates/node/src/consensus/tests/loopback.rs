@@ -53,6 +53,7 @@ fn config(index: usize, peers: &[Peer], directory: &std::path::Path) -> NodeConf
         repairs: 0,
         archive: false,
         sync: SyncMode::Fast,
+        disk_mib: 0,
         far_behind: FAR_BEHIND,
         export: None,
     }

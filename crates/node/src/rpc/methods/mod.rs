@@ -33,7 +33,7 @@ use super::error::RpcError;
 use super::filters::Filters;
 use super::recent::{Final, Recent};
 use super::workers::{Panics, Workers};
-use super::{Measure, Shared};
+use super::{Beside, Shared};
 use crate::diagnosis::{Facts, Report, Work};
 use crate::ledger::NodeLedger;
 use crate::seam::Ledger as _;
@@ -51,8 +51,7 @@ const CALL_NICENESS: i32 = 10;
 pub(super) struct Node {
     pub(super) ledger: NodeLedger,
     pub(super) status: StatusBoard,
-    /// Measurements of the network.
-    pub(super) network: Option<Measure>,
+    pub(super) beside: Beside,
     /// What clients poll.
     pub(super) filters: Filters,
     recent: Recent,
@@ -71,16 +70,12 @@ impl std::fmt::Debug for Node {
 }
 
 impl Node {
-    pub(super) fn new(
-        ledger: NodeLedger,
-        status: StatusBoard,
-        network: Option<Measure>,
-    ) -> Arc<Self> {
+    pub(super) fn new(ledger: NodeLedger, status: StatusBoard, beside: Beside) -> Arc<Self> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
         Arc::new(Self {
             ledger,
             status,
-            network,
+            beside,
             filters: Filters::default(),
             recent: Recent::default(),
             brief: Brief::new(),

@@ -54,9 +54,14 @@ async fn send(node: &Shared, transaction: Bytes, attempt: Attempt) -> Result<B25
     let mut looks = 0;
     let sent = loop {
         let (worker, transaction) = (Shared::clone(node), transaction.clone());
-        let job = move || match vote::check(&worker, &transaction)? {
-            Some(lacking) => Ok(Err(lacking)),
-            None => Ok(Ok(worker.ledger.admit(transaction, Origin::Client)?)),
+        let job = move || {
+            if let Some(disk) = &worker.beside.disk {
+                disk.check().map_err(|exhausted| RpcError::LimitExceeded(exhausted.to_string()))?;
+            }
+            match vote::check(&worker, &transaction)? {
+                Some(lacking) => Ok(Err(lacking)),
+                None => Ok(Ok(worker.ledger.admit(transaction, Origin::Client)?)),
+            }
         };
         match node.work.run(job).await {
             Ok(Err(_lacking)) if looks < vote::LOOKS => {

@@ -126,8 +126,11 @@ fn parameters_of_any_kind_are_answered() {
         json!({ "to": Address::ZERO, "gasPrice": "0xffffffffffffffffffffffffffffffff", "value": U256::MAX }),
         serde_json::from_str(&deep).unwrap(),
     ];
-    let methods =
-        super::methods::all(super::Node::new(server.ledger.clone(), server.status.clone(), None));
+    let methods = super::methods::all(super::Node::new(
+        server.ledger.clone(),
+        server.status.clone(),
+        super::Beside::default(),
+    ));
     let mut names: Vec<&str> = methods.method_names().collect();
     names.sort_unstable();
     assert!(names.len() > 40, "{names:?}");

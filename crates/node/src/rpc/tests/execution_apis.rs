@@ -17,7 +17,7 @@ use windlass_chain::{Block, Chain, NoSenders};
 
 use super::client::post;
 use crate::ledger::{NodeLedger, over_ethereum};
-use crate::rpc::serve;
+use crate::rpc::{Beside, serve};
 use crate::seam::Ledger as _;
 use crate::status::{Identity, StatusBoard, StatusTip};
 
@@ -228,7 +228,8 @@ fn all_cases_of_the_execution_apis_pass() {
     let ledger = over_ethereum(chain(&folder)).expect("a chain has a ledger");
     let home = tempfile::tempdir().expect("a folder");
     let socket = home.path().join("rpc.sock");
-    let server = serve(&socket, ledger.clone(), status(&ledger), None).expect("it serves");
+    let server =
+        serve(&socket, ledger.clone(), status(&ledger), Beside::default()).expect("it serves");
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let mut failures = Vec::new();
     for case in cases(&folder) {

@@ -41,7 +41,7 @@ impl Server {
         let status = StatusBoard::new(identity, StatusTip::default());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rpc.sock");
-        let running = serve(&path, ledger.clone(), status.clone(), None).unwrap();
+        let running = serve(&path, ledger.clone(), status.clone(), Beside::default()).unwrap();
         Self { ledger, status, rich, directory, running }
     }
 
@@ -407,13 +407,30 @@ fn the_socket_is_private_and_goes_with_the_server() {
     // What a killed process leaves is replaced; what is not a socket is not.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(path.exists());
-    let again = serve(&path, ledger.clone(), status.clone(), None).unwrap();
+    let again = serve(&path, ledger.clone(), status.clone(), Beside::default()).unwrap();
     assert_eq!(client::call(&path, "net_version", json!([])), Ok(json!("1337")));
     drop(again);
     std::fs::write(&path, "precious").unwrap();
-    let error = serve(&path, ledger.clone(), status.clone(), None).unwrap_err();
+    let error = serve(&path, ledger.clone(), status.clone(), Beside::default()).unwrap_err();
     assert!(error.to_string().ends_with("is in the way of the socket and is not one"), "{error}");
     let long = directory.path().join("x".repeat(120)).join("rpc.sock");
-    let error = serve(&long, ledger, status, None).unwrap_err();
+    let error = serve(&long, ledger, status, Beside::default()).unwrap_err();
     assert!(error.to_string().contains("more than the 107"), "{error}");
+}
+
+#[test]
+fn a_node_that_has_its_limit_on_disk_takes_no_transactions() {
+    let server = Server::free();
+    let disk = Some(DiskBudget::new(server.directory.path(), 1));
+    let path = server.directory.path().join("full.sock");
+    let beside = Beside { disk, network: None };
+    let full = serve(&path, server.ledger.clone(), server.status.clone(), beside).unwrap();
+    let transaction = server.rich.transaction(0, |_| {});
+    let send = |path: &Path| client::call(path, "eth_sendRawTransaction", json!([transaction]));
+    let error = send(full.path()).unwrap_err();
+    assert_eq!(error["code"], -32005);
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("MiB on disk") && message.contains("node_limits"), "{message}");
+    assert_eq!(client::call(full.path(), "eth_blockNumber", json!([])), Ok(json!("0x0")));
+    assert!(send(server.running.path()).is_ok(), "one that has no limit takes it");
 }

@@ -1,0 +1,100 @@
+//! Quotas, times to live and what was used, as the service answers them over the fake world.
+
+use windlass_model::{
+    ErrorCode,
+    budget::{EndStage, Extension, Quota},
+    network::OperationState,
+};
+
+use crate::service::{Desk, meta, refused};
+use windlass_control::service::Action;
+
+async fn limit(desk: &Desk, quota: Quota) {
+    let administer = desk.may(Action::Administer).await;
+    let set = desk.control.set_quota(&administer, quota, &meta()).await.expect("it is set");
+    assert_eq!(set.quota, quota);
+}
+
+#[tokio::test]
+async fn a_quota_refuses_what_is_above_it_and_nothing_else() {
+    let desk = Desk::open(None).await;
+    let first = desk.declare("name = \"first\"").await.expect("valid");
+    assert_eq!(desk.ends(&first).await, OperationState::Succeeded);
+    limit(&desk, Quota { networks: Some(1), ..Quota::UNLIMITED }).await;
+    refused(desk.declare("name = \"second\"").await, ErrorCode::QuotaExceeded, "1 networks");
+    limit(&desk, Quota { nodes: Some(7), ..Quota::UNLIMITED }).await;
+    refused(desk.declare("name = \"second\"").await, ErrorCode::QuotaExceeded, "would have 8");
+    limit(&desk, Quota { memory_mib: Some(64 * 7), ..Quota::UNLIMITED }).await;
+    refused(desk.declare("name = \"second\"").await, ErrorCode::QuotaExceeded, "memory");
+    let second = desk.declare("name = \"second\"\nvalidators = 3").await.expect("it fits");
+    assert_eq!(desk.ends(&second).await, OperationState::Succeeded);
+
+    // Nothing at all is a quota too; what is there may be stopped, and destroyed.
+    let nothing = Quota {
+        networks: Some(0),
+        nodes: Some(0),
+        memory_mib: Some(0),
+        disk_mib: Some(0),
+        requests_per_hour: Some(0),
+        longest_ttl_s: None,
+    };
+    limit(&desk, nothing).await;
+    refused(desk.declare("name = \"third\"").await, ErrorCode::QuotaExceeded, "0 networks");
+    let stopped = desk.control.stop(&desk.may(Action::Change).await, "first", meta()).await;
+    assert_eq!(desk.ends(&stopped.expect("it may")).await, OperationState::Succeeded);
+    let started = desk.control.start(&desk.may(Action::Change).await, "first", meta()).await;
+    refused(started, ErrorCode::QuotaExceeded, "memory");
+    let used = desk.control.budget(&desk.may(Action::Read).await).await.expect("it is shown").used;
+    assert_eq!((used.networks, used.nodes, used.memory_mib), (2, 7, 64 * 3));
+    let gone = desk.destroy("first").await.expect("it may");
+    assert_eq!(desk.ends(&gone).await, OperationState::Succeeded);
+}
+
+#[tokio::test]
+async fn the_longest_life_is_what_one_gets_that_asks_for_none() {
+    let desk = Desk::open(None).await;
+    limit(&desk, Quota { longest_ttl_s: Some(3_600), ..Quota::UNLIMITED }).await;
+    let mortal = desk.declare("name = \"mortal\"").await.expect("valid");
+    assert_eq!(desk.ends(&mortal).await, OperationState::Succeeded);
+    assert_eq!(mortal.network.spec.ttl_s, 3_600);
+    let end = mortal.network.end.expect("it has an end");
+    assert_eq!((end.stage, end.grace_ms()), (EndStage::Ahead, 3_600_000));
+    for ttl_s in [0, 3_601] {
+        let longer = desk.declare(&format!("name = \"longer\"\nttl_s = {ttl_s}")).await;
+        refused(longer, ErrorCode::QuotaExceeded, "3600 seconds at most");
+    }
+    let same = desk.apply("mortal", "").await.expect("it is as it should be");
+    assert!(same.operation.is_none());
+    let change = desk.may(Action::Change).await;
+    let by = Extension::ByS(60);
+    let longer = desk.control.extend(&change, "mortal", by, meta()).await;
+    refused(longer, ErrorCode::QuotaExceeded, "3600 seconds at most");
+}
+
+#[tokio::test]
+async fn an_extension_is_written_once_and_against_what_was_seen() {
+    let desk = Desk::open(None).await;
+    let declared = desk.declare("name = \"trade\"\nttl_s = 3600").await.expect("valid");
+    assert_eq!(desk.ends(&declared).await, OperationState::Succeeded);
+    let at_ms = declared.network.end.expect("it has an end").at_ms;
+    let change = desk.may(Action::Change).await;
+    let keyed = || {
+        let mut meta = meta();
+        meta.idempotency_key = Some("once".to_owned());
+        meta
+    };
+    for _ in 0..2 {
+        let extended = desk.control.extend(&change, "trade", Extension::ByS(60), keyed()).await;
+        let extended = extended.expect("it is put off");
+        assert_eq!(extended.network.end.expect("an end").at_ms, at_ms + 60_000);
+        assert!(extended.operation.is_none());
+    }
+    let seen = desk.control.network(&desk.may(Action::Read).await, "trade").await.expect("there");
+    assert_eq!(seen.end.expect("an end").at_ms, at_ms + 60_000, "a repeated request acts once");
+    let mut stale = meta();
+    stale.if_version = Some(declared.network.resource_version);
+    let late = desk.control.extend(&change, "trade", Extension::ByS(60), stale).await;
+    refused(late, ErrorCode::VersionConflict, "resource version");
+    let shorter = desk.apply("trade", "ttl_s = 60").await.expect("it may be changed");
+    assert!(shorter.network.end.expect("an end").at_ms < at_ms);
+}
