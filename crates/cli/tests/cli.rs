@@ -93,6 +93,9 @@ fn help() {
     check(&user, "help-network-destroy", &["network", "destroy", "--help"]);
     check(&user, "help-network-node-add", &["network", "node", "add", "--help"]);
     check(&user, "help-network-node-rm", &["network", "node", "rm", "--help"]);
+    for verb in ["create", "rotate", "revoke"] {
+        check(&user, &format!("help-network-key-{verb}"), &["network", "key", verb, "--help"]);
+    }
     check(&user, "help-network-propose", &["network", "propose", "--help"]);
     check(&user, "help-network-propose-set", &["network", "propose", "trade", "set", "--help"]);
     check(&user, "help-network-vote", &["network", "vote", "--help"]);

@@ -10,17 +10,28 @@ use hyper::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use windlass_model::error::{ErrorCode, Problem};
+use windlass_model::{
+    error::{ErrorCode, Problem},
+    route::RateLimit,
+};
+
+use crate::{key::Pass, limit::TooEarly};
+
+/// Why a body ends early.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// A body: a node's, streamed, or one of the gateway's own.
-pub(crate) type Body = BoxBody<Bytes, hyper::Error>;
+pub(crate) type Body = BoxBody<Bytes, Failure>;
 
 /// What a client should wait before it asks again, in seconds.
 const RETRY_SECONDS: u16 = 2;
 
-/// The JSON-RPC code for every refusal of the gateway: the first of the range for servers' own use.
+/// The JSON-RPC code for every other refusal of the gateway: the first of the range for servers' own use.
 /// The problem's code stands in the error's `data`.
 const SERVER_ERROR: i64 = -32000;
+
+/// The JSON-RPC code for what came too often, as nodes and public endpoints have it.
+const LIMIT_EXCEEDED: i64 = -32005;
 
 /// More of a batch is not answered one by one.
 const LARGEST_BATCH: usize = 1000;
@@ -66,9 +77,44 @@ pub(crate) fn unknown_network() -> Problem {
 pub(crate) fn wrong_key() -> Problem {
     Problem::new(
         ErrorCode::Unauthenticated,
-        "the key in the URL does not open this network",
-        "`windlass network show` prints the URL with its key",
+        "the key in the URL does not open this network, or does not any more",
+        "`windlass network show` prints the URL with the default key; `windlass network key ls` lists all",
     )
+}
+
+/// A call that came too early for its key, or a batch that is too large for it.
+pub(crate) fn too_often(
+    pass: &Pass,
+    calls: u32,
+    early: TooEarly,
+    request_body: &Bytes,
+) -> Response<Body> {
+    let name = &pass.name;
+    let limit =
+        pass.meter.as_ref().map_or(RateLimit { per_second: 0, burst: 0 }, |one| one.limit());
+    let RateLimit { per_second, burst } = limit;
+    let (detail, hint, seconds) = match early {
+        TooEarly::For(wait) => {
+            let seconds = wait.as_secs().saturating_add(1);
+            let detail = format!(
+                "limit exceeded: the key `{name}` takes {per_second} calls a second, {burst} at once"
+            );
+            let hint = format!("try again in {seconds} s, or use a key with a higher rate");
+            (detail, hint, Some(seconds))
+        }
+        TooEarly::AtOnce => {
+            let detail = format!(
+                "limit exceeded: the batch has {calls} calls, and the key `{name}` takes {burst} at once"
+            );
+            (detail, "send smaller batches, or use a key with a higher burst".to_owned(), None)
+        }
+    };
+    let problem = Problem::new(ErrorCode::RateLimited, detail, hint);
+    let mut response = refuse(&problem, Some(request_body));
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 pub(crate) fn stopped() -> Problem {
@@ -160,13 +206,14 @@ fn envelope(body: &[u8]) -> Option<Ids> {
 }
 
 fn json_rpc(problem: &Problem, ids: Ids) -> Value {
+    let code = if problem.code == ErrorCode::RateLimited { LIMIT_EXCEEDED } else { SERVER_ERROR };
     let message = format!("{}: {}", problem.detail, problem.hint);
     let error = |id: Value| {
         json!({
             "jsonrpc": "2.0",
             "id": id,
             "error": {
-                "code": SERVER_ERROR,
+                "code": code,
                 "message": message,
                 "data": { "code": problem.code, "hint": problem.hint },
             },

@@ -8,6 +8,10 @@
 //! The invariants:
 //! - **A key is compared as a hash, in constant time**, and neither keys nor URLs are logged. The
 //!   route table holds hashes only.
+//! - **A key that is good no more serves nothing**, what is under way with it included: when a table
+//!   without it comes into force, or its time is over, answers that are being read and open WebSockets
+//!   end. How often a key may be used is held here ([`limit`]); what it may ask is held by the node, which
+//!   is told of it in a header that clients can't set.
 //! - **A request is sent once.** Another node is tried only when the first could not be connected to,
 //!   or when it is certain that it has read nothing.
 //! - **One client sees one node** while that node is well. Nodes of a network are equal but not at the
@@ -27,11 +31,16 @@
 mod activity;
 mod admin;
 mod answer;
+mod calls;
 mod client;
+mod key;
+mod limit;
 mod proxy;
 pub mod routes;
 mod server;
 mod store;
+mod streamed;
 mod table;
+mod tunnel;
 
 pub use server::{Config, GatewayError, Listening, run};

@@ -17,17 +17,25 @@ use hyper::{
     http::request::Parts,
     upgrade::OnUpgrade,
 };
-use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use windlass_model::{NetworkId, error::Problem, route::REPEATED};
+use windlass_model::{
+    NetworkId,
+    error::Problem,
+    key::KeyScope,
+    route::{REPEATED, SCOPE},
+};
 
 use crate::{
     activity::{self, Queue, Use},
     answer::{self, Body, full, refuse},
+    calls::Calls,
     client::{ClientError, Upstream},
+    key::Pass,
     routes::RouteState,
+    streamed::Streamed,
     table::{Current, Network, count},
+    tunnel,
 };
 
 /// The largest body that is passed on.
@@ -36,8 +44,8 @@ pub(crate) const BODY_BYTES: usize = 5 * 1024 * 1024;
 /// How long a client may take to send a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
-/// How often it is looked whether a network is used.
-const IDLE_LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked whether a network is used, and a key's time is over.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a request waits for a network that sleeps.
 const WAKING: Duration = Duration::from_secs(30);
@@ -46,7 +54,7 @@ const WAKING: Duration = Duration::from_secs(30);
 const REPEATS: u32 = 2;
 
 /// Headers that belong to one connection, and what other services on this host gave the browser.
-const NOT_PASSED_ON: [HeaderName; 14] = [
+const NOT_PASSED_ON: [HeaderName; 15] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
@@ -61,6 +69,7 @@ const NOT_PASSED_ON: [HeaderName; 14] = [
     header::ORIGIN,
     header::REFERER,
     HeaderName::from_static(REPEATED),
+    HeaderName::from_static(SCOPE),
 ];
 
 /// What all requests share.
@@ -91,6 +100,8 @@ struct Passing<'a> {
     /// The protocol that the client wants to change to, and its end of the connection.
     upgrade: Option<(HeaderValue, OnUpgrade)>,
     client: IpAddr,
+    /// What its key allows.
+    pass: &'a Pass,
     /// How many nodes may have taken it and gave no answer.
     taken: u32,
     in_use: Option<Use>,
@@ -111,6 +122,12 @@ impl Passing<'_> {
         }
         if self.taken > 0 {
             headers.insert(REPEATED, HeaderValue::from_static("1"));
+        }
+        match self.pass.scope {
+            KeyScope::Send => {}
+            scope @ KeyScope::Read => {
+                headers.insert(SCOPE, HeaderValue::from_static(scope.as_str()));
+            }
         }
         outgoing
     }
@@ -134,10 +151,10 @@ impl Proxy {
         let Some((target, network)) = network else {
             return self.refuse_reading(&answer::unknown_network(), request).await;
         };
-        if !network.opens(&target.key) {
+        let Some(pass) = network.opens(&target.key) else {
             count(&network.counters.refused);
             return self.refuse_reading(&answer::wrong_key(), request).await;
-        }
+        };
         let origin = request.headers_mut().remove(header::ORIGIN);
         if let Some(origin) = &origin
             && !origin.to_str().is_ok_and(|origin| network.allows_origin(origin))
@@ -148,7 +165,7 @@ impl Proxy {
         let mut response = if is_preflight(&request, origin.as_ref()) {
             preflight(request.headers())
         } else {
-            self.forward(request, target, network, client).await
+            self.forward(request, (target, &pass), network, client).await
         };
         if let Some(origin) = origin {
             let headers = response.headers_mut();
@@ -190,8 +207,8 @@ impl Proxy {
     async fn forward(
         &self,
         mut request: Request<Incoming>,
-        target: &Target,
-        mut network: Arc<Network>,
+        (target, pass): (&Target, &Pass),
+        network: Arc<Network>,
         client: IpAddr,
     ) -> Response<Body> {
         let in_use = Some(network.activity.begin(self.started));
@@ -201,8 +218,35 @@ impl Proxy {
             Ok(body) => body,
             Err(problem) => return refuse(&problem, None),
         };
+        if let Some(meter) = &pass.meter {
+            let calls = Calls::of(&body);
+            if let Err(early) = meter.take(calls, self.started.elapsed()) {
+                count(&network.counters.limited);
+                return answer::too_often(pass, calls, early, &body);
+            }
+        }
         let rest = &target.rest;
-        let mut passing = Passing { parts, body, rest, upgrade, client, taken: 0, in_use };
+        let asked = body.clone();
+        let mut passing = Passing { parts, body, rest, upgrade, client, pass, taken: 0, in_use };
+        // Cancel safety: a node that has the request may carry it out, and who sent it is told that the
+        // key is good no more.
+        tokio::select! {
+            biased;
+            () = pass.cut.cancelled() => {
+                count(&network.counters.refused);
+                refuse(&answer::wrong_key(), Some(&asked))
+            }
+            response = self.answer(&mut passing, target, Arc::clone(&network)) => response,
+        }
+    }
+
+    /// A node's answer, as soon as one can be had.
+    async fn answer(
+        &self,
+        passing: &mut Passing<'_>,
+        target: &Target,
+        mut network: Arc<Network>,
+    ) -> Response<Body> {
         loop {
             let problem = match network.state {
                 RouteState::Stopped => answer::stopped(),
@@ -213,7 +257,7 @@ impl Proxy {
                     }
                     Err(problem) => *problem,
                 },
-                RouteState::Up => match self.pass_on(&mut passing, &network).await {
+                RouteState::Up => match self.pass_on(passing, &network).await {
                     Ok(response) => return response,
                     Err(problem) => {
                         // Its nodes end when it falls asleep.
@@ -248,7 +292,7 @@ impl Proxy {
             }
         };
         match waking {
-            Ok(Some(awake)) if awake.opens(&target.key) => Ok(awake),
+            Ok(Some(awake)) if awake.opens(&target.key).is_some() => Ok(awake),
             Ok(_) => Err(Box::new(answer::unknown_network())),
             Err(_elapsed) => Err(Box::new(answer::still_asleep(WAKING))),
         }
@@ -296,12 +340,13 @@ impl Proxy {
         Err(answer::unavailable(format!("no node of the network answers: {last}")).into())
     }
 
-    /// Looks for networks that nobody uses, until the gateway ends.
-    pub(crate) async fn look_for_idle(&self) {
+    /// Looks for networks that nobody uses and for keys whose time is over, until the gateway ends.
+    pub(crate) async fn look_around(&self) {
         let mut idle = BTreeSet::new();
         let work = async {
             loop {
-                tokio::time::sleep(IDLE_LOOK).await;
+                tokio::time::sleep(LOOK).await;
+                self.table.cut_what_is_over();
                 idle = self.queue.look(&self.table.get(), self.now_ms(), &idle);
             }
         };
@@ -339,9 +384,10 @@ impl Proxy {
         {
             count(&network.counters.websockets);
             let of_node = hyper::upgrade::on(&mut response);
-            let (in_use, stop) = (passing.in_use.take(), self.stop.clone());
+            let in_use = passing.in_use.take();
+            let (pass, started, stop) = (passing.pass.clone(), self.started, self.stop.clone());
             self.tasks.spawn(async move {
-                tunnel(of_client, of_node, stop).await;
+                tunnel::run((of_client, of_node), pass, started, stop).await;
                 drop(in_use);
             });
             let (mut parts, _) = response.into_parts();
@@ -355,29 +401,8 @@ impl Proxy {
         {
             parts.headers.remove(name);
         }
-        // In use until the client has all of it.
-        let in_use = passing.in_use.take();
-        let body = body.map_frame(move |frame| {
-            let _until_the_end = &in_use;
-            frame
-        });
+        let body = Streamed::new(body, passing.in_use.take(), passing.pass.cut.clone());
         Response::from_parts(parts, body.boxed())
-    }
-}
-
-/// Copies both ways until one side ends or the gateway does.
-async fn tunnel(of_client: OnUpgrade, of_node: OnUpgrade, stop: CancellationToken) {
-    let copying = async {
-        let (Ok(client), Ok(node)) = tokio::join!(of_client, of_node) else { return };
-        // However it ends, both sides are closed by being dropped.
-        drop(
-            tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(node)).await,
-        );
-    };
-    // Cancel safe: whatever is cancelled is dropped and both sides with it.
-    tokio::select! {
-        () = copying => {}
-        () = stop.cancelled() => {}
     }
 }
 

@@ -1,6 +1,9 @@
 //! The route table as it is pushed and stored; its types are the model's.
 
-pub use windlass_model::route::{Route, RouteState, RouteTable};
+pub use windlass_model::{
+    key::KeyScope,
+    route::{RateLimit, Route, RouteKey, RouteSecret, RouteState, RouteTable},
+};
 
 /// The SHA-256 of a key, in hexadecimal, as a route table names it.
 pub fn hash_key(key: &str) -> String {

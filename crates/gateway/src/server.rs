@@ -134,7 +134,7 @@ pub async fn run(
     });
     let admin = Arc::new(Admin::new(&directory, Arc::clone(&proxy)));
     let front = tasks.spawn(accept_clients(clients, Arc::clone(&proxy), stop.clone()));
-    let watch = tasks.spawn(async move { proxy.look_for_idle().await });
+    let watch = tasks.spawn(async move { proxy.look_around().await });
     let back = tasks.spawn(accept_control(control, admin, tasks.clone(), stop.clone()));
     ready(&Listening { address, admin_socket });
     tracing::info!(%address, "the gateway serves");

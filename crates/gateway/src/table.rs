@@ -10,14 +10,13 @@ use std::{
 };
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
 use tokio::sync::watch;
 use windlass_model::NetworkId;
 
 use crate::{
     activity::Activity,
     client::Upstream,
+    key::{Keys, Pass},
     routes::{RouteState, RouteTable},
 };
 
@@ -46,7 +45,7 @@ pub(crate) struct Table {
 /// One network, in force. Survives a new table with its counters, connections and activity.
 #[derive(Debug)]
 pub(crate) struct Network {
-    keys: Vec<[u8; 32]>,
+    keys: Keys,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) state: RouteState,
@@ -60,6 +59,7 @@ pub(crate) struct Network {
 pub(crate) struct Counters {
     pub(crate) requests: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) limited: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) websockets: AtomicU64,
 }
@@ -71,6 +71,8 @@ pub(crate) struct Counts {
     requests: u64,
     /// Requests with a wrong key or from a refused origin.
     refused: u64,
+    /// Requests beyond the rate of their key.
+    limited: u64,
     /// Requests that no node answered.
     failed: u64,
     /// Upgrades that a node granted.
@@ -88,13 +90,9 @@ impl Table {
         for route in &source.routes {
             let id = &route.network_id;
             let invalid = |reason| RefusedTable::Invalid { network: id.clone(), reason };
-            let keys: Option<Vec<[u8; 32]>> = route
-                .key_hashes
-                .iter()
-                .map(|hash| hex::decode(hash).ok()?.try_into().ok())
-                .collect();
-            let keys = keys.ok_or_else(|| invalid("a key's hash is not 64 hexadecimal digits"))?;
             let earlier = before.networks.get(id);
+            let keys = Keys::next(&route.keys, earlier.map(|earlier| &earlier.keys));
+            let keys = keys.map_err(invalid)?;
             // Connections from before a sleep, and what is known of nodes from then, are of no use.
             let same = earlier.filter(|earlier| earlier.state == route.state);
             let upstream = |path: &PathBuf| {
@@ -135,11 +133,9 @@ impl Table {
 }
 
 impl Network {
-    /// Whether a key opens this network. Takes the same time for every key of one length.
-    pub(crate) fn opens(&self, key: &str) -> bool {
-        let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-        let none = Choice::from(0);
-        self.keys.iter().fold(none, |found, known| found | known.ct_eq(&hash)).into()
+    /// What a secret allows, if it opens this network.
+    pub(crate) fn opens(&self, secret: &str) -> Option<Pass> {
+        self.keys.find(secret)
     }
 
     /// A wallet in the browser is no page: who has installed it has given it the URL. Its own origin
@@ -156,6 +152,7 @@ impl Counters {
         Counts {
             requests: read(&self.requests),
             refused: read(&self.refused),
+            limited: read(&self.limited),
             failed: read(&self.failed),
             websockets: read(&self.websockets),
         }
@@ -180,8 +177,21 @@ impl Current {
         Arc::clone(&self.0.borrow())
     }
 
+    /// Puts a table in force; what is served with keys that are not in it ends.
     pub(crate) fn set(&self, table: Table) {
-        self.0.send_replace(Arc::new(table));
+        let before = self.0.send_replace(Arc::new(table));
+        let now = self.get();
+        for (id, network) in before.all() {
+            let next = now.networks.get(id).map(|next| &next.keys);
+            network.keys.cut_what_is_not_in(next);
+        }
+    }
+
+    /// Ends what is served with keys whose time is over.
+    pub(crate) fn cut_what_is_over(&self) {
+        for (_, network) in self.get().all() {
+            network.keys.cut_what_is_over();
+        }
     }
 
     /// The network as soon as its route is another one than asleep; `None` if it has none then.

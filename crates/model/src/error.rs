@@ -100,6 +100,10 @@ codes! {
     NetworkNotFound = ("network_not_found", 404, "no such network", Absent);
     /// The network has no such node.
     NodeNotFound = ("node_not_found", 404, "no such node", Absent);
+    /// The network's endpoint has no such key.
+    KeyNotFound = ("key_not_found", 404, "no such key", Absent);
+    /// The network's endpoint would have more keys than one may have.
+    TooManyKeys = ("too_many_keys", 422, "the network would have too many keys", Input);
     /// The organization has no such operation.
     OperationNotFound = ("operation_not_found", 404, "no such operation", Absent);
     /// The network has no such member.
@@ -152,6 +156,8 @@ codes! {
     PayloadTooLarge = ("payload_too_large", 413, "the body is too large", Input);
     /// As much of this is under way as there may be at once.
     TooManyRequests = ("too_many_requests", 429, "too much of this is under way", Unavailable);
+    /// A key was used more often than its rate allows.
+    RateLimited = ("rate_limited", 429, "the key's rate is used up", Unavailable);
     /// The network is not running.
     NetworkStopped = ("network_stopped", 409, "the network is stopped", Conflict);
     /// The network's time is over.

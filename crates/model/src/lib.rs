@@ -11,6 +11,7 @@ pub mod consensus;
 pub mod error;
 pub mod governance;
 pub mod id;
+pub mod key;
 pub mod misconduct;
 pub mod name;
 pub mod network;

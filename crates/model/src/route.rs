@@ -7,7 +7,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::NetworkId;
+use crate::{Name, NetworkId, key::KeyScope};
+
+/// The header of a request whose key allows less than everything: the word of its [`KeyScope`]. The
+/// node refuses what changes something, whatever the word is; the gateway passes on no other's.
+pub const SCOPE: &str = "windlass-scope";
 
 /// The header of a request that an earlier node may have taken, and gave no answer to: that it has the
 /// request's transaction already is no error.
@@ -30,8 +34,8 @@ pub struct RouteTable {
 pub struct Route {
     /// The network.
     pub network_id: NetworkId,
-    /// The SHA-256 of each key that opens it, in hexadecimal.
-    pub key_hashes: Vec<String>,
+    /// The keys that open it.
+    pub keys: Vec<RouteKey>,
     /// The Unix sockets of its nodes, in the order of the genesis.
     pub upstreams: Vec<PathBuf>,
     /// The web origins that may use it from a browser; `*` is any.
@@ -42,6 +46,42 @@ pub struct Route {
     /// After so many milliseconds without a request it is idle; 0 is never.
     #[serde(default)]
     pub idle_after_ms: u64,
+}
+
+/// A key as the gateway knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteKey {
+    /// Its name, unique in the network.
+    pub name: Name,
+    /// What it allows.
+    pub scope: KeyScope,
+    /// How often; none is without limit.
+    #[serde(default)]
+    pub limit: Option<RateLimit>,
+    /// What opens it: more than one while a secret replaces another.
+    pub secrets: Vec<RouteSecret>,
+}
+
+/// How often a key may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    /// Calls a second, at least 1.
+    pub per_second: u32,
+    /// Calls at once, at least 1.
+    pub burst: u32,
+}
+
+/// A secret, as far as the gateway may know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSecret {
+    /// Its SHA-256, in hexadecimal.
+    pub hash: String,
+    /// Until when it is good, Unix milliseconds; none is for as long as it stands here.
+    #[serde(default)]
+    pub until_ms: Option<u64>,
 }
 
 /// Whether a network's nodes are meant to be there.

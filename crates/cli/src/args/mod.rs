@@ -4,6 +4,7 @@ mod action;
 mod budgets;
 mod database;
 mod governance;
+mod key;
 mod network;
 mod proof;
 mod recovery;
@@ -19,6 +20,7 @@ pub(crate) use database::{
     DatabaseArgs, DatabaseVerb, NodeProcessArgs, NodeProcessVerb, PruneArgs,
 };
 pub(crate) use governance::{GovernanceVerb, ProposeArgs, SettleArgs, VoteArgs};
+pub(crate) use key::{KeyRevokeArgs, KeyVerb};
 pub(crate) use network::{
     ApplyArgs, CreateArgs, DestroyArgs, EvidenceArgs, LogsArgs, NetworkVerb, NodeAddArgs,
     NodeRmArgs, NodeVerb, WaitArgs,

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use windlass_model::spec::Template;
 
-use super::{ExportArgs, ExtendArgs, GenesisArgs, GovernanceVerb, RecoverArgs, RecoveryVerb};
+use super::{
+    ExportArgs, ExtendArgs, GenesisArgs, GovernanceVerb, KeyVerb, RecoverArgs, RecoveryVerb,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NetworkVerb {
@@ -52,6 +54,9 @@ pub(crate) enum NetworkVerb {
     /// Add and remove nodes while the network runs
     #[command(subcommand)]
     Node(NodeVerb),
+    /// Say who may use a network's endpoint, for what and how often
+    #[command(subcommand)]
+    Key(KeyVerb),
     /// Leave nothing of a network and print the receipt
     Destroy(DestroyArgs),
     /// Write the whole state into a file, with the proof that it is final

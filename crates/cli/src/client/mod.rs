@@ -4,6 +4,7 @@
 //! a short command's time. Every POST carries an `Idempotency-Key`.
 
 mod budgets;
+mod keys;
 mod streams;
 
 use std::time::Duration;

@@ -6,6 +6,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 mod consensus;
 mod governance;
+mod key;
 mod network;
 mod table;
 
@@ -13,6 +14,7 @@ pub(crate) use consensus::consensus;
 pub(crate) use governance::{
     ballot, members, observers, parameters, permissions, proposal, proposals, validators,
 };
+pub(crate) use key::{keys, new_key};
 pub(crate) use network::{
     added, evidence, network, networks, nodes_of, operation, operations, receipt,
 };
@@ -46,6 +48,14 @@ pub(crate) fn moment(at_ms: u64) -> String {
     text.unwrap_or_else(|| format!("Unix time {seconds}"))
 }
 
+/// The day and the minute of Unix milliseconds, UTC.
+pub(crate) fn date_time(at_ms: u64) -> String {
+    let seconds = i64::try_from(at_ms / 1_000).unwrap_or(i64::MAX);
+    let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", time.hour(), time.minute())
+}
+
 /// The word that JSON has for a value of one of our enums.
 pub(crate) fn word<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
@@ -68,6 +78,19 @@ pub(crate) fn mebibytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates() {
+        for (seconds, expect) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59 UTC"),
+            (951_782_400, "2000-02-29 00:00 UTC"),
+            (1_735_689_599, "2024-12-31 23:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00 UTC"),
+        ] {
+            assert_eq!(date_time(seconds * 1_000), expect);
+        }
+    }
 
     #[test]
     fn durations() {

@@ -6,6 +6,7 @@ pub(crate) mod database;
 mod events;
 mod evidence;
 mod governance;
+mod keys;
 mod logs;
 mod network;
 mod nodes;

@@ -7,7 +7,7 @@ use windlass_model::{
     spec::{Manifest, Template},
 };
 
-use super::{Session, budgets, evidence, governance, logs, nodes, recovery};
+use super::{Session, budgets, evidence, governance, keys, logs, nodes, recovery};
 use crate::{
     args::{ApplyArgs, CreateArgs, DestroyArgs, NetworkVerb},
     environment::{Outcome, problem},
@@ -54,6 +54,7 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
         NetworkVerb::Extend(args) => budgets::extend(session, &args).await,
         NetworkVerb::Genesis(args) => super::proof::genesis(session, args).await,
         NetworkVerb::Node(verb) => nodes::run(session, verb).await,
+        NetworkVerb::Key(verb) => keys::run(session, verb).await,
         NetworkVerb::Destroy(destroy) => self::destroy(session, destroy).await,
         NetworkVerb::Export(args) => recovery::export(session, args).await,
         NetworkVerb::Recovery(verb) => recovery::run(session, verb).await,

@@ -21,6 +21,7 @@ use std::{
 };
 
 use tokio::sync::{Notify, mpsc, oneshot};
+use windlass_model::NetworkId;
 use windlass_substrate::SubstrateError;
 
 use crate::{
@@ -176,7 +177,12 @@ impl Gateway {
     }
 }
 
-/// A network's stable URL at a gateway.
-pub(crate) fn endpoint(base: &str, network: &NetworkRow) -> String {
-    format!("{base}/n/{}/{}", network.id, network.endpoint_key)
+/// A network's stable URL at a gateway, with the default key's secret; none if it has no such key.
+pub(crate) fn endpoint(base: &str, network: &NetworkRow) -> Option<String> {
+    Some(url_with(base, &network.id, network.shown_secret()?))
+}
+
+/// The URL of a network at a gateway, with a secret.
+pub(crate) fn url_with(base: &str, network: &NetworkId, secret: &str) -> String {
+    format!("{base}/n/{network}/{secret}")
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
 use windlass_model::{
     WorkloadId,
     network::Intent,
@@ -10,7 +9,10 @@ use windlass_model::{
 };
 use windlass_substrate::Instance;
 
-use crate::{store::rows::Record, world::Engines};
+use crate::{
+    store::{keys::EndpointKeyRow, rows::Record},
+    world::Engines,
+};
 
 /// The route of a network; `None` if it is to have none.
 pub(super) fn route(
@@ -31,7 +33,7 @@ pub(super) fn route(
     });
     Some(Route {
         network_id: network.id.clone(),
-        key_hashes: vec![hex::encode(Sha256::digest(network.endpoint_key.as_bytes()))],
+        keys: network.keys.iter().map(EndpointKeyRow::route).collect(),
         upstreams: sockets.collect(),
         cors_origins: network.spec.cors_origins.clone(),
         state,

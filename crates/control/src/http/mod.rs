@@ -10,7 +10,7 @@
 //! is audited ([`audit`]).
 //!
 //! - [`access`]: who asks; [`guard`]: from where; [`extract`]: reading; [`failure`]: refusing.
-//! - [`networks`], [`nodes`], [`budgets`], [`governance`], [`recovery`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
+//! - [`networks`], [`nodes`], [`budgets`], [`keys`], [`governance`], [`recovery`], [`operations`], [`events`], [`session`], [`platform`]: the paths.
 //! - [`openapi`]: the document, made from the handlers; [`console`]: the console's files.
 
 mod access;
@@ -22,6 +22,7 @@ mod extract;
 mod failure;
 mod governance;
 mod guard;
+mod keys;
 mod networks;
 mod nodes;
 mod openapi;
@@ -183,6 +184,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(nodes::evidence))
         .routes(routes!(nodes::metrics))
         .routes(routes!(networks::logs))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::revoke))
         .routes(routes!(recovery::export))
         .routes(routes!(recovery::sign))
         .routes(routes!(recovery::recover))

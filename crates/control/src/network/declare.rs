@@ -7,6 +7,7 @@ use windlass_model::{
     ErrorCode, KeyId, Name, NetworkId, NodeId, OperationId, Problem,
     api::Organization,
     error::Location,
+    key::{DEFAULT, KeyScope},
     network::{Intent, NetworkState, OperationKind},
     spec::{Defaults, MAX_WALLET_CHAIN_ID, Manifest, Member, NetworkSpec},
 };
@@ -14,7 +15,10 @@ use windlass_model::{
 use crate::{
     network::ending,
     operation,
-    store::rows::{AccountRow, KeyRow, NetworkRow, NetworkStatus, NodeRow, NodeStatus, Record},
+    store::{
+        keys::EndpointKeyRow,
+        rows::{AccountRow, KeyRow, NetworkRow, NetworkStatus, NodeRow, NodeStatus, Record},
+    },
     world::World,
 };
 
@@ -75,7 +79,7 @@ pub(crate) fn declare(
         spec,
         status,
         genesis: None,
-        endpoint_key: endpoint_key(world),
+        keys: vec![default_key(world, now_ms)],
         created_at_ms: now_ms,
     };
     Ok(Declaration { record: Record { network, nodes, operation: Some(operation) }, warnings })
@@ -117,10 +121,15 @@ pub(crate) fn new_account(world: &World, member: Option<Name>) -> AccountRow {
     AccountRow { key: Some(KeyId::from_entropy(world.random())), address: None, member }
 }
 
-/// 256 random bits in base 32, lower case, without letters that look alike.
-fn endpoint_key(world: &World) -> String {
+/// The key that a network begins with.
+fn default_key(world: &World, now_ms: u64) -> EndpointKeyRow {
+    let name = DEFAULT.parse().expect("a valid name");
+    EndpointKeyRow::new(name, KeyScope::Send, &secret_text(world.random()), now_ms)
+}
+
+/// 256 bits in base 32, lower case, without letters that look alike.
+pub(crate) fn secret_text(bytes: [u8; 32]) -> String {
     const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let bytes: [u8; 32] = world.random();
     let mut text = String::with_capacity(52);
     let (mut bits, mut held) = (0u32, 0u32);
     for byte in bytes {

@@ -10,11 +10,14 @@ use windlass_model::network::{BlockRef, NodeEvidence};
 use crate::{
     network::{Reconciler, observe::Observation},
     store::rows::{NodeRow, StoredTransaction},
-    world::{RpcError, Target, World, rpc, rpc_first},
+    world::{Message, RpcError, Target, WireError, World, rpc, rpc_first},
 };
 
 /// How long a node has for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the gateway answers where it has the network, and the key is not one of its.
+const KEY_IS_WRONG: u16 = 401;
 
 /// What the nodes have shown.
 #[derive(Clone, Debug)]
@@ -51,6 +54,10 @@ pub(crate) enum ProbeError {
     Disagree { one: String, other: String },
     #[error("the endpoint {url} is not one")]
     Url { url: String },
+    #[error("the gateway could not be asked")]
+    Gateway(#[source] WireError),
+    #[error("the gateway answers {status} to a request without a key, and not 401")]
+    Keyless { status: u16 },
 }
 
 /// Where a node answers, if it runs.
@@ -210,6 +217,25 @@ pub(crate) async fn endpoint(
     let block = engine.read_height(&call(engine.height_request()).await?)?;
     let status = engine.read_status(&call(engine.status_request()).await?)?;
     Ok(EndpointProof { url: url.to_owned(), chain_id: status.chain_id, block })
+}
+
+/// Whether the gateway serves the network, as far as that is seen without a key: for a network whose keys
+/// are known to their users only, or are limited in rate.
+pub(crate) async fn serves_without_key(world: &World, url: &str) -> Result<(), ProbeError> {
+    let (target, path) = split(url).ok_or_else(|| ProbeError::Url { url: url.to_owned() })?;
+    let message = Message {
+        target,
+        method: "POST",
+        path: path.to_owned(),
+        body: b"{}".to_vec(),
+        timeout: ANSWER_TIMEOUT,
+    };
+    let reply = world.wire.exchange(message).await.map_err(ProbeError::Gateway)?;
+    if reply.status == KEY_IS_WRONG {
+        Ok(())
+    } else {
+        Err(ProbeError::Keyless { status: reply.status })
+    }
 }
 
 /// `http://127.0.0.1:4711/n/…` as address and path.

@@ -55,7 +55,7 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
         generation: row.generation,
         resource_version: row.resource_version,
         genesis_hash: row.status.genesis_hash.clone(),
-        endpoint: gateway.filter(|_| proved).map(|base| endpoint(&base, row)),
+        endpoint: gateway.filter(|_| proved).and_then(|base| endpoint(&base, row)),
         tip: live.and_then(|live| live.tip.clone()),
         voting_validators: live.and_then(|live| live.validators),
         nodes,

@@ -10,6 +10,7 @@ mod consensus;
 mod demand;
 mod ending;
 mod events;
+mod keys;
 mod leases;
 mod mutate;
 mod nodes;

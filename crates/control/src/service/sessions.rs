@@ -147,9 +147,12 @@ impl Control {
     /// 256 bits that nobody guesses, safe in a URL and a cookie: random, or for a request with an
     /// idempotency key the same ones each time.
     fn secret(&self, purpose: &str, meta: &RequestMeta) -> String {
-        let Some(key) = &meta.idempotency_key else {
-            return hex::encode(self.inner.world.random::<32>());
-        };
+        hex::encode(self.secret_bytes(purpose, meta))
+    }
+
+    /// The bits of a secret.
+    pub(super) fn secret_bytes(&self, purpose: &str, meta: &RequestMeta) -> [u8; 32] {
+        let Some(key) = &meta.idempotency_key else { return self.inner.world.random() };
         let request = Sha256::new()
             .chain_update(hash(purpose))
             .chain_update(hash(key))
@@ -157,7 +160,7 @@ impl Control {
             .finalize();
         let held = self.inner.derivation_key;
         let inner = Sha256::new().chain_update(held).chain_update(request).finalize();
-        hex::encode(Sha256::new().chain_update(held).chain_update(inner).finalize())
+        Sha256::new().chain_update(held).chain_update(inner).finalize().into()
     }
 }
 

@@ -16,6 +16,7 @@ mod ballots;
 mod budgets;
 pub(crate) mod error;
 mod events;
+pub(crate) mod keys;
 mod networks;
 mod operations;
 pub(crate) mod rows;

@@ -10,6 +10,7 @@ use windlass_model::{
 use crate::store::{
     Store,
     error::StoreError,
+    keys::{self, EndpointKeyRow},
     rows::{KeyRow, NetworkRow, NetworkStatus, NodeRow, NodeStatus, Record},
     values::Columns as _,
 };
@@ -53,7 +54,7 @@ macro_rules! queries {
             nodes: owned!("nodes", $clause, " ORDER BY ordinal"),
             keys: owned!("keys", $clause, ""),
             ports: owned!("ports", $clause, ""),
-            endpoints: owned!("endpoint_keys", $clause, ""),
+            endpoints: owned!("network_keys", $clause, " ORDER BY created_at_ms, name"),
             operations: concat!(
                 "SELECT body FROM operations WHERE organization_id = $1 AND id IN \
                  (SELECT operation_id FROM networks WHERE organization_id = $1 AND ",
@@ -249,7 +250,7 @@ async fn read(
 struct Parts {
     keys: BTreeMap<(String, String), KeyRow>,
     ports: BTreeMap<String, u16>,
-    endpoints: BTreeMap<String, String>,
+    endpoints: BTreeMap<String, Vec<EndpointKeyRow>>,
     operations: BTreeMap<String, Operation>,
     nodes: BTreeMap<String, Vec<NodeRow>>,
 }
@@ -270,7 +271,8 @@ impl Parts {
             parts.ports.insert(row.text("node_id")?, port(row)?);
         }
         for row in endpoints {
-            parts.endpoints.insert(row.text("network_id")?, row.text("secret")?);
+            let of_network = parts.endpoints.entry(row.text("network_id")?).or_default();
+            of_network.push(keys::read(row)?);
         }
         for row in operations {
             let operation: Operation = row.json("body")?;
@@ -305,7 +307,6 @@ impl Parts {
     fn network(&mut self, row: &SqliteRow) -> Result<Record, StoreError> {
         let id: NetworkId = row.parsed("id")?;
         let operation = row.optional_text("operation_id")?;
-        let missing = |what| StoreError::Damaged { what, reason: format!("{id} has none") };
         let network = NetworkRow {
             organization: row.parsed("organization_id")?,
             name: row.parsed("name")?,
@@ -320,10 +321,7 @@ impl Parts {
             spec: row.json("spec")?,
             status: row.json("status")?,
             genesis: row.optional_text("genesis")?,
-            endpoint_key: self
-                .endpoints
-                .remove(id.as_str())
-                .ok_or_else(|| missing("endpoint key"))?,
+            keys: self.endpoints.remove(id.as_str()).unwrap_or_default(),
             created_at_ms: row.number("created_at_ms")?,
             id: id.clone(),
         };

@@ -18,6 +18,8 @@ use windlass_model::{
     spec::NetworkSpec,
 };
 
+use crate::store::keys::EndpointKeyRow;
+
 /// A network with everything that it owns.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
@@ -46,8 +48,8 @@ pub(crate) struct NetworkRow {
     pub(crate) status: NetworkStatus,
     /// The genesis document, once it is made.
     pub(crate) genesis: Option<String>,
-    /// The secret part of the endpoint's URL.
-    pub(crate) endpoint_key: String,
+    /// What opens its endpoint, in the order of their making.
+    pub(crate) keys: Vec<EndpointKeyRow>,
     pub(crate) created_at_ms: u64,
 }
 

@@ -66,17 +66,7 @@ impl Change {
         .execute(self.connection())
         .await
         .map_err(&failed)?;
-        sqlx::query(
-            "INSERT INTO endpoint_keys (secret, organization_id, network_id, created_at_ms) \
-             VALUES ($1, $2, $3, $4)",
-        )
-        .bind(network.endpoint_key.as_str())
-        .bind(network.organization.as_str())
-        .bind(network.id.as_str())
-        .bind(signed(network.created_at_ms))
-        .execute(self.connection())
-        .await
-        .map_err(&failed)?;
+        self.save_keys(&[], network).await?;
         for node in &record.nodes {
             self.insert_node(network, node).await?;
         }
@@ -155,6 +145,7 @@ impl Change {
         if saved.rows_affected() != 1 {
             return Err(StoreError::Stale);
         }
+        self.save_keys(&before.network.keys, network).await?;
         for new in &after.nodes {
             match before.node(&new.id) {
                 Some(old) if old == new => {}
@@ -248,7 +239,7 @@ impl Change {
         for statement in [
             "DELETE FROM ports WHERE organization_id = $1 AND network_id = $2",
             "DELETE FROM keys WHERE organization_id = $1 AND network_id = $2",
-            "DELETE FROM endpoint_keys WHERE organization_id = $1 AND network_id = $2",
+            "DELETE FROM network_keys WHERE organization_id = $1 AND network_id = $2",
             "DELETE FROM nodes WHERE organization_id = $1 AND network_id = $2",
         ] {
             sqlx::query(statement)

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_ballots.sql"),
     include_str!("../../migrations/0004_nodes.sql"),
     include_str!("../../migrations/0005_budgets.sql"),
+    include_str!("../../migrations/0006_endpoint_keys.sql"),
 ];
 
 /// Brings the database to the newest version that this program knows; refuses a newer one and

@@ -297,7 +297,7 @@ async fn routes_are_stored_before_they_are_answered_and_never_go_back() {
     assert_eq!(gateway.push(&table(4, &[])).await, StatusCode::CONFLICT, "older");
     assert_eq!(gateway.push(&table(5, &[])).await, StatusCode::CONFLICT, "as old, but different");
     let mut broken = table(6, &[]);
-    broken.routes[0].key_hashes = vec!["nonsense".to_owned()];
+    "nonsense".clone_into(&mut broken.routes[0].keys[0].secrets[0].hash);
     assert_eq!(gateway.push(&broken).await, StatusCode::BAD_REQUEST);
     let twice = RouteTable {
         routes: [newer.routes.clone(), newer.routes.clone()].concat(),
@@ -340,6 +340,8 @@ async fn requests_are_counted_by_network_and_outcome() {
     drop((one, two));
     gateway.call(&url(""), &call()).await;
     let (_, stats) = gateway.admin("GET", "/stats", &Value::Null).await;
-    let expected = json!({ "requests": 2, "refused": 1, "failed": 1, "websockets": 0 });
+    let expected = json!({
+        "requests": 2, "refused": 1, "limited": 0, "failed": 1, "websockets": 0,
+    });
     assert_eq!(stats, json!({ "generation": 1, "networks": { NETWORK: expected } }));
 }

@@ -149,10 +149,10 @@ async fn what_becomes_of_the_network_meanwhile_is_answered() {
     let stream = ask(&gateway).await;
     until(&gateway, is_wanted).await;
     let mut rekeyed = is(5, &[&one], RouteState::Up);
-    rekeyed.routes[0].key_hashes.truncate(1);
+    rekeyed.routes[0].keys.truncate(1);
     gateway.push(&rekeyed).await;
     let revoked = answer(stream).await;
-    assert!(revoked.contains("network_not_found"), "its key was revoked: {revoked}");
+    assert!(revoked.contains("unauthenticated"), "its key was revoked: {revoked}");
 
     gateway.push(&is(6, &[&one], RouteState::Asleep)).await;
     let stream = ask(&gateway).await;

@@ -23,7 +23,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use windlass_gateway::{
     Config,
-    routes::{Route, RouteState, RouteTable, hash_key},
+    routes::{KeyScope, Route, RouteKey, RouteSecret, RouteState, RouteTable, hash_key},
     run,
 };
 
@@ -200,10 +200,20 @@ async fn answer_as(
     Ok(response)
 }
 
+/// A key that allows everything.
+pub(crate) fn key(name: &str, secret: &str) -> RouteKey {
+    RouteKey {
+        name: name.parse().expect("a name"),
+        scope: KeyScope::Send,
+        limit: None,
+        secrets: vec![RouteSecret { hash: hash_key(secret), until_ms: None }],
+    }
+}
+
 pub(crate) fn table(generation: u64, upstreams: &[&Path]) -> RouteTable {
     let route = Route {
         network_id: NETWORK.parse().expect("an id"),
-        key_hashes: vec![hash_key("another"), hash_key(KEY)],
+        keys: vec![key("another", "another"), key("default", KEY)],
         upstreams: upstreams.iter().map(|path| (*path).to_owned()).collect(),
         cors_origins: vec!["https://app.example".to_owned()],
         state: RouteState::Up,

@@ -25,6 +25,13 @@ pub(super) enum Attempt {
     Repeated,
 }
 
+/// What a request's key allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Everything but changing something.
+    Reading,
+}
+
 impl Args {
     /// Reads the parameters; a method takes `most` of them.
     pub(super) fn parse(params: &Params<'_>, most: usize) -> Result<Self, RpcError> {

@@ -4,6 +4,8 @@
 //! object) for one without an id, which is never answered. A client that waits for an answer is told
 //! here what is wrong. In a batch, such a call becomes an entry that the library refuses.
 //!
+//! What the request's key allows goes with it from here on, into every call of a batch and of a WebSocket.
+//!
 //! An answer that another node would give otherwise has the status 421, [Misdirected Request], so that
 //! whoever passes requests on asks another node without reading answers.
 //!
@@ -23,9 +25,13 @@ use jsonrpsee::types::{ErrorObjectOwned, Id, Response, ResponsePayload};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tower::{Layer, Service};
-use windlass_model::route::REPEATED;
+use windlass_model::route::{REPEATED, SCOPE};
 
-use super::{args::Attempt, geth::Elsewhere, limits};
+use super::{
+    args::{Attempt, Reach},
+    geth::Elsewhere,
+    limits,
+};
 
 /// Code of a request that is JSON and no JSON-RPC.
 const INVALID_REQUEST: i32 = -32600;
@@ -67,10 +73,14 @@ where
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
         let mut inner = self.inner.clone();
         Box::pin(async move {
-            if request.method() != Method::POST {
-                return inner.call(request.map(HttpBody::new)).await;
-            }
             let (mut parts, body) = request.into_parts();
+            // Of a WebSocket too: what its first request may, its messages may.
+            if parts.headers.contains_key(SCOPE) {
+                parts.extensions.insert(Reach::Reading);
+            }
+            if parts.method != Method::POST {
+                return inner.call(HttpRequest::from_parts(parts, HttpBody::new(body))).await;
+            }
             if parts.headers.contains_key(REPEATED) {
                 parts.extensions.insert(Attempt::Repeated);
             }

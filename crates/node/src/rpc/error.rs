@@ -11,6 +11,8 @@ use crate::seam::AdmitError;
 const HISTORY_LACKING: i32 = 4444;
 /// Ours, of the range for servers' own use.
 pub(super) const NOT_NAMED: i32 = -32_050;
+/// Ours too.
+const READ_ONLY: i32 = -32_051;
 
 /// Why a method has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +43,12 @@ pub(super) enum RpcError {
          nobody would get the transaction from it. Send it to a node that is"
     )]
     NotNamed,
+    /// The key is one for reading, and the method is not.
+    #[error(
+        "the key in the URL is for reading, and {0} sends: use a key with the scope `send`, such as \
+         `windlass network key create` makes with --scope send"
+    )]
+    ReadOnly(String),
     /// A transaction was taken and is not in a block in time.
     #[error("the transaction was added to the pool but wasn't final within {waited_ms} ms")]
     NotFinal {
@@ -74,6 +82,7 @@ impl RpcError {
             Self::Reverted(_) => 3,
             Self::Refused { code, .. } => *code,
             Self::NotNamed => NOT_NAMED,
+            Self::ReadOnly(_) => READ_ONLY,
             Self::NotFinal { .. } => 4,
             Self::Internal(_) => -32603,
         }
@@ -91,6 +100,7 @@ impl From<RpcError> for ErrorObjectOwned {
             | RpcError::LimitExceeded(_)
             | RpcError::Refused { .. }
             | RpcError::NotNamed
+            | RpcError::ReadOnly(_)
             | RpcError::Internal(_) => Self::owned(code, message, None::<()>),
         }
     }

@@ -1,5 +1,6 @@
 //! Geth's manners where the server library has its own: the text for an unknown method and for
 //! subscriptions over HTTP, in batches too. And a mark on answers that another node would give otherwise.
+//! Every call passes here, and so it is here that a key for reading changes nothing.
 
 use std::sync::Arc;
 
@@ -11,7 +12,13 @@ use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::types::error::INTERNAL_ERROR_CODE;
 use tower::Layer;
 
-use super::{error::NOT_NAMED, limits, outlet::Outlet};
+use super::{
+    args::Reach,
+    error::{NOT_NAMED, RpcError},
+    limits,
+    methods::SENDING,
+    outlet::Outlet,
+};
 
 /// What needs a WebSocket; over HTTP the server library calls it an internal error.
 const SUBSCRIPTIONS: [&str; 2] = ["eth_subscribe", UNSUBSCRIBE];
@@ -58,6 +65,11 @@ impl GethService {
             let text = format!("the method {name} does not exist/is not available");
             let error = ErrorObjectOwned::owned(-32601, text, None::<()>);
             return MethodResponse::error(request.id, error);
+        }
+        let reads_only = request.extensions().get::<Reach>() == Some(&Reach::Reading);
+        if reads_only && SENDING.contains(&request.method_name()) {
+            let refused = RpcError::ReadOnly(request.method_name().to_owned());
+            return MethodResponse::error(request.id, ErrorObjectOwned::from(refused));
         }
         let unsubscribes = request.method_name() == UNSUBSCRIBE;
         let subscribes = SUBSCRIPTIONS.contains(&request.method_name());

@@ -97,6 +97,15 @@ fn mutation(method: &Method, uri: &Uri) -> Option<(&'static str, String)> {
         ("POST", ["v1", "organizations", _, "networks", name, "nodes"]) => {
             ("network.add_nodes", *name)
         }
+        ("POST", ["v1", "organizations", _, "networks", name, "keys"]) => {
+            ("network.create_key", *name)
+        }
+        ("POST", ["v1", "organizations", _, "networks", name, "keys", _, "rotate"]) => {
+            ("network.rotate_key", *name)
+        }
+        ("DELETE", ["v1", "organizations", _, "networks", name, "keys", _]) => {
+            ("network.revoke_key", *name)
+        }
         ("POST", ["v1", "organizations", _, "networks", name, "recovery"]) => {
             ("network.recover", *name)
         }

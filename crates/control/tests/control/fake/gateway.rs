@@ -39,9 +39,13 @@ impl FakeWorld {
         let (network, key) = (parts.next()?, parts.next()?);
         let hash = hex::encode(Sha256::digest(key));
         let routes = self.routes.lock().unwrap();
-        let route = routes["routes"].as_array()?.iter().find(|route| {
-            route["network_id"] == network && route["key_hashes"][0] == hash.as_str()
-        })?;
+        let opens = |route: &Value| {
+            let keys = route["keys"].as_array().into_iter().flatten();
+            let mut secrets = keys.flat_map(|key| key["secrets"].as_array().into_iter().flatten());
+            secrets.any(|secret| secret["hash"] == hash.as_str())
+        };
+        let mut routes = routes["routes"].as_array()?.iter();
+        let route = routes.find(|route| route["network_id"] == network && opens(route))?;
         let sockets = route["upstreams"].as_array()?.iter().filter_map(Value::as_str);
         sockets.into_iter().find_map(|socket| self.running(owner(Path::new(socket))))
     }

@@ -39,6 +39,8 @@ use crate::ledger::NodeLedger;
 use crate::seam::Ledger as _;
 use crate::status::{Status, StatusBoard};
 
+pub(super) use self::transaction::SENDING;
+
 /// What `rpc_discover` answers; [OpenRPC] calls the method `rpc.discover`.
 ///
 /// [OpenRPC]: https://spec.open-rpc.org

@@ -16,11 +16,17 @@ use crate::rpc::limits;
 use crate::rpc::recent::Final;
 use crate::seam::{Ledger as _, Origin};
 
+const SEND: &str = "eth_sendRawTransaction";
+const SEND_SYNC: &str = "eth_sendRawTransactionSync";
+
+/// The methods that change something. All others read; a filter is the client's own.
+pub(in crate::rpc) const SENDING: [&str; 2] = [SEND, SEND_SYNC];
+
 pub(super) fn register(module: &mut RpcModule<Shared>) {
-    method(module, "eth_sendRawTransaction", 1, async |node: Shared, args: Args| {
+    method(module, SEND, 1, async |node: Shared, args: Args| {
         send(&node, args.bytes(0)?, args.attempt()).await
     });
-    method(module, "eth_sendRawTransactionSync", 2, async |node: Shared, args: Args| {
+    method(module, SEND_SYNC, 2, async |node: Shared, args: Args| {
         let (transaction, wait) = (args.bytes(0)?, args.optional(1)?);
         send_and_wait(&node, (transaction, args.attempt()), wait).await
     });
