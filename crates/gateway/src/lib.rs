@@ -1,7 +1,7 @@
 //! The gateway: stable URLs in front of networks, in a process of its own.
 //!
 //! `http://<listen>/n/<network-id>/<key>[/…]` reaches a network's nodes over their Unix sockets,
-//! HTTP and WebSocket alike. The URL outlives nodes, their restarts, and the control plane: what the
+//! HTTP and `WebSocket` alike. The URL outlives nodes, their restarts, and the control plane: what the
 //! gateway serves stands in `routes.json` in its own directory, replaced as a whole by `PUT /routes`
 //! on its admin socket and in force again after a restart, whether or not anybody is there to push.
 //!
@@ -9,7 +9,7 @@
 //! - **A key is compared as a hash, in constant time**, and neither keys nor URLs are logged. The
 //!   route table holds hashes only.
 //! - **A key that is good no more serves nothing**, what is under way with it included: when a table
-//!   without it comes into force, or its time is over, answers that are being read and open WebSockets
+//!   without it comes into force, or its time is over, answers that are being read and open `WebSockets`
 //!   end. How often a key may be used is held here ([`limit`]); what it may ask is held by the node, which
 //!   is told of it in a header that clients can't set.
 //! - **A request is sent once.** Another node is tried only when the first could not be connected to,

@@ -160,7 +160,7 @@ impl KeyRotation {
     pub const LONGEST_OVERLAP_S: u32 = 30 * 24 * 60 * 60;
 
     /// `invalid_request` for an overlap out of range.
-    pub fn check(&self) -> Result<(), Box<Problem>> {
+    pub fn check(self) -> Result<(), Box<Problem>> {
         if self.overlap_s > Self::LONGEST_OVERLAP_S {
             let longest = Self::LONGEST_OVERLAP_S;
             return Err(out_of_range("overlap_s", self.overlap_s.into(), longest));

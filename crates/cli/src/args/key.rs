@@ -20,7 +20,7 @@ pub(crate) enum KeyVerb {
     Rotate(KeyRotateArgs),
     /// Revoke a key at once
     ///
-    /// What is being served with it is cut, open WebSockets too, and the next request is refused.
+    /// What is being served with it is cut, an open WebSocket too, and the next request is refused.
     Revoke(KeyRevokeArgs),
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn rotate(
     Ok(Json(Box::pin(rotated).await?))
 }
 
-/// Revokes a key at once: what is being served with it is cut, open WebSockets too, and the next request
+/// Revokes a key at once: what is being served with it is cut, an open WebSocket too, and the next request
 /// with it is refused.
 #[utoipa::path(
     delete, path = "/v1/organizations/{organization}/networks/{network}/keys/{key}",

@@ -8,6 +8,7 @@ mod budgets;
 mod crash;
 mod demand;
 mod fake;
+mod keys;
 mod leases;
 mod nodes;
 mod service;

@@ -1,5 +1,6 @@
 //! The gateway over real sockets: a client on TCP, nodes on Unix sockets, the control plane's pushes.
 
+mod keys;
 mod sleep;
 mod world;
 

@@ -4,7 +4,7 @@
 //! object) for one without an id, which is never answered. A client that waits for an answer is told
 //! here what is wrong. In a batch, such a call becomes an entry that the library refuses.
 //!
-//! What the request's key allows goes with it from here on, into every call of a batch and of a WebSocket.
+//! What the request's key allows goes with it from here on, into every call of a batch and of a `WebSocket`.
 //!
 //! An answer that another node would give otherwise has the status 421, [Misdirected Request], so that
 //! whoever passes requests on asks another node without reading answers.

@@ -33,22 +33,33 @@ impl FakeWorld {
         gateway.is_some() && gateway != silent && !self.wedged.load(Ordering::SeqCst)
     }
 
+    /// Whether a URL is a network's, and its key is none of the network's.
+    pub(super) fn is_locked(&self, path: &str) -> bool {
+        let routes = self.routes.lock().unwrap();
+        route(&routes, path).is_some_and(|(route, hash)| !opens(route, &hash))
+    }
+
     /// The node behind a network's URL.
     pub(super) fn routed(&self, path: &str) -> Option<Workload> {
-        let mut parts = path.trim_start_matches("/n/").split('/');
-        let (network, key) = (parts.next()?, parts.next()?);
-        let hash = hex::encode(Sha256::digest(key));
         let routes = self.routes.lock().unwrap();
-        let opens = |route: &Value| {
-            let keys = route["keys"].as_array().into_iter().flatten();
-            let mut secrets = keys.flat_map(|key| key["secrets"].as_array().into_iter().flatten());
-            secrets.any(|secret| secret["hash"] == hash.as_str())
-        };
-        let mut routes = routes["routes"].as_array()?.iter();
-        let route = routes.find(|route| route["network_id"] == network && opens(route))?;
+        let (route, _) = route(&routes, path).filter(|(route, hash)| opens(route, hash))?;
         let sockets = route["upstreams"].as_array()?.iter().filter_map(Value::as_str);
         sockets.into_iter().find_map(|socket| self.running(owner(Path::new(socket))))
     }
+}
+
+/// The route of a URL, and the hash of the key in it.
+fn route<'a>(routes: &'a Value, path: &str) -> Option<(&'a Value, String)> {
+    let mut parts = path.trim_start_matches("/n/").split('/');
+    let (network, key) = (parts.next()?, parts.next()?);
+    let route = routes["routes"].as_array()?.iter().find(|route| route["network_id"] == network)?;
+    Some((route, hex::encode(Sha256::digest(key))))
+}
+
+fn opens(route: &Value, hash: &str) -> bool {
+    let keys = route["keys"].as_array().into_iter().flatten();
+    let mut secrets = keys.flat_map(|key| key["secrets"].as_array().into_iter().flatten());
+    secrets.any(|secret| secret["hash"] == hash)
 }
 
 impl Handle {

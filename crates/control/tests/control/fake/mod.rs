@@ -431,6 +431,9 @@ impl Wire for Handle {
                     .await
                     .map_or_else(|| Err(refused()), |answer| reply(answered(&answer))),
                 Target::Address(_) => {
+                    if gateway && self.world.is_locked(&message.path) {
+                        return Ok(Reply { status: 401, body: Vec::new() });
+                    }
                     let node = self.world.routed(&message.path).filter(|_| gateway);
                     let node = node.ok_or_else(refused)?;
                     let answer = self.rpc(node.id.as_str(), &body).await.ok_or_else(refused)?;

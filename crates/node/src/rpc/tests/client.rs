@@ -27,10 +27,15 @@ pub(super) fn post(socket: &Path, body: &[u8]) -> Answer {
 
 /// Posts JSON that another node may have taken before; answers JSON.
 pub(super) fn ask_again(socket: &Path, body: &Value) -> Value {
+    ask_with(socket, "windlass-repeated: 1", body)
+}
+
+/// Posts JSON with a header more; answers JSON.
+pub(super) fn ask_with(socket: &Path, header: &str, body: &Value) -> Value {
     let body = body.to_string();
     let head = format!(
         "POST / HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\n\
-         windlass-repeated: 1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+         {header}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     serde_json::from_str(&exchange(socket, &head, body.as_bytes()).body).unwrap()
@@ -80,13 +85,17 @@ pub(super) struct WebSocket {
 
 impl WebSocket {
     pub(super) fn connect(socket: &Path) -> Self {
+        Self::connect_with(socket, "Accept: */*")
+    }
+
+    /// Connects with a header more.
+    pub(super) fn connect_with(socket: &Path, header: &str) -> Self {
         let mut stream = UnixStream::connect(socket).unwrap();
-        stream
-            .write_all(
-                b"GET / HTTP/1.1\r\nHost: node\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-            )
-            .unwrap();
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: node\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{header}\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];

@@ -5,6 +5,7 @@ mod client;
 mod execution_apis;
 mod news;
 mod pages;
+mod reach;
 mod simulate;
 mod trace;
 
