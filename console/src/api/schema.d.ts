@@ -1264,6 +1264,38 @@ export interface components {
          * @enum {string}
          */
         KeyKind: "node" | "consensus";
+        /** @description A key to be made. */
+        KeyRequest: {
+            /**
+             * Format: int32
+             * @description How many calls may come at once, up to 1000000; as many as the rate unless said.
+             */
+            burst?: number;
+            /** @description Its name, unique in the network. */
+            name: components["schemas"]["Name"];
+            /**
+             * Format: int32
+             * @description Calls a second, up to 1000000; 0 is without limit, and so it is unless said.
+             */
+            rate?: number;
+            /** @description What it is to allow; `read` unless said. */
+            scope?: components["schemas"]["KeyScope"];
+        };
+        /** @description How a key gets a new secret. */
+        KeyRotation: {
+            /**
+             * Format: int32
+             * @description For how many seconds the secret before works on, up to 2592000 (30 days). With 0 it ends at once,
+             *     and what is being served with it is cut. At most 8 secrets of a key work at once: of more, the
+             *     oldest ends.
+             */
+            overlap_s?: number;
+        };
+        /**
+         * @description What a key allows. The node holds it, in single calls, batches and over `WebSocket`.
+         * @enum {string}
+         */
+        KeyScope: "read" | "send";
         /** @description A vote that was seen. */
         LastVote: {
             /**
@@ -1711,6 +1743,17 @@ export interface components {
             state: components["schemas"]["SeatState"];
             /** @description Whether it votes in the epoch under way; absent where no node has that state any more. */
             voting?: boolean | null;
+        };
+        /** @description A key that was made or has a new secret. The secret is not shown again. */
+        NewEndpointKey: {
+            /** @description The key. */
+            key: components["schemas"]["EndpointKey"];
+            /** @description Its secret, as it stands in the URL. */
+            secret: string;
+            /** @description The URL with the secret; absent as long as the gateway has no address. */
+            url?: string | null;
+            /** @description What the user should know, such as that the gateway does not answer at the moment. */
+            warnings?: string[];
         };
         /** @description An observer that comes with a new member. */
         NewObserver: {
@@ -2290,6 +2333,13 @@ export interface components {
          * @enum {string}
          */
         ReleasedKind: "process" | "port" | "socket" | "directory" | "file" | "cgroup" | "key" | "endpoint";
+        /** @description A key that is gone. */
+        RevokedKey: {
+            /** @description The key as it was. */
+            key: components["schemas"]["EndpointKey"];
+            /** @description What the user should know, such as that the gateway does not answer at the moment. */
+            warnings?: string[];
+        };
         /**
          * @description Whether a member or a validator takes part.
          * @enum {string}
@@ -2553,6 +2603,9 @@ export type HexBytes = components['schemas']['HexBytes'];
 export type HourOfUse = components['schemas']['HourOfUse'];
 export type Intent = components['schemas']['Intent'];
 export type KeyKind = components['schemas']['KeyKind'];
+export type KeyRequest = components['schemas']['KeyRequest'];
+export type KeyRotation = components['schemas']['KeyRotation'];
+export type KeyScope = components['schemas']['KeyScope'];
 export type LastVote = components['schemas']['LastVote'];
 export type LeaseId = components['schemas']['LeaseId'];
 export type Location = components['schemas']['Location'];
@@ -2577,6 +2630,7 @@ export type NetworkParameters = components['schemas']['NetworkParameters'];
 export type NetworkSpec = components['schemas']['NetworkSpec'];
 export type NetworkState = components['schemas']['NetworkState'];
 export type NetworkValidator = components['schemas']['NetworkValidator'];
+export type NewEndpointKey = components['schemas']['NewEndpointKey'];
 export type NewObserver = components['schemas']['NewObserver'];
 export type NewValidator = components['schemas']['NewValidator'];
 export type NextRules = components['schemas']['NextRules'];
@@ -2620,6 +2674,7 @@ export type RecoverySignature = components['schemas']['RecoverySignature'];
 export type ReleaseReceipt = components['schemas']['ReleaseReceipt'];
 export type Released = components['schemas']['Released'];
 export type ReleasedKind = components['schemas']['ReleasedKind'];
+export type RevokedKey = components['schemas']['RevokedKey'];
 export type SeatState = components['schemas']['SeatState'];
 export type Session = components['schemas']['Session'];
 export type SettleRequest = components['schemas']['SettleRequest'];

@@ -293,7 +293,8 @@ impl Proxy {
         };
         match waking {
             Ok(Some(awake)) if awake.opens(&target.key).is_some() => Ok(awake),
-            Ok(_) => Err(Box::new(answer::unknown_network())),
+            Ok(Some(_)) => Err(Box::new(answer::wrong_key())),
+            Ok(None) => Err(Box::new(answer::unknown_network())),
             Err(_elapsed) => Err(Box::new(answer::still_asleep(WAKING))),
         }
     }

@@ -10,6 +10,7 @@ import { CliLine, Hash } from "../../ui/copy";
 import { Skeleton } from "../../ui/feedback";
 import { State } from "../../ui/state";
 import { Age, Ticking } from "../../ui/time";
+import { KeysPanel } from "./keys";
 import { Silent, Unread } from "./silent";
 
 export function OverviewTab({ network }: { network: Network }) {
@@ -17,6 +18,7 @@ export function OverviewTab({ network }: { network: Network }) {
     <>
       <Figures network={network} />
       <NodesPanel network={network} />
+      {network.evidence && <KeysPanel network={network} />}
       {network.state !== "declared" && network.state !== "creating" && <ChainPanels network={network} />}
     </>
   );

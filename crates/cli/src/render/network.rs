@@ -80,6 +80,15 @@ pub(crate) fn network(network: &Network) -> String {
     }
     if let Some(endpoint) = &network.endpoint {
         append(&mut text, format_args!("endpoint    {endpoint}\n"));
+    } else if network.evidence.is_some() {
+        append(
+            &mut text,
+            format_args!(
+                "endpoint    none to show: the gateway does not run yet, or the key `default` was revoked; \
+                 `windlass network key create {} default --scope send` makes one\n",
+                network.name
+            ),
+        );
     }
     if let Some(lease) = &network.lease {
         append(

@@ -64,8 +64,11 @@ pub(super) async fn ask(
     let Some(endpoint) = &network.endpoint else {
         return Err(problem(
             ErrorCode::NetworkBusy,
-            format!("network `{}` has no endpoint yet", network.name),
-            format!("wait until it is usable: windlass network show {}", network.name),
+            format!("network `{}` has no endpoint to ask at", network.name),
+            format!(
+                "wait until it is usable, and see that it has the key `default`: windlass network key ls {}",
+                network.name
+            ),
         ));
     };
     let answer = session.client.ask(endpoint, method, params).await?;

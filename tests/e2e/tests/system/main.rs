@@ -7,6 +7,7 @@ mod crashes;
 mod damage;
 mod diagnosis;
 mod directories;
+mod endpoint_keys;
 mod faults;
 mod flood;
 mod governance;
