@@ -234,7 +234,9 @@ impl Proxy {
             biased;
             () = pass.cut.cancelled() => {
                 count(&network.counters.refused);
-                refuse(&answer::wrong_key(), Some(&asked))
+                let gone = self.table.get().network(&target.network).is_none();
+                let problem = if gone { answer::unknown_network() } else { answer::wrong_key() };
+                refuse(&problem, Some(&asked))
             }
             response = self.answer(&mut passing, target, Arc::clone(&network)) => response,
         }

@@ -191,6 +191,73 @@ async function stopAndStart(chain) {
   });
 }
 
+async function keyring(chain) {
+  const row = page.getByTestId("key-dashboard");
+  const newUrl = async () => {
+    const shown = await page.getByTestId("new-url").innerText();
+    checks.that(shown.startsWith(chain.endpoint.slice(0, chain.endpoint.lastIndexOf("/") + 1)), "it is no URL of the network");
+    return shown;
+  };
+  let url = "";
+  await checks.run("a key is made with its scope and rate, and its URL is shown once", async () => {
+    await page.goto(`${base}/networks/${trade}`);
+    await page.getByTestId("key-default").getByText("Reads and sends").waitFor();
+    await looker.look("keys");
+    await page.getByRole("button", { name: "Create a key…" }).click();
+    const dialog = page.getByRole("dialog", { name: `Create a key of ${trade}` });
+    await dialog.getByLabel("Name", { exact: true }).fill("default");
+    await dialog.getByText("There is a key of this name").waitFor();
+    checks.that(await dialog.getByRole("button", { name: "Create the key" }).isDisabled(), "a name that is taken can be sent");
+    await dialog.getByLabel("Name", { exact: true }).fill("dashboard");
+    await dialog.getByLabel("Rate", { exact: true }).fill("50");
+    await dialog.getByLabel("Burst", { exact: true }).fill("200");
+    await dialog.getByText(`windlass network key create ${trade} dashboard --rate 50 --burst 200`).waitFor();
+    await looker.look("key-create");
+    await dialog.getByRole("button", { name: "Create the key" }).click();
+    url = await newUrl();
+    await looker.look("key-made");
+    await page.getByRole("button", { name: "Copy", exact: true }).last().click();
+    await page.getByRole("button", { name: "Done" }).click();
+    await row.getByText("Reads only").waitFor();
+    await row.getByText("50 a second, 200 at once").waitFor();
+    checks.that(!(await page.content()).includes(url), "the URL is still shown");
+  });
+  await checks.run("it reads, and what sends is refused", async () => {
+    const reader = await Chain.at(url);
+    checks.that(await reader.answers(), "it does not read");
+    const refused = await reader.send().then(
+      () => "sent",
+      (error) => String(error),
+    );
+    checks.that(refused.includes("for reading"), refused);
+  });
+  await checks.run("rotated, it has another URL, and the one before ends when it was said", async () => {
+    await page.getByRole("button", { name: "Rotate dashboard" }).click();
+    const dialog = page.getByRole("dialog", { name: "Rotate the key dashboard?" });
+    await dialog.getByLabel("The URL before ends").selectOption("3600");
+    await dialog.getByText(`windlass network key rotate ${trade} dashboard --overlap 3600`).waitFor();
+    await looker.look("key-rotate");
+    await dialog.getByRole("button", { name: "Rotate dashboard" }).click();
+    const second = await newUrl();
+    checks.that(second !== url, "it is the same URL");
+    await page.getByRole("button", { name: "Done" }).click();
+    await row.getByText("the URL before ends").waitFor();
+    await looker.look("keys-rotated");
+    for (const one of [url, second]) checks.that(await (await Chain.at(one)).answers(), "one of both does not answer");
+  });
+  await checks.run("revoked, it is gone and opens nothing", async () => {
+    await page.getByRole("button", { name: "Revoke dashboard" }).click();
+    const dialog = page.getByRole("dialog", { name: "Revoke the key dashboard?" });
+    await dialog.getByRole("heading", { name: "Lost for ever" }).waitFor();
+    await looker.look("key-revoke");
+    await dialog.getByRole("button", { name: "Revoke dashboard" }).click();
+    await row.waitFor({ state: "detached" });
+    const response = await fetch(url, { method: "POST", body: "{}" });
+    checks.equal(response.status, 401);
+    checks.that(await chain.answers(), "the other key is concerned");
+  });
+}
+
 async function sleepAndWake(chain) {
   const badge = (word) => page.locator(".badge", { hasText: word }).waitFor({ timeout: 60_000 });
   const sleep = async () => {
@@ -454,6 +521,7 @@ try {
   await live(chain);
   await parts();
   await stopAndStart(chain);
+  await keyring(chain);
   await sleepAndWake(chain);
   await fault(chain);
   await oneMemberDecides();

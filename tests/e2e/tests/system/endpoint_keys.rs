@@ -180,7 +180,7 @@ async fn a_revoked_key_is_cut_and_stays_revoked_whoever_is_killed() {
     assert!(chain_id["result"].is_string(), "another key's is still open: {chain_id}");
 
     // Nobody is there who could tell the gateway when it comes back.
-    platform.crash().await;
+    platform.kill();
     let gateway = world::processes(&platform.data_dir);
     let gateway = gateway.iter().find(|process| process.is("gateway")).expect("it runs").pid;
     world::kill(gateway);
