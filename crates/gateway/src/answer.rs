@@ -89,9 +89,9 @@ pub(crate) fn too_often(
     early: TooEarly,
     request_body: &Bytes,
 ) -> Response<Body> {
-    let name = &pass.name;
+    let name = &pass.key.name;
     let limit =
-        pass.meter.as_ref().map_or(RateLimit { per_second: 0, burst: 0 }, |one| one.limit());
+        pass.key.meter.as_ref().map_or(RateLimit { per_second: 0, burst: 0 }, |one| one.limit());
     let RateLimit { per_second, burst } = limit;
     let (detail, hint, seconds) = match early {
         TooEarly::For(wait) => {

@@ -12,21 +12,21 @@ use tokio_util::sync::CancellationToken;
 use windlass_model::{
     Name,
     key::KeyScope,
-    route::{RateLimit, RouteKey},
+    route::{RateLimit, RouteKey, RouteSecret},
 };
 
 use crate::limit::Meter;
 
 /// The keys of one network.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(Vec<Key>);
+pub(crate) struct Keys(Vec<(Arc<Key>, Vec<Secret>)>);
 
+/// What a key allows.
 #[derive(Debug)]
-struct Key {
-    name: Name,
-    scope: KeyScope,
-    meter: Option<Arc<Meter>>,
-    secrets: Vec<Secret>,
+pub(crate) struct Key {
+    pub(crate) name: Name,
+    pub(crate) scope: KeyScope,
+    pub(crate) meter: Option<Arc<Meter>>,
 }
 
 #[derive(Debug)]
@@ -40,9 +40,7 @@ struct Secret {
 /// What a request with a right key may do.
 #[derive(Clone, Debug)]
 pub(crate) struct Pass {
-    pub(crate) name: Name,
-    pub(crate) scope: KeyScope,
-    pub(crate) meter: Option<Arc<Meter>>,
+    pub(crate) key: Arc<Key>,
     /// Cancelled when the secret is good no more.
     pub(crate) cut: CancellationToken,
 }
@@ -50,7 +48,7 @@ pub(crate) struct Pass {
 impl Keys {
     /// Parses keys, or says why they can't be; what continues keeps its meter and its token.
     pub(crate) fn next(source: &[RouteKey], before: Option<&Self>) -> Result<Self, &'static str> {
-        source.iter().map(|key| Key::next(key, before)).collect::<Result<_, _>>().map(Self)
+        source.iter().map(|key| next(key, before)).collect::<Result<_, _>>().map(Self)
     }
 
     /// The key that a secret is of. Takes the same time for every wrong secret of one length.
@@ -63,12 +61,7 @@ impl Keys {
             }
         }
         let (key, secret) = found.filter(|(_, secret)| !secret.is_over(unix_ms))?;
-        Some(Pass {
-            name: key.name.clone(),
-            scope: key.scope,
-            meter: key.meter.clone(),
-            cut: secret.cut.clone(),
-        })
+        Some(Pass { key: Arc::clone(key), cut: secret.cut.clone() })
     }
 
     /// Ends what is served with secrets that are not among those that come after.
@@ -89,33 +82,33 @@ impl Keys {
         }
     }
 
-    fn secrets(&self) -> impl Iterator<Item = (&Key, &Secret)> {
-        self.0.iter().flat_map(|key| key.secrets.iter().map(move |secret| (key, secret)))
+    fn secrets(&self) -> impl Iterator<Item = (&Arc<Key>, &Secret)> {
+        self.0.iter().flat_map(|(key, secrets)| secrets.iter().map(move |secret| (key, secret)))
     }
 }
 
-impl Key {
-    fn next(source: &RouteKey, before: Option<&Keys>) -> Result<Self, &'static str> {
-        let RouteKey { name, scope, limit, secrets } = source;
-        if limit.is_some_and(|RateLimit { per_second, burst }| per_second == 0 || burst == 0) {
-            return Err("a key's limit is zero");
-        }
-        let earlier = before.and_then(|before| before.0.iter().find(|key| key.name == *name));
-        let kept = earlier.and_then(|earlier| earlier.meter.as_ref());
-        let kept = kept.filter(|meter| Some(meter.limit()) == *limit).map(Arc::clone);
-        let meter = kept.or_else(|| limit.map(|limit| Arc::new(Meter::new(limit))));
-        let secret = |one: &windlass_model::route::RouteSecret| {
-            let hash = hex::decode(&one.hash).ok().and_then(|hash| hash.try_into().ok());
-            let hash: [u8; 32] = hash.ok_or("a key's hash is not 64 hexadecimal digits")?;
-            let known = before.into_iter().flat_map(Keys::secrets).map(|(_, secret)| secret);
-            let known = known.filter(|secret| !secret.cut.is_cancelled());
-            let known = known.into_iter().find(|secret| secret.hash == hash);
-            let cut = known.map(|secret| secret.cut.clone()).unwrap_or_default();
-            Ok(Secret { hash, until_ms: one.until_ms, cut })
-        };
-        let secrets = secrets.iter().map(secret).collect::<Result<_, &'static str>>()?;
-        Ok(Self { name: name.clone(), scope: *scope, meter, secrets })
+/// One key of the next table.
+fn next(source: &RouteKey, before: Option<&Keys>) -> Result<(Arc<Key>, Vec<Secret>), &'static str> {
+    let RouteKey { name, scope, limit, secrets } = source;
+    if limit.is_some_and(|RateLimit { per_second, burst }| per_second == 0 || burst == 0) {
+        return Err("a key's limit is zero");
     }
+    let keys = before.into_iter().flat_map(|before| &before.0);
+    let earlier = keys.map(|(key, _)| key).find(|key| key.name == *name);
+    let kept = earlier.and_then(|earlier| earlier.meter.as_ref());
+    let kept = kept.filter(|meter| Some(meter.limit()) == *limit).map(Arc::clone);
+    let meter = kept.or_else(|| limit.map(|limit| Arc::new(Meter::new(limit))));
+    let secret = |one: &RouteSecret| {
+        let hash = hex::decode(&one.hash).ok().and_then(|hash| hash.try_into().ok());
+        let hash: [u8; 32] = hash.ok_or("a key's hash is not 64 hexadecimal digits")?;
+        let known = before.into_iter().flat_map(Keys::secrets).map(|(_, secret)| secret);
+        let mut known = known.filter(|secret| !secret.cut.is_cancelled());
+        let known = known.find(|secret| secret.hash == hash);
+        let cut = known.map(|secret| secret.cut.clone()).unwrap_or_default();
+        Ok(Secret { hash, until_ms: one.until_ms, cut })
+    };
+    let secrets = secrets.iter().map(secret).collect::<Result<_, &'static str>>()?;
+    Ok((Arc::new(Key { name: name.clone(), scope: *scope, meter }), secrets))
 }
 
 impl Secret {
@@ -134,8 +127,6 @@ fn unix_ms() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use windlass_model::route::RouteSecret;
-
     use super::*;
     use crate::routes::hash_key;
 
@@ -182,7 +173,8 @@ mod tests {
         let before = Keys::next(&[key("a", &[("one", None)], limit(2))], None).unwrap();
         let both = [("one", Some(u64::MAX)), ("two", None)];
         let after = Keys::next(&[key("a", &both, limit(2))], Some(&before)).unwrap();
-        let meter = |keys: &Keys, secret: &str| keys.find(secret).unwrap().meter.unwrap();
+        let meter =
+            |keys: &Keys, secret: &str| keys.find(secret).unwrap().key.meter.clone().unwrap();
         assert!(Arc::ptr_eq(&meter(&before, "one"), &meter(&after, "two")));
         let other = Keys::next(&[key("a", &both, limit(3))], Some(&after)).unwrap();
         assert!(!Arc::ptr_eq(&meter(&after, "one"), &meter(&other, "one")));

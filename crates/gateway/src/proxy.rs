@@ -123,7 +123,7 @@ impl Passing<'_> {
         if self.taken > 0 {
             headers.insert(REPEATED, HeaderValue::from_static("1"));
         }
-        match self.pass.scope {
+        match self.pass.key.scope {
             KeyScope::Send => {}
             scope @ KeyScope::Read => {
                 headers.insert(SCOPE, HeaderValue::from_static(scope.as_str()));
@@ -218,7 +218,7 @@ impl Proxy {
             Ok(body) => body,
             Err(problem) => return refuse(&problem, None),
         };
-        if let Some(meter) = &pass.meter {
+        if let Some(meter) = &pass.key.meter {
             let calls = Calls::of(&body);
             if let Err(early) = meter.take(calls, self.started.elapsed()) {
                 count(&network.counters.limited);

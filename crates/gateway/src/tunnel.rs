@@ -44,9 +44,9 @@ pub(crate) async fn run(
         let (Ok(client), Ok(node)) = tokio::join!(of_client, of_node) else { return };
         let (mut client, mut node) = (TokioIo::new(client), TokioIo::new(node));
         // However it ends, both sides are closed by being dropped.
-        drop(match pass.meter {
+        drop(match &pass.key.meter {
             Some(meter) => {
-                let mut client = Metered::new(client, meter, started);
+                let mut client = Metered::new(client, Arc::clone(meter), started);
                 copy_bidirectional(&mut client, &mut node).await
             }
             None => copy_bidirectional(&mut client, &mut node).await,

@@ -63,7 +63,7 @@ function Connect({ network, endpoint }: { network: Network; endpoint: string }) 
         {shown && <CodeBlock code={shown.code} what={`${shown.client} snippet`} />}
       </Tabs>
       <p className="hint">
-        The URL holds its own key: whoever has it can use the network. It stays the same through sleep, stop and start.
+        The URL holds its own key: whoever has it can use the network. It stays the same through sleep, stop and start, until the key is rotated.
       </p>
     </div>
   );
