@@ -93,13 +93,13 @@ fn run(cli: Cli, output: Output) -> Outcome<ExitCode> {
         | Verb::Usage(_)
         | Verb::Events(_) => {
             run::sweep(output);
-            online(cli, output)?;
+            return online(cli, output);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn online(cli: Cli, output: Output) -> Outcome<()> {
+fn online(cli: Cli, output: Output) -> Outcome<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
         problem(ErrorCode::Internal, format!("cannot wait for the network: {error}"), "try again")

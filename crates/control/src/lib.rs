@@ -12,6 +12,7 @@
 //! | `store` | the only SQL: rows, migrations, outbox, audit |
 //! | `network` | the noun: declare, observe, plan, execute, teardown |
 //! | `governance` | proposals and votes: declare, carry out; what the contract says |
+//! | `conditions` | what can be said of a network one thing at a time: pure functions over what is known |
 //! | `monitor` | what nodes report, in memory; ticks for live subscribers |
 //! | `meter` | what networks use, by hour |
 //! | `gateway` | the process with the stable URLs, and its route table |
@@ -22,6 +23,7 @@
 //! polling that writes, and any state that isn't in the store or in the world.
 
 pub mod authorize;
+mod conditions;
 mod gateway;
 mod governance;
 pub mod http;

@@ -72,12 +72,15 @@ pub(crate) fn action_of(kind: OperationKind) -> &'static str {
     }
 }
 
-/// A new operation on a network.
+/// Who begins what the platform does by itself.
+pub(crate) const PLATFORM: &str = "platform";
+
+/// A new operation on a network, begun by this actor.
 pub(crate) fn begin(
     id: OperationId,
     (organization, network, name): (&OrganizationId, &NetworkId, &Name),
     kind: OperationKind,
-    now_ms: u64,
+    (actor, now_ms): (&str, u64),
 ) -> Operation {
     let steps = steps_of(kind).iter().map(|name| Step {
         name: (*name).to_owned(),
@@ -92,9 +95,11 @@ pub(crate) fn begin(
         network: network.clone(),
         network_name: name.clone(),
         kind,
+        actor: actor.to_owned(),
         state: OperationState::Running,
         steps: steps.collect(),
         reason: None,
+        delayed_by: None,
         evidence: None,
         nodes: Vec::new(),
         next: None,
@@ -142,6 +147,14 @@ pub(crate) fn detail(operation: &mut Operation, text: Option<String>) {
     if let Some(step) = operation.steps.iter_mut().find(|step| step.state == StepState::Running) {
         step.detail = text;
     }
+}
+
+/// Says why there is no progress, or that there is: what held it up before stays known.
+pub(crate) fn explain(operation: &mut Operation, reason: Option<Reason>) {
+    if reason.is_none() && operation.reason.is_some() {
+        operation.delayed_by = operation.reason.take();
+    }
+    operation.reason = reason;
 }
 
 fn finish(step: &mut Step, now_ms: u64) {
@@ -195,7 +208,7 @@ pub(crate) fn end(operation: &mut Operation, ending: Ending, now_ms: u64) {
     };
     if state == OperationState::Succeeded {
         operation.steps.iter_mut().for_each(|step| finish(step, now_ms));
-        operation.reason = None;
+        explain(operation, None);
     }
     operation.state = state;
     operation.finished_at_ms = Some(now_ms);
@@ -237,7 +250,8 @@ mod tests {
             (OrganizationId::from_entropy([1; 10]), NetworkId::from_entropy([2; 10]));
         let name: Name = "trade".parse().unwrap();
         let id = OperationId::from_entropy([3; 10]);
-        let mut operation = begin(id, (&organization, &network, &name), OperationKind::Create, 100);
+        let mut operation =
+            begin(id, (&organization, &network, &name), OperationKind::Create, ("test", 100));
         let states = |operation: &Operation| -> String {
             let letter = |step: &Step| match step.state {
                 StepState::Pending => 'p',

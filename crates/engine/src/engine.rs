@@ -167,6 +167,30 @@ pub struct NodeReport {
     pub left_s: Option<u64>,
     /// Since when (Unix milliseconds) and why no block is made although there is work.
     pub stalled: Option<(u64, String)>,
+    /// The other nodes that the members name, by their node keys (lower-case hex without `0x`), and
+    /// whether it is connected with each.
+    pub peers: Vec<(String, bool)>,
+    /// What it says of the machine under it.
+    pub machine: MachineReport,
+}
+
+/// What a node says of the machine under it; nothing, where it is of a version that does not say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MachineReport {
+    /// Its time of day when it answered, in Unix milliseconds.
+    pub at_ms: Option<u64>,
+    /// The version of its program.
+    pub version: Option<String>,
+    /// Bytes that it may still write to the file system of its directory.
+    pub disk_free_bytes: Option<u64>,
+    /// How large that file system is.
+    pub disk_bytes: Option<u64>,
+    /// Resident memory of its process.
+    pub resident_bytes: Option<u64>,
+    /// What its control group allows it, where there is one with a limit.
+    pub memory_limit_bytes: Option<u64>,
+    /// How far its clock is ahead of its peers', in microseconds.
+    pub clock_ahead_us: Option<i64>,
 }
 
 /// The keys of a seat, in lower-case hex without `0x`.

@@ -15,7 +15,8 @@ pub mod recovery;
 pub mod windlass;
 
 pub use engine::{
-    Engine, GenesisFile, GenesisInput, History, MemberKeys, NodeInput, NodeReport, PeerAddress,
-    RpcRequest, Seat, SeatKeys, Sign, Succession, TestTransaction, ValidatorKeys, Work,
+    Engine, GenesisFile, GenesisInput, History, MachineReport, MemberKeys, NodeInput, NodeReport,
+    PeerAddress, RpcRequest, Seat, SeatKeys, Sign, Succession, TestTransaction, ValidatorKeys,
+    Work,
 };
 pub use error::EngineError;

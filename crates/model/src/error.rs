@@ -178,6 +178,8 @@ codes! {
     PortInUse = ("port_in_use", 409, "the port is in use", Conflict);
     /// No space is left on the disk.
     DiskFull = ("disk_full", 507, "the disk is full", Unavailable);
+    /// The kernel ended a process for want of memory.
+    OutOfMemory = ("out_of_memory", 507, "a node had no memory left", Unavailable);
     /// What a node has stored is not what it wrote.
     LedgerDamaged = ("ledger_damaged", 500, "a node's ledger is damaged", Failed);
     /// The mutation's audit row cannot be written.

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod budget;
+pub mod condition;
 pub mod consensus;
 pub mod error;
 pub mod governance;

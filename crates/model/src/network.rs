@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ErrorCode, LeaseId, Name, NetworkId, NodeId, OperationId, OrganizationId, budget::End,
+    condition::Condition,
     governance::BallotOutcome, receipt::ReleaseReceipt, recovery::Recovered, spec::NetworkSpec,
 };
 
@@ -274,6 +275,9 @@ pub struct Network {
     pub created_at_ms: u64,
     /// When it last answered, Unix milliseconds.
     pub answered_at_ms: Option<u64>,
+    /// What can be said of it one thing at a time, with what is wrong, whose fault it is and what to do.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
 }
 
 /// What an operation does.
@@ -381,12 +385,20 @@ pub struct Operation {
     pub network_name: Name,
     /// What it does.
     pub kind: OperationKind,
+    /// Who began it, as the audit log has it: `user:…`, `token:…`, or `platform` for what it does by
+    /// itself. Empty for those that an earlier version began.
+    #[serde(default)]
+    pub actor: String,
     /// Where it is.
     pub state: OperationState,
     /// Its steps, in order.
     pub steps: Vec<Step>,
     /// Why it makes no progress or has failed, with the remedy.
     pub reason: Option<Reason>,
+    /// Why it made no progress the last time that it did not, once it went on; for one that nobody
+    /// asked for, why the platform began it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub delayed_by: Option<Reason>,
     /// What a create proved.
     pub evidence: Option<Evidence>,
     /// The nodes that it adds or removes, by name.

@@ -107,6 +107,40 @@ fn enforce_one(group: &Group, pid: u32) -> io::Result<()> {
     fs::write(group.path.join("cgroup.procs"), pid.to_string())
 }
 
+/// How often the kernel has ended a process of a group for want of memory, up to some time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shortages {
+    file: PathBuf,
+    before: u64,
+}
+
+impl Shortages {
+    /// Those of the group that a process is in.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let (group, generation) = locate("memory", &groups, &mounts)?;
+        let file = group.join(match generation {
+            Generation::One => "memory.oom_control",
+            Generation::Two => "memory.events",
+        });
+        let before = kills(&fs::read_to_string(&file).ok()?)?;
+        Some(Self { file, before })
+    }
+
+    /// Whether there was one since; where that is told.
+    pub(crate) fn since(&self) -> Option<String> {
+        let now = kills(&fs::read_to_string(&self.file).ok()?)?;
+        let file = self.file.display();
+        (now > self.before).then(|| format!("{file} had oom_kill {}, and has {now}", self.before))
+    }
+}
+
+/// The count in either file.
+fn kills(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+}
+
 /// Which of the limits hold for a process.
 pub(crate) fn layers(groups: &[Group], pid: u32) -> Vec<Layer> {
     let report = |group: &Group| {
@@ -266,6 +300,20 @@ mod tests {
         assert_eq!(found("memory"), Some(PathBuf::from("/nowhere/memory")));
         assert_eq!(found("cpu"), Some(PathBuf::from("/nowhere/cpu")));
         assert_eq!(found("pids"), None, "v2 does not offer what it doesn't list");
+    }
+
+    #[test]
+    fn a_shortage_since_a_process_began_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("memory.events");
+        let set = |text: &str| fs::write(&file, text).expect("written");
+        let shortages = Shortages { file: file.clone(), before: 2 };
+        assert_eq!(shortages.since(), None, "no file tells nothing");
+        set("low 0\noom 3\noom_kill 2\noom_group_kill 9\n");
+        assert_eq!(shortages.since(), None, "those were others");
+        set("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+        let told = shortages.since().expect("there was one");
+        assert!(told.ends_with("had oom_kill 2, and has 3"), "{told}");
     }
 
     #[test]

@@ -18,12 +18,12 @@ use rustix::{
     },
 };
 use windlass_substrate::{
-    ExitRecord, SubstrateError, WorkloadId,
+    ExitRecord, OUT_OF_MEMORY, SubstrateError, WorkloadId,
     clock::{Deadline, now_ms},
     resident::{RunRecord, layout, start_time_ticks},
 };
 
-use crate::directory::Directory;
+use crate::{cgroup::Shortages, directory::Directory};
 
 /// A process that lived when its pidfd was opened. The pidfd names it however long it is kept.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) pid: u32,
     pub(crate) start_time_ticks: u64,
     pidfd: OwnedFd,
+    /// Where it is told how often memory was wanting, and how often that was when it was opened.
+    shortages: Option<Shortages>,
     /// How it ended, once somebody has looked. Behind a lock because an exit status can be taken
     /// from the kernel only once, and several may come for it.
     ended: Mutex<Option<ExitRecord>>,
@@ -49,7 +51,8 @@ impl Process {
         };
         // Read after the pidfd was opened: if it still names a living process then both are one.
         let Some(start_time_ticks) = start_time_ticks(pid)? else { return Ok(None) };
-        let process = Self { pid, start_time_ticks, pidfd, ended: Mutex::new(None) };
+        let shortages = Shortages::of(pid);
+        let process = Self { pid, start_time_ticks, pidfd, shortages, ended: Mutex::new(None) };
         Ok((!process.has_ended()?).then_some(process))
     }
 
@@ -59,7 +62,8 @@ impl Process {
         let kernel_pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
         let pidfd = pidfd_open(kernel_pid, PidfdFlags::empty())?;
         let start_time_ticks = start_time_ticks(pid)?.ok_or_else(gone)?;
-        Ok(Self { pid, start_time_ticks, pidfd, ended: Mutex::new(None) })
+        let shortages = Shortages::of(pid);
+        Ok(Self { pid, start_time_ticks, pidfd, shortages, ended: Mutex::new(None) })
     }
 
     pub(crate) fn pidfd(&self) -> io::Result<OwnedFd> {
@@ -129,12 +133,13 @@ impl Process {
         let (code, signal) = self.reap();
         let own = directory.exit_record().filter(|record| record.pid == Some(self.pid));
         let record = own.unwrap_or_else(|| {
-            let reason = match (code, signal) {
-                (Some(_), _) => "ended without a record of its own",
-                (None, Some(_)) => "killed",
-                (None, None) => "ended unseen: killed, or the machine stopped",
+            let short = self.shortages.as_ref().and_then(Shortages::since);
+            let reason = match (code, signal, short) {
+                (Some(_), ..) => "ended without a record of its own".to_owned(),
+                (None, _, Some(told)) => format!("{OUT_OF_MEMORY}: {told}"),
+                (None, Some(_), None) => "killed".to_owned(),
+                (None, None, None) => "ended unseen: killed, or the machine stopped".to_owned(),
             };
-            let reason = reason.to_owned();
             let record = ExitRecord { code, signal, reason, at_ms: now_ms(), pid: Some(self.pid) };
             if let Err(error) = directory.write_exit_record(&record)
                 && error.kind() != io::ErrorKind::NotFound

@@ -87,7 +87,15 @@ pub struct ExitRecord {
     pub pid: Option<u32>,
 }
 
+/// How the reason begins of a process that the kernel ended because its control group had no memory left.
+pub const OUT_OF_MEMORY: &str = "killed for want of memory";
+
 impl ExitRecord {
+    /// Whether the kernel ended it for want of memory, where a control group tells.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.code.is_none() && self.reason.starts_with(OUT_OF_MEMORY)
+    }
+
     /// Whether it ended because its disk is full.
     pub fn is_disk_full(&self) -> bool {
         self.code == Some(i32::from(DISK_FULL_CODE))

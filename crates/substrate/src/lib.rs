@@ -29,8 +29,8 @@ pub mod resident;
 pub use driver::{ChangeStream, LineStream, LogOptions, Substrate, fingerprint};
 pub use error::SubstrateError;
 pub use instance::{
-    Change, ChangeKind, ExitRecord, Instance, InstanceState, LabelSelector, Layer, Removal,
-    Running, Usage,
+    Change, ChangeKind, ExitRecord, Instance, InstanceState, LabelSelector, Layer, OUT_OF_MEMORY,
+    Removal, Running, Usage,
 };
 pub use windlass_model::{
     WorkloadId,

@@ -20,6 +20,11 @@ pub(crate) enum NetworkVerb {
     Ls,
     /// Show a network and its nodes
     Show(NamedArgs),
+    /// Say what is wrong with a network, since when, whose fault it is and what to do
+    ///
+    /// Asks every node and the endpoint anew. Exits with 0 if nothing is wrong and with 1 if something is. A
+    /// network that sleeps or is stopped is told so, and is not woken.
+    Doctor(NamedArgs),
     /// Say what consensus is doing: who leads, who votes, who is missing, why no block is made
     ///
     /// Each node answers for itself: its view and the leader of it, since when it misses which

@@ -18,6 +18,7 @@ use tokio::io::AsyncReadExt as _;
 use windlass_model::{
     ErrorCode, LeaseId, OperationId, Problem,
     api::{Accepted, ApplyPlan, LoginLink, Organization, Page, PlatformStatus},
+    condition::Diagnosis,
     consensus::NetworkConsensus,
     governance::{
         BallotPlan, NetworkMember, NetworkObserver, NetworkParameters, NetworkValidator,
@@ -112,6 +113,10 @@ impl Client {
 
     pub(crate) async fn network(&self, network: &str) -> Outcome<Network> {
         self.get(&self.of_network(network, "")).await
+    }
+
+    pub(crate) async fn doctor(&self, network: &str) -> Outcome<Diagnosis> {
+        self.get(&self.of_network(network, "/doctor")).await
     }
 
     pub(crate) async fn consensus(&self, network: &str) -> Outcome<NetworkConsensus> {

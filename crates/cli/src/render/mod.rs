@@ -5,12 +5,14 @@ use std::fmt::{self, Write as _};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 mod consensus;
+mod diagnosis;
 mod governance;
 mod key;
 mod network;
 mod table;
 
 pub(crate) use consensus::consensus;
+pub(crate) use diagnosis::diagnosis;
 pub(crate) use governance::{
     ballot, members, observers, parameters, permissions, proposal, proposals, validators,
 };

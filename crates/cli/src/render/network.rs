@@ -2,11 +2,12 @@
 
 use windlass_model::{
     budget::{End, EndStage},
+    condition::{Cause, Condition, ConditionKind, ConditionStatus, findings},
     network::{BlockRef, Evidence, Network, Node, NodeRole, Operation, Reason, StepTiming},
     receipt::ReleaseReceipt,
 };
 
-use super::{STEP_WIDTH, Table, append, duration, mebibytes, moment, word};
+use super::{STEP_WIDTH, Table, append, clock_time, duration, mebibytes, moment, word};
 
 fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
@@ -14,6 +15,49 @@ fn or_dash(text: Option<String>) -> String {
 
 fn height(tip: Option<&BlockRef>) -> String {
     or_dash(tip.map(|tip| tip.number.to_string()))
+}
+
+/// Whether it does what it is for, as far as the platform knows: since when not, or when it answered last.
+fn usable(network: &Network) -> Option<String> {
+    let usable = network.conditions.iter().find(|one| one.kind == ConditionKind::Usable)?;
+    let since = clock_time(usable.since_ms);
+    let answered = network.answered_at_ms.map(clock_time);
+    Some(match (usable.status, answered) {
+        (ConditionStatus::True, Some(answered)) => format!("yes, answered at {answered}"),
+        (ConditionStatus::True, None) => "yes".to_owned(),
+        (ConditionStatus::False, _) => format!("no, since {since}"),
+        (ConditionStatus::Unknown, Some(answered)) => {
+            format!("unknown: the last answer came at {answered}")
+        }
+        (ConditionStatus::Unknown, None) => format!("unknown, since {since}"),
+    })
+}
+
+/// What is wrong, a line each.
+fn wrong(network: &Network) -> String {
+    let mut text = String::new();
+    for one in findings(&network.conditions) {
+        let fault = one
+            .fault
+            .as_ref()
+            .map_or_else(String::new, |fault| format!(", a fault of the {}", word(fault)));
+        let (kind, cause, since) = (word(&one.kind), word(&one.cause), clock_time(one.since_ms));
+        append(&mut text, format_args!("not so      {kind}: {cause} since {since}{fault}\n"));
+    }
+    if !text.is_empty() {
+        append(&mut text, format_args!("see         windlass network doctor {}\n", network.name));
+    }
+    text
+}
+
+/// Its health; since when it is not known, if it should be.
+fn health(network: &Network) -> String {
+    let heard = |one: &&Condition| one.cause == Cause::NotHeard;
+    let usable = network.conditions.iter().find(|one| one.kind == ConditionKind::Usable);
+    match usable.filter(heard) {
+        Some(usable) => format!("unknown since {}", clock_time(usable.since_ms)),
+        None => word(&network.health),
+    }
 }
 
 fn reason(reason: &Reason) -> String {
@@ -35,7 +79,7 @@ pub(crate) fn networks(networks: &[Network]) -> String {
         table.row([
             network.name.to_string(),
             word(&network.state),
-            word(&network.health),
+            health(network),
             validators(network).to_string(),
             height(network.tip.as_ref()),
             network.spec.chain_id.to_string(),
@@ -58,6 +102,9 @@ pub(crate) fn network(network: &Network) -> String {
         validators(network),
         validators(network).saturating_sub(1) / 3,
     );
+    if let Some(usable) = usable(network) {
+        append(&mut text, format_args!("usable      {usable}\n"));
+    }
     if let Some(hash) = &network.genesis_hash {
         append(&mut text, format_args!("genesis     {hash}\n"));
     }
@@ -108,6 +155,7 @@ pub(crate) fn network(network: &Network) -> String {
     if let Some(why) = &network.reason {
         text.push_str(&reason(why));
     }
+    text.push_str(&wrong(network));
     text.push('\n');
     text.push_str(&nodes(&network.nodes));
     text
@@ -308,7 +356,7 @@ pub(crate) fn operations(operations: &[Operation]) -> String {
     if operations.is_empty() {
         return "no operations".to_owned();
     }
-    let mut table = Table::new(&["ID", "KIND", "NETWORK", "STATE", "TOOK"]);
+    let mut table = Table::new(&["ID", "KIND", "NETWORK", "STATE", "TOOK", "BY"]);
     for operation in operations {
         table.row([
             operation.id.to_string(),
@@ -316,6 +364,7 @@ pub(crate) fn operations(operations: &[Operation]) -> String {
             operation.network_name.to_string(),
             word(&operation.state),
             or_dash(took(operation).map(duration)),
+            or_dash(Some(operation.actor.clone()).filter(|actor| !actor.is_empty())),
         ]);
     }
     table.text()
@@ -330,6 +379,9 @@ pub(crate) fn operation(operation: &Operation) -> String {
         operation.network_name,
         word(&operation.state),
     );
+    if !operation.actor.is_empty() {
+        append(&mut text, format_args!("by          {}\n", operation.actor));
+    }
     if let Some(took) = took(operation) {
         append(&mut text, format_args!("took        {}\n", duration(took)));
     }
@@ -341,6 +393,8 @@ pub(crate) fn operation(operation: &Operation) -> String {
     }
     if let Some(why) = &operation.reason {
         text.push_str(&reason(why));
+    } else if let Some(before) = &operation.delayed_by {
+        append(&mut text, format_args!("was waiting {} ({})\n", before.message, before.code));
     }
     text.push('\n');
     let mut table = Table::new(&["STEP", "STATE", "TOOK", "DETAIL"]);

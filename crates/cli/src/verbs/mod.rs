@@ -3,6 +3,7 @@
 mod budgets;
 mod context;
 pub(crate) mod database;
+mod doctor;
 mod events;
 mod evidence;
 mod governance;
@@ -17,7 +18,7 @@ mod recovery;
 pub(crate) mod template;
 pub(crate) mod verify;
 
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 use windlass_model::{api::Accepted, network::OperationKind};
 
@@ -38,15 +39,18 @@ pub(crate) struct Session {
 }
 
 /// Carries out a verb on the platform that the command line names.
-pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<()> {
+pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<ExitCode> {
     if let Verb::Network(NetworkVerb::Recovery(verb)) = &cli.verb
         && let Some(outcome) = recovery::offline(verb, output)
     {
-        return outcome;
+        return outcome.map(|()| ExitCode::SUCCESS);
     }
     let platform = contexts::find(&cli.global)?;
     let session = Session { client: Client::new(platform, &cli.global.organization)?, output };
-    match cli.verb {
+    if let Verb::Network(NetworkVerb::Doctor(named)) = &cli.verb {
+        return doctor::run(&session, &named.network).await;
+    }
+    let outcome = match cli.verb {
         Verb::Down(down) => platform::down(&session, &down).await,
         Verb::Status => platform::status(&session).await,
         Verb::Login => platform::login(&session).await,
@@ -67,7 +71,8 @@ pub(crate) async fn online(cli: Cli, output: Output) -> Outcome<()> {
         | Verb::Version
         | Verb::Node(_)
         | Verb::Gateway(_) => Ok(()), // main carries them out without a platform
-    }
+    };
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
 impl Session {

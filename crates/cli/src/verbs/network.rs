@@ -28,6 +28,7 @@ pub(super) async fn run(session: &Session, verb: NetworkVerb) -> Outcome<()> {
             session.output.result(&network, || render::network(&network));
             Ok(())
         }
+        NetworkVerb::Doctor(_) => Ok(()), // it has exit codes of its own
         NetworkVerb::Consensus(named) => {
             let consensus = session.client.consensus(&named.network).await?;
             session.output.result(&consensus, || render::consensus(&consensus));

@@ -272,7 +272,7 @@ impl Clerk {
         match step {
             Ok(Step::Signed(transaction)) => {
                 operation::reach(&mut after, step::TRANSACTION, now_ms);
-                after.reason = None;
+                operation::explain(&mut after, None);
                 signed = Some(Ballot { transaction: Some(transaction), ..ballot.clone() });
             }
             Ok(Step::Sent) => {
@@ -350,7 +350,7 @@ fn explain(operation: &mut Operation, reason: Option<Reason>) {
     let same = |old: &Reason, new: &Reason| old.code == new.code && old.message == new.message;
     match (&operation.reason, &reason) {
         (Some(old), Some(new)) if same(old, new) => {}
-        _ => operation.reason = reason,
+        _ => operation::explain(operation, reason),
     }
 }
 

@@ -181,6 +181,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(nodes::list, nodes::add))
         .routes(routes!(nodes::remove))
         .routes(routes!(nodes::consensus))
+        .routes(routes!(nodes::doctor))
         .routes(routes!(nodes::evidence))
         .routes(routes!(nodes::metrics))
         .routes(routes!(networks::logs))

@@ -8,6 +8,7 @@ use axum::{
 };
 use windlass_model::{
     api::Accepted,
+    condition::Diagnosis,
     consensus::NetworkConsensus,
     misconduct::NetworkMisconduct,
     network::{Node, NodesRequest},
@@ -54,6 +55,23 @@ pub(super) async fn consensus(
 ) -> Result<Json<NetworkConsensus>, Failure> {
     let granted = place.granted(&api, &caller, Action::Read).await?;
     Ok(Json(api.control().consensus(&granted, &place.network).await?))
+}
+
+/// Looks at a network now: asks every node, the substrate and the endpoint, each for a few seconds at most,
+/// and says what is wrong, since when, whose fault it is and what to do. Of a network that sleeps or is
+/// stopped nobody is asked, and nothing wakes it.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organization}/networks/{network}/doctor", tag = "networks",
+    operation_id = "examine_network", params(InNetwork),
+    responses((status = 200, description = "What is wrong, the gravest first", body = Diagnosis)),
+)]
+pub(super) async fn doctor(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(place): Path<InNetwork>,
+) -> Result<Json<Diagnosis>, Failure> {
+    let granted = place.granted(&api, &caller, Action::Read).await?;
+    Ok(Json(Box::pin(api.control().doctor(&granted, &place.network)).await?))
 }
 
 /// Tells which validators each node saw vote twice. Nothing of it is checked here: `windlass network

@@ -26,6 +26,8 @@ impl Monitor {
         if self.shared.tasks.set((tracker.clone(), shutdown.clone())).is_err() {
             return;
         }
+        // It is set once, as the tasks are.
+        let _new = self.shared.gateway.set(gateway.clone());
         let (listener, until) = (self.clone(), shutdown.clone());
         tracker.spawn(async move {
             // Cancel safety: a change that is not read is only a hint less at the end.
@@ -94,7 +96,7 @@ impl Shared {
 
     pub(super) fn note_usage(&self, network: &NetworkId, node: &NodeId, usage: Usage) {
         let now_ms = self.world.now_ms();
-        self.update(network, now_ms, |watched| {
+        self.update(network, |watched| {
             if let Some(live) = watched.live.nodes.get_mut(node) {
                 if let Some(process) = &live.process {
                     self.meter.note((network, node), process, (usage, now_ms));

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use windlass_model::{
     ErrorCode, NodeId,
+    condition::{Cause, Condition, Fault},
     network::{BlockRef, Health, Reason},
 };
 
 use crate::{
-    monitor::{Known, LiveNetwork, LiveNode},
+    monitor::{FRESH_MS, Known, LiveNetwork, LiveNode},
     store::rows::{Rank, Standing},
 };
 
@@ -94,13 +95,42 @@ pub(crate) fn tip(
     }
 }
 
+/// How a running network does, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Judgement {
+    pub(crate) health: Health,
+    pub(crate) reason: Option<Reason>,
+    /// The code of the reason, and whose fault it is.
+    pub(crate) cause: Cause,
+    pub(crate) fault: Option<Fault>,
+    /// The nodes that it is about.
+    pub(crate) nodes: Vec<String>,
+}
+
+impl Default for Judgement {
+    fn default() -> Self {
+        Self::of(Health::Unknown, None)
+    }
+}
+
+impl Judgement {
+    fn of(health: Health, reason: Option<Reason>) -> Self {
+        Self { health, reason, cause: Cause::AsExpected, fault: None, nodes: Vec::new() }
+    }
+
+    fn because(self, (cause, fault): (Cause, Fault), nodes: &[&str]) -> Self {
+        let nodes = nodes.iter().map(|name| (*name).to_owned()).collect();
+        Self { cause, fault: Some(fault), nodes, ..self }
+    }
+}
+
 /// Whether a running network can do its work, and why not. What counts are the validators that decide
 /// on its blocks; of other nodes that are missing a healthy network has a note.
 pub(crate) fn judge(
     nodes: &BTreeMap<NodeId, LiveNode>,
     known: &BTreeMap<NodeId, Known>,
     now_ms: u64,
-) -> (Health, Option<Reason>) {
+) -> Judgement {
     let deciding: Vec<_> = of(nodes, known, Standing::Validator).collect();
     if deciding.is_empty() && !known.is_empty() {
         return of_followers(nodes, known, now_ms);
@@ -124,8 +154,8 @@ pub(crate) fn judge(
     if connected == 0 || answers.len() + elsewhere < needed || connected + elsewhere < needed {
         let (there, answering) = (here + elsewhere, answers.len());
         let count = Count { all, there, answering, connected };
-        let (message, remedy) = without_quorum(&count, &missing);
-        return (Health::Unavailable, Some(reason(message, remedy, now_ms)));
+        let (why, message, remedy) = without_quorum(&count, &missing);
+        return unavailable(message, remedy, now_ms).because(why, &missing);
     }
     let silent = silent(&deciding, known);
     let voting = answers.len() + elsewhere - silent.len();
@@ -134,15 +164,26 @@ pub(crate) fn judge(
             "{voting} of {all} validators vote, {needed} are needed, so no block can be made; {}",
             told(&silent)
         );
-        return (Health::Unavailable, Some(reason(message, NO_BLOCK_FOR_GOOD, now_ms)));
+        let names: Vec<&str> = silent.iter().map(|(name, _)| *name).collect();
+        let why = (Cause::Silent, Fault::Node);
+        return unavailable(message, NO_BLOCK_FOR_GOOD, now_ms).because(why, &names);
     }
     if let Some((since_ms, why)) = answers.iter().find_map(|report| report.stalled.clone()) {
         let stalled = answers.iter().filter(|report| report.stalled.is_some()).count();
         if stalled + elsewhere >= needed {
             let message = format!("no block is made: {why}");
             let remedy = "`windlass network logs` shows what the nodes do";
-            return (Health::Unavailable, Some(reason(message, remedy, since_ms)));
+            let why = (Cause::Stalled, Fault::Node);
+            return unavailable(message, remedy, since_ms).because(why, &[]);
         }
+    }
+    let fresh = |answered_at_ms: u64| now_ms.saturating_sub(answered_at_ms) < FRESH_MS;
+    let heard = |live: &Option<&LiveNode>| {
+        live.is_some_and(|live| live.answer().is_some() && live.answered_at_ms.is_some_and(fresh))
+    };
+    let (heard, unheard): (Vec<_>, Vec<_>) = deciding.iter().partition(|(_, live)| heard(live));
+    if heard.len() + elsewhere < needed {
+        return not_heard(&unheard, known, now_ms);
     }
     // A node that is gone may have been voted out since: then the others are all that decide.
     let missed = !missing.is_empty() && answers.len() < all;
@@ -156,13 +197,37 @@ pub(crate) fn judge(
         } else {
             "a node is catching up or looks for its peers".to_owned()
         };
-        return (Health::Degraded, Some(reason(message, BLOCKS_GO_ON, now_ms)));
+        return Judgement::of(Health::Degraded, Some(reason(message, BLOCKS_GO_ON, now_ms)));
     }
     if !silent.is_empty() {
         let message = format!("{voting} of {all} validators vote; {}", told(&silent));
-        return (Health::Degraded, Some(reason(message, SILENT_FOR_AN_EPOCH, now_ms)));
+        let why = Some(reason(message, SILENT_FOR_AN_EPOCH, now_ms));
+        return Judgement::of(Health::Degraded, why);
     }
-    (Health::Healthy, note(nodes, known, now_ms))
+    Judgement::of(Health::Healthy, note(nodes, known, now_ms))
+}
+
+fn unavailable(message: String, remedy: &str, since_ms: u64) -> Judgement {
+    Judgement::of(Health::Unavailable, Some(reason(message, remedy, since_ms)))
+}
+
+/// Nothing that it said is of now.
+fn not_heard(
+    unheard: &[&(&NodeId, Option<&LiveNode>)],
+    known: &BTreeMap<NodeId, Known>,
+    now_ms: u64,
+) -> Judgement {
+    let last = unheard.iter().filter_map(|(_, live)| live.as_ref()?.answered_at_ms).max();
+    let names: Vec<&str> = unheard
+        .iter()
+        .filter_map(|(id, _)| known.get(*id).map(|known| known.name.as_str()))
+        .collect();
+    let message = format!(
+        "fewer validators than a block needs have answered within the last {} s",
+        FRESH_MS / 1_000
+    );
+    let reason = reason(message, "they are asked again by themselves", last.unwrap_or(now_ms));
+    Judgement::of(Health::Unknown, Some(reason)).because((Cause::NotHeard, Fault::Machine), &names)
 }
 
 /// How many validators there are, and of how many of them something is known.
@@ -177,14 +242,14 @@ struct Count {
 }
 
 /// Why there is no quorum, and what to do.
-fn without_quorum(count: &Count, missing: &[&str]) -> (String, &'static str) {
+fn without_quorum(count: &Count, missing: &[&str]) -> ((Cause, Fault), String, &'static str) {
     let Count { all, there, answering, connected } = count;
     let needed = quorum(*all);
     if !missing.is_empty() {
         let names = missing.join(", ");
         let message =
             format!("{answering} of {all} nodes answer, {needed} are needed; missing: {names}");
-        return (message, STARTED_AGAIN);
+        return ((Cause::NodesMissing, Fault::Node), message, STARTED_AGAIN);
     }
     if *there < needed {
         let message = format!(
@@ -192,12 +257,11 @@ fn without_quorum(count: &Count, missing: &[&str]) -> (String, &'static str) {
              {} are none of this platform's",
             all - there
         );
-        return (message, OTHERS_MUST_COME);
+        return ((Cause::MembersMissing, Fault::Member), message, OTHERS_MUST_COME);
     }
-    (
-        format!("{connected} of {all} nodes are connected with a quorum; no block is made"),
-        STARTED_AGAIN,
-    )
+    let message =
+        format!("{connected} of {all} nodes are connected with a quorum; no block is made");
+    ((Cause::Partitioned, Fault::Network), message, STARTED_AGAIN)
 }
 
 /// The validators that say that they do not vote, and why.
@@ -228,14 +292,14 @@ fn of_followers(
     nodes: &BTreeMap<NodeId, LiveNode>,
     known: &BTreeMap<NodeId, Known>,
     now_ms: u64,
-) -> (Health, Option<Reason>) {
+) -> Judgement {
     let followers = of(nodes, known, Standing::Follower).filter_map(|(_, live)| live?.answer());
     if followers.filter(|report| report.quorum_connected()).count() > 0 {
-        return (Health::Healthy, note(nodes, known, now_ms));
+        return Judgement::of(Health::Healthy, note(nodes, known, now_ms));
     }
     let message = "none of the nodes here is connected with the network's validators".to_owned();
     let remedy = "`windlass network node ls` says what each is to the members";
-    (Health::Unavailable, Some(reason(message, remedy, now_ms)))
+    unavailable(message, remedy, now_ms).because((Cause::Partitioned, Fault::Network), &[])
 }
 
 /// What is missing without harm.
@@ -272,12 +336,16 @@ pub(crate) fn shape(live: &LiveNetwork) -> impl PartialEq + use<> {
             (id.clone(), process, said, node.resident_bytes.map(|bytes| bytes >> 19))
         })
         .collect();
-    (live.health, live.reason.clone(), live.validators, nodes)
+    let said = |one: &Condition| {
+        (one.kind, one.status, one.cause, one.gravity, one.message.clone(), one.nodes.clone())
+    };
+    let conditions: Vec<_> = live.conditions.iter().map(said).collect();
+    (live.health, live.reason.clone(), live.validators, nodes, conditions)
 }
 
 #[cfg(test)]
 mod tests {
-    use windlass_engine::{History, NodeReport, Seat, Work};
+    use windlass_engine::{History, MachineReport, NodeReport, Seat, Work};
     use windlass_substrate::Running;
 
     use super::*;
@@ -306,8 +374,12 @@ mod tests {
             earlier_blocks: 0,
             left_s: None,
             stalled: None,
+            peers: Vec::new(),
+            machine: MachineReport::default(),
         };
-        LiveNode { process: Some(process), report: Some(report), ..LiveNode::default() }
+        let answered_at_ms = Some(7);
+        let (process, report) = (Some(process), Some(report));
+        LiveNode { process, report, answered_at_ms, ..LiveNode::default() }
     }
 
     /// The first four are validators as far as is known, and whoever comes after is nothing yet.
@@ -315,11 +387,12 @@ mod tests {
         let ids = (0u8..).map(|index| NodeId::from_entropy([index; 10])).take(N);
         let known = ids.clone().zip(0..).map(|(id, n)| {
             let standing = if n < 4 { Standing::Validator } else { Standing::Unnamed };
-            (id, Known { name: format!("validator-{n}"), rank: Rank { standing, whole: true } })
+            let (name, rank) = (format!("validator-{n}"), Rank { standing, whole: true });
+            (id, Known { name, rank, ..Known::default() })
         });
         let known = known.collect();
         let nodes: BTreeMap<_, _> = ids.zip(nodes).collect();
-        let (health, reason) = judge(&nodes, &known, 7);
+        let Judgement { health, reason, .. } = judge(&nodes, &known, 7);
         assert_eq!(health, expect.0, "{reason:?}");
         assert_eq!(reason.map(|reason| reason.message).as_deref(), expect.1);
         let tip = |genesis| tip(&nodes, &known, genesis).map(|tip| tip.number);
@@ -380,6 +453,26 @@ mod tests {
         let none = "2 of 4 validators vote, 3 are needed, so no block can be made; validator-0, \
                     validator-2: its journal is lost";
         check([silent(), node(9, 4), silent(), node(9, 4)], (Health::Unavailable, Some(none), 9));
+    }
+
+    #[test]
+    fn what_was_said_long_ago_is_no_answer_of_now() {
+        let ids = (0u8..4).map(|index| NodeId::from_entropy([index; 10]));
+        let known: BTreeMap<_, _> = ids.clone().map(|id| (id, Known::default())).collect();
+        let check = |answered: [u64; 4], expect: Health| {
+            let answered = answered.map(|ms| LiveNode { answered_at_ms: Some(ms), ..node(9, 4) });
+            let nodes: BTreeMap<_, _> = ids.clone().zip(answered).collect();
+            let judgement = judge(&nodes, &known, 100_000);
+            assert_eq!(judgement.health, expect, "{judgement:?}");
+            judgement
+        };
+        let old = 100_000 - FRESH_MS;
+        check([old + 1; 4], Health::Healthy);
+        check([old, old + 1, old + 1, old + 1], Health::Healthy);
+        let judgement = check([old, old - 5, old + 1, old + 1], Health::Unknown);
+        assert_eq!(judgement.cause, Cause::NotHeard);
+        assert_eq!(judgement.reason.map(|reason| reason.since_ms), Some(old));
+        check([0; 4], Health::Unknown);
     }
 
     #[test]

@@ -6,8 +6,11 @@
 //! into what the API shows. Nothing is written: a block is not a database write.
 
 mod beat;
+mod check;
 mod health;
+mod live;
 mod poll;
+mod watched;
 
 use std::{
     cmp::Reverse,
@@ -17,91 +20,31 @@ use std::{
 
 use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use windlass_engine::NodeReport;
 use windlass_model::{
     NetworkId, NodeId, OrganizationId, WorkloadId,
-    network::{BlockRef, Health, Intent, NetworkState, Reason},
+    network::{BlockRef, Intent, Reason},
 };
 use windlass_substrate::{Instance, Running};
 
-pub(crate) use self::health::quorum;
+use self::watched::{Around, Watched};
+#[cfg(test)]
+pub(crate) use self::{health::judge, live::Silence};
+pub(crate) use self::{
+    health::{Judgement, quorum},
+    live::{FRESH_MS, HANGS_AFTER_MS, LiveNetwork, LiveNode},
+    watched::Known,
+};
 use crate::{
+    conditions::GatewaySeen,
+    gateway::Gateway,
     meter::Meter,
     network::{Observation, Wakes},
-    store::rows::{NetworkRow, Rank, Standing},
+    store::rows::{NetworkRow, Standing},
     world::{Target, World},
 };
 
 /// How many ticks a slow subscriber may miss before it is told so.
 const TICKS: usize = 1024;
-/// A process that has answered, and then leaves so many questions in a row unanswered for so long,
-/// hangs: it is ended and started again. A question waits for seconds, so a busy machine is no hang.
-pub(crate) const HANGS_AFTER_MS: u64 = 30_000;
-const HANGS_AFTER_QUESTIONS: u32 = 3;
-
-/// What one node says.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct LiveNode {
-    /// Its process, as the substrate reported it last.
-    pub(crate) process: Option<Running>,
-    pub(crate) report: Option<NodeReport>,
-    pub(crate) answered_at_ms: Option<u64>,
-    /// It doesn't answer although it runs.
-    pub(crate) silence: Option<Silence>,
-    pub(crate) resident_bytes: Option<u64>,
-}
-
-/// A process does not answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Silence {
-    pub(crate) why: String,
-    /// When it first didn't.
-    pub(crate) since_ms: u64,
-    /// How many questions in a row it has left unanswered.
-    pub(crate) questions: u32,
-}
-
-impl LiveNode {
-    /// What this process has said last, if it answers.
-    pub(crate) fn report_of(&self, running: &Running) -> Option<&NodeReport> {
-        self.report.as_ref().filter(|_| self.is_of(running) && self.silence.is_none())
-    }
-
-    /// Whether this is what that process says.
-    pub(crate) fn is_of(&self, running: &Running) -> bool {
-        self.process.as_ref().is_some_and(|process| {
-            (process.pid, process.start_time_ticks) == (running.pid, running.start_time_ticks)
-        })
-    }
-
-    /// Whether its process is one that has answered, and hangs.
-    pub(crate) fn hangs(&self, now_ms: u64) -> bool {
-        let long = |silence: &Silence| {
-            silence.questions >= HANGS_AFTER_QUESTIONS
-                && now_ms.saturating_sub(silence.since_ms) >= HANGS_AFTER_MS
-        };
-        self.answered_at_ms.is_some() && self.silence.as_ref().is_some_and(long)
-    }
-
-    /// What it says, if it answers.
-    pub(crate) fn answer(&self) -> Option<&NodeReport> {
-        self.process.as_ref().and_then(|running| self.report_of(running))
-    }
-}
-
-/// How a network does, by what its nodes say.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct LiveNetwork {
-    pub(crate) health: Health,
-    pub(crate) reason: Option<Reason>,
-    /// The newest block that a quorum reported.
-    pub(crate) tip: Option<BlockRef>,
-    pub(crate) answered_at_ms: Option<u64>,
-    /// How many validators vote now.
-    pub(crate) validators: Option<u32>,
-    pub(crate) nodes: BTreeMap<NodeId, LiveNode>,
-}
-
 /// Something that subscribers see and nobody stores.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tick {
@@ -128,38 +71,24 @@ struct Shared {
     world: World,
     wakes: Arc<Wakes>,
     meter: Arc<Meter>,
-}
-
-/// A network that is listened to.
-#[derive(Debug)]
-struct Watched {
-    organization: OrganizationId,
-    intent: Intent,
-    state: NetworkState,
-    /// The hash of its genesis, once it has one; another one after a recovery.
-    genesis: Option<String>,
-    /// An operation waits for what nodes say.
-    busy: bool,
-    /// What the rows say of the nodes.
-    known: BTreeMap<NodeId, Known>,
-    polls: BTreeMap<NodeId, (Target, CancellationToken)>,
-    live: LiveNetwork,
-}
-
-/// What the rows say of a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
-    pub(crate) name: String,
-    /// What it is to the members and whether it has all blocks, as it said last.
-    pub(crate) rank: Rank,
+    /// The platform's.
+    version: String,
+    gateway: OnceLock<Gateway>,
 }
 
 impl Monitor {
     /// Listens to nobody yet.
-    pub(crate) fn new(world: World, wakes: Arc<Wakes>, meter: Arc<Meter>) -> Self {
-        let (ticks, tasks) = (broadcast::channel(TICKS).0, OnceLock::new());
+    pub(crate) fn new(
+        world: World,
+        wakes: Arc<Wakes>,
+        (meter, version): (Arc<Meter>, &str),
+    ) -> Self {
+        let (ticks, _) = broadcast::channel(TICKS);
         let (watched, stuck) = (Mutex::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { watched, stuck, ticks, tasks, world, wakes, meter }) }
+        let tasks = OnceLock::new();
+        let (version, gateway) = (version.to_owned(), OnceLock::new());
+        let shared = Shared { watched, stuck, ticks, tasks, world, wakes, meter, version, gateway };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Notes why a network's passes come to nothing, or that they don't any more.
@@ -174,6 +103,7 @@ impl Monitor {
         if stuck.get(network).map(message) == reason.as_ref().map(message) {
             return;
         }
+        self.shared.update(network, |watched| watched.stuck.clone_from(&reason));
         match reason {
             Some(reason) => stuck.insert(network.clone(), reason),
             None => stuck.remove(network),
@@ -200,7 +130,7 @@ impl Monitor {
     /// Whether no process of a network runs and none is wanted, as the last pass found.
     pub(crate) fn rests(&self, network: &NetworkId) -> bool {
         self.shared.lock().get(network).is_some_and(|watched| {
-            watched.intent != Intent::Running
+            watched.intent() != Intent::Running
                 && watched.live.nodes.values().all(|node| node.process.is_none())
         })
     }
@@ -210,8 +140,10 @@ impl Monitor {
         self.shared.lock().get(network).map(|one| one.live.nodes.clone()).unwrap_or_default()
     }
 
-    /// How a network does.
+    /// How a network does at this moment: what nobody has answered for a while is not told as if it were
+    /// so now.
     pub(crate) fn network(&self, network: &NetworkId) -> Option<LiveNetwork> {
+        self.shared.update(network, |_| {});
         self.shared.lock().get(network).map(|watched| watched.live.clone())
     }
 
@@ -278,20 +210,15 @@ impl Monitor {
                 Some(_) | None => self.shared.silence(network, &node.id),
             }
         }
-        let known =
-            observed.record.nodes.iter().map(|node| {
-                (node.id.clone(), Known { name: node.name.clone(), rank: node.rank() })
-            });
-        self.shared.update(&network.id, self.shared.world.now_ms(), |watched| {
-            watched.know(known.collect());
-            watched.intent = network.intent;
-            watched.state = network.state;
-            watched.busy = network.operation.is_some();
-            if watched.genesis != network.status.genesis_hash {
-                watched.genesis.clone_from(&network.status.genesis_hash);
-                watched.live.tip = None;
-            }
-        });
+        let now_ms = self.shared.world.now_ms();
+        self.shared.update(&network.id, |watched| watched.learn(&observed.record, now_ms));
+    }
+
+    /// The pass that began with it is over.
+    pub(crate) fn passed(&self, network: &NetworkId) {
+        if let Some(watched) = self.shared.lock().get_mut(network) {
+            watched.rest();
+        }
     }
 
     /// Listens to one node's process.
@@ -385,12 +312,16 @@ impl Shared {
     }
 
     /// Changes what is known of a network, draws the conclusions and tells who listens.
-    fn update(&self, network: &NetworkId, now_ms: u64, change: impl FnOnce(&mut Watched)) {
+    fn update(&self, network: &NetworkId, change: impl FnOnce(&mut Watched)) {
+        let now_ms = self.world.now_ms();
+        let serves = self.gateway.get().is_some_and(|gateway| gateway.facts().pid.is_some());
+        let gateway = if serves { GatewaySeen::Up } else { GatewaySeen::Down };
+        let around = Around { now_ms, version: &self.version, gateway };
         let mut networks = self.lock();
         let Some(watched) = networks.get_mut(network) else { return };
         let before = watched.live.clone();
         change(watched);
-        watched.conclude(now_ms);
+        watched.conclude(&around);
         let organization = watched.organization.clone();
         let after = &watched.live;
         let tip = (before.tip != after.tip).then(|| after.tip.clone()).flatten();
@@ -409,70 +340,6 @@ impl Shared {
         if tip.is_some() {
             drop(self.ticks.send(tick(tip)));
         }
-    }
-}
-
-impl Watched {
-    fn new(network: &NetworkRow) -> Self {
-        Self {
-            organization: network.organization.clone(),
-            intent: network.intent,
-            state: network.state,
-            genesis: network.status.genesis_hash.clone(),
-            busy: network.operation.is_some(),
-            known: BTreeMap::new(),
-            polls: BTreeMap::new(),
-            live: LiveNetwork {
-                health: Health::Unknown,
-                reason: None,
-                tip: None,
-                answered_at_ms: None,
-                validators: None,
-                nodes: BTreeMap::new(),
-            },
-        }
-    }
-
-    /// Takes what the rows say; nodes that have none are gone.
-    fn know(&mut self, known: BTreeMap<NodeId, Known>) {
-        self.live.nodes.retain(|id, _| known.contains_key(id));
-        self.polls.retain(|id, (_, cancel)| {
-            let stays = known.contains_key(id);
-            if !stays {
-                cancel.cancel();
-            }
-            stays
-        });
-        self.known = known;
-    }
-
-    /// How good a node is to ask: as it says, or as it said last.
-    fn rank(&self, id: &NodeId) -> Rank {
-        health::rank(self.live.nodes.get(id), self.known.get(id))
-    }
-
-    fn conclude(&mut self, now_ms: u64) {
-        let live = &mut self.live;
-        live.answered_at_ms = live.nodes.values().filter_map(|node| node.answered_at_ms).max();
-        live.validators = health::validators(&live.nodes, &self.known);
-        if let Some(tip) = health::tip(&live.nodes, &self.known, self.genesis.as_deref())
-            && live.tip.as_ref().is_none_or(|known| known.number <= tip.number)
-        {
-            live.tip = Some(tip);
-        }
-        let (health, reason) =
-            if self.intent == Intent::Running && self.state == NetworkState::Usable {
-                health::judge(&live.nodes, &self.known, now_ms)
-            } else {
-                (Health::Unknown, None)
-            };
-        live.health = health;
-        live.reason = match (reason, live.reason.take()) {
-            (Some(new), Some(old)) if new.code == old.code && new.message == old.message => {
-                Some(old)
-            }
-            (new, _) => new,
-        };
     }
 }
 

@@ -7,7 +7,7 @@ use windlass_model::{NetworkId, NodeId, WorkloadId};
 use windlass_substrate::Running;
 
 use crate::{
-    monitor::{Shared, Silence},
+    monitor::{Shared, live::Silence},
     store::error::causes,
     world::{Target, rpc},
 };
@@ -17,7 +17,7 @@ const HOLD_MS: u64 = 25_000;
 /// How long the first answer may take, and how much longer than it was asked to a later one may.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often a node that has nothing to say shows that it lives: one that hangs holds its poll too.
-const PROOF_OF_LIFE: Duration = Duration::from_secs(10);
+const PROOF_OF_LIFE: Duration = Duration::from_secs(5);
 /// Between two polls of a network that nobody waits for: a bound on ticks under load.
 const BREATH: Duration = Duration::from_millis(50);
 /// After a poll that was not answered.
@@ -72,7 +72,7 @@ impl Poll {
             }
             tokio::select! {
                 news = &mut news => return news,
-                alive = self.ask(shared, None) => { alive?; }
+                alive = self.ask(shared, None) => self.lives(shared, alive?),
             }
         }
     }
@@ -96,8 +96,8 @@ impl Poll {
     fn heard(&self, shared: &Shared, report: NodeReport) -> bool {
         let now_ms = shared.world.now_ms();
         let (mut busy, mut new) = (false, false);
-        shared.update(&self.network, now_ms, |watched| {
-            busy = watched.busy;
+        shared.update(&self.network, |watched| {
+            busy = watched.is_busy();
             let Some(live) = watched.live.nodes.get_mut(&self.node) else { return };
             if live.process.as_ref() != Some(&self.process) {
                 return;
@@ -105,8 +105,7 @@ impl Poll {
             let seated_by = report.seated_by.clone();
             let before = live.report.replace(report).and_then(|before| before.seated_by);
             let renamed = seated_by != before;
-            live.answered_at_ms = Some(now_ms);
-            live.silence = None;
+            live.answers(now_ms);
             // What is known of it is to be written down.
             let noted = watched.known.get(&self.node).map(|known| known.rank);
             new = renamed || noted.is_some_and(|noted| noted != watched.rank(&self.node));
@@ -117,11 +116,25 @@ impl Poll {
         busy
     }
 
+    /// Notes that it answers, and what of it changes while it has no news: its machine.
+    fn lives(&self, shared: &Shared, report: NodeReport) {
+        let now_ms = shared.world.now_ms();
+        shared.update(&self.network, |watched| {
+            let Some(live) = watched.live.nodes.get_mut(&self.node) else { return };
+            if live.process.as_ref() == Some(&self.process) && live.silence.is_none() {
+                if let Some(known) = &mut live.report {
+                    known.machine = report.machine;
+                }
+                live.answers(now_ms);
+            }
+        });
+    }
+
     /// Notes that it did not answer. Whoever can do something about one that hangs is woken.
     fn silent(&self, shared: &Shared, why: String) {
         let now_ms = shared.world.now_ms();
         let mut hangs = false;
-        shared.update(&self.network, now_ms, |watched| {
+        shared.update(&self.network, |watched| {
             let Some(live) = watched.live.nodes.get_mut(&self.node) else { return };
             let (since_ms, before) = live
                 .silence

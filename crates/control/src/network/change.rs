@@ -141,7 +141,7 @@ pub(crate) fn begin(
     record: &mut Record,
     kind: OperationKind,
     id: OperationId,
-    now_ms: u64,
+    (actor, now_ms): (&str, u64),
 ) -> Option<windlass_model::network::Operation> {
     let superseded = record.current_operation().map(|operation| {
         operation::end(operation, Ending::Superseded, now_ms);
@@ -173,7 +173,7 @@ pub(crate) fn begin(
     network.status.retry_at_ms = 0;
     network.operation = Some(id.clone());
     let object = (&network.organization, &network.id, &network.name);
-    record.operation = Some(operation::begin(id, object, kind, now_ms));
+    record.operation = Some(operation::begin(id, object, kind, (actor, now_ms)));
     if matches!(kind, OperationKind::Start | OperationKind::Wake | OperationKind::Recover) {
         // Whoever starts it wants it now, whatever pause an earlier failure asked for.
         for node in &mut record.nodes {

@@ -44,7 +44,7 @@ pub(crate) fn declare(
     organization: &Organization,
     manifest: &Manifest,
     chain_id: u64,
-    now_ms: u64,
+    (actor, now_ms): (&str, u64),
 ) -> Result<Declaration, Box<Problem>> {
     let name = manifest.name.clone().ok_or_else(nameless)?;
     if name.as_str().parse::<NetworkId>().is_ok() {
@@ -58,7 +58,7 @@ pub(crate) fn declare(
         operation_id.clone(),
         (&organization.id, &id, &name),
         OperationKind::Create,
-        now_ms,
+        (actor, now_ms),
     );
     let warnings = warnings(&spec);
     let nodes = nodes(world, &spec);

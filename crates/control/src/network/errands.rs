@@ -68,7 +68,10 @@ pub(crate) fn declare(
         created_at_ms: now_ms,
     };
     let object = (&network.organization, &network.id, &network.name);
-    let mut operation = operation::begin(operation_id, object, errand.kind(), now_ms);
+    // It is part of what somebody asked for, if somebody did.
+    let asked = execution.after.operation.as_ref().filter(|_| network.operation.is_some());
+    let actor = asked.map_or(operation::PLATFORM, |asked| asked.actor.as_str());
+    let mut operation = operation::begin(operation_id, object, errand.kind(), (actor, now_ms));
     operation.nodes = vec![name];
     execution.ballot(ballot, operation);
     Ok(())

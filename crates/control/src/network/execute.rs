@@ -236,7 +236,7 @@ impl Execution<'_> {
 
     pub(crate) fn explain(&mut self, reason: Option<Reason>) {
         self.after.network.status.reason.clone_from(&reason);
-        self.with_operation(|operation| operation.reason = reason);
+        self.with_operation(|operation| operation::explain(operation, reason));
     }
 
     fn note_started(&mut self, node: &NodeId, process: ProcessRef) {
@@ -255,6 +255,7 @@ impl Execution<'_> {
         row.status.failures = row.status.failures.saturating_add(1);
         row.status.retry_at_ms = retry_at_ms;
         row.status.port_taken = reason.code == ErrorCode::PortInUse;
+        row.status.last_end = Some(reason.clone());
         row.status.reason = Some(reason.clone());
         if self.after.network.operation.is_some() {
             self.explain(Some(reason));
@@ -264,6 +265,7 @@ impl Execution<'_> {
     fn note_healthy(&mut self, node: &NodeId) {
         if let Some(node) = self.after.node_mut(node) {
             node.status.failures = 0;
+            node.status.last_end = None;
         }
     }
 
@@ -281,6 +283,7 @@ impl Execution<'_> {
             node.status.failures = 0;
             node.status.retry_at_ms = 0;
             node.status.reason = None;
+            node.status.last_end = None;
         }
     }
 
@@ -355,7 +358,8 @@ impl Execution<'_> {
             let served = probe::serves_without_key(&self.reconciler.world, &url).await;
             return served.map_err(|error| Failure(reasons::of_answer(&error, self.now_ms())));
         };
-        let proof = probe::endpoint(self.reconciler, self.engine, &url).await;
+        let world = &self.reconciler.world;
+        let proof = probe::endpoint(world, self.engine, &url, probe::ANSWER_TIMEOUT).await;
         let proof = proof.map_err(|error| Failure(reasons::of_answer(&error, self.now_ms())))?;
         self.endpoint = Some(proof);
         Ok(())

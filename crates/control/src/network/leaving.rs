@@ -8,6 +8,7 @@ use crate::{
         joining::{Fate, fate},
         observe::Observation,
         plan::{Action, Errand, Plan},
+        running::wait,
     },
     operation::step,
     store::rows::{Leaving, NodeRow},
@@ -28,7 +29,12 @@ fn one(observed: &Observation, plan: &mut Plan, (node, leaving): (&NodeRow, &Lea
         plan.push(Action::Reach(step::REGISTRATION));
         match fate(observed, withdrawal) {
             Fate::Undeclared => plan.push(Action::Declare { node: id, errand }),
-            Fate::Sent(held_up) => plan.explain(observed, held_up),
+            Fate::Sent(Some(held_up)) => plan.explain(observed, Some(held_up)),
+            Fate::Sent(None) => {
+                let text =
+                    format!("the members' chain has not taken back yet that {} is one", node.name);
+                wait(observed, plan, text);
+            }
             Fate::Done => plan.push(Action::NoteDone { node: id, errand }),
             Fate::Refused(reason) => plan.push(Action::GiveUp { node: id, errand, reason }),
         }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long a node has for an answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the gateway answers where it has the network, and the key is not one of its.
 const KEY_IS_WRONG: u16 = 401;
@@ -204,15 +204,16 @@ async fn ask_node(
 
 /// Calls the endpoint like a client.
 pub(crate) async fn endpoint(
-    reconciler: &Reconciler,
+    world: &World,
     engine: &dyn Engine,
     url: &str,
+    timeout: Duration,
 ) -> Result<EndpointProof, ProbeError> {
-    let wire = &*reconciler.world.wire;
+    let wire = &*world.wire;
     let (target, path) = split(url).ok_or_else(|| ProbeError::Url { url: url.to_owned() })?;
     let call = async |request: RpcRequest| {
         let question = (request.method, &request.params);
-        rpc(wire, &target, path, question, ANSWER_TIMEOUT).await.map_err(ProbeError::Endpoint)
+        rpc(wire, &target, path, question, timeout).await.map_err(ProbeError::Endpoint)
     };
     let block = engine.read_height(&call(engine.height_request()).await?)?;
     let status = engine.read_status(&call(engine.status_request()).await?)?;

@@ -60,6 +60,8 @@ fn code_of(exit: &ExitRecord) -> ErrorCode {
         ErrorCode::DiskFull
     } else if exit.is_data_damaged() {
         ErrorCode::LedgerDamaged
+    } else if exit.is_out_of_memory() {
+        ErrorCode::OutOfMemory
     } else if exit.reason.contains("port_in_use") {
         ErrorCode::PortInUse
     } else {

@@ -186,6 +186,14 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     }
     let at_once = observed.record.network.state != NetworkState::Usable;
     let restarted = if at_once { outdated.len() } else { one_at_a_time(observed, &outdated) };
+    if let Some((next, _)) = outdated.first()
+        && restarted == 0
+        && waiting.is_empty()
+        && observed.record.network.operation.is_some()
+    {
+        let text = format!("{} is restarted when every other validator answers", next.name);
+        wait(observed, plan, text);
+    }
     due.extend(outdated.into_iter().take(restarted));
     for (node, (setup, _)) in due.iter().filter(|(node, wanted)| node.setup() != wanted.0) {
         plan.push(Action::NoteSetup { node: node.id.clone(), setup: setup.clone() });

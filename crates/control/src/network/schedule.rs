@@ -151,6 +151,7 @@ impl Reconciler {
             if stuck.is_none() {
                 after_error = AFTER_ERROR;
             }
+            self.monitor.passed(id);
             self.monitor.note_stuck(organization, id, stuck);
             let pause = match passed {
                 Ok(Progress::Gone) => return,

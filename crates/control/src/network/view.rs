@@ -67,6 +67,7 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
         operation: row.operation.clone(),
         created_at_ms: row.created_at_ms,
         answered_at_ms: live.and_then(|live| live.answered_at_ms),
+        conditions: live.map(|live| live.conditions.clone()).unwrap_or_default(),
     }
 }
 

@@ -230,8 +230,8 @@ impl Control {
         draft.warnings.extend(told);
         let ballot = self.ballot_of(&record, &draft)?;
         let object = (&organization, &record.network.id, &record.network.name);
-        let operation =
-            operation::begin(ballot.operation.clone(), object, kind, ballot.created_at_ms);
+        let begun = (granted.actor(), ballot.created_at_ms);
+        let operation = operation::begin(ballot.operation.clone(), object, kind, begun);
 
         let mut change = self.inner.store.begin().await?;
         if let Some(answer) = recall(&mut change, &organization, &meta).await? {

@@ -22,7 +22,7 @@ use crate::{
         change::{self, Decision},
         sleeping,
     },
-    operation::action_of,
+    operation::{PLATFORM, action_of},
     service::{Action, Answer, Control, Granted, RequestMeta},
     store::{Find, error::causes, rows::Record},
 };
@@ -163,7 +163,7 @@ impl Control {
         record: &Record,
         decide: impl FnOnce(&Record) -> Result<Decision, Box<Problem>>,
     ) -> Answer<Accepted> {
-        let actor = Actor { id: "platform".to_owned(), organizations: vec![organization.clone()] };
+        let actor = Actor { id: PLATFORM.to_owned(), organizations: vec![organization.clone()] };
         let granted = authorize(&actor, Action::Change, organization)?;
         let id = record.network.id.as_str();
         let meta = RequestMeta {

@@ -8,6 +8,7 @@ mod ballots;
 mod budgets;
 mod consensus;
 mod demand;
+mod doctor;
 mod ending;
 mod events;
 mod keys;
@@ -173,7 +174,8 @@ impl Control {
         shelf::forget_uploads(&settings.data_dir.join(EXPORTS)).await;
         let wakes = Arc::new(Wakes::default());
         let meter = Arc::new(Meter::default());
-        let monitor = Monitor::new(world.clone(), Arc::clone(&wakes), Arc::clone(&meter));
+        let told = (Arc::clone(&meter), settings.version.as_str());
+        let monitor = Monitor::new(world.clone(), Arc::clone(&wakes), told);
         let (gateway, inbox) = Gateway::new();
         let started_at_ms = world.now_ms();
         let inner = Inner {

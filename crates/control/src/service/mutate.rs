@@ -57,9 +57,9 @@ impl Control {
             return Ok(answer);
         }
         let declared = (&manifest, lease);
-        let outcome = self.declare_in(&mut change, &organization, declared, &meta).await?;
-        let accepted =
-            self.finish(change, granted, action_of(OperationKind::Create), outcome, &meta).await?;
+        let asked = (granted.actor(), &meta);
+        let outcome = self.declare_in(&mut change, &organization, declared, asked).await?;
+        let accepted = self.finish(change, granted, action_of(OperationKind::Create), outcome, &meta).await?;
         self.inner.leases.ring();
         Ok(accepted)
     }
@@ -81,10 +81,10 @@ impl Control {
         let Some(record) = found else {
             let manifest = named(manifest, name_or_id)?;
             let declared = (&manifest, None);
-            let outcome = self.declare_in(&mut change, &organization, declared, &meta).await?;
-            let accepted = self
-                .finish(change, granted, action_of(OperationKind::Create), outcome, &meta)
-                .await;
+            let asked = (granted.actor(), &meta);
+            let outcome = self.declare_in(&mut change, &organization, declared, asked).await?;
+            let accepted =
+                self.finish(change, granted, action_of(OperationKind::Create), outcome, &meta).await;
             self.inner.leases.ring();
             return accepted;
         };
@@ -97,7 +97,8 @@ impl Control {
             after.network.status.end = ending::declared(spec.ttl_s, self.inner.world.now_ms());
         }
         after.network.spec = spec;
-        let outcome = self.decided(&mut change, (record, after), decision, &meta).await?;
+        let asked = (granted.actor(), &meta);
+        let outcome = self.decided(&mut change, (record, after), decision, asked).await?;
         self.finish(change, granted, action_of(OperationKind::Update), outcome, &meta).await
     }
 
@@ -203,7 +204,8 @@ impl Control {
         let record = found.ok_or_else(|| network_not_found(name_or_id))?;
         let decision = decide(&record)?;
         let after = record.clone();
-        let outcome = self.decided(&mut change, (record, after), decision, &meta).await?;
+        let asked = (granted.actor(), &meta);
+        let outcome = self.decided(&mut change, (record, after), decision, asked).await?;
         self.finish(change, granted, action_of(kind), outcome, &meta).await
     }
 
@@ -212,13 +214,13 @@ impl Control {
         change: &mut Change,
         organization: &Organization,
         (manifest, lease): (&Manifest, Option<LeaseId>),
-        meta: &RequestMeta,
+        (actor, meta): (&str, &RequestMeta),
     ) -> Answer<Outcome> {
         let world = &self.inner.world;
         let manifest = &limited(manifest, &change.quota(&organization.id).await?)?;
         let chain_id = free_chain_id(change, || declare::random_chain_id(world)).await?;
         let mut declared =
-            declare::declare(world, organization, manifest, chain_id, world.now_ms())?;
+            declare::declare(world, organization, manifest, chain_id, (actor, world.now_ms()))?;
         if let Some(lease) = lease.or_else(|| self.inner.settings.lease.clone()) {
             self.inner.leases.check(&lease)?;
             declared.record.network.status.lease = Some(lease);
@@ -278,7 +280,7 @@ impl Control {
         change: &mut Change,
         (before, mut after): (Record, Record),
         decision: Decision,
-        meta: &RequestMeta,
+        (actor, meta): (&str, &RequestMeta),
     ) -> Answer<Outcome> {
         check_version(&before, meta)?;
         match decision {
@@ -297,7 +299,7 @@ impl Control {
                 } else {
                     Vec::new()
                 };
-                self.begin(change, &mut after, kind).await?;
+                self.begin(change, &mut after, (actor, kind)).await?;
                 change.save(&before, &mut after, meta.now_ms).await?;
                 let operation = after.operation.clone();
                 if let Some(operation) = &operation {
@@ -342,11 +344,13 @@ impl Control {
         &self,
         change: &mut Change,
         after: &mut Record,
-        kind: OperationKind,
+        (actor, kind): (&str, OperationKind),
     ) -> Answer<()> {
         let id = OperationId::from_entropy(self.inner.world.random());
         let now_ms = self.inner.world.now_ms();
-        let Some(superseded) = change::begin(after, kind, id, now_ms) else { return Ok(()) };
+        let Some(superseded) = change::begin(after, kind, id, (actor, now_ms)) else {
+            return Ok(());
+        };
         change.put_operation(&superseded).await?;
         change.audit_outcome(&superseded, "superseded", now_ms).await?;
         let (organization, object) = (&superseded.organization, superseded.id.as_str());

@@ -69,7 +69,7 @@ impl Control {
         let names = nodes::add(&self.inner.world, &mut after, &addition, meta.now_ms);
         let mut warnings =
             self.check_capacity(&mut change, (&after, "count"), Grows::Nodes).await?;
-        self.begin(&mut change, &mut after, kind).await?;
+        self.begin(&mut change, &mut after, (granted.actor(), kind)).await?;
         warnings.extend(nodes::tell(&mut after, &addition, names, meta.now_ms));
         let declared = self.declared(change, granted, (kind, before, after, warnings), &meta);
         Box::pin(declared).await
@@ -114,7 +114,7 @@ impl Control {
         }
         let mut after = before.clone();
         nodes::leave(&mut after, &id, &removal);
-        self.begin(&mut change, &mut after, kind).await?;
+        self.begin(&mut change, &mut after, (granted.actor(), kind)).await?;
         let operation = after.current_operation();
         let warnings = operation.map(|one| nodes::tell_removal(one, (&name, removal), meta.now_ms));
         let warnings = warnings.unwrap_or_default();

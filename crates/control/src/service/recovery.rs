@@ -230,7 +230,7 @@ impl Control {
         let agreed = (&judged, &*upload.recovery, consent);
         let had = signers(recovery, &before);
         let (mut after, warnings) = decide((&before, &had), &live, agreed, meta.now_ms)?;
-        self.begin(&mut change, &mut after, OperationKind::Recover).await?;
+        self.begin(&mut change, &mut after, (granted.actor(), OperationKind::Recover)).await?;
         change.save(&before, &mut after, meta.now_ms).await?;
         let operation = after.operation.clone();
         if let Some(operation) = &operation {

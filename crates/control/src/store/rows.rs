@@ -199,6 +199,8 @@ pub(crate) struct NodeStatus {
     /// When it is started again.
     pub(crate) retry_at_ms: u64,
     pub(crate) reason: Option<Reason>,
+    /// Why its process ended last or did not start, until one has been running for long enough.
+    pub(crate) last_end: Option<Reason>,
     /// Its port is another's: a new one is to be chosen.
     pub(crate) port_taken: bool,
     /// What it is to the members, as it said last.

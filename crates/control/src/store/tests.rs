@@ -48,7 +48,9 @@ impl Bench {
 
     fn record(&self, name: &str, chain_id: u64) -> rows::Record {
         let manifest = Manifest { name: Some(name.parse().unwrap()), ..Manifest::default() };
-        declare::declare(&self.world, &self.organization, &manifest, chain_id, 5).unwrap().record
+        declare::declare(&self.world, &self.organization, &manifest, chain_id, ("test", 5))
+            .unwrap()
+            .record
     }
 
     async fn insert(&self, record: &rows::Record) -> Result<(), StoreError> {

@@ -12,7 +12,8 @@ use windlass_model::{
 };
 
 use crate::{
-    EngineError, History, NodeReport, RpcRequest, Seat, SeatKeys, Sign, TestTransaction, Work,
+    EngineError, History, MachineReport, NodeReport, RpcRequest, Seat, SeatKeys, Sign,
+    TestTransaction, Work,
 };
 
 /// What the test transaction, a transfer of nothing, costs in gas.
@@ -70,6 +71,10 @@ struct StatusAnswer {
     #[serde(default)]
     not_voting: Option<String>,
     stalled: Option<StalledAnswer>,
+    #[serde(default)]
+    peers: Vec<PeerAnswer>,
+    #[serde(default)]
+    machine: MachineAnswer,
 }
 
 /// Nodes of earlier versions are validators, all of them.
@@ -88,6 +93,48 @@ struct SyncAnswer {
 struct EarlierAnswer {
     blocks: u64,
     left_s: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PeerAnswer {
+    node_key: String,
+    connected: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct MachineAnswer {
+    at_ms: Option<u64>,
+    version: Option<String>,
+    disk_free_bytes: Option<u64>,
+    disk_bytes: Option<u64>,
+    resident_bytes: Option<u64>,
+    memory_limit_bytes: Option<u64>,
+    clock_ahead_us: Option<i64>,
+}
+
+impl From<MachineAnswer> for MachineReport {
+    fn from(answer: MachineAnswer) -> Self {
+        let MachineAnswer {
+            at_ms,
+            version,
+            disk_free_bytes,
+            disk_bytes,
+            resident_bytes,
+            memory_limit_bytes,
+            clock_ahead_us,
+        } = answer;
+        Self {
+            at_ms,
+            version,
+            disk_free_bytes,
+            disk_bytes,
+            resident_bytes,
+            memory_limit_bytes,
+            clock_ahead_us,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -133,6 +180,8 @@ pub(super) fn read_status(answer: &Value) -> Result<NodeReport, EngineError> {
         earlier_blocks: status.earlier.as_ref().map_or(0, |earlier| earlier.blocks),
         left_s: status.left_s.or(status.earlier.and_then(|earlier| earlier.left_s)),
         stalled: status.stalled.map(|stalled| (stalled.since_ms, stalled.reason)),
+        peers: status.peers.iter().map(|peer| (digits(&peer.node_key), peer.connected)).collect(),
+        machine: status.machine.into(),
     })
 }
 

@@ -341,6 +341,15 @@ impl Diagnosis {
         clocks.get(faulty(seen.committee.len())).map_or(own_ms, |shown| own_ms.max(*shown))
     }
 
+    /// How far this node's clock is ahead of its peers', in microseconds: the median of what each shows.
+    /// `None` while none was measured.
+    pub fn ahead_us(&self) -> Option<i64> {
+        let seen = self.lock();
+        let offsets = seen.nodes.values().filter(|node| node.connected);
+        let offsets = offsets.filter_map(|node| node.clocks.offset_us()).collect();
+        clocks::median(offsets).map(|behind: i64| behind.saturating_neg())
+    }
+
     /// A block's time is so far ahead of this node's clock that it is held.
     pub fn held(&self, number: u64, ahead_ms: u64, wait_ms: u64, at_ms: u64) {
         let mut seen = self.lock();

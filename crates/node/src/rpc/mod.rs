@@ -31,6 +31,7 @@ mod geth;
 mod hex_param;
 mod limits;
 mod listen;
+mod machine;
 mod methods;
 mod metrics;
 mod outlet;
@@ -95,7 +96,8 @@ pub fn serve(
         .build()
         .map_err(io)?;
     let (stop, handle) = stop_channel();
-    let node = Node::new(ledger.clone(), status.clone(), beside);
+    let directory = path.parent().unwrap_or(path).to_owned();
+    let node = Node::new(ledger.clone(), status.clone(), (directory, beside));
     let pages = PagesLayer { node: Shared::clone(&node) };
     let methods = methods::all(node);
     let board = status.clone();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_engine::{
-    History, NodeReport, Seat, Work,
+    History, MachineReport, NodeReport, Seat, Work,
     governance::{MemberFacts, Roll},
     windlass::WindlassEngine,
 };
@@ -81,7 +81,8 @@ fn declared() -> Case {
         Organization { id: OrganizationId::from_entropy([1; 10]), name: "acme".parse().unwrap() };
     let name = Some("trade".parse().unwrap());
     let manifest = Manifest { name, ..Manifest::default() };
-    let record = declare::declare(&world, &organization, &manifest, 77, NOW_MS).unwrap().record;
+    let record =
+        declare::declare(&world, &organization, &manifest, 77, ("test", NOW_MS)).unwrap().record;
     let observed = Observation {
         now_ms: NOW_MS,
         installation: "test".to_owned(),
@@ -187,6 +188,8 @@ impl Case {
                 earlier_blocks: 0,
                 left_s: None,
                 stalled: None,
+                peers: Vec::new(),
+                machine: MachineReport::default(),
             };
             let id = self.observed.record.nodes[index].id.clone();
             let process = Some(process(index));
@@ -218,6 +221,8 @@ impl Case {
             earlier_blocks: 0,
             left_s: None,
             stalled: (seat == Seat::Unnamed).then_some(stalled),
+            peers: Vec::new(),
+            machine: MachineReport::default(),
             seat,
         };
         let id = self.observed.record.nodes[index].id.clone();
@@ -244,7 +249,7 @@ impl Case {
         let network = self.observed.record.network.clone();
         let object = (&network.organization, &network.id, &network.name);
         let mut operation =
-            operation::begin(id.clone(), object, OperationKind::AddObserver, NOW_MS);
+            operation::begin(id.clone(), object, OperationKind::AddObserver, ("test", NOW_MS));
         operation.state = state;
         let status = &mut self.record().nodes[4].status;
         let registration = match errand {
@@ -265,7 +270,7 @@ impl Case {
 
     fn asked(mut self, kind: OperationKind) -> Self {
         let id = OperationId::from_entropy([5; 10]);
-        change::begin(self.record(), kind, id, NOW_MS);
+        change::begin(self.record(), kind, id, ("test", NOW_MS));
         self
     }
 

@@ -6,8 +6,9 @@ use super::governance::FakeGovernance;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use windlass_engine::{
-    Engine, EngineError, GenesisFile, GenesisInput, History, NodeInput, NodeReport, RpcRequest,
-    Seat, Sign, TestTransaction, Work, governance::Governance, windlass::WindlassEngine,
+    Engine, EngineError, GenesisFile, GenesisInput, History, MachineReport, NodeInput, NodeReport,
+    RpcRequest, Seat, Sign, TestTransaction, Work, governance::Governance,
+    windlass::WindlassEngine,
 };
 use windlass_model::{
     api::BlockSummary,
@@ -120,6 +121,8 @@ impl Engine for FakeEngine {
                 earlier_blocks: 0,
                 left_s: None,
                 stalled: None,
+                peers: Vec::new(),
+                machine: MachineReport::default(),
             })
         };
         read().ok_or_else(|| unreadable("status"))

@@ -17,6 +17,7 @@ mod trace;
 mod transaction;
 mod vote;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use alloy_primitives::B256;
@@ -53,6 +54,8 @@ const CALL_NICENESS: i32 = 10;
 pub(super) struct Node {
     pub(super) ledger: NodeLedger,
     pub(super) status: StatusBoard,
+    /// The node's own directory.
+    directory: PathBuf,
     pub(super) beside: Beside,
     /// What clients poll.
     pub(super) filters: Filters,
@@ -72,11 +75,16 @@ impl std::fmt::Debug for Node {
 }
 
 impl Node {
-    pub(super) fn new(ledger: NodeLedger, status: StatusBoard, beside: Beside) -> Arc<Self> {
+    pub(super) fn new(
+        ledger: NodeLedger,
+        status: StatusBoard,
+        (directory, beside): (PathBuf, Beside),
+    ) -> Arc<Self> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
         Arc::new(Self {
             ledger,
             status,
+            directory,
             beside,
             filters: Filters::default(),
             recent: Recent::default(),

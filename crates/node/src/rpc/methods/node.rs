@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, Bytes, U64, keccak256};
 use jsonrpsee::RpcModule;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Node, Shared, method};
 use crate::rpc::args::Args;
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
+use crate::rpc::machine::{self, Machine};
 use crate::rpc::now_ms;
 use crate::status::Status;
 
@@ -26,12 +28,30 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_accounts", 0, async |_node: Shared, _args| Ok(Vec::<Address>::new()));
     method(module, "eth_coinbase", 0, async |_node: Shared, _args| Ok(Address::ZERO));
     method(module, "eth_mining", 0, async |_node: Shared, _args| Ok(false));
-    method(module, "windlass_status", 0, async |node: Shared, _args| Ok(node.status.get()));
+    method(module, "windlass_status", 0, async |node: Shared, _args| {
+        Ok(node.told(node.status.get()))
+    });
     method(module, "windlass_awaitStatus", 2, await_status);
     method(module, "windlass_consensus", 0, async |node: Shared, _args| {
         Ok(node.report(&node.status.get(), now_ms()))
     });
     method(module, "windlass_evidence", 0, async |node: Shared, _args| evidence(&node));
+}
+
+/// A status, with what the node says of the machine under it at this moment. That is no part of the
+/// status, which stands still while nothing happens.
+#[derive(Clone, Debug, Serialize)]
+struct Told {
+    #[serde(flatten)]
+    status: Status,
+    machine: Machine,
+}
+
+impl Node {
+    fn told(&self, status: Status) -> Told {
+        let clock_ahead_us = self.status.diagnosis().ahead_us();
+        Told { status, machine: machine::look(&self.directory, now_ms(), clock_ahead_us) }
+    }
 }
 
 /// `Name/vVersion/os-arch/language`, as Geth has it.
@@ -89,13 +109,13 @@ fn evidence(node: &Node) -> Result<Vec<Value>, RpcError> {
 
 /// The first status with a greater revision, or the present one when the wait is over or the node
 /// ends.
-async fn await_status(node: Shared, args: Args) -> Result<Status, RpcError> {
+async fn await_status(node: Shared, args: Args) -> Result<Told, RpcError> {
     let revision = args.required(0)?;
     let now = node.status.get();
     if now.ending {
-        return Ok(now);
+        return Ok(node.told(now));
     }
     let wait = args.optional(1)?.map_or(limits::WAIT, Duration::from_millis).min(limits::WAIT);
     let newer = tokio::time::timeout(wait, node.status.newer_than(revision)).await;
-    Ok(newer.unwrap_or_else(|_elapsed| node.status.get()))
+    Ok(node.told(newer.unwrap_or_else(|_elapsed| node.status.get())))
 }

@@ -129,7 +129,7 @@ fn parameters_of_any_kind_are_answered() {
     let methods = super::methods::all(super::Node::new(
         server.ledger.clone(),
         server.status.clone(),
-        super::Beside::default(),
+        (std::path::PathBuf::new(), super::Beside::default()),
     ));
     let mut names: Vec<&str> = methods.method_names().collect();
     names.sort_unstable();

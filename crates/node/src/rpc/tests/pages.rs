@@ -154,7 +154,7 @@ fn the_openrpc_document_names_every_method() {
     let methods = document["methods"].as_array().unwrap();
     let told: BTreeSet<&str> = methods.iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(told.len(), methods.len(), "none is told twice");
-    let module = methods::all(Node::new(ledger, status, Beside::default()));
+    let module = methods::all(Node::new(ledger, status, (PathBuf::new(), Beside::default())));
     let mut served: BTreeSet<&str> = module.method_names().collect();
     // OpenRPC's own name for it.
     assert!(served.remove("rpc.discover"));

@@ -1,0 +1,110 @@
+//! What the platform does for the network: its endpoint, and the operation that is under way.
+
+use windlass_model::{
+    ErrorCode,
+    condition::{Cause, Condition, ConditionKind, Fault, Gravity},
+    network::{NetworkState, OperationKind, Reason},
+};
+
+use super::{Facts, GatewaySeen, at_rest, untold, well, wrong};
+
+/// A pass that is under way for longer does not come back: each of its calls has a deadline below this.
+const PASS_MS: u64 = 60_000;
+
+/// Whether the stable URL is served.
+pub(super) fn endpoint(facts: &Facts<'_>) -> Condition {
+    let kind = ConditionKind::EndpointAnswers;
+    if facts.rests() {
+        return at_rest(kind);
+    }
+    if facts.network.state != NetworkState::Usable {
+        return untold(kind, Cause::InTransition, "it is served once the network is usable");
+    }
+    let remedy = "the gateway is started again by itself; the platform's log says more";
+    match facts.gateway {
+        GatewaySeen::Up => well(kind, "the gateway serves it"),
+        GatewaySeen::Down => {
+            let fault = (Cause::GatewayDown, Fault::Operator, Gravity::Critical);
+            let message = "no gateway runs that could serve it";
+            Condition {
+                command: Some("windlass status".to_owned()),
+                ..wrong(kind, fault, message, remedy)
+            }
+        }
+        GatewaySeen::Silent(why, since_ms) => {
+            let fault = (Cause::EndpointSilent, Fault::Operator, Gravity::Critical);
+            let message = "it was called like a client calls it, and did not answer";
+            Condition {
+                command: Some("windlass status".to_owned()),
+                evidence: vec![why.to_owned()],
+                since_ms,
+                ..wrong(kind, fault, message, remedy)
+            }
+        }
+    }
+}
+
+/// Whether what is under way gets on.
+pub(super) fn progress(facts: &Facts<'_>) -> Condition {
+    let kind = ConditionKind::OperationProgress;
+    let network = facts.network;
+    let served = network.state == NetworkState::Usable;
+    let gravity = if served { Gravity::Warning } else { Gravity::Critical };
+    if let Some(since_ms) = network.pass_since_ms
+        && facts.now_ms.saturating_sub(since_ms) > PASS_MS
+    {
+        let message = "what the platform does about the network does not come back";
+        let remedy = "see what the platform's log says, and whether the disk and the programs that it \
+                      calls answer; restarting the platform leaves nodes running";
+        return Condition {
+            since_ms,
+            command: Some("windlass status".to_owned()),
+            ..wrong(kind, (Cause::Stuck, Fault::Operator, gravity), message, remedy)
+        };
+    }
+    if let Some(reason) = facts.stuck {
+        return held_up(kind, reason, (Cause::Stuck, gravity));
+    }
+    let Some(doing) = &network.operation else {
+        // Of a network that is as it is wanted, the nodes' own reasons stand in their conditions.
+        return network.reason.as_ref().map_or_else(
+            || well(kind, "nothing is under way"),
+            |reason| held_up(kind, reason, (Cause::Stuck, gravity)),
+        );
+    };
+    let step = doing.step.as_deref().unwrap_or("its end");
+    let what = format!("{} is at `{step}`", word(doing.kind));
+    let Some(reason) = &doing.reason else { return well(kind, format!("{what}, and gets on")) };
+    let held_up = held_up(kind, reason, (Cause::Waiting, gravity));
+    Condition {
+        message: format!("{what}, and waits: {}", held_up.message),
+        command: Some(format!("windlass operation show {}", doing.id)),
+        ..held_up
+    }
+}
+
+fn held_up(kind: ConditionKind, reason: &Reason, (cause, gravity): (Cause, Gravity)) -> Condition {
+    let fault = match reason.code {
+        ErrorCode::DiskFull
+        | ErrorCode::OutOfMemory
+        | ErrorCode::PortInUse
+        | ErrorCode::DataDirectoryUnusable
+        | ErrorCode::LedgerDamaged
+        | ErrorCode::InsufficientMemory
+        | ErrorCode::InsufficientProcessors => Fault::Machine,
+        ErrorCode::WorkloadFailed | ErrorCode::NetworkUnavailable => Fault::Node,
+        _ => Fault::Operator,
+    };
+    let message = reason.message.lines().next().unwrap_or_default();
+    Condition {
+        evidence: vec![format!("code {}", reason.code)],
+        since_ms: reason.since_ms,
+        ..wrong(kind, (cause, fault, gravity), message, reason.remedy.clone())
+    }
+}
+
+fn word(kind: OperationKind) -> String {
+    let text = serde_json::to_value(kind).ok();
+    let text = text.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+    text.replace('_', " ")
+}
