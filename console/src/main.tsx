@@ -11,6 +11,7 @@ import "./styles/content.css";
 import "./styles/overlays.css";
 import "./styles/pages.css";
 import "./styles/governance.css";
+import "./styles/conditions.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");

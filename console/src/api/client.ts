@@ -4,7 +4,7 @@ import createClient, { type Middleware } from "openapi-fetch";
 import { ApiError, isProblem, unexpected, unreachable } from "./problem";
 import type { paths } from "./schema";
 import type {
-  Accepted, BlockSummary, Manifest, Network, Operation, PageOperation, PlatformStatus,
+  Accepted, BlockSummary, Diagnosis, Manifest, Network, Operation, PageOperation, PlatformStatus,
 } from "./types";
 
 export const ORGANIZATION = "default";
@@ -119,6 +119,15 @@ export function fetchBlocks(network: string): Promise<BlockSummary[]> {
   return body(
     client.GET("/v1/organizations/{organization}/networks/{network}/blocks", {
       params: { path: { organization, network }, query: { limit: 25 } },
+    }),
+  );
+}
+
+/** Asks the nodes and the endpoint anew: it takes a few seconds where they do not answer. */
+export function examineNetwork(network: string): Promise<Diagnosis> {
+  return body(
+    client.GET("/v1/organizations/{organization}/networks/{network}/doctor", {
+      params: { path: { organization, network } },
     }),
   );
 }

@@ -131,6 +131,11 @@ export function keepOperation(client: QueryClient, operation: Operation): void {
   });
 }
 
+/** The doctor's look at a network; what it finds reaches the network's conditions too. */
+export function useExamination(network: string) {
+  return useMutation({ mutationFn: () => api.examineNetwork(network) });
+}
+
 /** A change that the platform accepts: the answer's objects are kept at once. */
 export function useAccepted<Input>(client: QueryClient, send: (input: Input) => Promise<Accepted>) {
   return useMutation({

@@ -180,6 +180,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/networks/{network}/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Looks at a network now: asks every node, the substrate and the endpoint, each for a few seconds at most,
+         *     and says what is wrong, since when, whose fault it is and what to do. Of a network that sleeps or is
+         *     stopped nobody is asked, and nothing wakes it.
+         */
+        get: operations["examine_network"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/networks/{network}/evidence": {
         parameters: {
             query?: never;
@@ -954,6 +975,67 @@ export interface components {
             /** @description Its transactions, in order. */
             transactions: components["schemas"]["TransactionSummary"][];
         };
+        /**
+         * @description Why a condition is as it is; stable, for scripts.
+         * @enum {string}
+         */
+        Cause: "AsExpected" | "AtRest" | "InTransition" | "NotLookedAt" | "NotHeard" | "NodesMissing" | "MembersMissing" | "Partitioned" | "Silent" | "Stalled" | "Ended" | "CrashLoop" | "DiskFull" | "DiskLow" | "LedgerDamaged" | "OutOfMemory" | "MemoryLow" | "Killed" | "PortInUse" | "Starting" | "Unresponsive" | "CatchingUp" | "ClockOff" | "VersionSkew" | "GatewayDown" | "EndpointSilent" | "Waiting" | "Stuck";
+        /** @description What the doctor did to find out. */
+        Check: {
+            /** @description What was seen, or why it was not asked. */
+            detail: string;
+            /** @description What was asked: `validator-0`, `endpoint`, `processes`, … */
+            name: string;
+            /** @description What came of it. */
+            outcome: components["schemas"]["CheckOutcome"];
+            /**
+             * Format: int64
+             * @description How long it took, in milliseconds.
+             */
+            took_ms: number;
+        };
+        /**
+         * @description What came of a check.
+         * @enum {string}
+         */
+        CheckOutcome: "passed" | "failed" | "skipped";
+        /** @description One thing that is, is not, or cannot be told. */
+        Condition: {
+            /** @description The command to do it with, where there is one. */
+            command?: string | null;
+            /** @description What was measured, with units. It changes from one look to the next. */
+            evidence?: string[];
+            fault?: components["schemas"]["Fault"] | null;
+            /** @description How bad it is. */
+            gravity: components["schemas"]["Gravity"];
+            /** @description Why it is so, in a sentence. */
+            message: string;
+            /** @description The nodes that it is about, by name. */
+            nodes?: string[];
+            /** @description Why it is so, as a code. */
+            reason: components["schemas"]["Cause"];
+            /** @description What to do; what the platform does by itself is said too. Absent where nothing is to be done. */
+            remedy?: string | null;
+            /**
+             * Format: int64
+             * @description Since when it is so, Unix milliseconds; after a restart of the platform, since it was seen.
+             */
+            since_ms: number;
+            /** @description Whether it holds: `true` is well. */
+            status: components["schemas"]["ConditionStatus"];
+            /** @description What it is about. */
+            type: components["schemas"]["ConditionKind"];
+        };
+        /**
+         * @description What a condition is about.
+         * @enum {string}
+         */
+        ConditionKind: "Usable" | "QuorumPresent" | "NodesRunning" | "NodesAnswer" | "PeersConnected" | "ValidatorsVote" | "NodesInStep" | "ClockInStep" | "DiskSpace" | "Memory" | "VersionsAgree" | "EndpointAnswers" | "OperationProgress";
+        /**
+         * @description Whether a condition holds.
+         * @enum {string}
+         */
+        ConditionStatus: "true" | "false" | "unknown";
         /** @description What consensus is doing, as one node sees it. */
         ConsensusReport: {
             /**
@@ -1002,6 +1084,26 @@ export interface components {
             voted: components["schemas"]["ViewVotes"];
             /** @description What is not wrong yet, such as clocks that are too far apart. */
             warnings: string[];
+        };
+        /** @description What the doctor found. */
+        Diagnosis: {
+            /**
+             * Format: int64
+             * @description When it was looked at, Unix milliseconds.
+             */
+            at_ms: number;
+            /** @description What was asked to find out. */
+            checks: components["schemas"]["Check"][];
+            /** @description Every condition. */
+            conditions: components["schemas"]["Condition"][];
+            /** @description What is wrong, the gravest first. */
+            findings: components["schemas"]["Condition"][];
+            /** @description The gravest of the findings. */
+            gravity: components["schemas"]["Gravity"];
+            /** @description The network's name. */
+            network: components["schemas"]["Name"];
+            /** @description The answer in one sentence. */
+            summary: string;
         };
         /** @description Two votes of one validator of which an honest one casts one at most. */
         DoubleVote: {
@@ -1170,6 +1272,11 @@ export interface components {
             /** @description What was wrong. */
             message: string;
         };
+        /**
+         * @description Whose fault something is: who can do something about it.
+         * @enum {string}
+         */
+        Fault: "node" | "machine" | "network" | "operator" | "member";
         /** @description What a transaction pays. */
         Fees: {
             /** @enum {string} */
@@ -1231,6 +1338,11 @@ export interface components {
              */
             proposal_lifetime_s?: number;
         };
+        /**
+         * @description How bad it is.
+         * @enum {string}
+         */
+        Gravity: "none" | "warning" | "critical";
         /**
          * @description Whether a network can do its work now.
          * @enum {string}
@@ -1496,6 +1608,8 @@ export interface components {
              * @description When it last answered, Unix milliseconds.
              */
             answered_at_ms?: number | null;
+            /** @description What can be said of it one thing at a time, with what is wrong, whose fault it is and what to do. */
+            conditions?: components["schemas"]["Condition"][];
             /**
              * Format: int64
              * @description When it was declared, Unix milliseconds.
@@ -1958,12 +2072,18 @@ export interface components {
         };
         /** @description An asynchronous action on a network. */
         Operation: {
+            /**
+             * @description Who began it, as the audit log has it: `user:…`, `token:…`, or `platform` for what it does by
+             *     itself. Empty for those that an earlier version began.
+             */
+            actor?: string;
             ballot?: components["schemas"]["BallotOutcome"] | null;
             /**
              * Format: int64
              * @description When it was asked for, Unix milliseconds.
              */
             created_at_ms: number;
+            delayed_by?: components["schemas"]["Reason"] | null;
             evidence?: components["schemas"]["Evidence"] | null;
             /**
              * Format: int64
@@ -2580,7 +2700,14 @@ export type BallotOutcome = components['schemas']['BallotOutcome'];
 export type BallotPlan = components['schemas']['BallotPlan'];
 export type BlockRef = components['schemas']['BlockRef'];
 export type BlockSummary = components['schemas']['BlockSummary'];
+export type Cause = components['schemas']['Cause'];
+export type Check = components['schemas']['Check'];
+export type CheckOutcome = components['schemas']['CheckOutcome'];
+export type Condition = components['schemas']['Condition'];
+export type ConditionKind = components['schemas']['ConditionKind'];
+export type ConditionStatus = components['schemas']['ConditionStatus'];
 export type ConsensusReport = components['schemas']['ConsensusReport'];
+export type Diagnosis = components['schemas']['Diagnosis'];
 export type DoubleVote = components['schemas']['DoubleVote'];
 export type Ed25519Key = components['schemas']['Ed25519Key'];
 export type Effect = components['schemas']['Effect'];
@@ -2594,9 +2721,11 @@ export type EventId = components['schemas']['EventId'];
 export type Evidence = components['schemas']['Evidence'];
 export type Extension = components['schemas']['Extension'];
 export type Failure = components['schemas']['Failure'];
+export type Fault = components['schemas']['Fault'];
 export type Fees = components['schemas']['Fees'];
 export type FinalBlock = components['schemas']['FinalBlock'];
 export type GovernanceTerms = components['schemas']['GovernanceTerms'];
+export type Gravity = components['schemas']['Gravity'];
 export type Health = components['schemas']['Health'];
 export type HealthReport = components['schemas']['HealthReport'];
 export type HexBytes = components['schemas']['HexBytes'];
@@ -3162,6 +3291,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NetworkConsensus"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    examine_network: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is wrong, the gravest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diagnosis"];
                 };
             };
             /** @description A problem: what was wrong and what to do */

@@ -10,6 +10,7 @@ describe("a network in words", () => {
     expect(stateLabel(network({ health: "degraded" }))).toEqual({ tone: "warn", word: "Degraded" });
     expect(stateLabel(network({ health: "unavailable" }))).toEqual({ tone: "bad", word: "Unavailable" });
     expect(stateLabel(network({ state: "stopped", health: "unavailable" }))).toEqual({ tone: "off", word: "Stopped" });
+    expect(stateLabel(network({ health: "unknown" }))).toEqual({ tone: "warn", word: "Not heard from" });
     expect(stateLabel(network({ state: "creating", health: "unknown" }))).toEqual({ tone: "busy", word: "Creating" });
   });
 

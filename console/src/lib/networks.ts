@@ -40,8 +40,9 @@ function usableLabel(health: Network["health"]): StateLabel {
     case "unavailable":
       return { tone: "bad", word: "Unavailable" };
     case "healthy":
-    case "unknown":
       return { tone: "good", word: "Usable" };
+    case "unknown":
+      return { tone: "warn", word: "Not heard from" };
   }
 }
 

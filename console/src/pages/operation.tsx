@@ -9,6 +9,7 @@ import { CliButton } from "../ui/copy";
 import { EvidencePanel } from "../ui/evidence";
 import { Failed, Skeleton } from "../ui/feedback";
 import { PageHead } from "../ui/page";
+import { Prose } from "../ui/prose";
 import { ReceiptPanel } from "../ui/receipt";
 import { Badge } from "../ui/state";
 import { Steps } from "../ui/steps";
@@ -53,11 +54,17 @@ function OperationView({ operation }: { operation: Operation }) {
       >
         <p className="why">
           Asked for <Age atMs={operation.created_at_ms} />
+          {operation.actor !== undefined && operation.actor !== "" && ` by ${operation.actor}`}
           {operation.finished_at_ms != null && `; took ${formatDuration(operation.finished_at_ms - operation.created_at_ms)}`}.
         </p>
       </PageHead>
       <section className="panel" aria-label="Steps">
         <Steps operation={operation} />
+        {operation.reason == null && operation.delayed_by != null && (
+          <p className="muted">
+            It was waiting: <Prose text={operation.delayed_by.message} />
+          </p>
+        )}
       </section>
       {operation.ballot && <BallotPanel outcome={operation.ballot} network={operation.network_name} there={there ? "yes" : "no"} />}
       {operation.receipt && <ReceiptPanel receipt={operation.receipt} />}

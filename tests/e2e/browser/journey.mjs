@@ -329,6 +329,67 @@ async function fault(chain) {
   });
 }
 
+// Nodes that are held run and do not answer; they are let go before the platform replaces them.
+async function doctor() {
+  const panel = page.getByRole("region", { name: "Conditions" });
+  const check = panel.getByRole("button", { name: "Check now" });
+  const finding = (name) => panel.getByRole("listitem").filter({ hasText: name });
+  const pids = async () => (await page.locator(".table.nodes tbody td:nth-child(6)").allInnerTexts()).map(Number);
+  const held = [];
+  const hold = (pid) => {
+    process.kill(pid, "SIGSTOP");
+    held.push(pid);
+  };
+  const release = () => {
+    for (const pid of held.splice(0)) {
+      try {
+        process.kill(pid, "SIGCONT");
+      } catch (error) {
+        if (error.code !== "ESRCH") throw error;
+      }
+    }
+  };
+  try {
+    await checks.run("while all is well one line says so, and a check says what was asked", async () => {
+      await page.goto(`${base}/networks/${trade}`);
+      await panel.getByText("Nothing is wrong.").waitFor({ timeout: 90_000 });
+      await check.click();
+      await panel.getByText(`Nothing is wrong with ${trade}`).waitFor();
+      checks.equal(await panel.locator(".checks tbody tr").count(), 6);
+      await looker.look("doctor-well");
+    });
+    await checks.run("a validator that hangs is found, with since when, whose fault it is and what to do", async () => {
+      hold((await pids())[3]);
+      await check.click();
+      const one = finding("Nodes answer");
+      await one.waitFor({ timeout: 20_000 });
+      const text = await one.innerText();
+      for (const expected of ["Warning", "Unresponsive", "the node (validator-3)", "ended and started again", `windlass network logs ${trade} --node validator-3`]) {
+        checks.that(text.includes(expected), `${expected} is not in ${text}`);
+      }
+      await looker.shot("doctor-one-down");
+    });
+    await checks.run("without a quorum the network is not usable, and the page says why", async () => {
+      hold((await pids())[0]);
+      await check.click();
+      const one = finding("Quorum present");
+      await one.waitFor({ timeout: 20_000 });
+      checks.that((await one.innerText()).includes("Critical"), "it is critical");
+      await page.locator(".badge", { hasText: "Unavailable" }).waitFor();
+      await looker.shot("doctor-no-quorum");
+      await page.setViewportSize({ width: 360, height: 740 });
+      await looker.shot("doctor-no-quorum-360");
+      await page.setViewportSize({ width: 1280, height: 860 });
+    });
+  } finally {
+    release();
+  }
+  await checks.run("what is mended is said no longer, without a reload", async () => {
+    await panel.getByText("Nothing is wrong.").waitFor({ timeout: 90_000 });
+    checks.equal(await panel.getByRole("list", { name: "What is wrong" }).count(), 0);
+  });
+}
+
 async function oneMemberDecides() {
   await checks.run("a network of one member has it, its validators and no proposal", async () => {
     await page.goto(`${base}/networks/${trade}`);
@@ -524,6 +585,7 @@ try {
   await keyring(chain);
   await sleepAndWake(chain);
   await fault(chain);
+  await doctor();
   await oneMemberDecides();
   await severalMembersVote();
   await keyboardOnly();

@@ -11,11 +11,13 @@ import { Skeleton } from "../../ui/feedback";
 import { State } from "../../ui/state";
 import { Age, Ticking } from "../../ui/time";
 import { KeysPanel } from "./keys";
+import { ConditionsPanel } from "./conditions";
 import { Silent, Unread } from "./silent";
 
 export function OverviewTab({ network }: { network: Network }) {
   return (
     <>
+      <ConditionsPanel network={network} />
       <Figures network={network} />
       <NodesPanel network={network} />
       {network.evidence && <KeysPanel network={network} />}

@@ -7,6 +7,7 @@
 mod budgets;
 mod crash;
 mod demand;
+mod doctor;
 mod fake;
 mod keys;
 mod leases;

@@ -8,6 +8,7 @@ mod damage;
 mod diagnosis;
 mod directories;
 mod endpoint_keys;
+mod doctor;
 mod faults;
 mod flood;
 mod governance;

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU16, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -22,8 +22,8 @@ use tokio::sync::watch;
 use windlass_control::{
     Backoff, Control, Machine, Overcommit, Settings,
     world::{
-        Engines, KeyHolder, MachineClock, MachineEntropy, Message, Pending, PortOffer, Reply,
-        Target, Wire, WireError, World,
+        Clock, Engines, KeyHolder, MachineClock, MachineEntropy, Message, Pending, PortOffer,
+        Reply, Target, Wire, WireError, World,
     },
 };
 use windlass_keys::{KeyError, PublicKey, Purpose};
@@ -52,6 +52,10 @@ pub(crate) struct FakeWorld {
     pub(crate) client: Mutex<Client>,
     /// The gateway's process that does not answer, if one does not.
     silent: Mutex<Option<u32>>,
+    /// Nodes that run and do not answer.
+    pub(crate) mute: Mutex<BTreeSet<WorkloadId>>,
+    /// How far the platform's clock is ahead of the machine's, in milliseconds.
+    pub(crate) ahead_ms: AtomicU64,
     /// No gateway answers, and none can be ended.
     pub(crate) wedged: AtomicBool,
     ports: AtomicU16,
@@ -70,6 +74,8 @@ impl FakeWorld {
             routes: Mutex::new(json!({"generation": 0, "routes": []})),
             client: Mutex::default(),
             silent: Mutex::default(),
+            mute: Mutex::default(),
+            ahead_ms: AtomicU64::new(0),
             wedged: AtomicBool::new(false),
             ports: AtomicU16::new(20_000),
             moved: watch::Sender::new(1),
@@ -85,7 +91,7 @@ impl FakeWorld {
             keys: Arc::new(handle()),
             wire: Arc::new(handle()),
             ports: Arc::new(handle()),
-            clock: Arc::new(MachineClock),
+            clock: Arc::new(handle()),
             entropy: Arc::new(MachineEntropy),
             points: Arc::clone(script) as Arc<dyn windlass_control::world::Points>,
         };
@@ -455,6 +461,13 @@ impl Handle {
             drop(tokio::time::timeout(Duration::from_millis(held), newer).await);
         }
         let node = self.world.running(id)?;
-        Some(self.world.answer(&node, method, params))
+        let mute = self.world.mute.lock().unwrap().contains(&node.id);
+        (!mute).then(|| self.world.answer(&node, method, params))
+    }
+}
+
+impl Clock for Handle {
+    fn now_ms(&self) -> u64 {
+        MachineClock.now_ms() + self.world.ahead_ms.load(Ordering::SeqCst)
     }
 }
