@@ -10,9 +10,10 @@ describe("conditions", () => {
   it("are findings where something is wrong, the gravest first", () => {
     const all = [
       condition({}),
-      condition({ type: "DiskSpace", status: "false", gravity: "warning" }),
-      condition({ type: "QuorumPresent", status: "false", gravity: "critical" }),
-      condition({ type: "NodesInStep", status: "false" }),
+      condition({ type: "DiskSpace", status: "false", reason: "DiskLow", gravity: "warning" }),
+      condition({ type: "QuorumPresent", status: "false", reason: "Silent", gravity: "critical", nodes: ["validator-0"] }),
+      condition({ type: "ValidatorsVote", status: "false", reason: "Silent", gravity: "critical", nodes: ["validator-0"] }),
+      condition({ type: "NodesInStep", status: "false", reason: "CatchingUp" }),
     ];
     expect(findings(all).map((one) => one.type)).toEqual(["QuorumPresent", "DiskSpace"]);
     expect(findings(undefined)).toEqual([]);

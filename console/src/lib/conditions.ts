@@ -4,9 +4,11 @@ import type { StateLabel } from "./networks";
 
 const RANK: Record<Condition["gravity"], number> = { none: 0, warning: 1, critical: 2 };
 
-/** What is wrong, the gravest first. */
+/** What is wrong, the gravest first; what several say of the same nodes for the same cause once, as the platform does. */
 export function findings(conditions: readonly Condition[] | undefined): Condition[] {
-  return (conditions ?? []).filter((one) => one.gravity !== "none").sort((a, b) => RANK[b.gravity] - RANK[a.gravity]);
+  const wrong = (conditions ?? []).filter((one) => one.gravity !== "none").sort((a, b) => RANK[b.gravity] - RANK[a.gravity]);
+  const about = (one: Condition) => [one.reason, ...(one.nodes ?? [])].join(" ");
+  return wrong.filter((one, index) => wrong.findIndex((other) => about(other) === about(one)) === index);
 }
 
 /** The type as words: `Nodes running`. */

@@ -239,11 +239,18 @@ impl Condition {
     }
 }
 
-/// What is wrong, the gravest first; of what is equally grave, in the order of the conditions.
+/// What is wrong, the gravest first; of what is equally grave, in the order of the conditions. What
+/// several conditions say of the same nodes for the same cause is found once.
 #[must_use]
 pub fn findings(conditions: &[Condition]) -> Vec<Condition> {
-    let mut wrong: Vec<Condition> =
-        conditions.iter().filter(|one| one.is_wrong()).cloned().collect();
+    let mut wrong: Vec<&Condition> = conditions.iter().filter(|one| one.is_wrong()).collect();
     wrong.sort_by_key(|one| std::cmp::Reverse(one.gravity));
-    wrong
+    let mut found: Vec<Condition> = Vec::new();
+    for one in wrong {
+        let same = |other: &Condition| other.cause == one.cause && other.nodes == one.nodes;
+        if !found.iter().any(same) {
+            found.push(one.clone());
+        }
+    }
+    found
 }

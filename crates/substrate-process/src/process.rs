@@ -32,7 +32,7 @@ pub(crate) struct Process {
     pub(crate) start_time_ticks: u64,
     pidfd: OwnedFd,
     /// Where it is told how often memory was wanting, and how often that was when it was opened.
-    shortages: Option<Shortages>,
+    shortages: Option<Box<Shortages>>,
     /// How it ended, once somebody has looked. Behind a lock because an exit status can be taken
     /// from the kernel only once, and several may come for it.
     ended: Mutex<Option<ExitRecord>>,
@@ -51,7 +51,7 @@ impl Process {
         };
         // Read after the pidfd was opened: if it still names a living process then both are one.
         let Some(start_time_ticks) = start_time_ticks(pid)? else { return Ok(None) };
-        let shortages = Shortages::of(pid);
+        let shortages = Shortages::of(pid).map(Box::new);
         let process = Self { pid, start_time_ticks, pidfd, shortages, ended: Mutex::new(None) };
         Ok((!process.has_ended()?).then_some(process))
     }
@@ -62,7 +62,7 @@ impl Process {
         let kernel_pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
         let pidfd = pidfd_open(kernel_pid, PidfdFlags::empty())?;
         let start_time_ticks = start_time_ticks(pid)?.ok_or_else(gone)?;
-        let shortages = Shortages::of(pid);
+        let shortages = Shortages::of(pid).map(Box::new);
         Ok(Self { pid, start_time_ticks, pidfd, shortages, ended: Mutex::new(None) })
     }
 
@@ -133,7 +133,7 @@ impl Process {
         let (code, signal) = self.reap();
         let own = directory.exit_record().filter(|record| record.pid == Some(self.pid));
         let record = own.unwrap_or_else(|| {
-            let short = self.shortages.as_ref().and_then(Shortages::since);
+            let short = self.shortages.as_ref().and_then(|known| known.since());
             let reason = match (code, signal, short) {
                 (Some(_), ..) => "ended without a record of its own".to_owned(),
                 (None, _, Some(told)) => format!("{OUT_OF_MEMORY}: {told}"),

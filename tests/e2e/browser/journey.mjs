@@ -372,7 +372,7 @@ async function doctor() {
     await checks.run("without a quorum the network is not usable, and the page says why", async () => {
       hold((await pids())[0]);
       await check.click();
-      const one = finding("Quorum present");
+      const one = finding("Usable");
       await one.waitFor({ timeout: 20_000 });
       checks.that((await one.innerText()).includes("Critical"), "it is critical");
       await page.locator(".badge", { hasText: "Unavailable" }).waitFor();

@@ -89,6 +89,15 @@ pub(super) fn why(end: &Reason) -> (Cause, Fault) {
     }
 }
 
+/// The nodes that have answered, run, and answer no more.
+pub(super) fn quiet<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a str> {
+    facts.nodes.iter().filter_map(|node| {
+        let live = node.live?;
+        let quiet = node.runs() && live.answer().is_none() && live.answered_at_ms.is_some();
+        quiet.then_some(node.known.name.as_str())
+    })
+}
+
 /// Whether every process answers.
 pub(super) fn answer(facts: &Facts<'_>) -> Condition {
     let kind = ConditionKind::NodesAnswer;

@@ -32,8 +32,22 @@ pub(super) fn endpoint(facts: &Facts<'_>) -> Condition {
             }
         }
         GatewaySeen::Silent(why, since_ms) => {
-            let fault = (Cause::EndpointSilent, Fault::Operator, Gravity::Critical);
             let message = "it was called like a client calls it, and did not answer";
+            let quiet: Vec<&str> = super::nodes::quiet(facts).collect();
+            if !quiet.is_empty() {
+                // The gateway has asked one of them.
+                let fault = (Cause::EndpointSilent, Fault::Node, facts.gravity());
+                let remedy =
+                    "it answers when they do; the gateway asks others once it knows of them";
+                return Condition {
+                    nodes: super::owned(&quiet),
+                    command: Some(format!("windlass network doctor {}", facts.network.name)),
+                    evidence: vec![why.to_owned()],
+                    since_ms,
+                    ..wrong(kind, fault, message, remedy)
+                };
+            }
+            let fault = (Cause::EndpointSilent, Fault::Operator, Gravity::Critical);
             Condition {
                 command: Some("windlass status".to_owned()),
                 evidence: vec![why.to_owned()],

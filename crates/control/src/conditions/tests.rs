@@ -255,11 +255,12 @@ fn without_a_quorum_the_network_is_not_usable() {
         False,
         &[
             (Usable, Cause::NodesMissing, node, names, 0),
-            (QuorumPresent, Cause::NodesMissing, node, names, 0),
             (NodesRunning, Cause::Ended, node, names, 9),
         ],
     );
     assert_eq!(two.one(NodesRunning).gravity, Gravity::Critical);
+    let quorum = two.one(QuorumPresent);
+    assert_eq!((quorum.status, quorum.cause), (False, Cause::NodesMissing));
     assert_eq!(
         two.one(Usable).message,
         "2 of 4 nodes answer, 3 are needed; missing: validator-0, validator-1"
@@ -317,7 +318,6 @@ fn both_sides_of_a_partition_are_named() {
         False,
         &[
             (Usable, Cause::Partitioned, network, &[], 0),
-            (QuorumPresent, Cause::Partitioned, network, &[], 0),
             (PeersConnected, Cause::Partitioned, network, &["validator-0", "validator-1"], 0),
         ],
     );
@@ -403,28 +403,15 @@ fn disks_and_memory_are_told_before_they_are_gone() {
     check(&free((1 << 30) - 1), True, &[(DiskSpace, Cause::DiskLow, machine, &["validator-0"], 0)]);
     check(&free(1 << 20), True, &[(DiskSpace, Cause::DiskFull, machine, &["validator-0"], 0)]);
     let full = Scene::well().ended(1, ErrorCode::DiskFull, ("exit code 28: disk full", 1));
-    check(
-        &full,
-        True,
-        &[
-            (DiskSpace, Cause::DiskFull, machine, &["validator-1"], 0),
-            (NodesRunning, Cause::DiskFull, machine, &["validator-1"], 9),
-        ],
-    );
+    check(&full, True, &[(DiskSpace, Cause::DiskFull, machine, &["validator-1"], 0)]);
     let used = |mib: u64| Scene::well().lives(3, |live| live.resident_bytes = Some(mib << 20));
     check(&used(460), True, &[]);
     check(&used(461), True, &[(Memory, Cause::MemoryLow, machine, &["validator-3"], 0)]);
     assert_eq!(used(461).one(Memory).evidence, ["validator-3: 461.0 MiB of 512.0 MiB"]);
     let killed = "signal 9: killed for want of memory: memory.events had oom_kill 0, and has 1";
+    assert_eq!(full.one(NodesRunning).cause, Cause::DiskFull);
     let killed = Scene::well().ended(1, ErrorCode::OutOfMemory, (killed, 1));
-    check(
-        &killed,
-        True,
-        &[
-            (NodesRunning, Cause::OutOfMemory, machine, &["validator-1"], 9),
-            (Memory, Cause::OutOfMemory, machine, &["validator-1"], 0),
-        ],
-    );
+    check(&killed, True, &[(NodesRunning, Cause::OutOfMemory, machine, &["validator-1"], 9)]);
 }
 
 #[test]
@@ -447,6 +434,16 @@ fn the_way_to_the_network_counts() {
     let silent = Scene { gateway: silent, ..Scene::well() };
     check(&silent, True, &[(EndpointAnswers, Cause::EndpointSilent, operator, &[], 5)]);
     assert_eq!(silent.one(EndpointAnswers).evidence, ["no answer within 3 s"]);
+    // Where nodes are silent too, the way is not at fault.
+    let node = Some(Fault::Node);
+    check(
+        &silent.silent(3, 8_000),
+        True,
+        &[
+            (NodesAnswer, Cause::Unresponsive, node, &["validator-3"], 8),
+            (EndpointAnswers, Cause::EndpointSilent, node, &["validator-3"], 5),
+        ],
+    );
 }
 
 #[test]

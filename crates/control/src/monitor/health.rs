@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use windlass_engine::NodeReport;
 use windlass_model::{
     ErrorCode, NodeId,
     condition::{Cause, Condition, Fault},
@@ -59,7 +60,9 @@ fn of<'a>(
 ) -> impl Iterator<Item = (&'a NodeId, Option<&'a LiveNode>)> {
     let all = known.iter().map(move |(id, known)| (id, known, nodes.get(id)));
     let of = all.filter(move |(_, known, live)| rank(*live, Some(known)).standing == wanted);
-    of.map(|(id, _, live)| (id, live))
+    let mut of: Vec<_> = of.collect();
+    of.sort_by_key(|(_, known, _)| known.ordinal);
+    of.into_iter().map(|(id, _, live)| (id, live))
 }
 
 /// What the nodes say of how many validators there are: the one with the newest tip knows it best.
@@ -168,22 +171,11 @@ pub(crate) fn judge(
         let why = (Cause::Silent, Fault::Node);
         return unavailable(message, NO_BLOCK_FOR_GOOD, now_ms).because(why, &names);
     }
-    if let Some((since_ms, why)) = answers.iter().find_map(|report| report.stalled.clone()) {
-        let stalled = answers.iter().filter(|report| report.stalled.is_some()).count();
-        if stalled + elsewhere >= needed {
-            let message = format!("no block is made: {why}");
-            let remedy = "`windlass network logs` shows what the nodes do";
-            let why = (Cause::Stalled, Fault::Node);
-            return unavailable(message, remedy, since_ms).because(why, &[]);
-        }
+    if let Some(stalled) = stalled(&answers, needed.saturating_sub(elsewhere)) {
+        return stalled;
     }
-    let fresh = |answered_at_ms: u64| now_ms.saturating_sub(answered_at_ms) < FRESH_MS;
-    let heard = |live: &Option<&LiveNode>| {
-        live.is_some_and(|live| live.answer().is_some() && live.answered_at_ms.is_some_and(fresh))
-    };
-    let (heard, unheard): (Vec<_>, Vec<_>) = deciding.iter().partition(|(_, live)| heard(live));
-    if heard.len() + elsewhere < needed {
-        return not_heard(&unheard, known, now_ms);
+    if let Some(unheard) = unheard(&deciding, known, (needed.saturating_sub(elsewhere), now_ms)) {
+        return unheard;
     }
     // A node that is gone may have been voted out since: then the others are all that decide.
     let missed = !missing.is_empty() && answers.len() < all;
@@ -211,12 +203,30 @@ fn unavailable(message: String, remedy: &str, since_ms: u64) -> Judgement {
     Judgement::of(Health::Unavailable, Some(reason(message, remedy, since_ms)))
 }
 
-/// Nothing that it said is of now.
-fn not_heard(
-    unheard: &[&(&NodeId, Option<&LiveNode>)],
+/// Whether so many of the validators that answer say that no block is made, and why.
+fn stalled(answers: &[&NodeReport], enough: usize) -> Option<Judgement> {
+    let (since_ms, why) = answers.iter().find_map(|report| report.stalled.clone())?;
+    let stalled = answers.iter().filter(|report| report.stalled.is_some()).count();
+    let message = format!("no block is made: {why}");
+    let remedy = "`windlass network logs` shows what the nodes do";
+    let judgement = unavailable(message, remedy, since_ms);
+    (stalled >= enough).then(|| judgement.because((Cause::Stalled, Fault::Node), &[]))
+}
+
+/// Whether fewer than so many have answered lately: then nothing that they said is of now.
+fn unheard(
+    deciding: &[(&NodeId, Option<&LiveNode>)],
     known: &BTreeMap<NodeId, Known>,
-    now_ms: u64,
-) -> Judgement {
+    (enough, now_ms): (usize, u64),
+) -> Option<Judgement> {
+    let fresh = |answered_at_ms: u64| now_ms.saturating_sub(answered_at_ms) < FRESH_MS;
+    let heard = |live: Option<&LiveNode>| {
+        live.is_some_and(|live| live.answer().is_some() && live.answered_at_ms.is_some_and(fresh))
+    };
+    let unheard: Vec<_> = deciding.iter().filter(|(_, live)| !heard(*live)).collect();
+    if deciding.len() - unheard.len() >= enough {
+        return None;
+    }
     let last = unheard.iter().filter_map(|(_, live)| live.as_ref()?.answered_at_ms).max();
     let names: Vec<&str> = unheard
         .iter()
@@ -227,7 +237,8 @@ fn not_heard(
         FRESH_MS / 1_000
     );
     let reason = reason(message, "they are asked again by themselves", last.unwrap_or(now_ms));
-    Judgement::of(Health::Unknown, Some(reason)).because((Cause::NotHeard, Fault::Machine), &names)
+    let judgement = Judgement::of(Health::Unknown, Some(reason));
+    Some(judgement.because((Cause::NotHeard, Fault::Machine), &names))
 }
 
 /// How many validators there are, and of how many of them something is known.
@@ -345,7 +356,7 @@ pub(crate) fn shape(live: &LiveNetwork) -> impl PartialEq + use<> {
 
 #[cfg(test)]
 mod tests {
-    use windlass_engine::{History, MachineReport, NodeReport, Seat, Work};
+    use windlass_engine::{History, MachineReport, Seat, Work};
     use windlass_substrate::Running;
 
     use super::*;

@@ -50,6 +50,8 @@ pub(super) struct Around<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) name: String,
+    /// Its place in the network.
+    pub(crate) ordinal: u32,
     /// What it is to the members and whether it has all blocks, as it said last.
     pub(crate) rank: Rank,
     /// The identities that it can go by, in hex.
@@ -164,6 +166,8 @@ impl Watched {
             let live = live.nodes.get(id);
             NodeFacts { known, standing: health::rank(live, Some(known)).standing, live }
         });
+        let mut nodes: Vec<NodeFacts<'_>> = nodes.collect();
+        nodes.sort_by_key(|node| node.known.ordinal);
         let lately = |(_, at_ms): &&(String, u64)| {
             around.now_ms.saturating_sub(*at_ms) < ENDPOINT_SILENCE_MS
         };
@@ -175,7 +179,7 @@ impl Watched {
             judgement,
             stuck: self.stuck.as_ref(),
             answered_at_ms: live.answered_at_ms,
-            nodes: nodes.collect(),
+            nodes,
             gateway: match (around.gateway, silence) {
                 (GatewaySeen::Up, Some((why, at_ms))) => GatewaySeen::Silent(why, *at_ms),
                 (gateway, _) => gateway,
@@ -190,6 +194,7 @@ impl Default for Known {
     fn default() -> Self {
         Self {
             name: String::new(),
+            ordinal: 0,
             rank: Rank { standing: crate::store::rows::Standing::Validator, whole: true },
             keys: Vec::new(),
             failures: 0,
@@ -203,6 +208,7 @@ impl From<&NodeRow> for Known {
     fn from(node: &NodeRow) -> Self {
         Self {
             name: node.name.clone(),
+            ordinal: node.ordinal,
             rank: node.rank(),
             keys: node.node_keys().collect(),
             failures: node.status.failures,

@@ -50,6 +50,9 @@ pub(crate) fn of_exit(
     let code = code_of(exit);
     let remedy = match (code, directory) {
         (ErrorCode::LedgerDamaged, Some(directory)) => repair(directory),
+        (ErrorCode::OutOfMemory, _) => format!(
+            "raise `node_limits.memory_mib` in the spec and apply it, or give the machine more; {remedy}"
+        ),
         _ => remedy,
     };
     Reason { code, message, remedy, since_ms: now_ms }
