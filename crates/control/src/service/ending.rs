@@ -152,7 +152,7 @@ impl Control {
         if let Decision::Begin(kind) = decision {
             let asked = (&before, "validators");
             warnings = self.check_capacity(&mut change, asked, Grows::Running).await?;
-            self.begin(&mut change, &mut after, kind).await?;
+            self.begin(&mut change, &mut after, (granted.actor(), kind)).await?;
             operation.clone_from(&after.operation);
         }
         change.save(&before, &mut after, meta.now_ms).await?;

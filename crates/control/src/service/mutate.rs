@@ -325,7 +325,7 @@ impl Control {
             if_version: None,
             now_ms: self.inner.world.now_ms(),
         };
-        self.begin(&mut change, &mut after, kind).await?;
+        self.begin(&mut change, &mut after, (granted.actor(), kind)).await?;
         if let Some(operation) = after.current_operation() {
             operation.reason = Some(reason.clone());
         }
