@@ -259,6 +259,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/networks/{network}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the keys of a network's endpoint, in the order of their making. Their secrets are not shown. */
+        get: operations["list_keys"];
+        put?: never;
+        /**
+         * Makes a key for a network's endpoint. Its secret is in the answer and is not shown again; a request
+         *     that is repeated with its Idempotency-Key is answered with the same one, until the platform ends.
+         */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/keys/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revokes a key at once: what is being served with it is cut, an open WebSocket too, and the next request
+         *     with it is refused.
+         */
+        delete: operations["revoke_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/organizations/{organization}/networks/{network}/keys/{key}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives a key another secret. The one before works on for the overlap; without one, what is being
+         *     served with it is cut.
+         */
+        post: operations["rotate_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/networks/{network}/members": {
         parameters: {
             query?: never;
@@ -1171,6 +1232,38 @@ export interface components {
          * @enum {string}
          */
         EndStage: "ahead" | "soon" | "over";
+        /** @description A key of a network's endpoint, without its secret. */
+        EndpointKey: {
+            /**
+             * Format: int32
+             * @description How many calls may come at once, of those that were not used before; 0 without limit.
+             */
+            burst: number;
+            /**
+             * Format: int64
+             * @description When it was made, Unix milliseconds.
+             */
+            created_at_ms: number;
+            /**
+             * Format: int64
+             * @description Until when the secret before it works too, Unix milliseconds.
+             */
+            former_until_ms?: number | null;
+            /** @description Its name, unique in the network. */
+            name: components["schemas"]["Name"];
+            /**
+             * Format: int32
+             * @description Calls a second; 0 is without limit.
+             */
+            rate: number;
+            /**
+             * Format: int64
+             * @description When it last got a new secret, Unix milliseconds.
+             */
+            rotated_at_ms?: number | null;
+            /** @description What it allows. */
+            scope: components["schemas"]["KeyScope"];
+        };
         /**
          * @description The software that runs a network.
          * @enum {string}
@@ -1180,7 +1273,7 @@ export interface components {
          * @description Every error code of the platform. The text form is the variant in snake case.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "too_many_observers" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "lease_not_held" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "network_stopped" | "network_ended" | "quota_exceeded" | "network_sleeping" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
+        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "too_many_observers" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "key_not_found" | "too_many_keys" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "lease_not_held" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "rate_limited" | "network_stopped" | "network_ended" | "quota_exceeded" | "network_sleeping" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "out_of_memory" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
         /** @description One event of the platform's ordered stream. */
         Event: components["schemas"]["EventBody"] & {
             /**
@@ -2333,37 +2426,31 @@ export interface components {
             /**
              * Format: int64
              * @description What all nodes have on disk, in MiB: above it nothing new is declared or started.
-             * @default 204800
              */
             disk_mib?: number | null;
             /**
              * Format: int32
              * @description The longest time to live of a network in seconds: it is also what one gets that asks for none.
-             * @default null
              */
             longest_ttl_s?: number | null;
             /**
              * Format: int64
              * @description Memory that the nodes need whose networks run, in MiB.
-             * @default null
              */
             memory_mib?: number | null;
             /**
              * Format: int32
              * @description Networks, in whatever state.
-             * @default 200
              */
             networks?: number | null;
             /**
              * Format: int32
              * @description Nodes of all networks.
-             * @default 1000
              */
             nodes?: number | null;
             /**
              * Format: int64
              * @description Requests to the endpoints of all networks in an hour of the clock.
-             * @default 100000000
              */
             requests_per_hour?: number | null;
         };
@@ -2713,6 +2800,7 @@ export type Ed25519Key = components['schemas']['Ed25519Key'];
 export type Effect = components['schemas']['Effect'];
 export type End = components['schemas']['End'];
 export type EndStage = components['schemas']['EndStage'];
+export type EndpointKey = components['schemas']['EndpointKey'];
 export type EngineName = components['schemas']['EngineName'];
 export type ErrorCode = components['schemas']['ErrorCode'];
 export type Event = components['schemas']['Event'];
@@ -3436,6 +3524,167 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 64 keys */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointKey"][];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRequest"];
+            };
+        };
+        responses: {
+            /** @description The key is in force */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewEndpointKey"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+                /** @description Its name */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing is served with it any more */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedKey"];
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+                /** @description Its name */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRotation"];
+            };
+        };
+        responses: {
+            /** @description The new secret is in force */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewEndpointKey"];
                 };
             };
             /** @description A problem: what was wrong and what to do */

@@ -251,11 +251,11 @@ mod tests {
         match payload.len() {
             length @ 0..126 => bytes.push(MASKED | u8::try_from(length).unwrap()),
             length @ 126..65_536 => {
-                bytes.push(MASKED | 126);
+                bytes.push(MASKED | 0x7e);
                 bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
             }
             length => {
-                bytes.push(MASKED | 127);
+                bytes.push(MASKED | 0x7f);
                 bytes.extend(u64::try_from(length).unwrap().to_be_bytes());
             }
         }

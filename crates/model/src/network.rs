@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use crate::{
     ErrorCode, LeaseId, Name, NetworkId, NodeId, OperationId, OrganizationId, budget::End,
-    condition::Condition,
-    governance::BallotOutcome, receipt::ReleaseReceipt, recovery::Recovered, spec::NetworkSpec,
+    condition::Condition, governance::BallotOutcome, receipt::ReleaseReceipt, recovery::Recovered,
+    spec::NetworkSpec,
 };
 
 /// Where in its life a network is.

@@ -10,13 +10,12 @@ use futures::future::join_all;
 use windlass_engine::Engine;
 use windlass_model::{
     ErrorCode, NodeId,
-    key::DEFAULT,
     network::{Evidence, Intent, NetworkState, Operation, OperationState, Reason},
     workload::{Desired, Workload},
 };
 
 use crate::{
-    gateway::{Need, Published, endpoint, url_with},
+    gateway::{Need, Published},
     network::{
         Reconciler, errands, metering,
         observe::Observation,
@@ -351,17 +350,11 @@ impl Execution<'_> {
 
     async fn probe_endpoint(&mut self) -> Result<(), Failure> {
         let Some(base) = &self.url else { return Ok(()) };
-        let network = &self.after.network;
-        let unlimited = network.key(DEFAULT).is_some_and(|key| key.body.limit.is_none());
-        let Some(url) = endpoint(base, network).filter(|_| unlimited) else {
-            let url = url_with(base, &network.id, "");
-            let served = probe::serves_without_key(&self.reconciler.world, &url).await;
-            return served.map_err(|error| Failure(reasons::of_answer(&error, self.now_ms())));
-        };
         let world = &self.reconciler.world;
-        let proof = probe::endpoint(world, self.engine, &url, probe::ANSWER_TIMEOUT).await;
-        let proof = proof.map_err(|error| Failure(reasons::of_answer(&error, self.now_ms())))?;
-        self.endpoint = Some(proof);
+        let network = (base.as_str(), &self.after.network);
+        let proof = probe::served(world, self.engine, network, probe::ANSWER_TIMEOUT).await;
+        self.endpoint =
+            proof.map_err(|error| Failure(reasons::of_answer(&error, self.now_ms())))?;
         Ok(())
     }
 

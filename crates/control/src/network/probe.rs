@@ -5,11 +5,15 @@ use std::{net::SocketAddr, time::Duration};
 use futures::future::join_all;
 use serde_json::Value;
 use windlass_engine::{Engine, EngineError, RpcRequest};
-use windlass_model::network::{BlockRef, NodeEvidence};
+use windlass_model::{
+    key::DEFAULT,
+    network::{BlockRef, NodeEvidence},
+};
 
 use crate::{
+    gateway,
     network::{Reconciler, observe::Observation},
-    store::rows::{NodeRow, StoredTransaction},
+    store::rows::{NetworkRow, NodeRow, StoredTransaction},
     world::{Message, RpcError, Target, WireError, World, rpc, rpc_first},
 };
 
@@ -220,17 +224,28 @@ pub(crate) async fn endpoint(
     Ok(EndpointProof { url: url.to_owned(), chain_id: status.chain_id, block })
 }
 
-/// Whether the gateway serves the network, as far as that is seen without a key: for a network whose keys
-/// are known to their users only, or are limited in rate.
-pub(crate) async fn serves_without_key(world: &World, url: &str) -> Result<(), ProbeError> {
+/// Calls the network's endpoint as well as it can be: like a client, or, where its keys are known to their
+/// users only or are limited in rate, so that the gateway shows that it serves it. What a client would have
+/// been answered is `None` then.
+pub(crate) async fn served(
+    world: &World,
+    engine: &dyn Engine,
+    (base, network): (&str, &NetworkRow),
+    patience: Duration,
+) -> Result<Option<EndpointProof>, ProbeError> {
+    let unlimited = network.key(DEFAULT).is_some_and(|key| key.body.limit.is_none());
+    if let Some(url) = gateway::endpoint(base, network).filter(|_| unlimited) {
+        return endpoint(world, engine, &url, patience).await.map(Some);
+    }
+    let url = gateway::url_with(base, &network.id, "");
+    serves_without_key(world, &url, patience).await.map(|()| None)
+}
+
+/// Whether the gateway serves the network, as far as that is seen without a key.
+async fn serves_without_key(world: &World, url: &str, timeout: Duration) -> Result<(), ProbeError> {
     let (target, path) = split(url).ok_or_else(|| ProbeError::Url { url: url.to_owned() })?;
-    let message = Message {
-        target,
-        method: "POST",
-        path: path.to_owned(),
-        body: b"{}".to_vec(),
-        timeout: ANSWER_TIMEOUT,
-    };
+    let message =
+        Message { target, method: "POST", path: path.to_owned(), body: b"{}".to_vec(), timeout };
     let reply = world.wire.exchange(message).await.map_err(ProbeError::Gateway)?;
     if reply.status == KEY_IS_WRONG {
         Ok(())

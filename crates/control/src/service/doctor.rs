@@ -15,7 +15,6 @@ use windlass_model::{
 use windlass_substrate::{Instance, InstanceState, LabelSelector};
 
 use crate::{
-    gateway::endpoint,
     governance::unavailable,
     network::probe,
     service::{Action, Answer, Control, Granted},
@@ -137,14 +136,17 @@ impl Control {
             }
             None => (CheckOutcome::Failed, "no gateway has come up yet".to_owned()),
             Some(base) => {
-                let url = endpoint(&base, network);
                 let world = &self.inner.world;
-                let called = probe::endpoint(world, engine, &url, PATIENCE).await;
+                let called = probe::served(world, engine, (&base, network), PATIENCE).await;
                 let called = called.map_err(|error| format!("{error}{}", causes(&error)));
                 let silence = called.as_ref().err().cloned();
                 self.inner.monitor.note_endpoint(&network.id, silence);
                 match called {
-                    Ok(proof) => {
+                    Ok(None) => {
+                        let text = "the gateway serves it; its keys are known to their users only";
+                        (CheckOutcome::Passed, text.to_owned())
+                    }
+                    Ok(Some(proof)) => {
                         let text = format!(
                             "it answered chain id {} and block {} through the gateway",
                             proof.chain_id, proof.block

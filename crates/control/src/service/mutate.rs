@@ -59,7 +59,8 @@ impl Control {
         let declared = (&manifest, lease);
         let asked = (granted.actor(), &meta);
         let outcome = self.declare_in(&mut change, &organization, declared, asked).await?;
-        let accepted = self.finish(change, granted, action_of(OperationKind::Create), outcome, &meta).await?;
+        let accepted =
+            self.finish(change, granted, action_of(OperationKind::Create), outcome, &meta).await?;
         self.inner.leases.ring();
         Ok(accepted)
     }
@@ -83,8 +84,9 @@ impl Control {
             let declared = (&manifest, None);
             let asked = (granted.actor(), &meta);
             let outcome = self.declare_in(&mut change, &organization, declared, asked).await?;
-            let accepted =
-                self.finish(change, granted, action_of(OperationKind::Create), outcome, &meta).await;
+            let accepted = self
+                .finish(change, granted, action_of(OperationKind::Create), outcome, &meta)
+                .await;
             self.inner.leases.ring();
             return accepted;
         };

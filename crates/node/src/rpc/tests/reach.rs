@@ -48,7 +48,7 @@ fn what_sends_is_refused_alone_in_a_batch_and_over_a_websocket() {
 #[test]
 fn every_method_that_sends_is_known_as_one() {
     let server = Server::free();
-    let node = Node::new(server.ledger.clone(), server.status.clone(), (PathBuf::new(), Beside::default()));
+    let node = Node::new(server.ledger.clone(), server.status, (PathBuf::new(), Beside::default()));
     let module = methods::all(node);
     let sends: Vec<_> = module.method_names().filter(|name| name.contains("send")).collect();
     assert_eq!(sends.len(), methods::SENDING.len(), "{sends:?}");
