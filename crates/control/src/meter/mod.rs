@@ -22,6 +22,8 @@ use crate::store::rows::ProcessRef;
 pub(crate) use self::task::MeterReader;
 
 const HOUR_MS: u64 = 3_600_000;
+/// Between two readings at most so long is counted: a longer time is of a clock that was set.
+const LONGEST_MS: u64 = 7 * 24 * HOUR_MS;
 
 /// Whose a network is, and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +148,7 @@ impl Gauge {
         let known = self.reading.nodes.get(node).filter(|known| known.process == Some(is));
         let (since_ms, had_ms) =
             known.map_or((process.started_at_ms, 0), |known| (known.at_ms, known.cpu_ms));
+        let since_ms = since_ms.max(now_ms.saturating_sub(LONGEST_MS));
         let cpu_ms = usage.cpu_ms.saturating_sub(had_ms);
         let span_ms = now_ms.saturating_sub(since_ms);
         spread((since_ms, now_ms), |hour_ms, part_ms| {
@@ -170,7 +173,8 @@ impl Gauge {
     fn note_disk(&mut self, now_ms: u64) {
         let disk_bytes = self.disk_bytes();
         if self.reading.at_ms > 0 {
-            spread((self.reading.at_ms, now_ms), |hour_ms, part_ms| {
+            let since_ms = self.reading.at_ms.max(now_ms.saturating_sub(LONGEST_MS));
+            spread((since_ms, now_ms), |hour_ms, part_ms| {
                 let draft = self.drafts.entry(hour_ms).or_default();
                 draft.disk_mib_ms += mib_ms(disk_bytes, part_ms);
             });

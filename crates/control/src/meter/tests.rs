@@ -51,6 +51,15 @@ fn another_process_begins_at_its_start_and_a_clock_that_was_set_back_gives_nothi
 }
 
 #[test]
+fn what_a_clock_that_was_set_makes_long_is_counted_for_a_week_at_most() {
+    let (mut gauge, now_ms) = (Gauge::default(), 500_000 * HOUR_MS);
+    gauge.note(&node(), &running(7, 5), (usage(168, 1, 0), now_ms));
+    assert_eq!(gauge.drafts.len(), 7 * 24);
+    assert!(gauge.drafts.values().all(|draft| draft.memory_mib_ms == HOUR_MS));
+    assert_eq!(gauge.drafts.values().map(|draft| draft.cpu_ms).sum::<u64>(), 168);
+}
+
+#[test]
 fn disk_counts_while_a_network_sleeps_and_requests_once() {
     let mut gauge = Gauge::default();
     gauge.note(&node(), &running(7, 0), (usage(0, 0, 64), 1_000));
