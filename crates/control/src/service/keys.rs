@@ -259,7 +259,7 @@ fn rotate(key: &mut EndpointKeyRow, secret: &str, rotation: KeyRotation, now_ms:
     let newest = SecretRow { secret: Secret::of(&key.name, secret), until_ms: None };
     let former = std::mem::replace(&mut key.body.secrets, vec![newest]);
     let former = former.into_iter().take(MOST_SECRETS - 1).map(|row| SecretRow {
-        // What is not shown any more is not kept.
+        // It is compared from now on, and shown no more.
         secret: Secret::Hash(row.secret.hash()),
         until_ms: Some(row.until_ms.map_or(until_ms, |earlier_ms| earlier_ms.min(until_ms))),
     });
