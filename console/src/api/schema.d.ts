@@ -2448,11 +2448,6 @@ export interface components {
              * @description Nodes of all networks.
              */
             nodes?: number | null;
-            /**
-             * Format: int64
-             * @description Requests to the endpoints of all networks in an hour of the clock.
-             */
-            requests_per_hour?: number | null;
         };
         /** @description Why something is as it is, and what to do. */
         Reason: {

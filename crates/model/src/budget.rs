@@ -101,9 +101,6 @@ pub struct Quota {
     /// What all nodes have on disk, in MiB: above it nothing new is declared or started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_mib: Option<u64>,
-    /// Requests to the endpoints of all networks in an hour of the clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub requests_per_hour: Option<u64>,
     /// The longest time to live of a network in seconds: it is also what one gets that asks for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_ttl_s: Option<u32>,
@@ -111,26 +108,14 @@ pub struct Quota {
 
 impl Quota {
     /// No limit at all.
-    pub const UNLIMITED: Self = Self {
-        networks: None,
-        nodes: None,
-        memory_mib: None,
-        disk_mib: None,
-        requests_per_hour: None,
-        longest_ttl_s: None,
-    };
+    pub const UNLIMITED: Self =
+        Self { networks: None, nodes: None, memory_mib: None, disk_mib: None, longest_ttl_s: None };
 }
 
 impl Default for Quota {
     /// What an organization has unless said.
     fn default() -> Self {
-        Self {
-            networks: Some(200),
-            nodes: Some(1_000),
-            disk_mib: Some(204_800),
-            requests_per_hour: Some(100_000_000),
-            ..Self::UNLIMITED
-        }
+        Self { networks: Some(200), nodes: Some(1_000), disk_mib: Some(204_800), ..Self::UNLIMITED }
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) enum QuotaVerb {
 Examples:
   windlass quota set --networks 20 --nodes 80
   windlass quota set --disk none --longest-ttl 7d
-  windlass --organization acme quota set --requests 1000000"
+  windlass --organization acme quota set --memory 4096"
 )]
 pub(crate) struct QuotaArgs {
     /// How many networks; none is no limit
@@ -62,9 +62,6 @@ pub(crate) struct QuotaArgs {
     /// How much all nodes may have on disk, in MiB
     #[arg(long, group = "limits", value_name = "MIB|none", value_parser = limit)]
     pub(crate) disk: Option<Limit>,
-    /// How many requests in an hour of the clock
-    #[arg(long, group = "limits", value_name = "N|none", value_parser = limit)]
-    pub(crate) requests: Option<Limit>,
     /// The longest time to live of a network, which is also what one gets that asks for none
     #[arg(long, group = "limits", value_name = "TIME|none", value_parser = longest)]
     pub(crate) longest_ttl: Option<Limit>,

@@ -66,7 +66,6 @@ fn limited(quota: Quota, args: &QuotaArgs) -> Outcome<Quota> {
         nodes: small("nodes", args.nodes, quota.nodes)?,
         memory_mib: wide(args.memory, quota.memory_mib),
         disk_mib: wide(args.disk, quota.disk_mib),
-        requests_per_hour: wide(args.requests, quota.requests_per_hour),
         longest_ttl_s: small("longest-ttl", args.longest_ttl, quota.longest_ttl_s)?,
     })
 }
@@ -79,7 +78,7 @@ fn table(OrganizationBudget { quota, used, .. }: &OrganizationBudget) -> String 
         ("nodes", u64::from(used.nodes), quota.nodes.map(u64::from)),
         ("memory of what runs, MiB", used.memory_mib, quota.memory_mib),
         ("disk, MiB", used.disk_mib, quota.disk_mib),
-        ("requests this hour", used.requests_this_hour, quota.requests_per_hour),
+        ("requests this hour", used.requests_this_hour, None),
     ] {
         table.row([what.to_owned(), used.to_string(), limit(of)]);
     }

@@ -44,7 +44,7 @@ pub(crate) fn check(quota: &Quota, total: Total, grows: Grows) -> Result<(), Box
             format!("the organization may have {limit} {what}, and would have {total}"),
             format!(
                 "destroy what is not needed, or have the operator raise it: windlass quota set \
-                 --{word}; `windlass quota` shows what is used"
+                 --{word}; `windlass quota show` tells what is used"
             ),
         );
         return Err(Box::new(problem.at(location)));

@@ -91,7 +91,8 @@ impl Control {
             return accepted;
         };
         let manifest = named(manifest, record.network.name.as_str())?;
-        let manifest = limited(&manifest, &change.quota(&organization.id).await?)?;
+        let had = Some(record.network.spec.ttl_s);
+        let manifest = limited(&manifest, &change.quota(&organization.id).await?, had)?;
         let spec = manifest.resolve(&defaults(&organization, &record))?;
         let (decision, _) = change::update(&record, &spec)?;
         let mut after = record.clone();
@@ -120,7 +121,9 @@ impl Control {
             return Ok(ApplyPlan::Create);
         };
         let manifest = named(manifest.clone(), record.network.name.as_str())?;
-        let manifest = limited(&manifest, &self.inner.store.quota(&organization.id).await?)?;
+        let had = Some(record.network.spec.ttl_s);
+        let quota = self.inner.store.quota(&organization.id).await?;
+        let manifest = limited(&manifest, &quota, had)?;
         let spec = manifest.resolve(&defaults(&organization, &record))?;
         let (_, changes) = change::update(&record, &spec)?;
         Ok(if changes.is_empty() { ApplyPlan::Nothing } else { ApplyPlan::Update { changes } })
@@ -219,7 +222,7 @@ impl Control {
         (actor, meta): (&str, &RequestMeta),
     ) -> Answer<Outcome> {
         let world = &self.inner.world;
-        let manifest = &limited(manifest, &change.quota(&organization.id).await?)?;
+        let manifest = &limited(manifest, &change.quota(&organization.id).await?, None)?;
         let chain_id = free_chain_id(change, || declare::random_chain_id(world)).await?;
         let mut declared =
             declare::declare(world, organization, manifest, chain_id, (actor, world.now_ms()))?;
@@ -456,10 +459,14 @@ pub(super) fn check_version(record: &Record, meta: &RequestMeta) -> Answer<()> {
     }
 }
 
-/// The manifest with the time to live that its organization's quota gives, if it limits that.
-fn limited(manifest: &Manifest, quota: &Quota) -> Answer<Manifest> {
+/// The manifest with the time to live that its organization's quota gives, if it limits that. A network
+/// keeps the one that it had, which may be from before the quota.
+fn limited(manifest: &Manifest, quota: &Quota, had: Option<u32>) -> Answer<Manifest> {
     let Some(longest_s) = quota.longest_ttl_s else { return Ok(manifest.clone()) };
-    match manifest.ttl_s {
+    match manifest.ttl_s.or(had) {
+        asked if asked.is_some() && asked == had => {
+            Ok(Manifest { ttl_s: asked, ..manifest.clone() })
+        }
         Some(ttl_s) if ttl_s == 0 || ttl_s > longest_s => {
             Err(ending::too_long(longest_s, quota.longest_ttl_s))
         }

@@ -35,7 +35,6 @@ async fn a_quota_refuses_what_is_above_it_and_nothing_else() {
         nodes: Some(0),
         memory_mib: Some(0),
         disk_mib: Some(0),
-        requests_per_hour: Some(0),
         longest_ttl_s: None,
     };
     limit(&desk, nothing).await;
@@ -53,7 +52,11 @@ async fn a_quota_refuses_what_is_above_it_and_nothing_else() {
 #[tokio::test]
 async fn the_longest_life_is_what_one_gets_that_asks_for_none() {
     let desk = Desk::open(None).await;
+    let endless = desk.declare("name = \"endless\"").await.expect("valid");
+    assert_eq!(desk.ends(&endless).await, OperationState::Succeeded);
     limit(&desk, Quota { longest_ttl_s: Some(3_600), ..Quota::UNLIMITED }).await;
+    let same = desk.apply("endless", "").await.expect("it is as it should be");
+    assert!(same.operation.is_none() && same.network.end.is_none(), "it keeps what it had");
     let mortal = desk.declare("name = \"mortal\"").await.expect("valid");
     assert_eq!(desk.ends(&mortal).await, OperationState::Succeeded);
     assert_eq!(mortal.network.spec.ttl_s, 3_600);
