@@ -2,10 +2,12 @@
 //!
 //! The library's queue to a peer is bounded in messages, and each of them may be a block. So that whoever
 //! asks for large ones and does not read them fills no memory, an answer is let go, as if it were lost,
-//! while others have as many bytes under way to its peer.
+//! while others have as many bytes under way to its peer; and its questions are let go meanwhile, so that
+//! they cost no work either.
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -13,16 +15,29 @@ use std::{
 use bytes::Bytes;
 use commonware_actor::{Feedback, Unreliable};
 use commonware_cryptography::ed25519::PublicKey;
-use commonware_p2p::{CheckedSender, LimitedSender, Recipients};
+use commonware_p2p::{CheckedSender, LimitedSender, Message, Receiver, Recipients};
 use commonware_runtime::{IoBuf, IoBufs};
 
 /// How many bytes of answers are under way to a peer, before the last one: two of the largest.
 const MOST: usize = 16 << 20;
+/// Where a message of the library's resolver says what it is, after its number; and that it asks.
+/// Source: `commonware_resolver::p2p::wire`.
+const KIND: usize = 8;
+const QUESTION: u8 = 0;
 
 /// A sender that answers a peer only while it reads. What goes to several at once is not counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing<S> {
     sender: S,
+    under_way: UnderWay,
+    most: usize,
+}
+
+/// The messages of a channel of the library's resolver, without the questions of who has not read the
+/// answers to earlier ones.
+#[derive(Debug)]
+pub(crate) struct Asked<R> {
+    receiver: R,
     under_way: UnderWay,
     most: usize,
 }
@@ -56,11 +71,23 @@ impl<S> Outgoing<S> {
     pub(crate) fn answering<R>((sender, receiver): (S, R)) -> (Self, R) {
         (Self::new(sender, MOST), receiver)
     }
+
+    /// A channel of the library's resolver.
+    pub(crate) fn resolving<R>((sender, receiver): (S, R)) -> (Self, Asked<R>) {
+        let sender = Self::new(sender, MOST);
+        let under_way = sender.under_way.clone();
+        (sender, Asked { receiver, under_way, most: MOST })
+    }
 }
 
 impl UnderWay {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<PublicKey, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a peer has yet to take so much.
+    fn exceeds(&self, peer: &PublicKey, most: usize) -> bool {
+        self.lock().get(peer).is_some_and(|bytes| *bytes >= most)
     }
 
     /// Counts a message to a peer; `None` where too much is under way to it already.
@@ -129,10 +156,30 @@ impl<C: CheckedSender<PublicKey = PublicKey>> CheckedSender for Checked<C> {
     }
 }
 
+impl<R: Receiver<PublicKey = PublicKey>> Receiver for Asked<R> {
+    type Error = R::Error;
+    type PublicKey = PublicKey;
+
+    async fn recv(&mut self) -> Result<Message<PublicKey>, R::Error> {
+        loop {
+            let (peer, message) = self.receiver.recv().await?;
+            let asks = message.as_ref().get(KIND) == Some(&QUESTION);
+            if !asks || !self.under_way.exceeds(&peer, self.most) {
+                return Ok((peer, message));
+            }
+        }
+    }
+
+    fn capacity(&self) -> NonZeroUsize {
+        self.receiver.capacity()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use commonware_cryptography::{Signer as _, ed25519};
     use commonware_p2p::Sender as _;
+    use futures::FutureExt as _;
 
     use super::*;
 
@@ -181,5 +228,42 @@ mod tests {
         assert!(sender.under_way.lock().is_empty());
         send(&mut sender, Recipients::One(peer(1)));
         assert!(under_way(400), "it has read what it was sent");
+    }
+
+    /// A closed network, which has brought these.
+    #[derive(Debug)]
+    struct Brought(Vec<Message<PublicKey>>);
+
+    impl Receiver for Brought {
+        type Error = std::fmt::Error;
+        type PublicKey = PublicKey;
+
+        async fn recv(&mut self) -> Result<Message<PublicKey>, Self::Error> {
+            self.0.pop().ok_or(std::fmt::Error)
+        }
+
+        fn capacity(&self) -> NonZeroUsize {
+            NonZeroUsize::MIN
+        }
+    }
+
+    #[test]
+    fn who_does_not_read_asks_in_vain_but_answers() {
+        let peer = |seed| ed25519::PrivateKey::from_seed(seed).public_key();
+        let message = |seed, kind| (peer(seed), IoBuf::from(vec![0, 0, 0, 0, 0, 0, 0, 0, kind, 9]));
+        let heard = |reads: usize| {
+            let slow = Slow::default();
+            let brought = Brought(vec![message(1, 0), message(1, 1), message(2, 0)]);
+            let (mut sender, mut asked) = Outgoing::resolving((slow.clone(), brought));
+            sender.send(Recipients::One(peer(1)), vec![7; MOST], false);
+            slow.0.lock().unwrap().truncate(1 - reads);
+            let mut heard = Vec::new();
+            while let Some(Ok(message)) = asked.recv().now_or_never() {
+                heard.push(message);
+            }
+            heard
+        };
+        assert_eq!(heard(0), [message(2, 0), message(1, 1)], "its question is not heard");
+        assert_eq!(heard(1), [message(2, 0), message(1, 1), message(1, 0)]);
     }
 }

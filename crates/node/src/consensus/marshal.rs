@@ -60,18 +60,19 @@ where
     P: Provider<PublicKey = PublicKey>,
 {
     /// Starts it; what is final goes to `delivery`, in order.
-    pub(super) async fn start<E, S, A, R>(
+    pub(super) async fn start<E, S, R, A, Q>(
         self,
         context: &E,
         delivery: Delivery,
         blocks: (S, R),
-        requests: (A, R),
+        requests: (A, Q),
     ) -> Started
     where
         E: Clock + CryptoRng + Spawner + Storage + Metrics,
         S: Sender<PublicKey = PublicKey>,
-        A: Sender<PublicKey = PublicKey>,
         R: Receiver<PublicKey = PublicKey>,
+        A: Sender<PublicKey = PublicKey>,
+        Q: Receiver<PublicKey = PublicKey>,
     {
         let config = self.config();
         let (actor, mailbox, _floor) = Actor::<_, Standard<OrderedBlock>, _, _, _, _, _>::init(

@@ -220,7 +220,7 @@ where
     };
     let (queue, deliveries) = mpsc::unbounded();
     let delivery = Delivery { queue };
-    let backfill = Outgoing::answering(channels.backfill);
+    let backfill = Outgoing::resolving(channels.backfill);
     let (marshal, mut rest) = marshal.start(&context, delivery, channels.blocks, backfill).await;
     let shared = Shared::new(&parts, committees, epocher, archive, marshal);
     let application = shared.application(&context);
