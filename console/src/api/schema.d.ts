@@ -1319,7 +1319,7 @@ export interface components {
              * @description The chain id, as the endpoint answered it.
              */
             chain_id: number;
-            /** @description The endpoint that answered. */
+            /** @description The endpoint that answered; without its key's secret when the network has another one since. */
             endpoint: string;
             /**
              * Format: int64
@@ -1592,6 +1592,12 @@ export interface components {
             genesis_from?: string | null;
             governance?: components["schemas"]["GovernanceTerms"] | null;
             kind?: components["schemas"]["NetworkKind"] | null;
+            /**
+             * Format: int32
+             * @description A loopback port from 1024 on at which the programs of this machine reach a private network without a
+             *     key, while no other program listens there. 0 is none, and so unless said.
+             */
+            local_port?: number | null;
             /** @description The members and their validators. */
             members?: components["schemas"]["Member"][] | null;
             /**
@@ -1731,6 +1737,8 @@ export interface components {
             /** @description What its owner wants. */
             intent: components["schemas"]["Intent"];
             lease?: components["schemas"]["LeaseId"] | null;
+            /** @description The URL at which programs of this machine reach it without a key, while it is served there. */
+            local_endpoint?: string | null;
             /** @description Its name, unique in the organization. */
             name: components["schemas"]["Name"];
             /** @description Its nodes: those of the genesis in its order, then those that were added. */
@@ -1887,6 +1895,12 @@ export interface components {
             governance?: components["schemas"]["GovernanceTerms"];
             /** @description How many organizations share it. */
             kind: components["schemas"]["NetworkKind"];
+            /**
+             * Format: int32
+             * @description A loopback port at which the programs of this machine reach it without a key, while no other program
+             *     listens there; 0 is none.
+             */
+            local_port?: number;
             /** @description The members and their validators. */
             members: components["schemas"]["Member"][];
             /**

@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use windlass_control::{
     http::{Api, ApiSettings, document},
     service::{Backoff, Control, Machine, Overcommit, Settings},
-    world::{Engines, World},
+    world::{Deadlines, Engines, World},
 };
 use windlass_engine::{Engine, windlass::WindlassEngine};
 use windlass_keys::vault::Vault;
@@ -53,6 +53,7 @@ impl Platform {
                 overcommit: Overcommit::Refuse,
             },
             backoff: Backoff::default(),
+            deadlines: Deadlines::default(),
         };
         let world = World::machine(substrate, Engines::new(engines), Arc::new(vault));
         let control = Control::open(settings, world).await.expect("a store can be made");

@@ -7,14 +7,17 @@ use std::{
     collections::BTreeSet,
     hash::{BuildHasher as _, RandomState},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
 
 use tokio::sync::watch;
-use windlass_model::{NetworkId, route::Demand};
+use windlass_model::{
+    NetworkId,
+    route::{Demand, LocalPort},
+};
 
 use crate::{
     routes::RouteState,
@@ -79,13 +82,15 @@ pub(crate) struct Queue {
     /// Another one whenever there is something to tell.
     revision: watch::Sender<u64>,
     bytes: Arc<AtomicUsize>,
+    /// The local ports that are listened on.
+    local: Mutex<Vec<LocalPort>>,
 }
 
 impl Queue {
     pub(crate) fn new() -> Self {
         // The first is another one in every process.
         let (revision, _) = watch::channel(RandomState::new().hash_one(0));
-        Self { revision, bytes: Arc::default() }
+        Self { revision, bytes: Arc::default(), local: Mutex::default() }
     }
 
     /// A place for a request, with its body; `None` if as many wait as may.
@@ -110,6 +115,12 @@ impl Queue {
         if table.all().any(|(_, network)| waits(network)) {
             self.tell();
         }
+    }
+
+    /// Another set of local ports is listened on.
+    pub(crate) fn tell_local(&self, change: impl FnOnce(&mut Vec<LocalPort>)) {
+        change(&mut self.local.lock().unwrap_or_else(PoisonError::into_inner));
+        self.tell();
     }
 
     /// Who has asked for what is wanted is answered.
@@ -142,7 +153,12 @@ impl Queue {
         let revision = *self.revision.borrow();
         let wanted = table.all().filter(|(_, network)| waits(network));
         let wanted = wanted.map(|(id, _)| id.clone()).collect();
-        Demand { revision, wanted, idle: idle(table, now_ms).cloned().collect() }
+        Demand {
+            revision,
+            wanted,
+            idle: idle(table, now_ms).cloned().collect(),
+            local: self.local.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
     }
 }
 

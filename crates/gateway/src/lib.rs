@@ -35,12 +35,14 @@ mod calls;
 mod client;
 mod key;
 mod limit;
+mod local;
 mod proxy;
 pub mod routes;
 mod server;
 mod store;
 mod streamed;
 mod table;
+mod target;
 mod tunnel;
 
 pub use server::{Config, GatewayError, Listening, run};

@@ -20,7 +20,6 @@ use hyper::{
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_model::{
-    NetworkId,
     error::Problem,
     key::KeyScope,
     route::{REPEATED, SCOPE},
@@ -35,6 +34,7 @@ use crate::{
     routes::RouteState,
     streamed::Streamed,
     table::{Current, Network, count},
+    target::{Door, Target},
     tunnel,
 };
 
@@ -81,14 +81,6 @@ pub(crate) struct Proxy {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) started: Instant,
-}
-
-/// The parts of `/n/<network-id>/<key>[/…]`.
-struct Target {
-    network: NetworkId,
-    key: String,
-    /// What is left for the node: a path and a query.
-    rest: Uri,
 }
 
 /// A request on its way.
@@ -138,12 +130,12 @@ impl Proxy {
     pub(crate) async fn serve(
         self: Arc<Self>,
         mut request: Request<Incoming>,
-        client: IpAddr,
+        (door, client): (Door, IpAddr),
     ) -> Response<Body> {
         if !self.serves_host(request.headers()) {
             return refuse(&answer::host_refused(), None);
         }
-        let target = parse(request.uri());
+        let target = Target::of(request.uri(), &door);
         let network = target.as_ref().and_then(|target| {
             let network = self.table.get().network(&target.network)?;
             Some((target, network))
@@ -151,7 +143,7 @@ impl Proxy {
         let Some((target, network)) = network else {
             return self.refuse_reading(&answer::unknown_network(), request).await;
         };
-        let Some(pass) = network.opens(&target.key) else {
+        let Some(pass) = target.pass(&network) else {
             count(&network.counters.refused);
             return self.refuse_reading(&answer::wrong_key(), request).await;
         };
@@ -294,7 +286,7 @@ impl Proxy {
             }
         };
         match waking {
-            Ok(Some(awake)) if awake.opens(&target.key).is_some() => Ok(awake),
+            Ok(Some(awake)) if target.pass(&awake).is_some() => Ok(awake),
             Ok(Some(_)) => Err(Box::new(answer::wrong_key())),
             Ok(None) => Err(Box::new(answer::unknown_network())),
             Err(_elapsed) => Err(Box::new(answer::still_asleep(WAKING))),
@@ -407,16 +399,6 @@ impl Proxy {
         let body = Streamed::new(body, passing.in_use.take(), passing.pass.cut.clone());
         Response::from_parts(parts, body.boxed())
     }
-}
-
-fn parse(uri: &Uri) -> Option<Target> {
-    let mut parts = uri.path().strip_prefix("/n/")?.splitn(3, '/');
-    let network = parts.next()?.parse().ok()?;
-    let key = parts.next().unwrap_or_default().to_owned();
-    let path = parts.next().unwrap_or_default();
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let rest = format!("/{path}{query}").parse().ok()?;
-    Some(Target { network, key, rest })
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Box<Problem>> {

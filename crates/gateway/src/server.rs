@@ -24,9 +24,11 @@ use crate::{
     activity::Queue,
     admin::Admin,
     answer::Body,
+    local,
     proxy::Proxy,
     store,
     table::{Current, RefusedTable, Table},
+    target::Door,
 };
 
 /// The admin socket's name in the gateway's directory.
@@ -133,7 +135,8 @@ pub async fn run(
         started: now(),
     });
     let admin = Arc::new(Admin::new(&directory, Arc::clone(&proxy)));
-    let front = tasks.spawn(accept_clients(clients, Arc::clone(&proxy), stop.clone()));
+    let front = tasks.spawn(accept_clients(clients, Arc::clone(&proxy), Door::Urls, stop.clone()));
+    let beside = tasks.spawn(local::keep(Arc::clone(&proxy)));
     let watch = tasks.spawn(async move { proxy.look_around().await });
     let back = tasks.spawn(accept_control(control, admin, tasks.clone(), stop.clone()));
     ready(&Listening { address, admin_socket });
@@ -145,6 +148,7 @@ pub async fn run(
         tracing::warn!(left = tasks.len(), "requests were still under way at the end");
     }
     front.abort();
+    beside.abort();
     watch.abort();
     back.abort();
     Ok(())
@@ -170,7 +174,13 @@ fn listen_for_control(path: &PathBuf) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn accept_clients(listener: TcpListener, proxy: Arc<Proxy>, stop: CancellationToken) {
+/// Serves who connects, until `stop`.
+pub(crate) async fn accept_clients(
+    listener: TcpListener,
+    proxy: Arc<Proxy>,
+    door: Door,
+    stop: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         // Cancel safe: a connection that is not accepted stays in the kernel's queue.
@@ -182,9 +192,9 @@ async fn accept_clients(listener: TcpListener, proxy: Arc<Proxy>, stop: Cancella
             tokio::time::sleep(EXHAUSTED).await;
             continue;
         };
-        let serving = Arc::clone(&proxy);
+        let (serving, door) = (Arc::clone(&proxy), door.clone());
         let connection = serve_connection(stream, stop.clone(), move |request| {
-            Arc::clone(&serving).serve(request, client)
+            Arc::clone(&serving).serve(request, (door.clone(), client))
         });
         proxy.tasks.spawn(async move {
             connection.await;

@@ -1,7 +1,7 @@
 //! The route table in force: parsed, with the counters and connections of each network.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::{
         Arc,
@@ -39,6 +39,8 @@ pub(crate) enum RefusedTable {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     pub(crate) source: RouteTable,
+    /// Which network is reached at a local port: of several, the one that was first.
+    pub(crate) local: BTreeMap<u16, NetworkId>,
     networks: HashMap<NetworkId, Arc<Network>>,
 }
 
@@ -116,7 +118,17 @@ impl Table {
                 return Err(invalid("it stands there twice"));
             }
         }
-        Ok(Self { source, networks })
+        let wanted = source.routes.iter().filter_map(|route| Some((route.local_port?, route)));
+        let mut local = BTreeMap::new();
+        for (port, route) in wanted.clone() {
+            if before.local.get(&port) == Some(&route.network_id) {
+                local.insert(port, route.network_id.clone());
+            }
+        }
+        for (port, route) in wanted {
+            local.entry(port).or_insert_with(|| route.network_id.clone());
+        }
+        Ok(Self { source, local, networks })
     }
 
     pub(crate) fn network(&self, id: &NetworkId) -> Option<Arc<Network>> {
@@ -171,6 +183,11 @@ pub(crate) struct Current(watch::Sender<Arc<Table>>);
 impl Current {
     pub(crate) fn new(table: Table) -> Self {
         Self(watch::channel(Arc::new(table)).0)
+    }
+
+    /// The tables, to wait for another one.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Table>> {
+        self.0.subscribe()
     }
 
     pub(crate) fn get(&self) -> Arc<Table> {

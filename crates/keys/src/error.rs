@@ -77,6 +77,14 @@ pub enum KeyError {
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
     Randomness(#[source] io::Error),
+    /// Whoever holds the keys did not answer in time. What was asked may still come to its end.
+    #[error("the key holder did not answer `{verb}` within {waited_ms} ms")]
+    Late {
+        /// What it was asked to do.
+        verb: &'static str,
+        /// How long it was waited for.
+        waited_ms: u64,
+    },
     /// The signer refused or failed to sign.
     #[error("the key could not sign")]
     Signing,
@@ -95,6 +103,7 @@ impl KeyError {
             Self::NewerFormat { .. } => "key_newer_format",
             Self::Io { .. } => "key_io",
             Self::Randomness(_) => "key_randomness",
+            Self::Late { .. } => "key_late",
             Self::Signing => "key_signing",
         }
     }
@@ -125,6 +134,9 @@ impl KeyError {
             }
             Self::Io { .. } => "check the disk's free space and the directory's owner".to_owned(),
             Self::Randomness(_) => "check that this machine offers getrandom(2)".to_owned(),
+            Self::Late { .. } => {
+                "it is tried again by itself; a hung disk holds keys like this (`dmesg`)".to_owned()
+            }
             Self::Signing => "try again; if it stays, the key holder's own log says why".to_owned(),
         }
     }

@@ -213,7 +213,7 @@ pub struct Evidence {
     pub test_transaction: String,
     /// The final block that has the test transaction.
     pub test_block: BlockRef,
-    /// The endpoint that answered.
+    /// The endpoint that answered; without its key's secret when the network has another one since.
     pub endpoint: String,
     /// The block number that the endpoint answered.
     pub endpoint_block: u64,
@@ -248,6 +248,9 @@ pub struct Network {
     pub genesis_hash: Option<String>,
     /// The stable URL, once there is one. It holds its own key: whoever has it can use the network.
     pub endpoint: Option<String>,
+    /// The URL at which programs of this machine reach it without a key, while it is served there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_endpoint: Option<String>,
     /// The newest block that a quorum of nodes reported final.
     pub tip: Option<BlockRef>,
     /// How many validators vote now, as its nodes say.

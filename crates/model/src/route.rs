@@ -46,6 +46,9 @@ pub struct Route {
     /// After so many milliseconds without a request it is idle; 0 is never.
     #[serde(default)]
     pub idle_after_ms: u64,
+    /// A loopback port at which it is reached without a key, while nothing else listens there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_port: Option<u16>,
 }
 
 /// A key as the gateway knows it.
@@ -106,4 +109,17 @@ pub struct Demand {
     pub wanted: Vec<NetworkId>,
     /// Networks that were not asked anything for as long as their routes say.
     pub idle: Vec<NetworkId>,
+    /// Local ports that are listened on, each for one network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub local: Vec<LocalPort>,
+}
+
+/// A loopback port at which a network is reached without a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalPort {
+    /// The port.
+    pub port: u16,
+    /// The network.
+    pub network_id: NetworkId,
 }

@@ -130,6 +130,14 @@ pub enum SubstrateError {
         #[source]
         source: io::Error,
     },
+    /// The driver did not answer in time. What it was asked may still come to its end.
+    #[error("the driver did not answer `{verb}` within {waited_ms} ms")]
+    Late {
+        /// The verb.
+        verb: &'static str,
+        /// How long it was waited for.
+        waited_ms: u64,
+    },
     /// The driver itself is broken or was told to fail.
     #[error("{reason}")]
     Failed {
@@ -170,6 +178,7 @@ impl SubstrateError {
             Self::TooMany { .. } => "substrate_too_many",
             Self::Unknown { .. } => "substrate_unknown_workload",
             Self::Io { .. } => "substrate_io",
+            Self::Late { .. } => "substrate_late",
             Self::Failed { .. } => "substrate_failed",
         }
     }
@@ -202,6 +211,9 @@ impl SubstrateError {
             Self::StillThere { .. } => "it is tried again by itself; see what holds it",
             Self::TooMany { .. } => "end a `windlass network logs -f`, and try again",
             Self::Unknown { .. } => "`windlass network show` lists what exists",
+            Self::Late { .. } => {
+                "it is tried again by itself; a hung disk holds drivers like this (`dmesg`)"
+            }
             Self::Io { .. } | Self::Failed { .. } => {
                 "it is tried again by itself; the cause is in the log"
             }

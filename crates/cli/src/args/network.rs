@@ -92,6 +92,7 @@ A spec in TOML (every field has a default):
   contract_size_limit = 24576
   sleep_after_s = 1800            # without a request; the next one wakes it; 0 is never
   ttl_s = 0                       # then it is stopped, and later destroyed; 0 is without an end
+  local_port = 0                  # or 8545: where this machine needs no key, if it is free
   archive = false                 # or true: calls, traces and proofs at every block
   cors_origins = [\"https://app.example.com\"]
   fees = { policy = \"free\" }      # or { policy = \"eip1559\", floor_wei = 1000000000 }, and a

@@ -3,7 +3,9 @@
 use windlass_model::{
     budget::{End, EndStage},
     condition::{Cause, Condition, ConditionKind, ConditionStatus, findings},
-    network::{BlockRef, Evidence, Network, Node, NodeRole, Operation, Reason, StepTiming},
+    network::{
+        BlockRef, Evidence, Network, NetworkState, Node, NodeRole, Operation, Reason, StepTiming,
+    },
     receipt::ReleaseReceipt,
 };
 
@@ -125,18 +127,7 @@ pub(crate) fn network(network: &Network) -> String {
     if let Some(tip) = &network.tip {
         append(&mut text, format_args!("tip         {} {}\n", tip.number, tip.hash));
     }
-    if let Some(endpoint) = &network.endpoint {
-        append(&mut text, format_args!("endpoint    {endpoint}\n"));
-    } else if network.evidence.is_some() {
-        append(
-            &mut text,
-            format_args!(
-                "endpoint    none to show: the gateway does not run yet, or the key `default` was revoked; \
-                 `windlass network key create {} default --scope send` makes one\n",
-                network.name
-            ),
-        );
-    }
+    where_it_is(network, &mut text);
     if let Some(lease) = &network.lease {
         append(
             &mut text,
@@ -159,6 +150,33 @@ pub(crate) fn network(network: &Network) -> String {
     text.push('\n');
     text.push_str(&nodes(&network.nodes));
     text
+}
+
+/// Where clients reach it.
+fn where_it_is(network: &Network, text: &mut String) {
+    if let Some(endpoint) = &network.endpoint {
+        append(text, format_args!("endpoint    {endpoint}\n"));
+    } else if network.evidence.is_some() {
+        append(
+            text,
+            format_args!(
+                "endpoint    none to show: the gateway does not run yet, or the key `default` was revoked; \
+                 `windlass network key create {} default --scope send` makes one\n",
+                network.name
+            ),
+        );
+    }
+    if let Some(local) = &network.local_endpoint {
+        append(text, format_args!("local       {local}, without a key, on this machine\n"));
+    } else if network.spec.local_port > 0 && network.state == NetworkState::Usable {
+        append(
+            text,
+            format_args!(
+                "local       not at port {} while another program listens there (`ss -ltnp`)\n",
+                network.spec.local_port
+            ),
+        );
+    }
 }
 
 /// When its time is over, and what comes of it.

@@ -68,7 +68,8 @@ fn wanted(args: &RunArgs, output: Output) -> Outcome<Wanted> {
     let template = args.template.unwrap_or(windlass_model::spec::Template::Test);
     let mut manifest = match &spec {
         Some(spec) => spec.manifest.clone(),
-        None => template.manifest(),
+        // Only the command is to be given its URL, and a port that everybody knows is for what stays.
+        None => Manifest { local_port: None, ..template.manifest() },
     };
     for note in spec.iter().flat_map(|spec| &spec.notes) {
         output.warning(note);

@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_control::{
     http::{Api, ApiSettings, Stop},
     service::{Backoff, Control, Machine, Overcommit, Settings},
-    world::{Engines, World},
+    world::{Deadlines, Engines, World},
 };
 use windlass_engine::{Engine, windlass::WindlassEngine};
 use windlass_keys::vault::Vault;
@@ -238,6 +238,7 @@ async fn open(
             overcommit: if args.overcommit { Overcommit::Warn } else { Overcommit::Refuse },
         },
         backoff: Backoff::default(),
+        deadlines: Deadlines::default(),
     };
     let world = World::machine(substrate, Engines::new(engines), Arc::new(vault));
     Control::open(settings, world).await

@@ -103,6 +103,8 @@ fn spec(template: Template, name: &Name, file: &str) -> String {
     let sleeps = if manifest.kind == Some(NetworkKind::Consortium) { "0" } else { "1800" };
     field("sleep_after_s", None, sleeps, "without a request; the next one wakes it; 0 is never");
     field("ttl_s", None, "0", "then it is stopped, and later destroyed; 0 is without an end");
+    let local = manifest.local_port.map(|port| port.to_string());
+    field("local_port", local, "0", "where this machine needs no key, if it is free; 0 is none");
     field("archive", None, "false", "calls, traces and proofs at every block");
     field("cors_origins", None, "[]", "web origins that may use the endpoint; \"*\" is any");
     field(

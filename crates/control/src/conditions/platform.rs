@@ -8,7 +8,7 @@ use windlass_model::{
 
 use super::{Facts, GatewaySeen, at_rest, untold, well, wrong};
 
-/// A pass that is under way for longer does not come back: each of its calls has a deadline below this.
+/// A pass takes less, but where a driver hangs: it is given up later ([`Deadlines`](crate::world::Deadlines)).
 const PASS_MS: u64 = 60_000;
 
 /// Whether the stable URL is served.

@@ -32,6 +32,7 @@ impl Listener {
     pub(crate) async fn hear(&mut self, hold: Duration) -> Result<Demand, GatewayError> {
         let heard = self.ask(hold).await;
         self.seen = heard.as_ref().ok().map(|demand| demand.revision);
+        self.gateway.note_local(heard.as_ref().map_or(&[], |demand| &demand.local));
         heard
     }
 

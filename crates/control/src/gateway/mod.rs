@@ -21,7 +21,7 @@ use std::{
 };
 
 use tokio::sync::{Notify, mpsc, oneshot};
-use windlass_model::NetworkId;
+use windlass_model::{NetworkId, route::LocalPort};
 use windlass_substrate::SubstrateError;
 
 use crate::{
@@ -117,6 +117,16 @@ pub(crate) struct GatewayFacts {
     pub(crate) pid: Option<u32>,
     /// The socket that it is told its routes by.
     pub(crate) admin: Option<PathBuf>,
+    /// The networks that it serves at ports of their own.
+    pub(crate) local: Vec<LocalPort>,
+}
+
+impl GatewayFacts {
+    /// The URL at which a network is reached without a key, if it is.
+    pub(crate) fn local_url(&self, network: &NetworkId) -> Option<String> {
+        let served = self.local.iter().find(|local| local.network_id == *network)?;
+        Some(format!("http://127.0.0.1:{}", served.port))
+    }
 }
 
 type Answer = Result<Published, Arc<GatewayError>>;
@@ -169,6 +179,14 @@ impl Gateway {
     /// Something about its process has changed.
     pub(crate) fn wake(&self) {
         self.woken.notify_one();
+    }
+
+    /// It has said which networks it serves at ports of their own.
+    pub(crate) fn note_local(&self, local: &[LocalPort]) {
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if facts.local != local {
+            facts.local = local.to_vec();
+        }
     }
 
     /// What is known of it.

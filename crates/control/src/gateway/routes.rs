@@ -31,6 +31,7 @@ pub(super) fn route(
     let sockets = record.best_nodes().filter_map(|node| {
         instances.get(&WorkloadId::of_node(&node.id))?.sockets.get(socket).cloned()
     });
+    let local_port = network.spec.local_port;
     Some(Route {
         network_id: network.id.clone(),
         keys: network.keys.iter().map(EndpointKeyRow::route).collect(),
@@ -38,5 +39,7 @@ pub(super) fn route(
         cors_origins: network.spec.cors_origins.clone(),
         state,
         idle_after_ms: u64::from(network.spec.sleep_after_s) * 1_000,
+        // Another program may have the port of a network that is stopped.
+        local_port: (local_port > 0 && state != RouteState::Stopped).then_some(local_port),
     })
 }

@@ -7,16 +7,19 @@ use windlass_substrate::Usage;
 use super::{Monitor, live::Silence};
 
 impl Monitor {
-    /// Notes what a node answered, or why it did not.
+    /// Notes what a node answered that was asked at this time, or why it did not.
     pub(crate) fn note_answer(
         &self,
         network: &NetworkId,
-        node: &NodeId,
+        (node, asked_ms): (&NodeId, u64),
         answer: Result<NodeReport, String>,
     ) {
         let now_ms = self.shared.world.now_ms();
         self.shared.update(network, |watched| {
-            let live = watched.live.nodes.get_mut(node).filter(|live| live.process.is_some());
+            // What an earlier process answered says nothing about the one that runs now.
+            let live = watched.live.nodes.get_mut(node).filter(|live| {
+                live.process.as_ref().is_some_and(|process| process.started_at_ms <= asked_ms)
+            });
             let Some(live) = live else { return };
             match answer {
                 Ok(report) => {

@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// The fields that a network takes a change of after its genesis.
-const CHANGEABLE: [&str; 6] =
-    ["archive", "cors_origins", "node_limits", "sleep_after_s", "sync", "ttl_s"];
+const CHANGEABLE: [&str; 7] =
+    ["archive", "cors_origins", "local_port", "node_limits", "sleep_after_s", "sync", "ttl_s"];
 
 /// What a request comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,8 +199,10 @@ fn immutable(record: &Record, change: &SpecChange) -> Box<Problem> {
             "`{}` of `{}` is {}, and cannot become {}: it is part of the genesis",
             change.field, record.network.name, change.from, change.to
         ),
-        "what can be changed is `archive`, `cors_origins`, `node_limits`, `sleep_after_s` and `sync`; for \
-         the rest declare another network",
+        format!(
+            "what can be changed is {}; for the rest declare another network",
+            CHANGEABLE.map(|field| format!("`{field}`")).join(", ")
+        ),
     );
     Box::new(problem.at(location))
 }

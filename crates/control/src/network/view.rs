@@ -7,7 +7,7 @@ use windlass_model::{
 };
 
 use crate::{
-    gateway::endpoint,
+    gateway::{GatewayFacts, endpoint},
     monitor::{HANGS_AFTER_MS, LiveNetwork, LiveNode},
     network::ending,
     store::rows::{NodeRow, Record, Standing},
@@ -20,8 +20,8 @@ pub(crate) struct Beside {
     pub(crate) live: Option<LiveNetwork>,
     /// Why nothing can be written down about it.
     pub(crate) stuck: Option<Reason>,
-    /// The gateway's URL.
-    pub(crate) gateway: Option<String>,
+    /// What is known of the gateway.
+    pub(crate) gateway: GatewayFacts,
     /// What its nodes have on disk, as it was measured last.
     pub(crate) disk_bytes: Option<u64>,
 }
@@ -55,7 +55,8 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
         generation: row.generation,
         resource_version: row.resource_version,
         genesis_hash: row.status.genesis_hash.clone(),
-        endpoint: gateway.filter(|_| proved).and_then(|base| endpoint(&base, row)),
+        local_endpoint: gateway.local_url(&row.id).filter(|_| proved),
+        endpoint: gateway.url.filter(|_| proved).and_then(|base| endpoint(&base, row)),
         tip: live.and_then(|live| live.tip.clone()),
         voting_validators: live.and_then(|live| live.validators),
         nodes,

@@ -120,7 +120,7 @@ impl Control {
             Ok(report) => (CheckOutcome::Passed, told(report)),
             Err(why) => (CheckOutcome::Failed, format!("it does not answer: {why}")),
         };
-        self.inner.monitor.note_answer(network, &node.id, report);
+        self.inner.monitor.note_answer(network, (&node.id, began_ms), report);
         self.check(&node.name, seen, began_ms)
     }
 

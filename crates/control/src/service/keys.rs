@@ -181,6 +181,12 @@ impl Control {
         for key in &mut after.network.keys {
             key.prune(now_ms);
         }
+        if let Some(secret) = before.network.shown_secret()
+            && after.network.shown_secret() != Some(secret)
+        {
+            after.network.forget_secret(secret);
+            change.forget_secret(&after.network, secret).await?;
+        }
         change.save(&before, &mut after, meta.now_ms).await?;
         let name = match &told {
             Told::Secret(name) | Told::Gone(EndpointKey { name, .. }) => name,

@@ -37,7 +37,7 @@ pub(crate) use self::{leases::Leases, read::node_not_found};
 pub use crate::{
     authorize::{Action, Actor, Granted, authorize},
     network::{Backoff, Machine, Overcommit},
-    world::World,
+    world::{Deadlines, World},
 };
 use crate::{
     gateway::{Gateway, Inbox, Keeper},
@@ -79,6 +79,8 @@ pub struct Settings {
     pub machine: Machine,
     /// How things that failed are tried again.
     pub backoff: Backoff,
+    /// How long drivers are waited for.
+    pub deadlines: Deadlines,
 }
 
 /// What comes with a request that changes something.
@@ -168,6 +170,7 @@ impl Control {
     /// Opens the store in the data directory and brings it up to date; refuses a newer one. Starts
     /// nothing: that is [`Control::run`].
     pub async fn open(settings: Settings, world: World) -> Answer<Self> {
+        let world = world.within(settings.deadlines);
         let path = settings.data_dir.join(DATABASE);
         let store = Store::open(&path, Arc::clone(&world.points)).await?;
         begin_installation(&store, &settings, &world).await?;

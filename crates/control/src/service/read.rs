@@ -232,7 +232,7 @@ impl Control {
         let beside = view::Beside {
             live: self.inner.monitor.network(id),
             stuck: self.inner.monitor.stuck(id),
-            gateway: self.inner.gateway.facts().url,
+            gateway: self.inner.gateway.facts(),
             disk_bytes: self.inner.meter.disk_of(id),
         };
         view::network(record, beside)

@@ -147,6 +147,41 @@ impl NetworkRow {
             Secret::Hash(_) => None,
         }
     }
+
+    /// Takes a secret that was shown out of the URL that the network was proved at.
+    pub(crate) fn forget_secret(&mut self, secret: &str) {
+        if let Some(evidence) = &mut self.status.evidence
+            && let Some(url) = evidence.endpoint.strip_suffix(secret)
+        {
+            evidence.endpoint = url.to_owned();
+        }
+    }
+}
+
+impl Change {
+    /// Takes a secret that was shown out of everything that is kept of earlier answers.
+    pub(crate) async fn forget_secret(
+        &mut self,
+        network: &NetworkRow,
+        secret: &str,
+    ) -> Result<(), StoreError> {
+        let statements = [
+            "UPDATE operations SET body = replace(body, $1, '') \
+             WHERE organization_id = $2 AND network_id = $3 AND body LIKE '%' || $1 || '%'",
+            "UPDATE idempotency SET response = replace(response, $1, '') \
+             WHERE organization_id = $2 AND response LIKE '%' || $3 || '/' || $1 || '%'",
+        ];
+        for statement in statements {
+            sqlx::query(statement)
+                .bind(secret)
+                .bind(network.organization.as_str())
+                .bind(network.id.as_str())
+                .execute(self.connection())
+                .await
+                .map_err(StoreError::statement("forget a key's secret"))?;
+        }
+        Ok(())
+    }
 }
 
 /// A key from its row.

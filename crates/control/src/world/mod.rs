@@ -4,6 +4,7 @@
 //! `cli` builds a [`World`] of the real things; tests build one that fails, repeats and crashes on
 //! command. Nothing else in this crate touches the machine.
 
+mod deadline;
 mod keys;
 mod machine;
 mod wire;
@@ -15,6 +16,7 @@ use windlass_engine::Engine;
 use windlass_model::spec::EngineName;
 use windlass_substrate::Substrate;
 
+pub use deadline::Deadlines;
 pub use keys::{KeyHolder, VaultKeys};
 pub use machine::{LoopbackPorts, MachineClock, MachineEntropy};
 pub use wire::{HttpWire, Message, Reply, Target, Wire, WireError};

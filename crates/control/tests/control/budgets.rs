@@ -1,13 +1,20 @@
 //! Quotas, times to live and what was used, as the service answers them over the fake world.
 
+use std::sync::Arc;
+
 use windlass_model::{
     ErrorCode,
     budget::{EndStage, Extension, Quota},
     network::OperationState,
+    spec::Manifest,
 };
 
-use crate::service::{Desk, meta, refused};
-use windlass_control::service::Action;
+use crate::{
+    crash::{PATIENCE, Verb, granted, life, prepared, quietly},
+    fake::script::Script,
+    service::{Desk, meta, refused},
+};
+use windlass_control::{Control, service::Action};
 
 async fn limit(desk: &Desk, quota: Quota) {
     let administer = desk.may(Action::Administer).await;
@@ -100,4 +107,42 @@ async fn an_extension_is_written_once_and_against_what_was_seen() {
     refused(late, ErrorCode::VersionConflict, "resource version");
     let shorter = desk.apply("trade", "ttl_s = 60").await.expect("it may be changed");
     assert!(shorter.network.end.expect("an end").at_ms < at_ms);
+}
+
+#[test]
+fn an_extension_holds_wherever_the_platform_is_killed_and_is_written_once() {
+    let meta = || {
+        let mut meta = meta();
+        meta.idempotency_key = Some("once".to_owned());
+        meta
+    };
+    for point in 0.. {
+        let world = prepared(Verb::Stop);
+        let extend = async |control: Control, by| {
+            let change = granted(&control, Action::Change).await;
+            control.extend(&change, "trade", by, meta()).await.expect("it is put off").network
+        };
+        let until_ms = meta().now_ms + 3_600_000;
+        let first = life(&world, &quietly(), async |control| {
+            let change = granted(&control, Action::Change).await;
+            let mortal = Manifest { ttl_s: Some(60), ..Manifest::default() };
+            let told = control.apply(&change, "trade", mortal, crate::service::meta()).await;
+            let id = told.expect("it has an end now").operation.expect("an update").id;
+            let read = granted(&control, Action::Read).await;
+            control.wait_operation(&read, &id, PATIENCE).await.expect("it is there");
+            let until = Extension::UntilMs(until_ms);
+            control.extend(&change, "trade", until, crate::service::meta()).await.expect("an end")
+        });
+        assert_eq!(first.unwrap().network.end.map(|end| end.at_ms), Some(until_ms));
+        let script = Arc::new(Script::new(Some(point), None));
+        let by = Extension::ByS(60);
+        let ended = life(&world, &script, |control| extend(control, by));
+        let network = life(&world, &quietly(), |control| extend(control, by)).unwrap();
+        let at_ms = network.end.map(|end| end.at_ms);
+        assert_eq!(at_ms, Some(until_ms + 60_000), "killed at {point}: once, and not twice");
+        if ended.is_some() {
+            assert!(point >= 2, "before and after it is written: {point}");
+            return;
+        }
+    }
 }

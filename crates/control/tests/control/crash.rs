@@ -6,6 +6,7 @@
 //! its end.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -29,7 +30,7 @@ use windlass_model::{
     governance::ProposalRequest,
     network::{Health, NetworkState, NodesRequest, Operation, OperationState},
     receipt::ReleasedKind,
-    spec::Manifest,
+    spec::{Manifest, NodeLimits},
 };
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,6 +40,8 @@ const ADDED: usize = 2;
 const GOES: &str = "validator-5";
 /// Two of each node, and one of the member's account.
 const KEYS: usize = 2 * NODES + 1;
+/// What an update gives each node.
+const MEMORY_MIB: u32 = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -51,6 +54,7 @@ pub(crate) enum Verb {
     Propose,
     AddNodes,
     RemoveNode,
+    Update,
 }
 
 /// One life of the control plane: a runtime of its own, dropped whole at the end. `None` if the
@@ -125,6 +129,11 @@ async fn ask(control: &Control, verb: Verb) -> Result<Accepted, ErrorCode> {
                 async || control.remove_node(&destroy, ("trade", GOES), meta.clone()).await;
             when_it_answers(control, remove).await
         }
+        Verb::Update => {
+            let node_limits = NodeLimits { memory_mib: MEMORY_MIB, ..NodeLimits::default() };
+            let manifest = Manifest { node_limits: Some(node_limits), ..Manifest::default() };
+            control.apply(&change, "trade", manifest, meta).await
+        }
     };
     answer.map_err(|problem| problem.code)
 }
@@ -177,9 +186,12 @@ pub(crate) fn prepared(verb: Verb) -> Arc<FakeWorld> {
     let world = FakeWorld::new();
     let before: &[Verb] = match verb {
         Verb::Create => &[],
-        Verb::Stop | Verb::Sleep | Verb::Destroy | Verb::Propose | Verb::AddNodes => {
-            &[Verb::Create]
-        }
+        Verb::Stop
+        | Verb::Sleep
+        | Verb::Destroy
+        | Verb::Propose
+        | Verb::AddNodes
+        | Verb::Update => &[Verb::Create],
         Verb::RemoveNode => &[Verb::Create, Verb::AddNodes],
         Verb::Start => &[Verb::Create, Verb::Stop],
         Verb::Wake => &[Verb::Create, Verb::Sleep],
@@ -228,6 +240,14 @@ fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
             assert_eq!(evidence.steps.len(), 6, "{context}");
         }
         Verb::Start | Verb::Wake => check_usable(world, context),
+        Verb::Update => {
+            check_usable(world, context);
+            let nodes = world.substrate.workloads().into_iter();
+            let nodes = nodes.filter(|one| one.id.as_str() != "gateway");
+            let limits: BTreeSet<_> = nodes.map(|one| one.limits.memory_bytes).collect();
+            let memory_bytes = Some(u64::from(MEMORY_MIB) << 20);
+            assert_eq!(limits, BTreeSet::from([memory_bytes]), "{context}");
+        }
         Verb::Propose => {
             let sent = world.chains().concat();
             let sent: Vec<_> = sent.iter().filter(|one| one.starts_with(BALLOT)).collect();
@@ -330,7 +350,7 @@ fn failed_everywhere(verb: Verb, fault: Fault) -> usize {
         let context = format!("{verb:?} with call {call} {fault:?}");
         check(&world, verb, &operation, &context);
         check_destroyable(&world, verb, &context);
-        if call >= script.calls() {
+        if call >= script.calls(fault) {
             return call;
         }
     }
@@ -340,14 +360,19 @@ fn failed_everywhere(verb: Verb, fault: Fault) -> usize {
 fn enumerate(verb: Verb) {
     let points = killed_everywhere(verb);
     let mut calls = 0;
-    for fault in [Fault::FailBefore, Fault::FailAfter, Fault::Twice, Fault::Silence] {
+    let faults = [Fault::FailBefore, Fault::FailAfter, Fault::Twice, Fault::Silence];
+    for fault in faults.into_iter().chain([Fault::Hang, Fault::HangAfter]) {
         calls = failed_everywhere(verb, fault);
     }
+    let looks = failed_everywhere(verb, Fault::Blind);
     #[expect(clippy::print_stdout, reason = "the numbers belong to the test's answer")]
     {
-        println!("{verb:?}: killed at {points} points; {calls} driver calls, each with 4 faults");
+        println!(
+            "{verb:?}: killed at {points} points; {calls} driver calls, each with 6 faults, and {looks} looks"
+        );
     }
     assert!(points > 8 && calls >= ADDED, "the enumeration sees the verb: {points} {calls}");
+    assert!(looks >= 2, "the enumeration sees that it is looked: {looks}");
 }
 
 #[test]
@@ -388,6 +413,11 @@ fn nodes_that_are_added_survive_everything() {
 #[test]
 fn a_node_that_goes_survives_everything() {
     enumerate(Verb::RemoveNode);
+}
+
+#[test]
+fn an_update_survives_everything() {
+    enumerate(Verb::Update);
 }
 
 #[test]

@@ -206,6 +206,13 @@ fn a_network_without_its_first_key_stops_and_starts() {
         let url = rotated.expect("another secret").url;
         assert_ne!(url.as_ref(), Some(&endpoint));
         assert_eq!(network(&control).await.endpoint, url, "the one that works is shown");
+        let (base, former) = endpoint.rsplit_once('/').expect("a secret");
+        let evidence = network(&control).await.evidence.expect("it was proved");
+        assert_eq!(evidence.endpoint, format!("{base}/"), "by one that is not told any more");
+        let read = granted(&control, Action::Read).await;
+        let operations = control.operations(&read, None, 100).await.expect("operations");
+        let told = serde_json::to_string(&operations).expect("plain data");
+        assert!(told.contains(base) && !told.contains(former), "{told}");
         let revoked = control.revoke_key(&change, first, &meta(None)).await;
         let warnings = revoked.expect("it is revoked").warnings;
         assert!(warnings[0].contains("shows no endpoint any more"), "{warnings:?}");

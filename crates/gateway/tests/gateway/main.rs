@@ -1,6 +1,7 @@
 //! The gateway over real sockets: a client on TCP, nodes on Unix sockets, the control plane's pushes.
 
 mod keys;
+mod local;
 mod sleep;
 mod world;
 

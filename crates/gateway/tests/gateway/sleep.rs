@@ -30,7 +30,7 @@ async fn asleep() -> (TempDir, Gateway, Node, Node) {
 }
 
 /// What is wanted; held until it is another than was seen.
-async fn demand(gateway: &Gateway, seen: Option<&Value>) -> Value {
+pub(crate) async fn demand(gateway: &Gateway, seen: Option<&Value>) -> Value {
     let seen = seen.map(|seen| format!("&seen={}", seen["revision"])).unwrap_or_default();
     let path = format!("/demand?hold_ms=20000{seen}");
     let (status, demand) = gateway.admin("GET", &path, &Value::Null).await;
@@ -39,7 +39,7 @@ async fn demand(gateway: &Gateway, seen: Option<&Value>) -> Value {
 }
 
 /// Waits until the demand is so.
-async fn until(gateway: &Gateway, holds: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until(gateway: &Gateway, holds: impl Fn(&Value) -> bool) -> Value {
     loop {
         let demand = demand(gateway, None).await;
         if holds(&demand) {

@@ -120,7 +120,7 @@ where
     tokio::spawn(task)
 }
 
-async fn ask_over(
+pub(crate) async fn ask_over(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     method: &str,
     path: &str,
@@ -218,6 +218,7 @@ pub(crate) fn table(generation: u64, upstreams: &[&Path]) -> RouteTable {
         cors_origins: vec!["https://app.example".to_owned()],
         state: RouteState::Up,
         idle_after_ms: 0,
+        local_port: None,
     };
     RouteTable { generation, routes: vec![route] }
 }

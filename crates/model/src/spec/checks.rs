@@ -11,7 +11,20 @@ pub(super) fn check(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
     check_ranges(spec)?;
     check_members(spec)?;
     check_fees(spec)?;
+    check_local_port(spec)?;
     check_origins(spec)
+}
+
+/// What several organizations share is not opened to whoever is on a machine of one of them.
+fn check_local_port(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
+    if spec.local_port > 0 && spec.kind != NetworkKind::Private {
+        return Err(invalid(
+            "local_port",
+            "`local_port` lets everybody on this machine in without a key, and a consortium's network has none",
+            "leave `local_port` out, and use the network's endpoint",
+        ));
+    }
+    Ok(())
 }
 
 fn check_ranges(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
@@ -29,7 +42,10 @@ fn check_ranges(spec: &NetworkSpec) -> Result<(), Box<Problem>> {
         ("epoch_length", spec.epoch_length, 8, MAX_EPOCH_LENGTH),
         ("node_limits.memory_mib", u64::from(spec.node_limits.memory_mib), 64, 1 << 20),
     ];
-    let unlimited = [("ttl_s", u64::from(spec.ttl_s), u64::from(MIN_TTL_S), u64::from(MAX_TTL_S))];
+    let unlimited = [
+        ("ttl_s", u64::from(spec.ttl_s), u64::from(MIN_TTL_S), u64::from(MAX_TTL_S)),
+        ("local_port", u64::from(spec.local_port), 1_024, u64::from(u16::MAX)),
+    ];
     let unlimited = unlimited.into_iter().filter(|(_, value, ..)| *value > 0);
     for (field, value, least, most) in ranges.into_iter().chain(unlimited) {
         if value < least || value > most {

@@ -209,6 +209,10 @@ pub struct NetworkSpec {
     /// How many seconds it lives: then it is stopped, and some time later destroyed. 0 is without an end.
     #[serde(default)]
     pub ttl_s: u32,
+    /// A loopback port at which the programs of this machine reach it without a key, while no other program
+    /// listens there; 0 is none.
+    #[serde(default)]
+    pub local_port: u16,
 }
 
 impl NetworkSpec {
@@ -297,6 +301,10 @@ pub struct Manifest {
     /// and destroyed after a day at most unless it is extended. 0 is without an end, and so unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_s: Option<u32>,
+    /// A loopback port from 1024 on at which the programs of this machine reach a private network without a
+    /// key, while no other program listens there. 0 is none, and so unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_port: Option<u16>,
 }
 
 /// What a manifest leaves to the platform.
@@ -343,6 +351,7 @@ impl Manifest {
                 NetworkKind::Consortium => 0,
             }),
             ttl_s: self.ttl_s.unwrap_or(0),
+            local_port: self.local_port.unwrap_or(0),
         };
         if archive && spec.sync == SyncMode::Fast {
             return Err(invalid(

@@ -13,6 +13,8 @@ pub const TEST_BALANCE_WEI: &str = "10000000000000000000000";
 pub const WELL_KNOWN_MNEMONIC: &str = "test test test test test test test test test test test junk";
 /// How many accounts a network is given that has fresh ones.
 pub const FRESH_ACCOUNTS: usize = 10;
+/// Where tools for local development look for a node unless told otherwise.
+const LOCAL_PORT: u16 = 8_545;
 
 /// A network for a common use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +71,7 @@ impl Template {
     pub fn purpose(self) -> &'static str {
         match self {
             Self::Dev => {
-                "one validator, chain id 31337 and the ten accounts that Hardhat and Anvil begin with"
+                "one validator at port 8545, chain id 31337 and the ten accounts that Hardhat and Anvil begin with"
             }
             Self::Test => "one validator with a chain id of its own",
             Self::Private => "four validators of one organization, which go on when one fails",
@@ -96,6 +98,7 @@ impl Template {
                 chain_id: Some(31_337),
                 validators: Some(1),
                 min_block_interval_ms: Some(0),
+                local_port: Some(LOCAL_PORT),
                 ..private
             },
             Self::Test => Manifest { validators: Some(1), ..private },

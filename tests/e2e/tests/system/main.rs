@@ -17,6 +17,7 @@ mod joins;
 mod keys;
 mod knocking;
 mod life;
+mod local_port;
 mod proof;
 mod recovery;
 mod run;

@@ -125,6 +125,10 @@ async fn signals_reach_the_command() {
     assert_eq!(run.ended().await, 5, "the command decides");
     home.is_left_clean(&installations).await;
 
+    assert!(
+        !world::ignores(Signal::HUP),
+        "run the tests without `nohup`, which commands are to honour"
+    );
     let mut run = home.run(&[], WAIT);
     let (_, installations) = up(&home, &mut run).await;
     world::signal(run.pid(), Signal::HUP);

@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     http::ApiSettings,
     service::{Backoff, Control, Machine, Overcommit, Settings},
-    world::{Engines, World},
+    world::{Deadlines, Engines, World},
 };
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -31,6 +31,7 @@ async fn api(home: &TempDir) -> Api {
         lease: None,
         machine: Machine { memory_bytes: 64 << 30, processors: 2, overcommit: Overcommit::Refuse },
         backoff: Backoff::default(),
+        deadlines: Deadlines::default(),
     };
     let world = World::machine(substrate, Engines::new(engines), Arc::new(vault));
     let control = Control::open(settings, world).await.unwrap();

@@ -22,8 +22,8 @@ use tokio::sync::watch;
 use windlass_control::{
     Backoff, Control, Machine, Overcommit, Settings,
     world::{
-        Clock, Engines, KeyHolder, MachineClock, MachineEntropy, Message, Pending, PortOffer,
-        Reply, Target, Wire, WireError, World,
+        Clock, Deadlines, Engines, KeyHolder, MachineClock, MachineEntropy, Message, Pending,
+        PortOffer, Reply, Target, Wire, WireError, World,
     },
 };
 use windlass_keys::{KeyError, PublicKey, Purpose};
@@ -40,6 +40,9 @@ use self::engine::{FakeEngine, genesis_hash};
 pub(crate) use self::gateway::Client;
 use self::governance::{BALLOT, FORGET, OBSERVE, REVERT};
 use self::script::{Fault, Script};
+
+/// How long a driver of this world is waited for, which otherwise answers at once.
+const DEADLINE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(crate) struct FakeWorld {
@@ -117,6 +120,7 @@ impl FakeWorld {
                 healthy_after_ms: 60_000,
                 give_up_after_ms: 20,
             },
+            deadlines: Deadlines { answer: DEADLINE, change: DEADLINE },
         }
     }
 
@@ -324,7 +328,7 @@ impl Substrate for Handle {
     }
 
     async fn list(&self, selector: &LabelSelector) -> Result<Vec<Instance>, SubstrateError> {
-        self.world.substrate.list(selector).await
+        self.script.look(self.world.substrate.list(selector), told).await
     }
 
     fn watch(&self) -> ChangeStream {
@@ -332,7 +336,7 @@ impl Substrate for Handle {
     }
 
     async fn usage(&self, id: &WorkloadId) -> Result<Usage, SubstrateError> {
-        self.world.substrate.usage(id).await
+        self.script.look(self.world.substrate.usage(id), told).await
     }
 
     async fn logs(
@@ -381,7 +385,8 @@ impl KeyHolder for Handle {
     }
 
     fn list(&self) -> Pending<'_, Result<Vec<KeyId>, KeyError>> {
-        Box::pin(async { Ok(self.world.keys.lock().unwrap().iter().cloned().collect()) })
+        let look = async { Ok(self.world.keys.lock().unwrap().iter().cloned().collect()) };
+        Box::pin(self.script.look(look, key_told))
     }
 
     fn destroy<'a>(&'a self, id: &'a KeyId) -> Pending<'a, Result<Vec<PathBuf>, KeyError>> {
@@ -429,7 +434,9 @@ impl Wire for Handle {
                         }
                         refused()
                     };
-                    self.script.call("put routes", put, told).await?;
+                    let put = self.script.call("put routes", put, told);
+                    let late = |_elapsed| WireError::Timeout(DEADLINE);
+                    tokio::time::timeout(DEADLINE, put).await.map_err(late)??;
                     reply(body.clone())
                 }
                 Target::Socket(path) => self

@@ -14,8 +14,20 @@ pub(crate) enum Fault {
     FailBefore,
     FailAfter,
     Twice,
+    /// It is never answered, and nothing happens.
+    Hang,
+    /// It is never answered, and has happened.
+    HangAfter,
+    /// What only looks fails, or, each second time, is never answered: to who waits it is the same later.
+    Blind,
     /// From this call on, the gateway that runs now never answers again; others calls fail before.
     Silence,
+}
+
+impl Fault {
+    fn is_of_looks(self) -> bool {
+        self == Self::Blind
+    }
 }
 
 #[derive(Debug)]
@@ -24,6 +36,7 @@ pub(crate) struct Script {
     fault_at: Option<(usize, Fault)>,
     points: AtomicUsize,
     calls: AtomicUsize,
+    looks: AtomicUsize,
     pub(crate) killed_at: Mutex<Option<String>>,
     killed: watch::Sender<bool>,
 }
@@ -35,6 +48,7 @@ impl Script {
             fault_at,
             points: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
+            looks: AtomicUsize::new(0),
             killed_at: Mutex::new(None),
             killed: watch::Sender::new(false),
         }
@@ -44,14 +58,30 @@ impl Script {
         self.fault_at.is_some_and(|(_, one)| one == fault)
     }
 
-    pub(crate) fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
+    /// How many calls there were that such a fault can happen to.
+    pub(crate) fn calls(&self, fault: Fault) -> usize {
+        let count = if fault.is_of_looks() { &self.looks } else { &self.calls };
+        count.load(Ordering::SeqCst)
     }
 
     /// Returns when the point was reached at which the control plane dies.
     pub(crate) async fn killed(&self) {
         let mut killed = self.killed.subscribe();
         killed.wait_for(|killed| *killed).await.expect("the script outlives the wait");
+    }
+
+    /// A call that only looks.
+    pub(crate) async fn look<T, E>(
+        &self,
+        look: impl Future<Output = Result<T, E>>,
+        told: impl Fn() -> E,
+    ) -> Result<T, E> {
+        let number = self.looks.fetch_add(1, Ordering::SeqCst);
+        match self.fault_at.filter(|(at, _)| *at == number).map(|(_, fault)| fault) {
+            Some(Fault::Blind) if number.is_multiple_of(2) => Err(told()),
+            Some(Fault::Blind) => std::future::pending().await,
+            _ => look.await,
+        }
     }
 
     /// A call to a driver, with a point before and after it.
@@ -75,7 +105,12 @@ impl Script {
                 drop(call().await);
                 call().await
             }
-            None => call().await,
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::HangAfter) => {
+                drop(call().await);
+                std::future::pending().await
+            }
+            Some(Fault::Blind) | None => call().await,
         };
         self.pass("after", name).await;
         result
