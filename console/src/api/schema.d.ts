@@ -1040,7 +1040,7 @@ export interface components {
          * @description Why a condition is as it is; stable, for scripts.
          * @enum {string}
          */
-        Cause: "AsExpected" | "AtRest" | "InTransition" | "NotLookedAt" | "NotHeard" | "NodesMissing" | "MembersMissing" | "Partitioned" | "Silent" | "Stalled" | "Ended" | "CrashLoop" | "DiskFull" | "DiskLow" | "LedgerDamaged" | "OutOfMemory" | "MemoryLow" | "Killed" | "PortInUse" | "Starting" | "Unresponsive" | "CatchingUp" | "ClockOff" | "VersionSkew" | "GatewayDown" | "EndpointSilent" | "Waiting" | "Stuck";
+        Cause: "AsExpected" | "AtRest" | "InTransition" | "NotLookedAt" | "NotHeard" | "NodesMissing" | "MembersMissing" | "Partitioned" | "Silent" | "Stalled" | "Ended" | "CrashLoop" | "DiskFull" | "DiskLow" | "LedgerDamaged" | "OutOfMemory" | "MemoryLow" | "Killed" | "PortInUse" | "Starting" | "Unresponsive" | "CatchingUp" | "ClockOff" | "VersionSkew" | "GatewayDown" | "EndpointSilent" | "EndsSoon" | "TimeOver" | "Waiting" | "Stuck";
         /** @description What the doctor did to find out. */
         Check: {
             /** @description What was seen, or why it was not asked. */
@@ -1091,7 +1091,7 @@ export interface components {
          * @description What a condition is about.
          * @enum {string}
          */
-        ConditionKind: "Usable" | "QuorumPresent" | "NodesRunning" | "NodesAnswer" | "PeersConnected" | "ValidatorsVote" | "NodesInStep" | "ClockInStep" | "DiskSpace" | "Memory" | "VersionsAgree" | "EndpointAnswers" | "OperationProgress";
+        ConditionKind: "Usable" | "QuorumPresent" | "NodesRunning" | "NodesAnswer" | "PeersConnected" | "ValidatorsVote" | "NodesInStep" | "ClockInStep" | "DiskSpace" | "Memory" | "VersionsAgree" | "EndpointAnswers" | "OperationProgress" | "Lifetime";
         /**
          * @description Whether a condition holds.
          * @enum {string}

@@ -41,6 +41,8 @@ pub enum ConditionKind {
     EndpointAnswers,
     /// The operation that is under way gets on.
     OperationProgress,
+    /// Its time to live is not nearly over.
+    Lifetime,
 }
 
 /// Whether a condition holds.
@@ -110,6 +112,10 @@ pub enum Cause {
     GatewayDown,
     /// The endpoint was asked and did not answer as it should.
     EndpointSilent,
+    /// Its time to live is nearly over.
+    EndsSoon,
+    /// Its time to live is over: it is destroyed after its grace.
+    TimeOver,
     /// An operation waits for something.
     Waiting,
     /// What the platform does about it cannot be done, or does not come back.

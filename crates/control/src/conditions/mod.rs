@@ -16,6 +16,7 @@ mod usable;
 use windlass_engine::{MachineReport, NodeReport};
 use windlass_model::{
     Name, OperationId,
+    budget::End,
     condition::{Cause, Condition, ConditionKind, ConditionStatus, Fault, Gravity},
     network::{Health, Intent, NetworkState, OperationKind, Reason},
 };
@@ -40,6 +41,7 @@ const ALL: &[fn(&Facts<'_>) -> Condition] = &[
     machine::versions,
     platform::endpoint,
     platform::progress,
+    platform::lifetime,
 ];
 
 /// What conditions are drawn from.
@@ -70,6 +72,8 @@ pub(crate) struct About {
     pub(crate) pass_since_ms: Option<u64>,
     /// What each of its nodes may have.
     pub(crate) memory_bytes: u64,
+    /// When its time is over, if it has an end.
+    pub(crate) end: Option<End>,
 }
 
 /// The operation that is under way.

@@ -2,6 +2,7 @@
 
 use windlass_model::{
     ErrorCode,
+    budget::EndStage,
     condition::{Cause, Condition, ConditionKind, Fault, Gravity},
     network::{NetworkState, OperationKind, Reason},
 };
@@ -94,6 +95,38 @@ pub(super) fn progress(facts: &Facts<'_>) -> Condition {
         message: format!("{what}, and waits: {}", held_up.message),
         command: Some(format!("windlass operation show {}", doing.id)),
         ..held_up
+    }
+}
+
+/// Whether it has time left.
+pub(super) fn lifetime(facts: &Facts<'_>) -> Condition {
+    let kind = ConditionKind::Lifetime;
+    let Some(end) = &facts.network.end else { return well(kind, "it has no end") };
+    // What changes by the minute stands beside: a change of the message is an event.
+    let left = |until_ms: u64| {
+        vec![format!("{} minutes are left", until_ms.saturating_sub(facts.now_ms).div_ceil(60_000))]
+    };
+    let name = &facts.network.name;
+    let grace_ms = end.destroyed_at_ms.saturating_sub(end.grace_ms());
+    let (cause, gravity, message, (since_ms, until_ms)) = match end.stage {
+        EndStage::Ahead => {
+            let evidence = left(end.at_ms);
+            return Condition { evidence, ..well(kind, "its time is not over soon") };
+        }
+        EndStage::Soon => {
+            let message = "its time is nearly over: it is stopped then, and later destroyed";
+            (Cause::EndsSoon, Gravity::Warning, message, (end.soon_at_ms, end.at_ms))
+        }
+        EndStage::Over => {
+            let message = "its time is over, and it is destroyed after its grace";
+            (Cause::TimeOver, Gravity::Critical, message, (grace_ms, end.destroyed_at_ms))
+        }
+    };
+    Condition {
+        since_ms,
+        evidence: left(until_ms),
+        command: Some(format!("windlass network extend {name} --by 1d")),
+        ..wrong(kind, (cause, Fault::Operator, gravity), message, "put its end off, to keep it")
     }
 }
 

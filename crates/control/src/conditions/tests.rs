@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use windlass_engine::{History, MachineReport, NodeReport, Seat, Work};
 use windlass_model::{
     ErrorCode, NodeId, OperationId,
+    budget::{End, EndStage},
     condition::{Cause, Condition, ConditionKind, ConditionStatus, Fault, Gravity, findings},
     network::{BlockRef, Intent, NetworkState, OperationKind, Reason},
 };
@@ -100,6 +101,7 @@ impl Scene {
                 operation: None,
                 pass_since_ms: None,
                 memory_bytes: 512 << 20,
+                end: None,
             },
             known: (0..4).map(|index| (id(index), known(index))).collect(),
             live: (0..4).map(|index| (id(index), live(index))).collect(),
@@ -198,8 +200,9 @@ fn check(scene: &Scene, usable: ConditionStatus, expect: &[Told<'_>]) {
 }
 
 use ConditionKind::{
-    ClockInStep, DiskSpace, EndpointAnswers, Memory, NodesAnswer, NodesInStep, NodesRunning,
-    OperationProgress, PeersConnected, QuorumPresent, Usable, ValidatorsVote, VersionsAgree,
+    ClockInStep, DiskSpace, EndpointAnswers, Lifetime, Memory, NodesAnswer, NodesInStep,
+    NodesRunning, OperationProgress, PeersConnected, QuorumPresent, Usable, ValidatorsVote,
+    VersionsAgree,
 };
 use ConditionStatus::{False, True, Unknown};
 
@@ -213,7 +216,7 @@ fn of_a_network_that_is_well_every_condition_holds() {
             "{one:?}"
         );
     }
-    assert_eq!(all.len(), 13);
+    assert_eq!(all.len(), 14);
     check(&Scene::well(), True, &[]);
 }
 
@@ -504,4 +507,29 @@ fn since_when_it_is_so_stays_until_it_is_not_so() {
         third.iter().filter(|one| !second.iter().any(|before| before.says_as(one))).collect();
     assert_eq!(changed.len(), 1);
     assert_eq!((changed[0].kind, changed[0].since_ms), (DiskSpace, NOW_MS + 1_000));
+}
+
+#[test]
+fn a_network_whose_time_is_over_says_until_when_it_is_kept() {
+    let ends = |stage, resting: bool| {
+        let end = End { stage, ..End::new(NOW_MS - 900_000, NOW_MS + 100_000) };
+        Scene::well().about(|about| {
+            about.end = Some(end);
+            if resting {
+                (about.intent, about.state) = (Intent::Stopped, NetworkState::Stopped);
+            }
+        })
+    };
+    check(&ends(EndStage::Ahead, false), True, &[]);
+    let ahead = ends(EndStage::Ahead, false).one(Lifetime);
+    assert_eq!((ahead.status, &*ahead.evidence[0]), (True, "2 minutes are left"));
+    let operator = Some(Fault::Operator);
+    let soon = ends(EndStage::Soon, false);
+    check(&soon, True, &[(Lifetime, Cause::EndsSoon, operator, &[], 150)]);
+    assert_eq!(soon.one(Lifetime).gravity, Gravity::Warning);
+    let over = ends(EndStage::Over, true);
+    let one = over.one(Lifetime);
+    assert_eq!((one.status, one.cause, one.gravity), (False, Cause::TimeOver, Gravity::Critical));
+    assert_eq!(one.evidence, ["19 minutes are left"]);
+    assert_eq!(one.command.as_deref(), Some("windlass network extend trade --by 1d"));
 }

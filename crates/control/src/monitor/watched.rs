@@ -237,5 +237,6 @@ fn about(network: &NetworkRow, operation: Option<&Operation>) -> About {
         }),
         pass_since_ms: None,
         memory_bytes: u64::from(network.spec.node_limits.memory_mib) << 20,
+        end: network.status.end.clone(),
     }
 }
