@@ -2043,6 +2043,11 @@ export interface components {
             consensus_key?: string | null;
             /**
              * Format: int64
+             * @description What it has on disk in bytes, as it was measured last.
+             */
+            disk_bytes?: number | null;
+            /**
+             * Format: int64
              * @description How many blocks from before the state that it began with it still fetches, while it follows.
              */
             earlier_blocks?: number | null;
@@ -4686,6 +4691,8 @@ export interface operations {
                 from_ms?: number;
                 /** @description Up to this time, Unix milliseconds; now unless said. At most 92 days after `from_ms`. */
                 to_ms?: number;
+                /** @description Only of the network with this id; it may be gone by now. */
+                network?: string;
             };
             header?: never;
             path: {

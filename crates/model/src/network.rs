@@ -162,6 +162,9 @@ pub struct Node {
     pub not_voting: Option<String>,
     /// Resident memory in bytes.
     pub resident_bytes: Option<u64>,
+    /// What it has on disk in bytes, as it was measured last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disk_bytes: Option<u64>,
     /// Validators that it is connected with, itself counted.
     pub connected_validators: Option<u32>,
     /// How often the platform started it again after it had ended by itself.

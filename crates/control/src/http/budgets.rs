@@ -3,6 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use windlass_model::{
+    ErrorCode, NetworkId,
     api::Accepted,
     budget::{Extension, HourOfUse, OrganizationBudget, Quota},
 };
@@ -62,6 +63,8 @@ pub(super) struct UsageQuery {
     from_ms: Option<u64>,
     /// Up to this time, Unix milliseconds; now unless said. At most 92 days after `from_ms`.
     to_ms: Option<u64>,
+    /// Only of the network with this id; it may be gone by now.
+    network: Option<String>,
 }
 
 /// Lists what an organization's networks used, by network and hour of the clock, the latest first.
@@ -75,10 +78,21 @@ pub(super) async fn usage(
     State(api): State<Api>,
     caller: Caller,
     Path(organization): Path<String>,
-    Query(UsageQuery { from_ms, to_ms }): Query<UsageQuery>,
+    Query(UsageQuery { from_ms, to_ms, network }): Query<UsageQuery>,
 ) -> Result<Json<Vec<HourOfUse>>, Failure> {
     let granted = caller.granted(&api, Action::Read, &organization).await?;
-    Ok(Json(api.control().usage(&granted, (from_ms, to_ms)).await?))
+    let network = network.as_deref().map(network_id).transpose()?;
+    Ok(Json(api.control().usage(&granted, (from_ms, to_ms), network.as_ref()).await?))
+}
+
+fn network_id(text: &str) -> Result<NetworkId, Failure> {
+    text.parse().map_err(|_error| {
+        Failure::new(
+            ErrorCode::InvalidRequest,
+            format!("`network` is `{text}`, which is no id of a network"),
+            "`windlass network show` has a network's id, and `windlass usage` those that are gone too",
+        )
+    })
 }
 
 /// Puts a network's end off. One whose time is over is brought back, as long as it is not destroyed yet.

@@ -127,10 +127,11 @@ impl Meter {
         own.map(Gauge::disk_bytes).fold(0, u64::saturating_add)
     }
 
-    /// What a network has on disk, in bytes, as it was measured last.
-    pub(crate) fn disk_of(&self, network: &NetworkId) -> Option<u64> {
+    /// What each of a network's nodes has on disk, in bytes, as it was measured last.
+    pub(crate) fn disks_of(&self, network: &NetworkId) -> BTreeMap<NodeId, u64> {
         let gauges = self.lock();
-        gauges.get(network).filter(|gauge| !gauge.reading.nodes.is_empty()).map(Gauge::disk_bytes)
+        let nodes = gauges.get(network).into_iter().flat_map(|gauge| &gauge.reading.nodes);
+        nodes.map(|(node, reading)| (node.clone(), reading.disk_bytes)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NetworkId, Gauge>> {

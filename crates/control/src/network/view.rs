@@ -1,5 +1,7 @@
 //! The network as the API shows it: its rows, and over them what its nodes say now.
 
+use std::collections::BTreeMap;
+
 use windlass_engine::Seat;
 use windlass_model::{
     ErrorCode, NodeId,
@@ -22,19 +24,22 @@ pub(crate) struct Beside {
     pub(crate) stuck: Option<Reason>,
     /// What is known of the gateway.
     pub(crate) gateway: GatewayFacts,
-    /// What its nodes have on disk, as it was measured last.
-    pub(crate) disk_bytes: Option<u64>,
+    /// What each of its nodes has on disk in bytes, as it was measured last.
+    pub(crate) disks: BTreeMap<NodeId, u64>,
 }
 
 /// Puts the two together.
 pub(crate) fn network(record: &Record, beside: Beside) -> Network {
-    let Beside { live, stuck, gateway, disk_bytes } = beside;
+    let Beside { live, stuck, gateway, disks } = beside;
     let live = live.as_ref();
     let row = &record.network;
     let nodes = record
         .nodes
         .iter()
-        .map(|one| node(record, one, live.and_then(|live| live.nodes.get(&one.id))))
+        .map(|one| {
+            let live = live.and_then(|live| live.nodes.get(&one.id));
+            node(record, one, live, disks.get(&one.id).copied())
+        })
         .collect();
     let proved = row.status.evidence.is_some();
     let running = row.state == NetworkState::Usable;
@@ -64,7 +69,8 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
         recovered: row.status.succession.as_ref().map(|one| Box::new(one.recovered.clone())),
         lease: row.status.lease.clone(),
         end: row.status.end.clone(),
-        disk_bytes,
+        disk_bytes: (!disks.is_empty())
+            .then(|| disks.values().copied().fold(0, u64::saturating_add)),
         operation: row.operation.clone(),
         created_at_ms: row.created_at_ms,
         answered_at_ms: live.and_then(|live| live.answered_at_ms),
@@ -72,7 +78,7 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
     }
 }
 
-fn node(record: &Record, row: &NodeRow, live: Option<&LiveNode>) -> Node {
+fn node(record: &Record, row: &NodeRow, live: Option<&LiveNode>, disk_bytes: Option<u64>) -> Node {
     let process = live.and_then(|live| live.process.as_ref());
     let answer = live.and_then(LiveNode::answer);
     let state = state(record, row, live);
@@ -99,6 +105,7 @@ fn node(record: &Record, row: &NodeRow, live: Option<&LiveNode>) -> Node {
         voting: said.map(|report| report.seat == Seat::Votes),
         not_voting: said.and_then(|report| report.seat.why_silent()).map(str::to_owned),
         resident_bytes: live.and_then(|live| live.resident_bytes),
+        disk_bytes,
         connected_validators: answer.map(|report| report.connected_validators),
         restarts: row.status.restarts,
         answered_at_ms: live.and_then(|live| live.answered_at_ms),

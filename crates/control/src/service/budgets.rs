@@ -1,7 +1,7 @@
 //! What organizations may have, have, and have used.
 
 use windlass_model::{
-    ErrorCode, Problem,
+    ErrorCode, NetworkId, Problem,
     budget::{HourOfUse, Metered, OrganizationBudget, Quota, Used},
 };
 
@@ -25,7 +25,7 @@ impl Control {
         let running = store.running(&organization).await?;
         let now_ms = self.inner.world.now_ms();
         let hour_ms = hour_of(now_ms);
-        let hour = store.usage(&organization, (hour_ms, now_ms.saturating_add(1))).await?;
+        let hour = store.usage(&organization, (hour_ms, now_ms.saturating_add(1)), None).await?;
         let used = Used {
             networks: holdings.networks,
             nodes: holdings.nodes,
@@ -64,11 +64,13 @@ impl Control {
         self.budget(granted).await
     }
 
-    /// What the organization's networks used, by network and hour of the clock, the latest first.
+    /// What the organization's networks used, or one of them, by network and hour of the clock, the latest
+    /// first.
     pub async fn usage(
         &self,
         granted: &Granted,
         (from_ms, to_ms): (Option<u64>, Option<u64>),
+        network: Option<&NetworkId>,
     ) -> Answer<Vec<HourOfUse>> {
         const DAY_MS: u64 = 24 * 3_600_000;
         let organization = granted.allows(Action::Read)?;
@@ -81,7 +83,8 @@ impl Control {
                 "ask for less at once, the earlier time first",
             )));
         }
-        let mut hours = self.inner.store.usage(organization, (hour_of(from_ms), to_ms)).await?;
+        let mut hours =
+            self.inner.store.usage(organization, (hour_of(from_ms), to_ms), network).await?;
         // An hour in which nothing came of it is none.
         hours.retain(|hour| hour.used != Metered::default());
         Ok(hours)

@@ -233,7 +233,7 @@ impl Control {
             live: self.inner.monitor.network(id),
             stuck: self.inner.monitor.stuck(id),
             gateway: self.inner.gateway.facts(),
-            disk_bytes: self.inner.meter.disk_of(id),
+            disks: self.inner.meter.disks_of(id),
         };
         view::network(record, beside)
     }

@@ -80,20 +80,24 @@ impl Store {
         Ok(running)
     }
 
-    /// What an organization's networks used, by hour: from the first to before the last, the latest first.
+    /// What an organization's networks used, or one of them, by hour: from the first to before the last, the
+    /// latest first.
     pub(crate) async fn usage(
         &self,
         organization: &OrganizationId,
         (from_ms, to_ms): (u64, u64),
+        network: Option<&NetworkId>,
     ) -> Result<Vec<HourOfUse>, StoreError> {
         let rows = sqlx::query(
             "SELECT network_id, network_name, hour_ms, cpu_ms, memory_mib_ms, disk_mib_ms, requests \
              FROM usage WHERE organization_id = $1 AND hour_ms >= $2 AND hour_ms < $3 \
+             AND network_id = COALESCE($4, network_id) \
              ORDER BY hour_ms DESC, network_name, network_id",
         )
         .bind(organization.as_str())
         .bind(signed(from_ms))
         .bind(signed(to_ms))
+        .bind(network.map(NetworkId::as_str))
         .fetch_all(&mut *self.read().await?)
         .await
         .map_err(StoreError::statement("read what was used"))?;

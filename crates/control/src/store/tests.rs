@@ -6,6 +6,7 @@ use windlass_model::{
 
 use super::*;
 use crate::{
+    meter::{Draft, Owner},
     network::declare,
     world::{
         Engines, EveryPointPassed, HttpWire, LoopbackPorts, MachineClock, MachineEntropy,
@@ -248,4 +249,33 @@ async fn a_file_that_is_no_database_is_refused() {
     let error = Store::open(&path, Arc::new(EveryPointPassed)).await.unwrap_err();
     let problem = Box::<Problem>::from(error);
     assert_eq!(problem.code, ErrorCode::DataDirectoryUnusable, "{problem:?}");
+}
+
+#[tokio::test]
+async fn what_was_used_is_read_by_hour_and_of_one_network_alone() {
+    const HOUR_MS: u64 = 3_600_000;
+    let bench = Bench::new().await;
+    let [trade, other] = [("trade", 77), ("other", 78)].map(|(name, id)| bench.record(name, id));
+    let mut change = bench.store.begin().await.unwrap();
+    for (record, hour, cpu_ms) in
+        [(&trade, 4, 10), (&trade, 5, 20), (&other, 5, 40), (&trade, 5, 1)]
+    {
+        let owner = Owner {
+            organization: bench.organization.id.clone(),
+            name: record.network.name.clone(),
+        };
+        let draft = Draft { cpu_ms, ..Draft::default() };
+        change.add_use(&record.network.id, &owner, (hour * HOUR_MS, draft)).await.unwrap();
+    }
+    change.commit("test").await.unwrap();
+    let read = async |span: (u64, u64), network: Option<&rows::Record>| -> Vec<(u64, u64)> {
+        let span = (span.0 * HOUR_MS, span.1 * HOUR_MS);
+        let network = network.map(|record| &record.network.id);
+        let hours = bench.store.usage(&bench.organization.id, span, network).await.unwrap();
+        hours.iter().map(|hour| (hour.hour_ms / HOUR_MS, hour.used.cpu_ms)).collect()
+    };
+    assert_eq!(read((0, 9), None).await, [(5, 40), (5, 21), (4, 10)]);
+    assert_eq!(read((0, 9), Some(&trade)).await, [(5, 21), (4, 10)]);
+    assert_eq!(read((5, 6), Some(&other)).await, [(5, 40)]);
+    assert_eq!(read((4, 5), Some(&other)).await, []);
 }
