@@ -3,6 +3,7 @@ import { useEffect } from "react";
 import { useSession } from "./api/queries";
 import { LiveProvider } from "./live/provider";
 import { ActivityPage } from "./pages/activity";
+import { BudgetPage } from "./pages/budget";
 import { LoginPage, NoSessionPage } from "./pages/login";
 import { MissingPage } from "./pages/missing";
 import { NetworkPage } from "./pages/network";
@@ -62,6 +63,8 @@ function Page({ route }: { route: Exclude<Route, { page: "login" }> }) {
       return <ActivityPage />;
     case "operation":
       return <OperationPage key={route.id} id={route.id} />;
+    case "budget":
+      return <BudgetPage />;
     case "settings":
       return <SettingsPage />;
     case "missing":

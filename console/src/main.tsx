@@ -12,6 +12,7 @@ import "./styles/overlays.css";
 import "./styles/pages.css";
 import "./styles/governance.css";
 import "./styles/conditions.css";
+import "./styles/budgets.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");

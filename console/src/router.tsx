@@ -10,6 +10,7 @@ export type Route =
   | { page: "network"; name: string; tab: Tab; node: string | null }
   | { page: "proposal"; name: string; id: number }
   | { page: "activity" }
+  | { page: "budget" }
   | { page: "operation"; id: string }
   | { page: "settings" }
   | { page: "missing" };
@@ -24,7 +25,7 @@ export function parseRoute(pathname: string): Route {
     return second === undefined ? { page: "activity" } : { page: "operation", id: second };
   }
   if (second !== undefined) return { page: "missing" };
-  return first === "login" || first === "settings" ? { page: first } : { page: "missing" };
+  return first === "login" || first === "budget" || first === "settings" ? { page: first } : { page: "missing" };
 }
 
 function networkRoute(name: string, tab: string | undefined, node: string | undefined): Route {

@@ -25,6 +25,11 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
+/** The minute that it is, Unix milliseconds: for what is dear to draw and does not move by the second. */
+export function useMinute(): number {
+  return useSyncExternalStore(subscribe, () => now - (now % 60_000));
+}
+
 /** The present, Unix milliseconds, renewed once a second. */
 export function useNow(): number {
   return useSyncExternalStore(subscribe, () => now);

@@ -1,19 +1,21 @@
 // What can be done with a network that lives: it runs, sleeps until a request wakes it, or is stopped
 // until it is started. Pure.
 import type { Network, NetworkSpec } from "../api/types";
+import { type Ending, isOver } from "./ending";
 import { formatDuration } from "./format";
 
+type Living = Pick<Network, "state"> & Ending;
 export type Verb = "stop" | "start" | "sleep" | "wake";
 
-/** The actions that its state offers, the likelier first. */
-export function verbsOf({ state }: Pick<Network, "state">): readonly Verb[] {
-  switch (state) {
+/** The actions that its state offers, the likelier first. One whose time is over is extended, not started. */
+export function verbsOf(network: Living): readonly Verb[] {
+  switch (network.state) {
     case "usable":
       return ["sleep", "stop"];
     case "sleeping":
       return ["wake", "stop"];
     case "stopped":
-      return ["start"];
+      return isOver(network) ? [] : ["start"];
     case "declared":
     case "creating":
     case "starting":
@@ -24,8 +26,15 @@ export function verbsOf({ state }: Pick<Network, "state">): readonly Verb[] {
   }
 }
 
+/** The command that brings it back, or shows it where none does. */
+export function revivalCommand(network: Living & Pick<Network, "name">): string {
+  const verb = revival(network);
+  if (verb !== null) return lifeCommand(verb, network.name);
+  return isOver(network) ? `windlass network extend ${network.name} --by 1d` : `windlass network show ${network.name}`;
+}
+
 /** The action that brings it back, where it waits for one. */
-export function revival(network: Pick<Network, "state">): Verb | null {
+export function revival(network: Living): Verb | null {
   return verbsOf(network).find((verb) => verb === "start" || verb === "wake") ?? null;
 }
 

@@ -40,6 +40,15 @@ describe("the create form", () => {
     expect(toToml(toManifest(form({ sleepAfter: "0" })))).toContain("sleep_after_s = 0\n");
   });
 
+  it("takes a time to live as the command line does, and leaves its range to the platform", () => {
+    expect(["", "2h", "30s", "0d"].map((timeToLive) => toManifest(form({ timeToLive })).ttl_s)).toEqual([undefined, 7200, 30, 0]);
+    expect(["", " 2 h ", "30s"].map((timeToLive) => checkForm(form({ timeToLive })))).toEqual([{}, {}, {}]);
+    expect(Object.keys(checkForm(form({ timeToLive: "2" })))).toEqual(["timeToLive"]);
+    expect(createCommand(form({ timeToLive: " 2 h" }))).toBe("windlass network create trade --validators 4 --ttl 2h");
+    expect(createCommand(form({ timeToLive: "2x" }))).toBe("windlass network create trade --validators 4 --ttl TIME");
+    expect(createCommand(form({ timeToLive: "2h", chainId: "7" }))).toBe("windlass network create trade -f trade.toml");
+  });
+
   it("warns where no fault is tolerated", () => {
     expect([2, 3].map((count) => validatorAdvice(count).level)).toEqual(["warning", "warning"]);
     expect([1, 4, 7].map((count) => validatorAdvice(count).level)).toEqual(["note", "note", "note"]);

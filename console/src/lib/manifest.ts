@@ -2,6 +2,7 @@
 // the manifest that the API takes and the CLI line that does the same. The platform checks again.
 import type { Manifest, NetworkSpec } from "../api/types";
 import { toleratedFaults } from "./networks";
+import { parseSpan, SPAN_WANTED, spanText } from "./time-span";
 
 export interface CreateForm {
   name: string;
@@ -13,6 +14,8 @@ export interface CreateForm {
   floorGwei: string;
   /** Seconds; empty leaves it to the platform. */
   sleepAfter: string;
+  /** A span such as `2h`; empty leaves it to the platform. */
+  timeToLive: string;
 }
 
 export const EMPTY_FORM: CreateForm = {
@@ -24,6 +27,7 @@ export const EMPTY_FORM: CreateForm = {
   fees: "free",
   floorGwei: "1",
   sleepAfter: "",
+  timeToLive: "",
 };
 
 /** After how long without a request a network may fall asleep; the platform's own choice goes first. */
@@ -74,6 +78,7 @@ export function checkForm(form: CreateForm, taken: readonly string[] = []): Fiel
     fees: null,
     floorGwei: form.fees === "eip1559" && gweiToWei(form.floorGwei) === null ? "Give an amount in gwei, such as 1 or 0.5." : null,
     sleepAfter: null,
+    timeToLive: form.timeToLive.trim() === "" || parseSpan(form.timeToLive) !== null ? null : SPAN_WANTED,
   };
   const found: FieldErrors = {};
   for (const key of Object.keys(errors) as (keyof CreateForm)[]) {
@@ -98,6 +103,8 @@ export function toManifest(form: CreateForm): Manifest {
   if (form.blockInterval.trim() !== "") manifest.min_block_interval_ms = whole(form.blockInterval.trim());
   if (form.fees === "eip1559") manifest.fees = { policy: "eip1559", floor_wei: gweiToWei(form.floorGwei) ?? 1_000_000_000 };
   if (form.sleepAfter !== "") manifest.sleep_after_s = Number(form.sleepAfter);
+  const seconds = parseSpan(form.timeToLive);
+  if (seconds !== null) manifest.ttl_s = seconds;
   return manifest;
 }
 
@@ -110,7 +117,9 @@ function needsFile(form: CreateForm): boolean {
 export function createCommand(form: CreateForm): string {
   const name = form.name === "" ? "NAME" : form.name;
   if (needsFile(form)) return `windlass network create ${name} -f ${name}.toml`;
-  return `windlass network create ${name} --validators ${form.validators.trim() || "4"}`;
+  const seconds = parseSpan(form.timeToLive);
+  const ttl = form.timeToLive.trim() === "" ? "" : ` --ttl ${seconds === null ? "TIME" : spanText(seconds)}`;
+  return `windlass network create ${name} --validators ${form.validators.trim() || "4"}${ttl}`;
 }
 
 export interface Advice {

@@ -21,6 +21,8 @@ describe("a network in words", () => {
     expect(stateLabel(network({ state: "starting" }), "wake").word).toBe("Waking");
     expect(stateLabel(network({ state: "starting" }), "start").word).toBe("Starting");
     expect(stateLabel(network({ state: "starting" })).word).toBe("Starting");
+    const waking = [network({ id: "a", state: "starting" }), network({ id: "b", state: "starting" })];
+    expect(filterNetworks(waking, "waking", new Map([["b", "wake"]])).map(({ id }) => id)).toEqual(["b"]);
     expect(why(network({ state: "sleeping", intent: "sleeping" })).message).toContain("the next request to its URL wakes it");
     expect(why(network({ state: "stopping", intent: "stopped" })).message).not.toContain("wakes");
   });

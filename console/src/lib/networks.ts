@@ -2,7 +2,12 @@
 // networks is filtered and sorted. Pure.
 import type { Network, NodeRole, NodeState, Operation, OperationKind, OperationState } from "../api/types";
 import { capitalise, plural } from "./format";
+import { endWords, isOver } from "./ending";
 import { sleepsAfter } from "./life";
+
+/** What is under way, by the networks' ids. */
+type UnderWay = ReadonlyMap<string, OperationKind>;
+const NOTHING: UnderWay = new Map();
 
 /** How a state looks. The word always stands beside it. */
 export type Tone = "good" | "busy" | "open" | "warn" | "bad" | "asleep" | "off";
@@ -124,6 +129,8 @@ export interface Why {
 
 /** Why the network is as it is, in one line. The platform's own reason goes first. */
 export function why(network: Network): Why {
+  // The end has a notice of its own, with its times as people read them.
+  if (isOver(network) && network.state === "stopped") return { message: "Its time is over: nothing runs, and everything is kept until it is destroyed." };
   if (network.reason) return { message: network.reason.message, remedy: network.reason.remedy };
   const validators = validatorCount(network);
   switch (network.state) {
@@ -232,11 +239,12 @@ export function sortNetworks(networks: readonly Network[], sort: Sort): Network[
   });
 }
 
-/** Every word of the filter must occur in the name, the id, the state, the endpoint or the chain id. */
-export function filterNetworks(networks: readonly Network[], filter: string): Network[] {
+/** Every word of the filter must occur in the name, the id, the state, its end, the endpoint or the chain id. */
+export function filterNetworks(networks: readonly Network[], filter: string, underWay: UnderWay = NOTHING): Network[] {
   const words = filter.toLowerCase().split(/\s+/).filter((word) => word !== "");
   return networks.filter((network) => {
-    const text = [network.name, network.id, stateLabel(network).word, network.endpoint ?? "", String(network.spec.chain_id)]
+    const { word } = stateLabel(network, underWay.get(network.id));
+    const text = [network.name, network.id, word, endWords(network), network.endpoint ?? "", String(network.spec.chain_id)]
       .join(" ")
       .toLowerCase();
     return words.every((word) => text.includes(word));

@@ -5,7 +5,7 @@ import { EVENTS_URL } from "../api/client";
 import { goneNetworks, keepOperation, keys } from "../api/queries";
 import type { Event, Network, Operation, Proposal } from "../api/types";
 import { connect } from "./connection";
-import { applyToNetworks, decides, networkOf, readEvent } from "./reduce";
+import { applyToNetworks, changesHoldings, decides, networkOf, readEvent } from "./reduce";
 import type { Link, StreamMessage } from "./stream";
 
 export interface LinkState {
@@ -21,6 +21,8 @@ export function useLink(): LinkState {
 
 /** At most one fetch of a network's blocks in this time, however fast its tip moves. */
 const BLOCKS_PAUSE_MS = 400;
+/** The same for what the organization has, which most events about networks leave as it is. */
+const BUDGET_PAUSE_MS = 2_000;
 /** The same for what its members decide, which another platform's members can do with any block. */
 const GOVERNANCE_PAUSE_MS = 5_000;
 
@@ -35,6 +37,7 @@ class Applier {
     const known = this.client.getQueryData<readonly Network[]>(keys.networks);
     if (known) this.client.setQueryData<readonly Network[]>(keys.networks, applyToNetworks(known, event));
     if (event.kind === "operation") this.#keepOutcome(event.operation);
+    if (changesHoldings(event)) this.#renew(keys.budget, BUDGET_PAUSE_MS);
     const decided = decides(known ?? [], event) ? networkOf(event) : null;
     if (decided !== null) void this.client.invalidateQueries({ queryKey: keys.governance(decided) });
     if (event.kind === "tip") {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Event } from "../api/types";
 import { network, operation } from "../testing";
-import { applyToNetworks, decides, mergeNetworks, newerOperation, readEvent, upsertOperation } from "./reduce";
+import { applyToNetworks, changesHoldings, decides, mergeNetworks, newerOperation, readEvent, upsertOperation } from "./reduce";
 
 const tip = (number: number) => ({ number, hash: `0x${number}` });
 const event = (body: object): Event => {
@@ -40,6 +40,15 @@ describe("events", () => {
     expect(renewed[0]).toMatchObject({ resource_version: 9, tip: tip(7) });
     const same = applyToNetworks(now, event({ kind: "tip", network: "another", tip: tip(9) }));
     expect(same[0]).toBe(now[0]);
+  });
+});
+
+describe("what the organization has", () => {
+  it("may be something else after an operation or a network's end, and not with every tick", () => {
+    expect(changesHoldings(event({ kind: "operation", operation: operation() }))).toBe(true);
+    expect(changesHoldings(event({ kind: "network_gone", network: network().id }))).toBe(true);
+    expect(changesHoldings(event({ kind: "network", network: network() }))).toBe(false);
+    expect(changesHoldings(event({ kind: "tip", network: network().id, tip: tip(3) }))).toBe(false);
   });
 });
 

@@ -75,6 +75,11 @@ export function decides(known: readonly Network[], event: Event): boolean {
   }
 }
 
+/** Whether the organization may have something else after it: what it has comes and goes with operations. */
+export function changesHoldings(event: Event): boolean {
+  return event.kind === "operation" || event.kind === "network_gone";
+}
+
 /** The id of the network that an event is about. */
 export function networkOf(event: Event): string {
   switch (event.kind) {

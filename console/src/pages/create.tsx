@@ -1,12 +1,14 @@
 // Declaring a network: a form, then its steps live, then the network's page.
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useEffect, useState } from "react";
+import { useBudget } from "../api/budgets";
 import { toProblem } from "../api/problem";
 import { useCreateNetwork, useNetworks, useOperation } from "../api/queries";
 import type { Accepted } from "../api/types";
 import {
   checkForm, type CreateForm, createCommand, EMPTY_FORM, type FieldErrors, SLEEP_CHOICES, toManifest, toToml, validatorAdvice,
 } from "../lib/manifest";
+import { spanText } from "../lib/time-span";
 import { navigate, networkPath } from "../router";
 import { CliLine, CopyButton } from "../ui/copy";
 import { Dialog } from "../ui/dialog";
@@ -78,6 +80,7 @@ function FormDialog({ onClose, onAccepted }: { onClose: () => void; onAccepted: 
           placeholder="trade"
         />
         <Validators value={form.validators} error={errors.validators} onChange={(validators) => set({ validators })} />
+        <TimeToLive form={form} errors={errors} set={set} />
         <Advanced form={form} errors={errors} set={set} />
         {problem && <Failed error={create.error} what="The network was not created" />}
       </form>
@@ -136,6 +139,16 @@ interface AdvancedProps {
   form: CreateForm;
   errors: FieldErrors;
   set: (change: Partial<CreateForm>) => void;
+}
+
+/** What the quota says is said before it refuses. */
+function TimeToLive({ form, errors, set }: AdvancedProps) {
+  const longest = useBudget().data?.quota.longest_ttl_s;
+  const hint =
+    longest == null
+      ? "Such as 2h or 7d: then it is stopped, and later destroyed. Empty is without an end."
+      : `Such as 2h; ${spanText(longest)} at most, and if empty: then it is stopped, and later destroyed.`;
+  return <Field label="Time to live" value={form.timeToLive} onChange={(timeToLive) => set({ timeToLive })} placeholder={longest == null ? "without an end" : spanText(longest)} hint={hint} error={errors.timeToLive} />;
 }
 
 function Advanced({ form, errors, set }: AdvancedProps) {

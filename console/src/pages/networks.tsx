@@ -1,7 +1,9 @@
 // All networks, live: filtered, sorted and walked from the keyboard.
 import { type KeyboardEvent, useEffect, useRef } from "react";
-import { useNetworks } from "../api/queries";
-import type { Network } from "../api/types";
+import { type UnderWay, useNetworks, useUnderWay } from "../api/queries";
+import type { Network, OperationKind } from "../api/types";
+import { useNow } from "../lib/clock";
+import { endSign, isOver } from "../lib/ending";
 import { formatBytes, plural } from "../lib/format";
 import {
   filterNetworks, formatSort, memoryBytes, parseSort, runningNodes, type Sort, type SortKey, sortNetworks, stateLabel,
@@ -58,7 +60,8 @@ function NetworkList({ networks }: { networks: readonly Network[] }) {
   const search = useSearch();
   const filter = search.get("q") ?? "";
   const sort = parseSort(search.get("sort"));
-  const shown = sortNetworks(filterNetworks(networks, filter), sort);
+  const underWay = useUnderWay(networks);
+  const shown = sortNetworks(filterNetworks(networks, filter, underWay), sort);
   return (
     <>
       <Filter value={filter} shown={shown.length} all={networks.length} />
@@ -69,7 +72,7 @@ function NetworkList({ networks }: { networks: readonly Network[] }) {
           </button>
         </Empty>
       ) : (
-        <NetworkTable networks={shown} sort={sort} />
+        <NetworkTable networks={shown} underWay={underWay} sort={sort} />
       )}
     </>
   );
@@ -122,7 +125,13 @@ const COLUMNS: readonly { key: SortKey; name: string; className: string }[] = [
   { key: "created", name: "Created", className: "col-number wide" },
 ];
 
-function NetworkTable({ networks, sort }: { networks: readonly Network[]; sort: Sort }) {
+interface NetworkTableProps {
+  networks: readonly Network[];
+  underWay: UnderWay;
+  sort: Sort;
+}
+
+function NetworkTable({ networks, underWay, sort }: NetworkTableProps) {
   const walk = (event: KeyboardEvent<HTMLTableSectionElement>) => {
     const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
     if (step === undefined || event.metaKey || event.ctrlKey) return;
@@ -144,7 +153,7 @@ function NetworkTable({ networks, sort }: { networks: readonly Network[]; sort: 
       </thead>
       <tbody onKeyDown={walk}>
         {networks.map((network) => (
-          <NetworkRow key={network.id} network={network} />
+          <NetworkRow key={network.id} network={network} underWay={underWay.get(network.id)} />
         ))}
       </tbody>
     </table>
@@ -166,7 +175,13 @@ function SortHead({ column, sort }: { column: { key: SortKey; name: string; clas
   );
 }
 
-function NetworkRow({ network }: { network: Network }) {
+/** Said in the list only where it is near. */
+function EndSign({ network }: { network: Network }) {
+  const sign = endSign(network, useNow());
+  return sign === null ? null : <span className={`sub ${isOver(network) ? "tone-bad" : "tone-warn"}`}>{sign}</span>;
+}
+
+function NetworkRow({ network, underWay }: { network: Network; underWay: OperationKind | undefined }) {
   const memory = memoryBytes(network);
   const running = runningNodes(network);
   const validators = validatorCount(network);
@@ -179,7 +194,8 @@ function NetworkRow({ network }: { network: Network }) {
         <span className="sub muted mono">{network.spec.chain_id}</span>
       </th>
       <td className="col-state">
-        <State label={stateLabel(network)} />
+        <State label={stateLabel(network, underWay)} />
+        <EndSign network={network} />
       </td>
       <td className="col-number">
         <Ticking value={network.tip?.number} />

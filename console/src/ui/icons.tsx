@@ -11,6 +11,13 @@ const PATHS = {
     </>
   ),
   activity: <path d="M1.5 8.5h3l2-5.5 3.2 10 2-4.5h2.8" />,
+  gauge: <path d="M2.6 12.2a6 6 0 1 1 10.8 0M8 9.6l2.7-3.2" />,
+  clock: (
+    <>
+      <circle cx="8" cy="8" r="6" />
+      <path d="M8 4.6V8l2.4 1.6" />
+    </>
+  ),
   settings: <path d="M2 4.5h7M12.5 4.5H14M2 11.5h1.5M7 11.5h7M10.7 2.8v3.4M5.2 9.8v3.4" />,
   search: (
     <>

@@ -4,6 +4,7 @@ import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from 
 import { type LifeChange, useLifeChange, useNetworks } from "../api/queries";
 import { toProblem } from "../api/problem";
 import type { Network } from "../api/types";
+import { endOf } from "../lib/ending";
 import { capitalise } from "../lib/format";
 import { askedWords, verbsOf } from "../lib/life";
 import { sentence, stateLabel } from "../lib/networks";
@@ -132,6 +133,7 @@ function generalEntries(onCreate: () => void): Entry[] {
     { id: "create", group: "Actions", title: "New network", command: "windlass network create", run: onCreate },
     { id: "networks", group: "Go to", title: "Networks", command: "windlass network ls", run: () => navigate("/networks") },
     { id: "activity", group: "Go to", title: "Activity", run: () => navigate("/activity") },
+    { id: "budget", group: "Go to", title: "Budget", detail: "quotas", command: "windlass quota show", run: () => navigate("/budget") },
     { id: "settings", group: "Go to", title: "Settings", run: () => navigate("/settings") },
     { id: "light", group: "Actions", title: "Light theme", run: () => setTheme("light") },
     { id: "dark", group: "Actions", title: "Dark theme", run: () => setTheme("dark") },
@@ -149,6 +151,7 @@ function networkActions(network: Network, act: (asked: LifeChange) => void): Ent
     run,
   });
   const entries = verbsOf(network).map((verb) => action(verb, capitalise(verb), () => act({ verb, name })));
+  if (endOf(network)) entries.push(action("extend", "Extend", () => navigate(`${networkPath(name)}?extend=ask`)));
   if (network.state !== "destroying") {
     entries.push(action("destroy", "Destroy", () => navigate(`${networkPath(name)}?destroy=ask`)));
   }

@@ -15,6 +15,7 @@ import { formatAge } from "../lib/format";
 const AREAS: readonly { path: string; name: string; icon: IconName; pages: readonly Route["page"][] }[] = [
   { path: "/networks", name: "Networks", icon: "networks", pages: ["networks", "network", "proposal"] },
   { path: "/activity", name: "Activity", icon: "activity", pages: ["activity", "operation"] },
+  { path: "/budget", name: "Budget", icon: "gauge", pages: ["budget"] },
   { path: "/settings", name: "Settings", icon: "settings", pages: ["settings"] },
 ];
 

@@ -44,9 +44,13 @@ export function watch(context, base) {
 /**
  * Refusals that are answers, which the browser logs by itself: a page without a session begins with
  * a 401, and blocks asked for in the moment in which their network is stopped or falls asleep are a 409.
+ * What a journey asks for so that it is refused is bad input (400) or above the quota (403).
  */
 function isAnswer(text, url) {
-  return /status of 401/.test(text) || (/status of 409/.test(text) && new URL(url).pathname.endsWith("/blocks"));
+  if (/status of 401/.test(text)) return true;
+  const { pathname } = new URL(url);
+  if (/status of 409/.test(text)) return pathname.endsWith("/blocks");
+  return /status of (400|403|422)/.test(text) && /\/networks(\/[^/]+\/extend)?$/.test(pathname);
 }
 
 class Stopped extends Error {}

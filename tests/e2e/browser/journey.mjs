@@ -2,12 +2,13 @@
 //
 //   WINDLASS_LOGIN_URL=http://127.0.0.1:7300/login#… node journey.mjs
 //
-// The platform has no network yet. Each view is looked at in both themes and two widths: axe finds
+// The platform has no network yet, and may have two: `windlass quota set --networks 2`. Each view is looked at in both themes and two widths: axe finds
 // nothing, nothing scrolls sideways, and a screenshot goes to $ARTIFACTS_DIR. Prints `N passed, M
 // failed` and ends with 1 if anything failed.
 import { randomBytes } from "node:crypto";
 import { Checks, launch, Looker, watch } from "./harness.mjs";
 import { Chain } from "./chain.mjs";
+import { Ends } from "./ends.mjs";
 
 const loginUrl = process.env.WINDLASS_LOGIN_URL;
 if (!loginUrl) {
@@ -19,6 +20,7 @@ const suffix = randomBytes(2).toString("hex");
 const trade = `trade-${suffix}`;
 const typed = `typed-${suffix}`;
 const ring = `ring-${suffix}`;
+const brief = `brief-${suffix}`;
 
 const checks = new Checks();
 const { browser, context, page } = await launch();
@@ -588,6 +590,7 @@ try {
   await doctor();
   await oneMemberDecides();
   await severalMembersVote();
+  await new Ends({ page, base, checks, looker }, { trade, brief }).run();
   await keyboardOnly();
   await dismantle(chain);
   await checks.run("nothing outside was asked and nothing was logged as an error", () => {

@@ -6,6 +6,8 @@ use windlass_e2e::{Platform, run_tool};
 #[tokio::test]
 async fn a_user_finds_their_way_through_the_console() {
     let platform = Platform::start().await;
+    let budget: Value = platform.run(&["quota", "set", "--networks", "2"]).await;
+    assert_eq!(budget["quota"]["networks"], 2, "the journey is refused a third");
     let link: Value = platform.run(&["login"]).await;
     let url = link.get("url").and_then(Value::as_str).expect("a login link has a URL");
     let finished =

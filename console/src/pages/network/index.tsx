@@ -12,6 +12,7 @@ import { Badge } from "../../ui/state";
 import { Steps } from "../../ui/steps";
 import { NetworkActions } from "./actions";
 import { DestroyDialog } from "./destroy";
+import { EndOf } from "./end";
 import { EndpointPanel } from "./endpoint";
 import { LogsTab } from "./logs";
 import { MembersTab } from "./members";
@@ -90,6 +91,7 @@ function NetworkView({ network, tab, node }: { network: Network; tab: Tab; node:
           )}
         </p>
       </PageHead>
+      <EndOf network={network} />
       {network.endpoint && <EndpointPanel network={network} endpoint={network.endpoint} tab={tab} />}
       <RunningOperation network={network} operation={operation} />
       <nav className="page-tabs" aria-label={`Parts of ${network.name}`}>

@@ -12,7 +12,9 @@ import { State } from "../../ui/state";
 import { Age, Ticking } from "../../ui/time";
 import { KeysPanel } from "./keys";
 import { ConditionsPanel } from "./conditions";
+import { LimitsPanel } from "./limits";
 import { Silent, Unread } from "./silent";
+import { UsagePanel } from "./usage";
 
 export function OverviewTab({ network }: { network: Network }) {
   return (
@@ -20,6 +22,10 @@ export function OverviewTab({ network }: { network: Network }) {
       <ConditionsPanel network={network} />
       <Figures network={network} />
       <NodesPanel network={network} />
+      <div className="halves">
+        <UsagePanel network={network} />
+        <LimitsPanel network={network} />
+      </div>
       {network.evidence && <KeysPanel network={network} />}
       {network.state !== "declared" && network.state !== "creating" && <ChainPanels network={network} />}
     </>

@@ -1,6 +1,6 @@
 // In the place of what only the nodes know, while they are not asked: why, and what brings them back.
 import type { Network } from "../../api/types";
-import { answersQuestions, asOfWords, lifeCommand, revival, silence } from "../../lib/life";
+import { answersQuestions, asOfWords, revival, revivalCommand, silence } from "../../lib/life";
 import { CliLine } from "../../ui/copy";
 import { Empty, Failed } from "../../ui/feedback";
 import { LifeButton } from "./actions";
@@ -18,7 +18,7 @@ export function Silent({ network, what }: SilentProps) {
     <Empty title={silence(network)}>
       <p className="muted">{what} are on its chain, and are shown as soon as it runs.</p>
       {verb && <LifeButton name={name} verb={verb} look="" />}
-      <CliLine command={verb ? lifeCommand(verb, name) : `windlass network show ${name}`} />
+      <CliLine command={revivalCommand(network)} />
     </Empty>
   );
 }

@@ -2,7 +2,9 @@
 import type { Network, Recovered } from "../../api/types";
 import { formatDuration, formatNumber, formatWei, plural } from "../../lib/format";
 import { sleepsAfter } from "../../lib/life";
+import { diskLimit, memoryLimit, processorLimit } from "../../lib/limits";
 import { toToml } from "../../lib/manifest";
+import { spanWords } from "../../lib/time-span";
 import { CliLine, CodeBlock, Hash } from "../../ui/copy";
 import { Age } from "../../ui/time";
 
@@ -58,7 +60,10 @@ function SpecPairs({ network }: { network: Network }) {
     ["Fees", fees],
     ["Web origins", spec.cors_origins.length === 0 ? "none" : spec.cors_origins.join(", ")],
     ["Accounts in block 0", formatNumber(Object.keys(spec.alloc).length)],
-    ["Memory limit of a node", spec.node_limits.memory_mib == null ? "512 MiB" : `${formatNumber(spec.node_limits.memory_mib)} MiB`],
+    ["Memory limit of a node", memoryLimit(spec.node_limits)],
+    ["Processor limit of a node", processorLimit(spec.node_limits)],
+    ["Disk limit of a node", diskLimit(spec.node_limits)],
+    ["Time to live", spec.ttl_s ? spanWords(spec.ttl_s) : "without an end"],
     ["States", spec.archive ? "of all blocks" : "of the last 8,192 blocks"],
     ["Catching up", spec.sync === "full" ? "block by block" : "from the state of peers"],
     ["Falls asleep", sleepsAfter(spec) ?? "never"],
