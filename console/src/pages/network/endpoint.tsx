@@ -30,6 +30,11 @@ export function EndpointPanel({ network, endpoint, tab }: EndpointProps) {
           Copy
         </CopyButton>
       </div>
+      {network.local_endpoint && (
+        <p className="sub muted">
+          Programs on this machine reach it at <code className="mono">{network.local_endpoint}</code> too, without a key.
+        </p>
+      )}
       {tab === "overview" && (
         <details className="disclosure" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
           <summary>
