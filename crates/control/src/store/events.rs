@@ -29,7 +29,7 @@ impl Store {
     ) -> Result<Vec<OutboxEntry>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, kind, object_id, at_ms FROM outbox \
-             WHERE organization_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+             WHERE organization_id = $1 AND id > $2 ORDER BY id LIMIT $3 + 0",
         )
         .bind(organization.as_str())
         .bind(after.0)

@@ -37,7 +37,8 @@ pub(crate) struct Known {
     pub(crate) ports: std::collections::BTreeSet<u16>,
 }
 
-/// The six queries that read some networks whole. $1 organization, $2 what is sought, $3 how many.
+/// The six queries that read some networks whole. $1 organization, $2 what is sought, $3 how many: not
+/// as a bare parameter, for whose value `SQLite` compiles a statement anew each time.
 struct Queries {
     networks: &'static str,
     nodes: &'static str,
@@ -79,9 +80,9 @@ macro_rules! owned {
     };
 }
 
-const BY_ID: Queries = queries!("id = $2 LIMIT $3");
-const BY_NAME: Queries = queries!("name = $2 LIMIT $3");
-const PAGE: Queries = queries!("name > $2 ORDER BY name LIMIT $3");
+const BY_ID: Queries = queries!("id = $2 LIMIT $3 + 0");
+const BY_NAME: Queries = queries!("name = $2 LIMIT $3 + 0");
+const PAGE: Queries = queries!("name > $2 ORDER BY name LIMIT $3 + 0");
 
 impl Store {
     /// One network, whole.

@@ -63,7 +63,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT body FROM operations WHERE organization_id = $1 \
              AND (created_at_ms < $2 OR (created_at_ms = $2 AND id < $3)) \
-             ORDER BY created_at_ms DESC, id DESC LIMIT $4",
+             ORDER BY created_at_ms DESC, id DESC LIMIT $4 + 0",
         )
         .bind(organization.as_str())
         .bind(signed(before.0))
