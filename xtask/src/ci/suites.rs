@@ -91,7 +91,10 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "end-to-end",
         budget_minutes: 12,
-        steps: &[Step { name: "real networks: life, faults, crashes, input", run: system }],
+        steps: &[
+            Step { name: "the control plane beside its reference model", run: model },
+            Step { name: "real networks: life, faults, crashes, input", run: system },
+        ],
     },
     Suite {
         name: "clients",
@@ -145,6 +148,9 @@ pub(crate) const SUITES: &[Suite] = &[
 /// Tests of the node that simulate a whole network; a suite of their own.
 const SIMULATION: &str = "consensus::tests::";
 
+/// Random sequences over the control plane: they take minutes, and are a step of their own.
+const MODEL: &str = "model::the_platform_does_what_the_model_says";
+
 fn checked(program: &str, arguments: &[&str], log: &Path, limit: Duration) -> Result<Counts> {
     let ended = exec::run_logged(exec::command(program).args(arguments), log, limit)?;
     Ok(Counts::from(ended.success()))
@@ -168,8 +174,14 @@ fn tidy_step(_run: &mut Run, log: &Path, _limit: Duration) -> Result<Counts> {
 }
 
 fn unit(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
-    let arguments = ["--skip", SIMULATION];
+    let arguments = ["--skip", SIMULATION, "--skip", MODEL];
     binaries::run(run, |binary| !binary.is_end_to_end(), &arguments, log, limit)
+}
+
+fn model(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {
+    let control =
+        |binary: &TestBinary| binary.package == "windlass-control" && binary.target == "control";
+    binaries::run(run, control, &[MODEL, "--nocapture"], log, limit)
 }
 
 fn simulation(run: &mut Run, log: &Path, limit: Duration) -> Result<Counts> {

@@ -25,6 +25,7 @@ mod schema;
 mod values;
 
 use std::{
+    ops::{Deref, DerefMut},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
@@ -46,11 +47,10 @@ pub(crate) use crate::store::{
     networks::Find,
     operations::{AuditEntry, Remembered},
 };
-use crate::world::{Points, pass};
+use crate::world::{Points, Working, pass};
 
 /// How long a statement waits for another writer, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const READERS: u32 = 4;
 
 /// The database.
 #[derive(Clone, Debug)]
@@ -65,16 +65,38 @@ pub(crate) struct Store {
 /// A transaction that writes. Dropped without a commit it has changed nothing.
 #[derive(Debug)]
 pub(crate) struct Change {
-    connection: PoolConnection<Sqlite>,
+    connection: Connection,
     announced: bool,
     moved: Arc<watch::Sender<u64>>,
     points: Arc<dyn Points>,
+}
+
+/// A connection that is in use.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    connection: PoolConnection<Sqlite>,
+    _working: Working,
+}
+
+impl Deref for Connection {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
 }
 
 impl Store {
     /// Opens the database, makes it if it is absent, and brings its schema up to date.
     pub(crate) async fn open(path: &Path, points: Arc<dyn Points>) -> Result<Self, StoreError> {
         private_file(path)?;
+        let _working = points.working();
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -95,7 +117,7 @@ impl Store {
         schema::migrate(&mut connection).await?;
         drop(connection);
         let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
+            .max_connections(points.readers())
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options.create_if_missing(false))
@@ -108,7 +130,9 @@ impl Store {
     /// Begins a transaction that writes; waits for the one before.
     pub(crate) async fn begin(&self) -> Result<Change, StoreError> {
         let failed = StoreError::statement("begin a transaction");
-        let mut connection = self.writer.acquire().await.map_err(&failed)?;
+        let working = self.points.working();
+        let connection = self.writer.acquire().await.map_err(&failed)?;
+        let mut connection = Connection { connection, _working: working };
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(&failed)?;
         Ok(Change {
             connection,
@@ -121,13 +145,17 @@ impl Store {
     /// Closes the database: what its log held is in its file then. To be called when nobody uses it
     /// any more; a program that ends without it loses nothing.
     pub(crate) async fn close(&self) {
+        let _working = self.points.working();
         self.readers.close().await;
         self.writer.close().await;
     }
 
     /// A connection to read with.
-    async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        self.readers.acquire().await.map_err(StoreError::statement("begin to read"))
+    async fn read(&self) -> Result<Connection, StoreError> {
+        let working = self.points.working();
+        let connection = self.readers.acquire().await;
+        let connection = connection.map_err(StoreError::statement("begin to read"))?;
+        Ok(Connection { connection, _working: working })
     }
 
     /// Wakes whoever waits for a change of any object.

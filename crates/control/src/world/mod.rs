@@ -53,7 +53,21 @@ pub enum Passage {
 pub trait Points: fmt::Debug + Send + Sync {
     /// Called when a point is reached.
     fn reach(&self, when: &'static str, name: &'static str) -> Passage;
+
+    /// Called when the store begins to wait for its own threads; what is answered is dropped when it
+    /// does so no more. A test whose clock goes on when the runtime has nothing to do holds it by this.
+    fn working(&self) -> Working {
+        None
+    }
+
+    /// How many may read the store at once. Each reader has a thread, and compiles its own statements.
+    fn readers(&self) -> u32 {
+        4
+    }
 }
+
+/// Held as long as somebody waits for threads beside the runtime.
+pub type Working = Option<Box<dyn fmt::Debug + Send + Sync>>;
 
 /// Production: every point is passed.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,6 @@
 //! What is told of a network whose nodes are silent, that nobody listens to, or that does not run.
 
-use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_control::{
@@ -169,7 +169,7 @@ async fn a_network_that_nobody_listens_to_is_not_told_as_usable() {
     tokio::time::timeout(PATIENCE, ward.tracker.wait()).await.expect("all tasks end");
     let before = ward.show().await;
     assert_eq!((before.state, before.health), (NetworkState::Usable, Health::Healthy));
-    ward.world.ahead_ms.store(60_000, Ordering::SeqCst);
+    ward.world.clock.step(60);
     let after = ward.show().await;
     assert_eq!(after.state, NetworkState::Usable);
     assert_eq!(after.health, Health::Unknown);

@@ -11,5 +11,6 @@ mod doctor;
 mod fake;
 mod keys;
 mod leases;
+mod model;
 mod nodes;
 mod service;

@@ -5,6 +5,8 @@
 //! and workload or by its number, so that a test enumerates every call of a run. Broken promises (a
 //! port given to two workloads) are listed. Time is a counter.
 
+mod sight;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     path::PathBuf,
@@ -108,6 +110,9 @@ struct World {
     last_pid: u32,
     now_ms: u64,
     broken: Vec<String>,
+    unlocked: bool,
+    /// Processes that run beside another one of their workload.
+    beside: Vec<(WorkloadId, u32)>,
 }
 
 #[derive(Clone, Debug)]
@@ -177,23 +182,10 @@ impl FakeSubstrate {
         }
     }
 
-    /// The processes that live now: workload and pid.
-    pub fn processes(&self) -> Vec<(WorkloadId, u32)> {
-        let world = self.world();
-        let alive = world.workloads.iter().filter_map(|(id, entry)| {
-            entry.running.as_ref().map(|(running, _)| (id.clone(), running.pid))
-        });
-        alive.collect()
-    }
-
-    /// Every workload that exists, running or not: what a complete teardown leaves empty.
-    pub fn workloads(&self) -> Vec<Workload> {
-        self.world().workloads.values().map(|entry| entry.workload.clone()).collect()
-    }
-
-    /// Promises that were broken so far; a test asserts that there are none.
-    pub fn broken_promises(&self) -> Vec<String> {
-        self.world().broken.clone()
+    /// Has programs no longer look whether another process holds their identity: from now on one that
+    /// is started beside another runs beside it. A planted defect, for tests of tests.
+    pub fn forget_locks(&self) {
+        self.world().unlocked = true;
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -390,6 +382,10 @@ impl World {
         });
         entry.workload = workload.clone();
         let outdated = entry.running.as_ref().is_some_and(|(_, runs)| *runs != wanted);
+        if outdated && self.unlocked {
+            let earlier = entry.running.take().map(|(running, _)| running.pid);
+            self.beside.extend(earlier.map(|pid| (workload.id.clone(), pid)));
+        }
         if outdated || workload.desired == Desired::Stopped {
             let exit = entry.end(None, "asked to end", now_ms);
             changes.extend(exit.map(ChangeKind::Exited));

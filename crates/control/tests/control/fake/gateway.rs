@@ -82,8 +82,9 @@ impl Handle {
         let routes = self.world.routes.lock().unwrap();
         let routes = routes["routes"].as_array().expect("routes").iter();
         let are = |state: &str| {
+            let sleeps = |route: &&Value| state != "up" || route["idle_after_ms"] != 0;
             let routes = routes.clone().filter(|route| route["state"] == state);
-            routes.map(|route| route["network_id"].clone()).collect::<Vec<_>>()
+            routes.filter(sleeps).map(|route| route["network_id"].clone()).collect::<Vec<_>>()
         };
         let wanted = if client == Client::Waits { are("asleep") } else { Vec::new() };
         let idle = if client == Client::Leaves { are("up") } else { Vec::new() };

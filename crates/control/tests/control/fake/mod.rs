@@ -1,9 +1,11 @@
 //! A world in memory that outlives the control planes that are killed over it: processes on the fake
 //! substrate, chains, keys, the gateway's routes. Its script kills and fails at numbered points.
 
+mod clock;
 pub(crate) mod engine;
 mod gateway;
 pub(crate) mod governance;
+mod node;
 pub(crate) mod script;
 
 use std::{
@@ -11,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -22,8 +24,8 @@ use tokio::sync::watch;
 use windlass_control::{
     Backoff, Control, Machine, Overcommit, Settings,
     world::{
-        Clock, Deadlines, Engines, KeyHolder, MachineClock, MachineEntropy, Message, Pending,
-        PortOffer, Reply, Target, Wire, WireError, World,
+        Deadlines, Engines, KeyHolder, Message, Pending, PortOffer, Reply, Target, Wire, WireError,
+        World,
     },
 };
 use windlass_keys::{KeyError, PublicKey, Purpose};
@@ -36,9 +38,10 @@ use windlass_substrate::{
     SubstrateError, Usage, fake::FakeSubstrate,
 };
 
-use self::engine::{FakeEngine, genesis_hash};
+pub(crate) use self::clock::{FakeClock, Seeded};
+use self::engine::FakeEngine;
 pub(crate) use self::gateway::Client;
-use self::governance::{BALLOT, FORGET, OBSERVE, REVERT};
+use self::node::{answered, observers};
 use self::script::{Fault, Script};
 
 /// How long a driver of this world is waited for, which otherwise answers at once.
@@ -57,18 +60,34 @@ pub(crate) struct FakeWorld {
     silent: Mutex<Option<u32>>,
     /// Nodes that run and do not answer.
     pub(crate) mute: Mutex<BTreeSet<WorkloadId>>,
-    /// How far the platform's clock is ahead of the machine's, in milliseconds.
-    pub(crate) ahead_ms: AtomicU64,
     /// No gateway answers, and none can be ended.
     pub(crate) wedged: AtomicBool,
-    ports: AtomicU16,
-    /// Counts everything that happens; what nodes call their revision.
+    /// Every key that ever was.
+    pub(crate) made: Mutex<BTreeSet<KeyId>>,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) entropy: Arc<Seeded>,
+    pub(crate) backoff: Backoff,
+    /// The ports that there are, from [`FIRST_PORT`] on, and how many were looked at for the next offer.
+    ports: (u16, AtomicUsize),
+    /// Counts everything that happens.
     moved: watch::Sender<u64>,
+    /// Network → when something happened in it last; what its nodes call their revision.
+    news: Mutex<BTreeMap<String, u64>>,
     pub(crate) directory: tempfile::TempDir,
 }
 
+const FIRST_PORT: u16 = 20_000;
+
 impl FakeWorld {
+    /// A world with an hour of patience and all the ports that a machine has.
     pub(crate) fn new() -> Arc<Self> {
+        let backoff =
+            Backoff { least_ms: 1, most_ms: 4, healthy_after_ms: 60_000, give_up_after_ms: 20 };
+        Self::with(backoff, 20_000, Seeded::of_the_machine())
+    }
+
+    /// A world with few ports, in which a seed decides.
+    pub(crate) fn with(backoff: Backoff, ports: u16, entropy: Seeded) -> Arc<Self> {
         let directory = tempfile::tempdir_in(scratch()).expect("a temporary directory");
         Arc::new(Self {
             substrate: FakeSubstrate::new(),
@@ -78,10 +97,14 @@ impl FakeWorld {
             client: Mutex::default(),
             silent: Mutex::default(),
             mute: Mutex::default(),
-            ahead_ms: AtomicU64::new(0),
             wedged: AtomicBool::new(false),
-            ports: AtomicU16::new(20_000),
+            made: Mutex::default(),
+            clock: Arc::default(),
+            entropy: Arc::new(entropy),
+            backoff,
+            ports: (ports, AtomicUsize::new(0)),
             moved: watch::Sender::new(1),
+            news: Mutex::default(),
             directory,
         })
     }
@@ -94,8 +117,8 @@ impl FakeWorld {
             keys: Arc::new(handle()),
             wire: Arc::new(handle()),
             ports: Arc::new(handle()),
-            clock: Arc::new(handle()),
-            entropy: Arc::new(MachineEntropy),
+            clock: Arc::clone(&self.clock) as Arc<dyn windlass_control::world::Clock>,
+            entropy: Arc::clone(&self.entropy) as Arc<dyn windlass_control::world::Entropy>,
             points: Arc::clone(script) as Arc<dyn windlass_control::world::Points>,
         };
         Control::open(self.settings(), world).await.expect("the control plane opens")
@@ -114,12 +137,7 @@ impl FakeWorld {
                 processors: 64,
                 overcommit: Overcommit::Refuse,
             },
-            backoff: Backoff {
-                least_ms: 1,
-                most_ms: 4,
-                healthy_after_ms: 60_000,
-                give_up_after_ms: 20,
-            },
+            backoff: self.backoff,
             deadlines: Deadlines { answer: DEADLINE, change: DEADLINE },
         }
     }
@@ -135,148 +153,49 @@ impl FakeWorld {
     }
 
     pub(crate) fn kill(&self, id: &WorkloadId) {
+        let network = self.network_of(id);
         self.substrate.kill(id);
-        self.moved();
+        self.moved(network.as_deref());
     }
 
-    fn moved(&self) {
-        self.moved.send_modify(|count| *count += 1);
+    /// What the gateway's client does from now on.
+    pub(crate) fn clients(&self, client: Client) {
+        *self.client.lock().unwrap() = client;
+        self.moved(None);
+    }
+
+    /// The transactions of the chain with this genesis, and the node keys of its observers.
+    pub(crate) fn chain(&self, genesis: &str) -> (Vec<String>, Vec<String>) {
+        let chain = self.chains.lock().unwrap().get(genesis).cloned().unwrap_or_default();
+        let observers = observers(&chain);
+        (chain, observers)
+    }
+
+    /// Which network a workload is of.
+    pub(crate) fn network_of(&self, id: &WorkloadId) -> Option<String> {
+        self.substrate.label(id, "network")
+    }
+
+    /// Something has happened, in this network if it is one.
+    fn moved(&self, network: Option<&str>) {
+        self.moved.send_modify(|count| {
+            *count += 1;
+            if let Some(network) = network {
+                self.news.lock().unwrap().insert(network.to_owned(), *count);
+            }
+        });
+    }
+
+    /// When something happened in a network last.
+    fn news(&self, network: &str) -> u64 {
+        self.news.lock().unwrap().get(network).copied().unwrap_or(1)
     }
 
     fn running(&self, id: &str) -> Option<Workload> {
-        let alive = self.substrate.processes().iter().any(|(one, _)| one.as_str() == id);
-        self.substrate.workloads().into_iter().find(|one| alive && one.id.as_str() == id)
+        let id = id.parse().ok()?;
+        let alive = self.substrate.processes().iter().any(|(one, _)| *one == id);
+        self.substrate.workload(&id).filter(|_| alive)
     }
-
-    fn status(&self, node: &Workload) -> Value {
-        let revision = *self.moved.borrow();
-        let genesis = &node.files["genesis.json"];
-        let hash = genesis_hash(genesis);
-        let parsed: Value = serde_json::from_str(genesis).expect("the fake engine wrote JSON");
-        let network = &node.labels["network"];
-        let alive = self.nodes();
-        let peers = self.substrate.workloads().into_iter().filter(|one| {
-            one.labels.get("network") == Some(network) && alive.contains_key(&one.id)
-        });
-        let validators = parsed["keys"].as_object().expect("keys").len();
-        let chains = self.chains.lock().unwrap();
-        let chain = chains.get(&hash).map(Vec::as_slice).unwrap_or_default();
-        let (height, key) = (chain.len(), node_key(node));
-        let founds = parsed["keys"].as_object().expect("keys").values();
-        let seat = if founds.into_iter().any(|one| one[0] == key.as_str()) {
-            "votes"
-        } else if observers(chain).contains(&key) {
-            "follows"
-        } else {
-            "unnamed"
-        };
-        drop(chains);
-        json!({
-            "validators": validators, "seat": seat,
-            "revision": revision, "genesis": hash, "chain_id": parsed["chain_id"],
-            "tip": block(height), "connected": peers.count(),
-            "quorum": validators - (validators - 1) / 3,
-        })
-    }
-
-    fn answer(&self, node: &Workload, method: &str, params: &Value) -> Value {
-        let status = self.status(node);
-        let hash = status["genesis"].as_str().expect("a hash").to_owned();
-        let mut chains = self.chains.lock().unwrap();
-        let chain = chains.entry(hash).or_default();
-        let argument = params.get(0).and_then(Value::as_str).unwrap_or_default().to_owned();
-        match method {
-            "status" | "await" => status,
-            "height" => json!(chain.len()),
-            "send" if argument.contains("refused by the node") => {
-                json!({"refusal": "it would leave 2 of 4 validators, and 3 are needed"})
-            }
-            "send" => {
-                if status["connected"].as_u64() >= status["quorum"].as_u64()
-                    && !chain.contains(&argument)
-                {
-                    chain.push(argument);
-                    drop(chains);
-                    self.moved();
-                }
-                Value::Null
-            }
-            "receipt" => chain.iter().position(|one| *one == argument).map_or(Value::Null, |at| {
-                let mut receipt = block(at + 1);
-                if !(argument.contains(OBSERVE) || argument.contains(FORGET)) {
-                    receipt["proposal"] = json!(ballots(&chain[..=at]));
-                }
-                receipt
-            }),
-            "head" => block(chain.len()),
-            "roll" => {
-                let genesis = &node.files["genesis.json"];
-                let genesis: Value = serde_json::from_str(genesis).expect("JSON");
-                json!({
-                    "members": genesis["members"], "validators": genesis["keys"],
-                    "observers": observers(chain),
-                })
-            }
-            "ballots" => json!(ballots(chain)),
-            "proposals" => {
-                let (from, count) = (params[0].as_u64().unwrap(), params[1].as_u64().unwrap());
-                let last = (from + count - 1).min(ballots(chain));
-                json!((from..=last).collect::<Vec<_>>())
-            }
-            "rehearse" if argument.starts_with("vote:") => json!({"revert": REVERT}),
-            "rehearse" | "former" => Value::Null,
-            "block" => {
-                let number = params[0].as_u64().expect("a number");
-                let number = usize::try_from(number).expect("a small number");
-                if number <= chain.len() { block(number) } else { Value::Null }
-            }
-            other => panic!("a fake node does not know {other}"),
-        }
-    }
-}
-
-/// A node's public key, from the id that its file names.
-fn node_key(node: &Workload) -> String {
-    let mut lines = node.files["node.toml"].lines();
-    let named =
-        |line: &str| Some(line.strip_prefix("node_key = \"")?.trim_end_matches('"').to_owned());
-    let id = lines.find_map(named).expect("the file names the node's key");
-    hex::encode(Sha256::digest(id))
-}
-
-/// The node keys of observers, as the transactions of a chain leave them.
-fn observers(chain: &[String]) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    let named = |one: &str, what: &str| {
-        let (_, rest) = one.split_once(what)?;
-        rest.get(..64).map(str::to_owned)
-    };
-    for one in chain {
-        keys.extend(named(one, OBSERVE));
-        if let Some(gone) = named(one, FORGET) {
-            keys.retain(|key| *key != gone);
-        }
-    }
-    keys
-}
-
-/// How many transactions of members there are.
-fn ballots(chain: &[String]) -> u64 {
-    chain.iter().map(|one| u64::from(one.starts_with(BALLOT))).sum()
-}
-
-/// What a node's answer is on the wire: what was refused is an error, with data if it reverted.
-fn answered(answer: &Value) -> Value {
-    let error = match (answer.get("revert"), answer.get("refusal")) {
-        (Some(data), _) => json!({"code": 3, "message": "execution reverted", "data": data}),
-        (None, Some(message)) => json!({"code": -32000, "message": message}),
-        (None, None) => return json!({"jsonrpc": "2.0", "id": 1, "result": answer}),
-    };
-    json!({"jsonrpc": "2.0", "id": 1, "error": error})
-}
-
-fn block(number: usize) -> Value {
-    json!({"number": number, "hash": format!("0x{number:064x}")})
 }
 
 fn owner(socket: &Path) -> &str {
@@ -295,11 +214,11 @@ struct Handle {
     script: Arc<Script>,
 }
 
-fn told() -> SubstrateError {
+fn told(_: Fault) -> SubstrateError {
     SubstrateError::Failed { reason: "told to fail".to_owned() }
 }
 
-fn key_told() -> KeyError {
+fn key_told(_: Fault) -> KeyError {
     KeyError::Signing
 }
 
@@ -308,11 +227,11 @@ impl Substrate for Handle {
     async fn ensure(&self, workload: &Workload) -> Result<Instance, SubstrateError> {
         let ends = workload.id.as_str() == "gateway" && workload.desired == Desired::Stopped;
         if ends && self.world.wedged.load(Ordering::SeqCst) {
-            return Err(told());
+            return Err(told(Fault::FailBefore));
         }
         let call = || async {
             let ensured = self.world.substrate.ensure(workload).await;
-            self.world.moved();
+            self.world.moved(workload.labels.get("network").map(String::as_str));
             ensured
         };
         self.script.call("ensure", call, told).await
@@ -320,8 +239,9 @@ impl Substrate for Handle {
 
     async fn remove(&self, id: &WorkloadId) -> Result<Removal, SubstrateError> {
         let call = || async {
+            let network = self.world.network_of(id);
             let removed = self.world.substrate.remove(id).await;
-            self.world.moved();
+            self.world.moved(network.as_deref());
             removed
         };
         self.script.call("remove", call, told).await
@@ -360,6 +280,7 @@ impl KeyHolder for Handle {
     ) -> Pending<'a, Result<PublicKey, KeyError>> {
         let call = move || async move {
             self.world.keys.lock().unwrap().insert(id.clone());
+            self.world.made.lock().unwrap().insert(id.clone());
             let digest: [u8; 32] = Sha256::digest(id.as_str()).into();
             let [account @ .., _, _, _, _, _, _, _, _, _, _, _, _] = digest;
             Ok(match purpose {
@@ -400,8 +321,15 @@ impl KeyHolder for Handle {
 }
 
 impl PortOffer for Handle {
+    /// As a machine does: ports that nobody listens on at the moment, whoever's they are.
     fn offer(&self, count: usize) -> Vec<u16> {
-        (0..count).map(|_| self.world.ports.fetch_add(1, Ordering::Relaxed)).collect()
+        let taken = self.world.substrate.ports();
+        let (all, next) = &self.world.ports;
+        let looked = (0..*all).map(|_| {
+            let at = next.fetch_add(1, Ordering::Relaxed) % usize::from(*all);
+            FIRST_PORT + u16::try_from(at).expect("it is less than there are ports")
+        });
+        looked.filter(|port| !taken.contains(port)).take(count).collect()
     }
 }
 
@@ -425,11 +353,11 @@ impl Wire for Handle {
                     }
                     let put = || async {
                         *self.world.routes.lock().unwrap() = body.clone();
-                        self.world.moved();
+                        self.world.moved(None);
                         Ok(())
                     };
-                    let told = || {
-                        if self.script.is(Fault::Silence) {
+                    let told = |fault| {
+                        if fault == Fault::Silence {
                             *self.world.silent.lock().unwrap() = self.world.gateway();
                         }
                         refused()
@@ -462,19 +390,14 @@ impl Handle {
         let (method, params) = (call["method"].as_str()?, &call["params"]);
         if method == "await" {
             let (revision, held) = (params[0].as_u64()?, params[1].as_u64()?);
+            let network = self.world.running(id)?.labels["network"].clone();
             let mut moved = self.world.moved.subscribe();
-            let newer = moved.wait_for(|count| *count > revision);
+            let newer = moved.wait_for(|_| self.world.news(&network) > revision);
             // Either something has happened, or the poll is answered as it is.
             drop(tokio::time::timeout(Duration::from_millis(held), newer).await);
         }
         let node = self.world.running(id)?;
         let mute = self.world.mute.lock().unwrap().contains(&node.id);
         (!mute).then(|| self.world.answer(&node, method, params))
-    }
-}
-
-impl Clock for Handle {
-    fn now_ms(&self) -> u64 {
-        MachineClock.now_ms() + self.world.ahead_ms.load(Ordering::SeqCst)
     }
 }

@@ -1,15 +1,19 @@
 //! What goes wrong, and where: points and driver calls are numbered in the order in which a run
 //! reaches them.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
 };
 
 use tokio::sync::watch;
-use windlass_control::world::{Passage, Points};
+use windlass_control::world::{Passage, Points, Working};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     FailBefore,
     FailAfter,
@@ -32,30 +36,48 @@ impl Fault {
 
 #[derive(Debug)]
 pub(crate) struct Script {
-    kill_at: Option<usize>,
-    fault_at: Option<(usize, Fault)>,
+    /// The points at which the control plane dies.
+    kills: Mutex<BTreeSet<usize>>,
+    /// The calls that go wrong, those that only look counted apart.
+    faults: Mutex<BTreeSet<(usize, Fault)>>,
     points: AtomicUsize,
     calls: AtomicUsize,
     looks: AtomicUsize,
     pub(crate) killed_at: Mutex<Option<String>>,
     killed: watch::Sender<bool>,
+    threads: Arc<Threads>,
+    readers: u32,
 }
 
 impl Script {
     pub(crate) fn new(kill_at: Option<usize>, fault_at: Option<(usize, Fault)>) -> Self {
         Self {
-            kill_at,
-            fault_at,
+            kills: Mutex::new(kill_at.into_iter().collect()),
+            faults: Mutex::new(fault_at.into_iter().collect()),
             points: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             looks: AtomicUsize::new(0),
             killed_at: Mutex::new(None),
             killed: watch::Sender::new(false),
+            threads: Arc::default(),
+            readers: 4,
         }
     }
 
-    pub(crate) fn is(&self, fault: Fault) -> bool {
-        self.fault_at.is_some_and(|(_, one)| one == fault)
+    /// Nothing goes wrong unless it is said later, and one reads the store at a time: a platform that
+    /// lives for a moment then has less to begin with.
+    pub(crate) fn frugal() -> Self {
+        Self { readers: 1, ..Self::new(None, None) }
+    }
+
+    /// Has the control plane die after it has passed so many points more.
+    pub(crate) fn kill_after(&self, points: usize) {
+        self.kills.lock().unwrap().insert(self.points.load(Ordering::SeqCst) + points);
+    }
+
+    /// Lets a call go wrong after so many more that don't.
+    pub(crate) fn fail_after(&self, calls: usize, fault: Fault) {
+        self.faults.lock().unwrap().insert((self.calls(fault) + calls, fault));
     }
 
     /// How many calls there were that such a fault can happen to.
@@ -70,15 +92,25 @@ impl Script {
         killed.wait_for(|killed| *killed).await.expect("the script outlives the wait");
     }
 
+    /// What happens to a call with this number.
+    fn fault(&self, number: usize, can_be: impl Fn(Fault) -> bool) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        let found = faults.iter().find(|(at, fault)| *at == number && can_be(*fault)).copied();
+        found.map(|found| {
+            faults.remove(&found);
+            found.1
+        })
+    }
+
     /// A call that only looks.
     pub(crate) async fn look<T, E>(
         &self,
         look: impl Future<Output = Result<T, E>>,
-        told: impl Fn() -> E,
+        told: impl Fn(Fault) -> E,
     ) -> Result<T, E> {
         let number = self.looks.fetch_add(1, Ordering::SeqCst);
-        match self.fault_at.filter(|(at, _)| *at == number).map(|(_, fault)| fault) {
-            Some(Fault::Blind) if number.is_multiple_of(2) => Err(told()),
+        match self.fault(number, Fault::is_of_looks) {
+            Some(fault @ Fault::Blind) if number.is_multiple_of(2) => Err(told(fault)),
             Some(Fault::Blind) => std::future::pending().await,
             _ => look.await,
         }
@@ -89,18 +121,18 @@ impl Script {
         &self,
         name: &'static str,
         call: C,
-        told: impl Fn() -> E,
+        told: impl Fn(Fault) -> E,
     ) -> Result<T, E>
     where
         C: Fn() -> F,
         F: Future<Output = Result<T, E>>,
     {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
-        let fault = self.fault_at.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
+        let fault = self.fault(number, |fault| !fault.is_of_looks());
         self.pass("before", name).await;
         let result = match fault {
-            Some(Fault::FailBefore | Fault::Silence) => Err(told()),
-            Some(Fault::FailAfter) => call().await.and(Err(told())),
+            Some(fault @ (Fault::FailBefore | Fault::Silence)) => Err(told(fault)),
+            Some(fault @ Fault::FailAfter) => call().await.and(Err(told(fault))),
             Some(Fault::Twice) => {
                 drop(call().await);
                 call().await
@@ -130,11 +162,51 @@ impl Points for Script {
         if dead {
             return Passage::Never;
         }
-        if self.kill_at == Some(number) {
+        if self.kills.lock().unwrap().contains(&number) {
             *self.killed_at.lock().unwrap() = Some(format!("{number}: {when} {name}"));
             self.killed.send_replace(true);
             return Passage::Never;
         }
         Passage::Go
+    }
+
+    fn readers(&self) -> u32 {
+        self.readers
+    }
+
+    fn working(&self) -> Working {
+        Some(Box::new(Threads::begin(&self.threads)))
+    }
+}
+
+/// How many wait for threads beside the runtime. As long as somebody does, a clock that goes on when
+/// there is nothing to do stands still.
+#[derive(Debug, Default)]
+struct Threads(Mutex<(usize, Option<mpsc::Sender<()>>)>);
+
+impl Threads {
+    fn begin(threads: &Arc<Self>) -> Waits {
+        let mut waiting = threads.0.lock().unwrap();
+        waiting.0 += 1;
+        if waiting.1.is_none() {
+            let (sender, ended) = mpsc::channel();
+            waiting.1 = Some(sender);
+            // The runtime's clock stands while a blocking task runs; this one ends with the sender.
+            drop(tokio::task::spawn_blocking(move || ended.recv().is_ok()));
+        }
+        Waits(Arc::clone(threads))
+    }
+}
+
+#[derive(Debug)]
+struct Waits(Arc<Threads>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let mut waiting = self.0.0.lock().unwrap();
+        waiting.0 -= 1;
+        if waiting.0 == 0 {
+            waiting.1 = None;
+        }
     }
 }
