@@ -117,6 +117,11 @@ async fn what_cannot_be_run_has_the_code_of_a_shell_and_leaves_nothing() {
 
 #[tokio::test]
 async fn signals_reach_the_command() {
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
+        let ignored =
+            "run the tests without `nohup`, and not with `&` in a script: commands honour both";
+        assert!(!world::ignores(signal), "{ignored}");
+    }
     let home = Home::new();
     let trap = format!("trap 'exit 5' TERM; {WAIT}");
     let mut run = home.run(&[], &trap);
@@ -125,10 +130,6 @@ async fn signals_reach_the_command() {
     assert_eq!(run.ended().await, 5, "the command decides");
     home.is_left_clean(&installations).await;
 
-    assert!(
-        !world::ignores(Signal::HUP),
-        "run the tests without `nohup`, which commands are to honour"
-    );
     let mut run = home.run(&[], WAIT);
     let (_, installations) = up(&home, &mut run).await;
     world::signal(run.pid(), Signal::HUP);
