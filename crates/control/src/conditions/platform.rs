@@ -107,7 +107,6 @@ pub(super) fn lifetime(facts: &Facts<'_>) -> Condition {
         vec![format!("{} minutes are left", until_ms.saturating_sub(facts.now_ms).div_ceil(60_000))]
     };
     let name = &facts.network.name;
-    let grace_ms = end.destroyed_at_ms.saturating_sub(end.grace_ms());
     let (cause, gravity, message, (since_ms, until_ms)) = match end.stage {
         EndStage::Ahead => {
             let evidence = left(end.at_ms);
@@ -119,7 +118,7 @@ pub(super) fn lifetime(facts: &Facts<'_>) -> Condition {
         }
         EndStage::Over => {
             let message = "its time is over, and it is destroyed after its grace";
-            (Cause::TimeOver, Gravity::Critical, message, (grace_ms, end.destroyed_at_ms))
+            (Cause::TimeOver, Gravity::Critical, message, (end.at_ms, end.destroyed_at_ms))
         }
     };
     Condition {

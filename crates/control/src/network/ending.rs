@@ -70,7 +70,7 @@ pub(crate) fn reason(network: &NetworkRow) -> Option<Reason> {
             end.destroyed_at_ms / 1_000
         ),
         remedy: format!("to keep it: windlass network extend {name} --by 1d"),
-        since_ms: end.destroyed_at_ms.saturating_sub(end.grace_ms()),
+        since_ms: end.at_ms,
     })
 }
 

@@ -121,12 +121,15 @@ fn the_platform_does_what_the_model_says() {
     let (seeds, at_most) = seeds();
     let wanted = seeds.clone();
     match first_failure(seeds, None, at_most) {
-        Ok(Played { end, steps }) => println!(
-            "{} of {} sequences, from {} to {end}, with {steps} steps: all is as the model says",
-            end - wanted.start,
-            wanted.end - wanted.start,
-            wanted.start
-        ),
+        Ok(Played { end, steps }) => {
+            assert!(end > wanted.start, "no sequence was played");
+            println!(
+                "{} of {} sequences, from {} to {end}, with {steps} steps: all is as the model says",
+                end - wanted.start,
+                wanted.end - wanted.start,
+                wanted.start
+            );
+        }
         Err((seed, steps, Finding { kind, detail })) => panic!(
             "sequence {seed} fails; `make model SEQUENCES={seed}..{}` repeats it. Made short, it is:\n\
              {}\n{kind}: {detail}",
