@@ -157,10 +157,11 @@ fn found(planted: Planted, sequences: u64, kinds: &[&str]) -> String {
         panic!("{planted:?} is not found in {sequences} sequences");
     };
     assert!(kinds.contains(&kind), "{planted:?} is found by {kinds:?}, not by {kind}: {detail}");
-    let again = play(&steps, seed, Some(planted));
-    assert_eq!(again.map_err(|found| found.kind), Err(kind), "the script shows {planted:?} again");
-    assert_eq!(play(&steps, seed, None), Ok(()), "without {planted:?} the script is right");
     let told = format!("{planted:?}: sequence {seed}, in short:\n{}", script(seed, &steps));
+    // Which of the database's threads answers first is not the script's.
+    let shows = |_| play(&steps, seed, Some(planted)).is_err_and(|found| found.kind == kind);
+    assert!((0..10).any(shows), "the script shows it again: {told}\n{kind}: {detail}");
+    assert_eq!(play(&steps, seed, None), Ok(()), "without {planted:?} the script is right: {told}");
     assert!(steps.len() <= SHORT, "{SHORT} steps at most tell of {told}");
     format!("{told}\n{kind}: {detail}")
 }
