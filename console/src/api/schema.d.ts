@@ -409,6 +409,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organizations/{organization}/networks/{network}/nodes/{node}/replace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives a node a new disk: its process and its directory go, and it begins anew by the same name, with the
+         *     same keys and at the same port, and fetches the chain from the others. A validator does not vote until the
+         *     epoch ends; where the others would be no quorum, or lack blocks that it has, it is refused. The operation's
+         *     receipt says what is gone.
+         */
+        post: operations["replace_node"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organizations/{organization}/networks/{network}/observers": {
         parameters: {
             query?: never;
@@ -1040,7 +1062,7 @@ export interface components {
          * @description Why a condition is as it is; stable, for scripts.
          * @enum {string}
          */
-        Cause: "AsExpected" | "AtRest" | "InTransition" | "NotLookedAt" | "NotHeard" | "NodesMissing" | "MembersMissing" | "Partitioned" | "Silent" | "Stalled" | "Ended" | "CrashLoop" | "DiskFull" | "DiskLow" | "LedgerDamaged" | "OutOfMemory" | "MemoryLow" | "Killed" | "PortInUse" | "Starting" | "Unresponsive" | "CatchingUp" | "ClockOff" | "VersionSkew" | "GatewayDown" | "EndpointSilent" | "EndsSoon" | "TimeOver" | "Waiting" | "Stuck";
+        Cause: "AsExpected" | "AtRest" | "InTransition" | "NotLookedAt" | "NotHeard" | "NodesMissing" | "MembersMissing" | "Partitioned" | "Silent" | "Stalled" | "Ended" | "CrashLoop" | "DiskFull" | "DiskLow" | "DiskBudgetSpent" | "DiskBudgetLow" | "LedgerDamaged" | "OutOfMemory" | "MemoryLow" | "Killed" | "PortInUse" | "Starting" | "Unresponsive" | "CatchingUp" | "ClockOff" | "VersionSkew" | "GatewayDown" | "EndpointSilent" | "EndsSoon" | "TimeOver" | "Waiting" | "Stuck";
         /** @description What the doctor did to find out. */
         Check: {
             /** @description What was seen, or why it was not asked. */
@@ -1091,7 +1113,7 @@ export interface components {
          * @description What a condition is about.
          * @enum {string}
          */
-        ConditionKind: "Usable" | "QuorumPresent" | "NodesRunning" | "NodesAnswer" | "PeersConnected" | "ValidatorsVote" | "NodesInStep" | "ClockInStep" | "DiskSpace" | "Memory" | "VersionsAgree" | "EndpointAnswers" | "OperationProgress" | "Lifetime";
+        ConditionKind: "Usable" | "QuorumPresent" | "NodesRunning" | "NodesAnswer" | "PeersConnected" | "ValidatorsVote" | "NodesInStep" | "ClockInStep" | "DiskSpace" | "DiskBudget" | "Memory" | "VersionsAgree" | "EndpointAnswers" | "OperationProgress" | "Lifetime";
         /**
          * @description Whether a condition holds.
          * @enum {string}
@@ -1273,7 +1295,7 @@ export interface components {
          * @description Every error code of the platform. The text form is the variant in snake case.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "too_many_observers" | "node_votes" | "organization_not_found" | "network_not_found" | "node_not_found" | "key_not_found" | "too_many_keys" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "lease_not_held" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "rate_limited" | "network_stopped" | "network_ended" | "quota_exceeded" | "network_sleeping" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "out_of_memory" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
+        ErrorCode: "invalid_request" | "invalid_spec" | "invalid_name" | "immutable_field" | "name_taken" | "chain_id_taken" | "insufficient_memory" | "insufficient_processors" | "too_many_nodes" | "too_many_observers" | "node_votes" | "quorum_at_risk" | "organization_not_found" | "network_not_found" | "node_not_found" | "key_not_found" | "too_many_keys" | "operation_not_found" | "member_not_found" | "validator_not_found" | "proposal_not_found" | "route_not_found" | "method_not_allowed" | "unauthenticated" | "login_link_invalid" | "forbidden" | "host_refused" | "origin_refused" | "member_key_absent" | "not_a_member" | "member_suspended" | "already_voted" | "proposal_closed" | "proposal_invalid" | "action_failed" | "insufficient_balance" | "transaction_refused" | "version_conflict" | "network_busy" | "lease_not_held" | "idempotency_key_reused" | "payload_too_large" | "too_many_requests" | "rate_limited" | "network_stopped" | "network_ended" | "quota_exceeded" | "network_sleeping" | "network_unavailable" | "operation_failed" | "operation_timeout" | "workload_failed" | "port_in_use" | "disk_full" | "out_of_memory" | "ledger_damaged" | "audit_unavailable" | "store_unavailable" | "data_directory_unusable" | "data_directory_newer" | "platform_running" | "platform_not_running" | "proof_invalid" | "not_provable" | "export_invalid" | "recovery_invalid" | "recovery_refused" | "internal";
         /** @description One event of the platform's ordered stream. */
         Event: components["schemas"]["EventBody"] & {
             /**
@@ -2228,7 +2250,7 @@ export interface components {
          * @description What an operation does.
          * @enum {string}
          */
-        OperationKind: "create" | "stop" | "start" | "sleep" | "wake" | "destroy" | "update" | "propose" | "vote" | "settle" | "add_nodes" | "remove_node" | "add_observer" | "remove_observer" | "recover";
+        OperationKind: "create" | "stop" | "start" | "sleep" | "wake" | "destroy" | "update" | "propose" | "vote" | "settle" | "add_nodes" | "remove_node" | "replace_node" | "add_observer" | "remove_observer" | "recover";
         /**
          * @description Where an operation is.
          * @enum {string}
@@ -3924,6 +3946,47 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+            /** @description A problem: what was wrong and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with this key acts once */
+                "Idempotency-Key"?: string;
+                /** @description The `resource_version` that the caller knows; another answers 409 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name or id */
+                organization: string;
+                /** @description Its name or id */
+                network: string;
+                /** @description Its name, its id or its index */
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The operation replaces it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
                 };
             };
             /** @description A problem: what was wrong and what to do */

@@ -119,7 +119,7 @@ pub(crate) fn written() -> Outcome<()> {
 }
 
 /// Asks a yes-or-no question on a terminal; `None` if there is none to ask on.
-pub(crate) fn confirm(question: &str) -> Option<bool> {
+fn confirm(question: &str) -> Option<bool> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return None;
     }
@@ -130,6 +130,17 @@ pub(crate) fn confirm(question: &str) -> Option<bool> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).ok()?;
     Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Asks whether something is meant. An error where it is not, or where nobody can be asked: each with its
+/// detail and hint.
+pub(crate) fn consent(question: &str, refused: (&str, &str), unasked: (&str, &str)) -> Outcome<()> {
+    let (detail, hint) = match confirm(question) {
+        Some(true) => return Ok(()),
+        Some(false) => refused,
+        None => unasked,
+    };
+    Err(problem(ErrorCode::InvalidRequest, detail, hint))
 }
 
 /// A problem in lines: code and what was wrong, where, and what to do.

@@ -47,6 +47,7 @@ pub(crate) fn steps_of(kind: OperationKind) -> &'static [&'static str] {
         | OperationKind::AddObserver
         | OperationKind::RemoveObserver => &[SIGNATURE, TRANSACTION],
         OperationKind::AddNodes => &[KEYS, PROCESSES, REGISTRATION, BLOCKS],
+        OperationKind::ReplaceNode => &[PROCESSES, BLOCKS],
         OperationKind::RemoveNode => &[REGISTRATION, PROCESSES, KEYS, RECORDS],
     }
 }
@@ -66,6 +67,7 @@ pub(crate) fn action_of(kind: OperationKind) -> &'static str {
         OperationKind::Settle => "network.settle",
         OperationKind::AddNodes => "network.add_nodes",
         OperationKind::RemoveNode => "network.remove_node",
+        OperationKind::ReplaceNode => "network.replace_node",
         OperationKind::AddObserver => "network.add_observer",
         OperationKind::RemoveObserver => "network.remove_observer",
         OperationKind::Recover => "network.recover",

@@ -33,6 +33,8 @@ pub enum ConditionKind {
     ClockInStep,
     /// There is room on the disks.
     DiskSpace,
+    /// No node has as much on disk as its limit lets it.
+    DiskBudget,
     /// There is room in memory.
     Memory,
     /// Nodes and platform are of one version.
@@ -88,6 +90,10 @@ pub enum Cause {
     DiskFull,
     /// The disk is nearly full.
     DiskLow,
+    /// A node has as much on disk as it may have, and takes no transactions.
+    DiskBudgetSpent,
+    /// A node has nearly as much on disk as it may have.
+    DiskBudgetLow,
     /// What a node has stored is damaged.
     LedgerDamaged,
     /// The kernel ended a process for want of memory.

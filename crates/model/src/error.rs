@@ -94,6 +94,8 @@ codes! {
     TooManyObservers = ("too_many_observers", 422, "the member would have too many observers", Input);
     /// The node is a validator's that votes.
     NodeVotes = ("node_votes", 409, "the node votes", Conflict);
+    /// Without the node, or the nodes, no quorum would be left.
+    QuorumAtRisk = ("quorum_at_risk", 409, "no quorum would be left", Conflict);
     /// The organization is not known.
     OrganizationNotFound = ("organization_not_found", 404, "no such organization", Absent);
     /// The organization has no such network.

@@ -314,6 +314,8 @@ pub enum OperationKind {
     AddNodes,
     /// Leaves nothing of a node.
     RemoveNode,
+    /// Gives a node a new disk.
+    ReplaceNode,
     /// Has a member name a node as its observer.
     AddObserver,
     /// Has a member take back that a node is its observer.

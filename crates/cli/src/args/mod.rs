@@ -23,7 +23,7 @@ pub(crate) use governance::{GovernanceVerb, ProposeArgs, SettleArgs, VoteArgs};
 pub(crate) use key::{KeyRevokeArgs, KeyVerb};
 pub(crate) use network::{
     ApplyArgs, CreateArgs, DestroyArgs, EvidenceArgs, LogsArgs, NetworkVerb, NodeAddArgs,
-    NodeRmArgs, NodeVerb, WaitArgs,
+    NodeReplaceArgs, NodeRmArgs, NodeVerb, WaitArgs,
 };
 pub(crate) use proof::{GenesisArgs, ProofVerb, VerifyArgs};
 pub(crate) use recovery::{

@@ -229,6 +229,12 @@ pub(crate) enum NodeVerb {
     /// and the command returns when they have caught up. Those of an organization that is no member
     /// yet are let in when the members vote it in. The answer says with which command.
     Add(NodeAddArgs),
+    /// Give a node a new disk: nothing is left of what it has, and it begins anew
+    ///
+    /// It keeps its name, its keys and its port, and fetches the chain from the others; the command returns
+    /// when it follows them. A validator does not vote until the epoch ends, so the others have to be a
+    /// quorum without it.
+    Replace(NodeReplaceArgs),
     /// Leave nothing of a node and print the receipt
     ///
     /// A validator has to be voted out before: windlass network propose NETWORK remove-validator.
@@ -255,6 +261,23 @@ pub(crate) struct NodeAddArgs {
         allow_negative_numbers = true
     )]
     pub(crate) count: u32,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass network node replace trade validator-2      asks first
+  windlass network node replace trade validator-2 -y")]
+pub(crate) struct NodeReplaceArgs {
+    /// The network's name or id
+    pub(crate) network: String,
+    /// The node, by name, id or index
+    pub(crate) node: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
 }

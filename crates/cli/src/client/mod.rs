@@ -182,6 +182,11 @@ impl Client {
         self.send(Method::POST, &self.of_network(network, "/nodes"), Some(request)).await
     }
 
+    pub(crate) async fn replace_node(&self, network: &str, node: &str) -> Outcome<Accepted> {
+        let path = self.of_network(network, &format!("/nodes/{}/replace", encode(node)));
+        self.send(Method::POST, &path, None::<&()>).await
+    }
+
     pub(crate) async fn remove_node(&self, network: &str, node: &str) -> Outcome<Accepted> {
         let path = self.of_network(network, &format!("/nodes/{}", encode(node)));
         self.send(Method::DELETE, &path, None::<&()>).await

@@ -18,7 +18,7 @@ pub(crate) use governance::{
 };
 pub(crate) use key::{keys, new_key};
 pub(crate) use network::{
-    added, evidence, network, networks, nodes_of, operation, operations, receipt,
+    added, evidence, network, networks, nodes_of, operation, operations, receipt, replaced,
 };
 pub(crate) use table::Table;
 

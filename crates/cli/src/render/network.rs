@@ -294,12 +294,17 @@ fn why_not(node: &Node) -> String {
 
 /// What came of adding nodes, and how it goes on.
 pub(crate) fn added(operation: &Operation, nodes: &[Node]) -> String {
-    let own = nodes.iter().filter(|node| operation.nodes.contains(&node.name));
-    let mut text = nodes_of(&own.cloned().collect::<Vec<_>>());
+    let mut text = nodes_about(operation, nodes);
     if let Some(next) = &operation.next {
         append(&mut text, format_args!("\nto have the members vote them in:\n  {next}\n"));
     }
     text
+}
+
+/// The nodes that an operation is about.
+fn nodes_about(operation: &Operation, nodes: &[Node]) -> String {
+    let own = nodes.iter().filter(|node| operation.nodes.contains(&node.name));
+    nodes_of(&own.cloned().collect::<Vec<_>>())
 }
 
 /// Why a network may be called usable, and how long each step to it took.
@@ -350,11 +355,28 @@ pub(crate) fn receipt(receipt: &ReleaseReceipt, nodes: &[String]) -> String {
         [] => format!("network `{}` ({})", receipt.name, receipt.network),
         nodes => format!("{} of the network `{}`", nodes.join(", "), receipt.name),
     };
-    let mut text = format!(
-        "{what} is gone: {} things released and verified in {}\n\n",
+    let head = format!(
+        "{what} is gone: {} things released and verified in {}",
         receipt.released.len(),
         duration(took)
     );
+    released(&head, receipt)
+}
+
+/// A node that was replaced, and what its old disk was.
+pub(crate) fn replaced(operation: &Operation, nodes: &[Node]) -> String {
+    let head = format!(
+        "{} of the network `{}` has a new disk and follows",
+        operation.nodes.join(", "),
+        operation.network_name
+    );
+    let old = operation.receipt.as_ref();
+    let old = old.map_or_else(|| head.clone(), |receipt| released(&head, receipt));
+    format!("{old}\n{}", nodes_about(operation, nodes))
+}
+
+fn released(head: &str, receipt: &ReleaseReceipt) -> String {
+    let mut text = format!("{head}\n\n");
     // Paths are long: the column that a terminal may wrap is the last.
     let mut table = Table::new(&["KIND", "OF", "AFTER", "WHAT, AND WHAT SHOWS THAT IT IS GONE"]);
     for released in &receipt.released {

@@ -1,14 +1,11 @@
 //! `windlass network key …`.
 
-use windlass_model::{
-    ErrorCode,
-    key::{KeyRequest, KeyRotation, NewEndpointKey},
-};
+use windlass_model::key::{KeyRequest, KeyRotation, NewEndpointKey};
 
 use super::Session;
 use crate::{
     args::{KeyRevokeArgs, KeyVerb},
-    environment::{Outcome, problem},
+    environment::Outcome,
     output, render,
 };
 
@@ -50,26 +47,14 @@ async fn revoke(session: &Session, args: KeyRevokeArgs) -> Outcome<()> {
             "revoke the key {} of the network `{}` and cut what is being served with it?",
             args.name, args.network
         );
-        match output::confirm(&question) {
-            Some(true) => {}
-            Some(false) => {
-                return Err(problem(
-                    ErrorCode::InvalidRequest,
-                    "nothing was revoked",
-                    "answer y to revoke it",
-                ));
-            }
-            None => {
-                return Err(problem(
-                    ErrorCode::InvalidRequest,
-                    "a key that is revoked does not come back, and there is no terminal to ask on",
-                    format!(
-                        "say that you mean it: windlass network key revoke {} {} -y",
-                        args.network, args.name
-                    ),
-                ));
-            }
-        }
+        let refused = ("nothing was revoked", "answer y to revoke it");
+        let unasked =
+            "a key that is revoked does not come back, and there is no terminal to ask on";
+        let again = format!(
+            "say that you mean it: windlass network key revoke {} {} -y",
+            args.network, args.name
+        );
+        output::consent(&question, refused, (unasked, &again))?;
     }
     let revoked = session.client.revoke_key(&args.network, &args.name).await?;
     session.warn(&revoked.warnings);

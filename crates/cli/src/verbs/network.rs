@@ -124,23 +124,10 @@ async fn destroy(session: &Session, args: DestroyArgs) -> Outcome<()> {
             network.name,
             network.nodes.len()
         );
-        match output::confirm(&question) {
-            Some(true) => {}
-            Some(false) => {
-                return Err(problem(
-                    ErrorCode::InvalidRequest,
-                    "nothing was destroyed",
-                    "answer y to destroy it",
-                ));
-            }
-            None => {
-                return Err(problem(
-                    ErrorCode::InvalidRequest,
-                    "a destroy cannot be undone, and there is no terminal to ask on",
-                    format!("say that you mean it: windlass network destroy {} -y", args.network),
-                ));
-            }
-        }
+        let refused = ("nothing was destroyed", "answer y to destroy it");
+        let unasked = "a destroy cannot be undone, and there is no terminal to ask on";
+        let again = format!("say that you mean it: windlass network destroy {} -y", args.network);
+        output::consent(&question, refused, (unasked, &again))?;
     }
     let accepted = session.client.destroy(&args.network).await?;
     session.conclude(accepted, &args.wait, |accepted| changed(accepted, "destroyed")).await

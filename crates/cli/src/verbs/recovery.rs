@@ -199,17 +199,11 @@ pub(super) async fn recover(session: &Session, args: RecoverArgs) -> Outcome<()>
     if !args.yes {
         let network = session.client.network(&args.network).await?;
         let question = question(&network, &recovery, &judged);
-        let unasked = match output::confirm(&question) {
-            Some(true) => None,
-            Some(false) => Some(("nothing was recovered", "answer y to recover it")),
-            None => Some((
-                "there is no terminal to ask on",
-                "say that you mean it, with -y; what nodes have on disk is set aside, not deleted",
-            )),
-        };
-        if let Some((detail, hint)) = unasked {
-            return Err(problem(ErrorCode::InvalidRequest, detail, hint));
-        }
+        let refused = ("nothing was recovered", "answer y to recover it");
+        let unasked = "there is no terminal to ask on";
+        let again =
+            "say that you mean it, with -y; what nodes have on disk is set aside, not deleted";
+        output::consent(&question, refused, (unasked, again))?;
     }
     let line = serde_json::to_string(&recovery)
         .map_err(|error| problem(ErrorCode::Internal, error.to_string(), "try again"))?;

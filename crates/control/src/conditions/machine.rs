@@ -17,7 +17,7 @@ const DISK_LOW_BYTES: u64 = 1 << 30;
 /// With less, it is as good as full.
 const DISK_FULL_BYTES: u64 = 64 << 20;
 /// So many hundredths of what it may have are nearly all.
-const MEMORY_LOW_PERCENT: u64 = 90;
+const LOW_PERCENT: u64 = 90;
 
 /// Whether the clocks agree.
 pub(super) fn clock(facts: &Facts<'_>) -> Condition {
@@ -140,6 +140,61 @@ pub(super) fn disk(facts: &Facts<'_>) -> Condition {
     Condition { evidence: least.into_iter().collect(), ..well(kind, "there is room on the disks") }
 }
 
+/// Whether no node has as much on disk as it may have: one that has takes no transactions.
+pub(super) fn disk_budget(facts: &Facts<'_>) -> Condition {
+    let kind = ConditionKind::DiskBudget;
+    if facts.rests() {
+        return at_rest(kind);
+    }
+    let Some(limit) = facts.network.disk_bytes else {
+        return well(kind, "its nodes have no limit on disk");
+    };
+    let used = facts.nodes.iter().filter_map(|node| {
+        Some((node.known.name.as_str(), node.live.and_then(|live| live.disk_bytes)?))
+    });
+    let used: Vec<(&str, u64)> = used.collect();
+    if used.is_empty() {
+        return untold(
+            kind,
+            Cause::NotHeard,
+            "it was not measured yet what its nodes have on disk",
+        );
+    }
+    let told = |(name, used): &(&str, u64)| format!("{name}: {} of {}", bytes(*used), bytes(limit));
+    let beyond = |percent: u64| {
+        let least = u128::from(limit) * u128::from(percent);
+        used.iter().filter(move |(_, used)| u128::from(*used) * 100 >= least)
+    };
+    let spent: Vec<_> = beyond(100).collect();
+    let low: Vec<_> = if spent.is_empty() { beyond(LOW_PERCENT).collect() } else { spent.clone() };
+    let names: Vec<&str> = low.iter().map(|(name, _)| *name).collect();
+    let (cause, gravity, message) = if !spent.is_empty() {
+        let message = format!(
+            "as much on disk as they may have, so that they take no transactions: {}",
+            names.join(", ")
+        );
+        (Cause::DiskBudgetSpent, Gravity::Critical, message)
+    } else if !low.is_empty() {
+        let message = format!(
+            "more than {LOW_PERCENT} % of what they may have on disk is taken by {}",
+            names.join(", ")
+        );
+        (Cause::DiskBudgetLow, Gravity::Warning, message)
+    } else {
+        let most = used.iter().max_by_key(|(_, used)| *used).map(told);
+        let message = "no node has as much on disk as it may have";
+        return Condition { evidence: most.into_iter().collect(), ..well(kind, message) };
+    };
+    let remedy = "raise `node_limits.disk_mib` in the spec and apply it, or stop the network and prune its \
+                  ledgers (`windlass node db prune`); nothing is lost meanwhile";
+    Condition {
+        nodes: owned(&names),
+        command: Some(format!("windlass apply -f {}.toml", facts.network.name)),
+        evidence: low.into_iter().map(told).collect(),
+        ..wrong(kind, (cause, Fault::Operator, gravity), message, remedy)
+    }
+}
+
 /// Whether there is room in memory.
 pub(super) fn memory(facts: &Facts<'_>) -> Condition {
     let kind = ConditionKind::Memory;
@@ -180,13 +235,13 @@ pub(super) fn memory(facts: &Facts<'_>) -> Condition {
         format!("{name}: {} of {}", bytes(*used), bytes(*limit))
     };
     let near = |(_, used, limit): &&(&str, u64, u64)| {
-        u128::from(*used) * 100 >= u128::from(*limit) * u128::from(MEMORY_LOW_PERCENT)
+        u128::from(*used) * 100 >= u128::from(*limit) * u128::from(LOW_PERCENT)
     };
     let low: Vec<_> = used.iter().filter(near).collect();
     if !low.is_empty() {
         let names: Vec<&str> = low.iter().map(|(name, ..)| *name).collect();
         let message = format!(
-            "more than {MEMORY_LOW_PERCENT} % of what they may have is taken by {}",
+            "more than {LOW_PERCENT} % of what they may have is taken by {}",
             names.join(", ")
         );
         let fault = (Cause::MemoryLow, Fault::Machine, Gravity::Warning);

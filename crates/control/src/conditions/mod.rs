@@ -37,6 +37,7 @@ const ALL: &[fn(&Facts<'_>) -> Condition] = &[
     nodes::in_step,
     machine::clock,
     machine::disk,
+    machine::disk_budget,
     machine::memory,
     machine::versions,
     platform::endpoint,
@@ -72,6 +73,8 @@ pub(crate) struct About {
     pub(crate) pass_since_ms: Option<u64>,
     /// What each of its nodes may have.
     pub(crate) memory_bytes: u64,
+    /// What each of its nodes may have on disk; none if that has no limit.
+    pub(crate) disk_bytes: Option<u64>,
     /// When its time is over, if it has an end.
     pub(crate) end: Option<End>,
 }

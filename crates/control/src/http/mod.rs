@@ -180,6 +180,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(budgets::extend))
         .routes(routes!(nodes::list, nodes::add))
         .routes(routes!(nodes::remove))
+        .routes(routes!(nodes::replace))
         .routes(routes!(nodes::consensus))
         .routes(routes!(nodes::doctor))
         .routes(routes!(nodes::evidence))

@@ -128,6 +128,31 @@ pub(super) async fn add(
     accepted(Box::pin(added).await)
 }
 
+/// Gives a node a new disk: its process and its directory go, and it begins anew by the same name, with the
+/// same keys and at the same port, and fetches the chain from the others. A validator does not vote until the
+/// epoch ends; where the others would be no quorum, or lack blocks that it has, it is refused. The operation's
+/// receipt says what is gone.
+#[utoipa::path(
+    post, path = "/v1/organizations/{organization}/networks/{network}/nodes/{node}/replace",
+    tag = "networks", operation_id = "replace_node",
+    params(
+        ("organization" = String, Path, description = "Its name or id"),
+        ("network" = String, Path, description = "Its name or id"),
+        ("node" = String, Path, description = "Its name, its id or its index"),
+    ),
+    responses((status = 202, description = "The operation replaces it", body = Accepted)),
+)]
+pub(super) async fn replace(
+    State(api): State<Api>,
+    caller: Caller,
+    Path((organization, network, node)): Path<(String, String, String)>,
+    mutation: Mutation,
+) -> Result<(StatusCode, Json<Accepted>), Failure> {
+    let granted = caller.granted(&api, Action::Change, &organization).await?;
+    let replaced = api.control().replace_node(&granted, (&network, &node), mutation.meta);
+    accepted(Box::pin(replaced).await)
+}
+
 /// Leaves nothing of a node. One that votes is refused; the operation's receipt says what is gone.
 #[utoipa::path(
     delete, path = "/v1/organizations/{organization}/networks/{network}/nodes/{node}",

@@ -102,6 +102,7 @@ impl Shared {
                     self.meter.note((network, node), process, (usage, now_ms));
                 }
                 live.resident_bytes = live.process.as_ref().map(|_| usage.resident_bytes);
+                live.disk_bytes = Some(usage.disk_bytes);
             }
         });
     }

@@ -29,6 +29,8 @@ pub(crate) struct LiveNode {
     /// It doesn't answer although it runs.
     pub(crate) silence: Option<Silence>,
     pub(crate) resident_bytes: Option<u64>,
+    /// What it has on disk.
+    pub(crate) disk_bytes: Option<u64>,
     /// How far its clock was ahead of the platform's when it answered last, in milliseconds.
     pub(crate) clock_ahead_ms: Option<i64>,
 }

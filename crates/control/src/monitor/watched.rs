@@ -237,6 +237,8 @@ fn about(network: &NetworkRow, operation: Option<&Operation>) -> About {
         }),
         pass_since_ms: None,
         memory_bytes: u64::from(network.spec.node_limits.memory_mib) << 20,
+        disk_bytes: Some(u64::from(network.spec.node_limits.disk_mib) << 20)
+            .filter(|most| *most > 0),
         end: network.status.end.clone(),
     }
 }

@@ -161,6 +161,7 @@ pub(crate) fn begin(
         OperationKind::Update
         | OperationKind::AddNodes
         | OperationKind::RemoveNode
+        | OperationKind::ReplaceNode
         | OperationKind::Propose
         | OperationKind::Vote
         | OperationKind::Settle

@@ -176,6 +176,19 @@ pub(crate) fn inventory(observed: &Observation) -> Vec<Thing> {
 
 /// Everything that one node has.
 pub(crate) fn of_node(observed: &Observation, node: &NodeRow) -> Vec<Thing> {
+    let mut things = on_substrate(observed, node);
+    let made = [&node.node_key, &node.consensus_key].map(|key| key.public.map(|_| &key.id));
+    for id in node.key_ids() {
+        if made.contains(&Some(id)) || observed.held_keys.contains(id) {
+            let (name, owner) = (id.to_string(), node.name.clone());
+            things.push(Thing { kind: ReleasedKind::Key, name, owner });
+        }
+    }
+    things
+}
+
+/// The process of a node and what it has.
+pub(crate) fn on_substrate(observed: &Observation, node: &NodeRow) -> Vec<Thing> {
     let thing = |kind, name: String| Thing { kind, name, owner: node.name.clone() };
     let mut things = Vec::new();
     if let Some(instance) = observed.instances.get(&WorkloadId::of_node(&node.id)) {
@@ -190,12 +203,6 @@ pub(crate) fn of_node(observed: &Observation, node: &NodeRow) -> Vec<Thing> {
         }
         if let Some(directory) = &instance.directory {
             things.push(thing(ReleasedKind::Directory, directory.display().to_string()));
-        }
-    }
-    let made = [&node.node_key, &node.consensus_key].map(|key| key.public.map(|_| &key.id));
-    for id in node.key_ids() {
-        if made.contains(&Some(id)) || observed.held_keys.contains(id) {
-            things.push(thing(ReleasedKind::Key, id.to_string()));
         }
     }
     things

@@ -110,8 +110,8 @@ pub(crate) fn give_up(execution: &mut Execution<'_>, id: &NodeId, errand: Errand
 /// Begins to note what is gone of a node.
 pub(crate) fn inventory(execution: &mut Execution<'_>, id: &NodeId, inventory: Vec<Thing>) {
     let node = execution.after.node_mut(id);
-    if let Some(leaving) = node.and_then(|node| node.status.leaving.as_mut()) {
-        leaving.teardown = Some(TeardownRecord { inventory, ..TeardownRecord::default() });
+    if let Some(teardown) = node.and_then(|node| node.status.teardown_mut()) {
+        *teardown = Some(TeardownRecord { inventory, ..TeardownRecord::default() });
     }
 }
 

@@ -17,7 +17,7 @@ use windlass_model::{
 use crate::{
     gateway::{Need, Published},
     network::{
-        Reconciler, errands, metering,
+        Reconciler, errands, metering, new_disk,
         observe::Observation,
         plan::{Action, Plan},
         probe, reasons, replacing, teardown,
@@ -185,6 +185,7 @@ impl Execution<'_> {
                     node.status.retired.retain(|retired| *retired != key);
                 }
             }
+            Action::NoteEmptied(node) => new_disk::emptied(self, &node),
             Action::Inventory(inventory) => self.begin_teardown(inventory),
             Action::NodeInventory { node, things } => errands::inventory(self, &node, things),
             Action::Declare { node, errand } => errands::declare(self, &node, errand)?,
@@ -215,9 +216,8 @@ impl Execution<'_> {
 
     /// What was gone of nodes that were going already belongs to the receipt too.
     fn begin_teardown(&mut self, inventory: Vec<Thing>) {
-        let leaving = self.after.nodes.iter().filter_map(|node| node.status.leaving.as_ref());
-        let begun = leaving.filter_map(|leaving| leaving.teardown.clone());
-        let released = begun.flat_map(|teardown| teardown.released).collect();
+        let begun = self.after.nodes.iter_mut().filter_map(|node| node.status.teardown_mut());
+        let released = begun.flatten().flat_map(|one| one.released.clone()).collect();
         let teardown = TeardownRecord { inventory, released, ..TeardownRecord::default() };
         self.after.network.status.teardown = Some(teardown);
     }

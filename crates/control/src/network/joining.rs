@@ -66,7 +66,7 @@ pub(super) fn register(observed: &Observation, plan: &mut Plan) {
     }
 }
 
-/// How far an operation is that adds nodes.
+/// How far an operation is that adds nodes, or replaces one.
 pub(super) fn plan(observed: &Observation, plan: &mut Plan) {
     let gives_up = |action: &Action| matches!(action, Action::GiveUp { .. });
     if plan.actions.iter().any(gives_up) {
@@ -76,7 +76,8 @@ pub(super) fn plan(observed: &Observation, plan: &mut Plan) {
     let names: Vec<&String> = names.collect();
     let own = |node: &&NodeRow| names.contains(&&node.name) && !node.is_leaving();
     let nodes: Vec<&NodeRow> = observed.record.nodes.iter().filter(own).collect();
-    let answering = nodes.iter().filter(|node| observed.report(node).is_some()).count();
+    let answers = |node: &&&NodeRow| node.is_to_run() && observed.report(node).is_some();
+    let answering = nodes.iter().filter(answers).count();
     if answering < nodes.len() {
         let text = format!("{answering} of {} nodes answer", nodes.len());
         let failed = nodes.iter().find_map(|node| node.status.reason.clone());
@@ -94,7 +95,9 @@ pub(super) fn plan(observed: &Observation, plan: &mut Plan) {
         return at(observed, plan, (step::REGISTRATION, text), held_up);
     }
     let newest = newest(observed);
-    for node in nodes.iter().filter(|node| node.status.registration.is_some()) {
+    let operation = observed.record.operation.as_ref();
+    let waits = operation.is_some_and(|one| one.steps.iter().any(|one| one.name == step::BLOCKS));
+    for node in nodes.iter().filter(|_| waits) {
         let Some(report) = observed.report(node) else { continue };
         let follows = observed.standing(node) != Standing::Unnamed
             && report.quorum_connected()

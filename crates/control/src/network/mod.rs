@@ -12,6 +12,7 @@
 //! | `replacing` | keys that replace others: made, handed to nodes, and the old ones forgotten |
 //! | `plan`, `running`, `sleeping`, `joining`, `leaving` | what is to be done: pure, makes every choice |
 //! | `execute` | does it: the only caller of `Substrate::ensure` |
+//! | `new_disk` | a node that is replaced, intent and plan; `able`: who can vote without it |
 //! | `errands` | what members do about nodes without a vote: declared here, sent by the clerk |
 //! | `founding` | does it: keys, accounts, genesis |
 //! | `teardown` | the end: the only caller of `Substrate::remove` and of key destruction |
@@ -24,6 +25,7 @@
 //! told what changed. The same pass creates, repairs, adopts after a restart and destroys. Passes of
 //! different networks run at the same time, those of one network never.
 
+mod able;
 mod backoff;
 pub(crate) mod capacity;
 pub(crate) mod change;
@@ -37,6 +39,7 @@ mod founding;
 mod joining;
 mod leaving;
 mod metering;
+pub(crate) mod new_disk;
 pub(crate) mod nodes;
 mod observe;
 mod plan;

@@ -121,7 +121,8 @@ pub(crate) async fn observe(
     let instances = listed.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
     let leaving = record.nodes.iter().any(NodeRow::is_leaving);
     let held_keys = if leaving || record.network.intent == Intent::Destroyed {
-        world.keys.list().await?.into_iter().collect()
+        let ids: Vec<KeyId> = record.key_ids().cloned().collect();
+        world.keys.held(&ids).await?.into_iter().collect()
     } else {
         BTreeSet::new()
     };

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | running | keys → genesis and ports → processes → peers → test transaction (once) → endpoint |
 //! | running, a node is added | keys and port → process → its member names it → it has the tip |
+//! | running, a node is replaced | its process and disk go → process → it has the tip |
 //! | running, a node goes | its member takes that back → process → keys → its row |
 //! | sleeping | requests wait → nothing is under way → processes |
 //! | stopped | endpoint → processes |
@@ -78,6 +79,8 @@ pub(crate) enum Action {
     NoteReplaced { node: NodeId, purpose: Purpose },
     /// A retired key is gone.
     NoteForgotten { node: NodeId, key: KeyId },
+    /// Nothing is left of the disk of a node that gets a new one.
+    NoteEmptied(NodeId),
     /// Everything that exists at the beginning of a teardown.
     Inventory(Vec<Thing>),
     /// The same of a node.

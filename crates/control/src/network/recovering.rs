@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_engine::{
-    Seat,
     governance::MemberFacts,
     recovery::{Judged, Signatory},
 };
@@ -21,7 +20,7 @@ use windlass_model::{
 use crate::{
     governance::stopped,
     monitor::LiveNode,
-    network::change::destroying,
+    network::{able::able, change::destroying},
     store::rows::{NodeRow, Record, Succession},
 };
 
@@ -56,14 +55,6 @@ impl Newer {
         });
         Self { block, members: members.collect() }
     }
-}
-
-/// Who can vote for the next block, as the nodes say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Able {
-    voting: usize,
-    quorum: usize,
-    validators: usize,
 }
 
 /// Whether the network may be recovered as it is now, whatever the files say.
@@ -161,7 +152,7 @@ fn objection(
     judged: &Judged,
 ) -> Option<(String, &'static str)> {
     let name = &record.network.name;
-    if let Some(able) = able(live).filter(|able| able.voting >= able.quorum) {
+    if let Some(able) = able(live, None).filter(|able| able.voting >= able.quorum) {
         let why = format!(
             "`{name}` can make blocks by itself: {} of its {} validators are there and vote, and {} \
              are needed",
@@ -291,22 +282,6 @@ pub(crate) fn done(record: &Record) -> Box<Problem> {
         format!("`{name}` has begun anew so already: its genesis is {genesis}"),
         "a recovery is carried out once; nothing is to be done",
     )
-}
-
-/// Counts who can vote. Validators of other platforms are seen by the nodes alone: who is connected is
-/// taken for able.
-fn able(live: &BTreeMap<NodeId, LiveNode>) -> Option<Able> {
-    let answers: Vec<_> = live.values().filter_map(LiveNode::answer).collect();
-    let newest = answers.iter().max_by_key(|report| report.tip.number)?;
-    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let here = answers.iter().filter(|report| report.seat.is_validator()).count();
-    let voting = answers.iter().filter(|report| report.seat == Seat::Votes).count();
-    let elsewhere = count(newest.connected_validators).saturating_sub(here);
-    Some(Able {
-        voting: voting.saturating_add(elsewhere),
-        quorum: count(newest.quorum),
-        validators: count(newest.validators),
-    })
 }
 
 /// Writes what the network begins with.

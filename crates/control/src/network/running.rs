@@ -13,7 +13,7 @@ use crate::{
     monitor::quorum,
     network::{
         describe::{setup, setup_of_running, workload},
-        joining, leaving,
+        joining, leaving, new_disk,
         observe::Observation,
         plan::{Action, Plan, Start, note_process, to_be_proved, up_to_date},
         replacing,
@@ -32,6 +32,7 @@ const PATIENCE_MS: u64 = 3_000;
 pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) {
     note_ranks(observed, plan);
     leaving::plan(observed, plan);
+    new_disk::plan(observed, plan);
     replacing::plan(observed, plan);
     if found(observed, plan) {
         return;
@@ -43,7 +44,9 @@ pub(super) fn plan(observed: &Observation, engine: &dyn Engine, plan: &mut Plan)
     let settled = start(observed, engine, plan);
     joining::register(observed, plan);
     match joining::under_way(observed) {
-        Some(OperationKind::AddNodes) => return joining::plan(observed, plan),
+        Some(OperationKind::AddNodes | OperationKind::ReplaceNode) => {
+            return joining::plan(observed, plan);
+        }
         Some(OperationKind::RemoveNode) => return,
         Some(_) | None if !settled && !enough(observed, plan) => {
             if operation {
@@ -151,7 +154,7 @@ fn start(observed: &Observation, engine: &dyn Engine, plan: &mut Plan) -> bool {
     let mut outdated = Vec::new();
     let mut waiting = Vec::new();
     let mut hung = Vec::new();
-    for node in observed.record.nodes.iter().filter(|node| !node.is_leaving()) {
+    for node in observed.record.nodes.iter().filter(|node| node.is_to_run()) {
         if repair(observed, node, plan) {
             continue;
         }

@@ -96,7 +96,7 @@ fn teardown_of<'a>(
     if record.network.status.teardown.is_some() {
         return record.network.status.teardown.as_mut();
     }
-    record.node_mut(node?)?.status.leaving.as_mut()?.teardown.as_mut()
+    record.node_mut(node?)?.status.teardown_mut()?.as_mut()
 }
 
 /// The gateway does not serve the network any more.
@@ -121,14 +121,11 @@ pub(crate) async fn release(execution: &mut Execution<'_>) -> Result<(), Failure
         .with("network", execution.after.network.id.as_str());
     let left = world.substrate.list(&selector).await;
     let left = left.map_err(|error| Failure(reasons::of_substrate(&error, now_ms)))?;
-    let held = world.keys.list().await;
+    let own: Vec<KeyId> = execution.after.key_ids().cloned().collect();
+    let held = world.keys.held(&own).await;
     let held = held.map_err(|error| Failure(reasons::of_keys(&error, now_ms)))?;
-    let own = execution.after.key_ids();
-    let still = left
-        .iter()
-        .map(|instance| instance.id.to_string())
-        .chain(own.filter(|id| held.contains(*id)).map(ToString::to_string))
-        .next();
+    let left = left.iter().map(|instance| instance.id.to_string());
+    let still = left.chain(held.iter().map(ToString::to_string)).next();
     if let Some(still) = still {
         // Somebody brought it back in this moment: the next pass removes it again.
         if let Some(teardown) = &mut execution.after.network.status.teardown {
@@ -209,14 +206,11 @@ pub(crate) async fn release_node(
         .with("node", id.as_str());
     let left = world.substrate.list(&selector).await;
     let left = left.map_err(|error| Failure(reasons::of_substrate(&error, now_ms)))?;
-    let held = world.keys.list().await;
+    let own: Vec<KeyId> = node.key_ids().cloned().collect();
+    let held = world.keys.held(&own).await;
     let held = held.map_err(|error| Failure(reasons::of_keys(&error, now_ms)))?;
-    let keys: Vec<KeyId> = node.key_ids().cloned().collect();
-    let still = left
-        .iter()
-        .map(|instance| instance.id.to_string())
-        .chain(keys.iter().filter(|id| held.contains(*id)).map(ToString::to_string))
-        .next();
+    let left = left.iter().map(|instance| instance.id.to_string());
+    let still = left.chain(held.iter().map(ToString::to_string)).next();
     let mut teardown = node.status.leaving.unwrap_or_default().teardown.unwrap_or_default();
     if let Some(still) = still {
         teardown.removed.clear();
@@ -262,7 +256,7 @@ pub(crate) fn depart(record: &mut Record, id: &NodeId) {
 }
 
 /// The receipt: every line of the inventory, and whatever else was found on the way.
-fn receipt(record: &Record, teardown: TeardownRecord, now_ms: u64) -> ReleaseReceipt {
+pub(super) fn receipt(record: &Record, teardown: TeardownRecord, now_ms: u64) -> ReleaseReceipt {
     let TeardownRecord { inventory, released, .. } = teardown;
     let mut seen = BTreeSet::new();
     let mut lines: Vec<Released> =

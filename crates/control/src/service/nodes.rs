@@ -1,15 +1,15 @@
-//! Nodes that come and go while a network lives, as the service offers it: what the chain has of them,
+//! Nodes that come, go and are replaced while a network lives, as the service offers it: what the chain has of them,
 //! and intent in.
 
 use windlass_model::{
     OrganizationId, Problem,
     api::Accepted,
-    network::{NetworkState, Node, NodesRequest, OperationKind},
+    network::{NetworkState, Node, NodesRequest, Operation, OperationKind},
 };
 
 use crate::{
     governance,
-    network::{nodes, quota::Grows, view::find_node},
+    network::{new_disk, nodes, quota::Grows, view::find_node},
     operation::action_of,
     service::{
         Action, Answer, Control, Granted, RequestMeta,
@@ -91,9 +91,8 @@ impl Control {
         let record = self.awake(granted, record).await?;
         let node = find_node(&record, named).ok_or_else(|| node_not_found(&record, named))?;
         let (id, name) = (node.id.clone(), node.name.clone());
-        if let Some(operation) = removed_already(&record, &name) {
-            let operation = Some(operation);
-            return Ok(Accepted { network: self.view(&record), operation, warnings: Vec::new() });
+        if let Some(operation) = under_way(&record, kind, &name) {
+            return Ok(self.as_it_is(&record, operation));
         }
         nodes::check_now(&record, kind)?;
         let council = self.council(&record).await?;
@@ -120,6 +119,51 @@ impl Control {
         let warnings = warnings.unwrap_or_default();
         let declared = self.declared(change, granted, (kind, before, after, warnings), &meta);
         Box::pin(declared).await
+    }
+
+    /// Gives a node a new disk: nothing is left of its process and its directory, and it begins anew by
+    /// the same name, with the same keys and at the same port.
+    pub async fn replace_node(
+        &self,
+        granted: &Granted,
+        (network, named): (&str, &str),
+        meta: RequestMeta,
+    ) -> Answer<Accepted> {
+        let organization = granted.allows(Action::Change)?.clone();
+        let kind = OperationKind::ReplaceNode;
+        if let Some(answer) = self.answered(&organization, &meta).await? {
+            return Ok(answer);
+        }
+        let record = self.record(&organization, network).await?;
+        let record = self.awake(granted, record).await?;
+        let node = find_node(&record, named).ok_or_else(|| node_not_found(&record, named))?;
+        let id = node.id.clone();
+        if let Some(operation) = under_way(&record, kind, &node.name) {
+            return Ok(self.as_it_is(&record, operation));
+        }
+
+        let mut change = self.inner.store.begin().await?;
+        if let Some(answer) = recall(&mut change, &organization, &meta).await? {
+            return Ok(answer);
+        }
+        let before = load(&mut change, &organization, network).await?;
+        check_version(&before, &meta)?;
+        nodes::check_now(&before, kind)?;
+        let node = before.node(&id).ok_or_else(|| node_not_found(&before, named))?;
+        let live = self.inner.monitor.nodes(&before.network.id);
+        let warnings = new_disk::check(&before, &live, node)?;
+        let mut after = before.clone();
+        new_disk::ask(&mut after, &id);
+        self.begin(&mut change, &mut after, (granted.actor(), kind)).await?;
+        new_disk::tell(&mut after, &id, meta.now_ms);
+        let declared = self.declared(change, granted, (kind, before, after, warnings), &meta);
+        Box::pin(declared).await
+    }
+
+    /// What is asked for is done already.
+    fn as_it_is(&self, record: &Record, operation: Operation) -> Accepted {
+        let network = self.view(record);
+        Accepted { network, operation: Some(operation), warnings: Vec::new() }
     }
 
     /// What a request that comes again was answered, whatever the chain says by now.
@@ -158,10 +202,10 @@ async fn load(
     found.ok_or_else(|| network_not_found(network))
 }
 
-/// The operation that removes the node, if one is under way.
-fn removed_already(record: &Record, name: &String) -> Option<windlass_model::network::Operation> {
+/// The operation that does this to the node, if it is under way.
+fn under_way(record: &Record, kind: OperationKind, name: &String) -> Option<Operation> {
     let id = record.network.operation.as_ref()?;
     let operation = record.operation.as_ref().filter(|operation| operation.id == *id)?;
-    let removes = operation.kind == OperationKind::RemoveNode && operation.nodes.contains(name);
-    (removes && record.network.state == NetworkState::Usable).then(|| operation.clone())
+    let same = operation.kind == kind && operation.nodes.contains(name);
+    (same && record.network.state == NetworkState::Usable).then(|| operation.clone())
 }

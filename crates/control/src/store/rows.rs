@@ -211,6 +211,9 @@ pub(crate) struct NodeStatus {
     pub(crate) registration: Option<Registration>,
     /// Nothing is to be left of it.
     pub(crate) leaving: Option<Leaving>,
+    /// Nothing is to be left of its disk: it begins anew with an empty one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) new_disk: Option<NewDisk>,
     /// The keys that are to replace its own, once the members have voted for it.
     pub(crate) replacements: Replacements,
     /// Keys by which the network does not know it any more: they are to be destroyed.
@@ -297,6 +300,13 @@ pub(crate) struct Leaving {
     pub(crate) teardown: Option<TeardownRecord>,
 }
 
+/// How far a node is that gets a new disk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct NewDisk {
+    pub(crate) teardown: Option<TeardownRecord>,
+}
+
 /// A process, named for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProcessRef {
@@ -342,6 +352,15 @@ impl From<&Seat> for Standing {
 }
 
 impl NodeStatus {
+    /// What is noted as gone of a node that goes, or of its disk.
+    pub(crate) fn teardown_mut(&mut self) -> Option<&mut Option<TeardownRecord>> {
+        match (&mut self.leaving, &mut self.new_disk) {
+            (Some(leaving), _) => Some(&mut leaving.teardown),
+            (None, Some(new_disk)) => Some(&mut new_disk.teardown),
+            (None, None) => None,
+        }
+    }
+
     /// The keys of a node beside those that it has.
     pub(crate) fn key_ids(&self) -> impl Iterator<Item = &KeyId> {
         let Replacements { node, consensus } = &self.replacements;
@@ -408,6 +427,11 @@ impl NodeRow {
     /// Whether nothing is to be left of it.
     pub(crate) fn is_leaving(&self) -> bool {
         self.status.leaving.is_some()
+    }
+
+    /// Whether its process is to run while its network does.
+    pub(crate) fn is_to_run(&self) -> bool {
+        !self.is_leaving() && self.status.new_disk.is_none()
     }
 }
 

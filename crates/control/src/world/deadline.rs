@@ -145,6 +145,10 @@ impl KeyHolder for TimelyKeys {
         self.within("list", self.holder.list())
     }
 
+    fn held<'a>(&'a self, ids: &'a [KeyId]) -> Pending<'a, Result<Vec<KeyId>, KeyError>> {
+        self.within("look at", self.holder.held(ids))
+    }
+
     fn destroy<'a>(&'a self, id: &'a KeyId) -> Pending<'a, Result<Vec<PathBuf>, KeyError>> {
         self.within("destroy", self.holder.destroy(id))
     }

@@ -33,6 +33,9 @@ pub trait KeyHolder: fmt::Debug + Send + Sync {
     /// The ids of all keys.
     fn list(&self) -> Pending<'_, Result<Vec<KeyId>, KeyError>>;
 
+    /// Those of these keys of which anything is there. What that costs does not grow with the others.
+    fn held<'a>(&'a self, ids: &'a [KeyId]) -> Pending<'a, Result<Vec<KeyId>, KeyError>>;
+
     /// Destroys a key and reports every path that was there. A key that is gone is a success.
     fn destroy<'a>(&'a self, id: &'a KeyId) -> Pending<'a, Result<Vec<PathBuf>, KeyError>>;
 }
@@ -89,6 +92,19 @@ impl KeyHolder for VaultKeys {
     fn list(&self) -> Pending<'_, Result<Vec<KeyId>, KeyError>> {
         Box::pin(self.blocking(|vault| {
             vault.list().map(|keys| keys.into_iter().map(|key| key.id).collect())
+        }))
+    }
+
+    fn held<'a>(&'a self, ids: &'a [KeyId]) -> Pending<'a, Result<Vec<KeyId>, KeyError>> {
+        let ids = ids.to_vec();
+        Box::pin(self.blocking(move |vault| {
+            let mut held = Vec::new();
+            for id in ids {
+                if vault.has(&id)? {
+                    held.push(id);
+                }
+            }
+            Ok(held)
         }))
     }
 

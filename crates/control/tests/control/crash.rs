@@ -5,12 +5,7 @@
 //! world. Then the intent holds, nothing is doubled, nothing leaks, and the operation has come to
 //! its end.
 
-use std::{
-    collections::BTreeSet,
-    future::Future,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use crate::fake::{
     FakeWorld,
@@ -28,7 +23,7 @@ use windlass_model::{
     ErrorCode, Problem,
     api::Accepted,
     governance::ProposalRequest,
-    network::{Health, NetworkState, NodesRequest, Operation, OperationState},
+    network::{NodesRequest, Operation, OperationState},
     receipt::ReleasedKind,
     spec::{Manifest, NodeLimits},
 };
@@ -38,6 +33,8 @@ const NODES: usize = 4;
 /// How many are added, and which of them goes.
 const ADDED: usize = 2;
 const GOES: &str = "validator-5";
+/// Which is replaced.
+const REPLACED: &str = "validator-2";
 /// Two of each node, and one of the member's account.
 const KEYS: usize = 2 * NODES + 1;
 /// What an update gives each node.
@@ -54,6 +51,7 @@ pub(crate) enum Verb {
     Propose,
     AddNodes,
     RemoveNode,
+    ReplaceNode,
     Update,
 }
 
@@ -129,6 +127,11 @@ async fn ask(control: &Control, verb: Verb) -> Result<Accepted, ErrorCode> {
                 async || control.remove_node(&destroy, ("trade", GOES), meta.clone()).await;
             when_it_answers(control, remove).await
         }
+        Verb::ReplaceNode => {
+            let replace =
+                async || control.replace_node(&change, ("trade", REPLACED), meta.clone()).await;
+            when_it_answers(control, replace).await
+        }
         Verb::Update => {
             let node_limits = NodeLimits { memory_mib: MEMORY_MIB, ..NodeLimits::default() };
             let manifest = Manifest { node_limits: Some(node_limits), ..Manifest::default() };
@@ -191,6 +194,7 @@ pub(crate) fn prepared(verb: Verb) -> Arc<FakeWorld> {
         | Verb::Destroy
         | Verb::Propose
         | Verb::AddNodes
+        | Verb::ReplaceNode
         | Verb::Update => &[Verb::Create],
         Verb::RemoveNode => &[Verb::Create, Verb::AddNodes],
         Verb::Start => &[Verb::Create, Verb::Stop],
@@ -278,6 +282,7 @@ fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
             assert_eq!(count(ReleasedKind::Key), 2, "{context}: {receipt:#?}");
             assert!(receipt.released.iter().all(|one| one.owner == GOES), "{context}");
         }
+        Verb::ReplaceNode => check_replaced(world, operation, context),
         Verb::Stop | Verb::Sleep => {
             assert_eq!(route_state(world), if verb == Verb::Stop { "stopped" } else { "asleep" });
             assert!(world.nodes().is_empty(), "{context}");
@@ -299,6 +304,26 @@ fn check(world: &FakeWorld, verb: Verb, operation: &Operation, context: &str) {
             assert_eq!(count(ReleasedKind::Endpoint), 1, "{context}: {receipt:#?}");
         }
     }
+}
+
+/// One node has a new disk, and everything else is as it was.
+#[track_caller]
+fn check_replaced(world: &FakeWorld, operation: &Operation, context: &str) {
+    assert_eq!(world.nodes().len(), NODES, "{context}");
+    assert_eq!(world.keys.lock().unwrap().len(), KEYS, "{context}");
+    assert_eq!(world.chains().len(), 1, "{context}: one genesis, for ever");
+    // The gateway is told a moment later that it has every block again.
+    let upstreams = world.routes.lock().unwrap()["routes"][0]["upstreams"].clone();
+    let served = upstreams.as_array().map_or(0, Vec::len);
+    assert!((NODES - 1..=NODES).contains(&served), "{context}: {upstreams}");
+    let receipt = operation.receipt.as_ref().expect("what was on the old disk");
+    let count = |kind| receipt.released.iter().filter(|one| one.kind == kind).count();
+    let kinds = [ReleasedKind::Process, ReleasedKind::Port, ReleasedKind::Socket];
+    for kind in kinds.into_iter().chain([ReleasedKind::Directory]) {
+        assert_eq!(count(kind), 1, "{context}: {kind:?} in {receipt:#?}");
+    }
+    assert_eq!(count(ReleasedKind::Key), 0, "{context}: its keys stay");
+    assert!(receipt.released.iter().all(|one| one.owner == REPLACED), "{context}");
 }
 
 /// Nothing is left after a destroy, whatever happened before.
@@ -328,13 +353,17 @@ fn killed_everywhere(verb: Verb) -> usize {
         check(&world, verb, &operation, &context);
         if matches!(
             verb,
-            Verb::Create | Verb::Start | Verb::Wake | Verb::AddNodes | Verb::RemoveNode
+            Verb::Create
+                | Verb::Start
+                | Verb::Wake
+                | Verb::AddNodes
+                | Verb::RemoveNode
+                | Verb::ReplaceNode
         ) {
             let now = world.nodes();
-            for (id, pid) in survivors {
-                let goes = verb == Verb::RemoveNode && !now.contains_key(&id);
-                assert!(goes || now.get(&id) == Some(&pid), "{context}: adopted, not restarted");
-            }
+            let another = survivors.iter().filter(|(id, pid)| now.get(*id) != Some(*pid)).count();
+            let goes = matches!(verb, Verb::RemoveNode | Verb::ReplaceNode);
+            assert!(another <= usize::from(goes), "{context}: adopted, not restarted");
         }
         check_destroyable(&world, verb, &context);
     }
@@ -416,6 +445,11 @@ fn a_node_that_goes_survives_everything() {
 }
 
 #[test]
+fn a_node_that_is_replaced_survives_everything() {
+    enumerate(Verb::ReplaceNode);
+}
+
+#[test]
 fn an_update_survives_everything() {
     enumerate(Verb::Update);
 }
@@ -430,67 +464,4 @@ fn a_proposal_survives_everything_and_is_sent_once() {
     for fault in [Fault::FailBefore, Fault::FailAfter, Fault::Twice] {
         assert!(failed_everywhere(Verb::Propose, fault) >= 1);
     }
-}
-
-#[test]
-fn a_killed_node_is_restarted_and_a_stopped_network_comes_back() {
-    let world = prepared(Verb::Stop);
-    let shown = life(&world, &quietly(), |control| {
-        let world = Arc::clone(&world);
-        async move {
-            let read = granted(&control, Action::Read).await;
-            let before = world.nodes();
-            let (victim, pid) = before.first_key_value().expect("nodes run");
-            let mut events = control.events(&read, None).await.expect("events");
-            world.kill(victim);
-            let back = async {
-                loop {
-                    futures::StreamExt::next(&mut events).await.expect("the stream goes on");
-                    let network = control.network(&read, "trade").await.expect("it is there");
-                    let healthy = network.health == Health::Healthy;
-                    let counted = network.nodes.iter().any(|node| node.restarts > 0);
-                    let new = world.nodes().get(victim).is_some_and(|now| now != pid);
-                    if healthy && counted && new {
-                        return network;
-                    }
-                }
-            };
-            tokio::time::timeout(PATIENCE, back).await.expect("the node is restarted")
-        }
-    })
-    .unwrap();
-    assert_eq!(shown.state, NetworkState::Usable);
-    assert_eq!(shown.nodes.iter().map(|node| node.restarts).sum::<u32>(), 1, "{shown:#?}");
-    check_usable(&world, "after a restart");
-}
-
-#[test]
-fn a_gateway_that_neither_answers_nor_ends_holds_up_no_destroy() {
-    let world = prepared(Verb::Destroy);
-    world.wedged.store(true, Ordering::SeqCst);
-    let operation = life(&world, &quietly(), |control| carry_out(control, Verb::Destroy)).unwrap();
-    assert_eq!(operation.state, OperationState::Succeeded, "{operation:#?}");
-    assert!(world.nodes().is_empty() && world.keys.lock().unwrap().is_empty());
-    let receipt = operation.receipt.expect("a destroy hands back a receipt");
-    let endpoint = receipt.released.iter().find(|one| one.kind == ReleasedKind::Endpoint);
-    let endpoint = endpoint.expect("the endpoint is accounted for");
-    assert!(endpoint.verified.contains("does not answer"), "{endpoint:?}");
-    let routes = || world.routes.lock().unwrap()["routes"].as_array().unwrap().clone();
-    let stale = routes();
-    assert_eq!(stale.len(), 1, "nobody could tell the gateway");
-
-    // Told as soon as it answers: the route of another network comes, and the stale one goes.
-    world.wedged.store(false, Ordering::SeqCst);
-    life(&world, &quietly(), |control| async move {
-        let manifest = Manifest { name: Some("next".parse().unwrap()), ..Manifest::default() };
-        let create = granted(&control, Action::Create).await;
-        let accepted = control.declare(&create, manifest, meta(None)).await.expect("valid");
-        let (read, id) = (granted(&control, Action::Read).await, accepted.operation.unwrap().id);
-        let ended = control.wait_operation(&read, &id, PATIENCE).await.expect("it is there");
-        assert_eq!(ended.state, OperationState::Succeeded, "{ended:#?}");
-    })
-    .unwrap();
-    let now = routes();
-    assert_eq!(now.len(), 1);
-    assert_ne!(now[0]["network_id"], stale[0]["network_id"]);
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::large_futures, reason = "each test runs a few futures, on a stack of its own")]
 #![expect(clippy::as_conversions, reason = "small numbers of a test's own making")]
 
+mod accidents;
 mod budgets;
 mod crash;
 mod demand;

@@ -1,14 +1,17 @@
 //! The service's answers, good and bad, over the fake world.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use crate::fake::{
-    FakeWorld,
+    FakeWorld, Seeded,
     script::{Fault, Script},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_control::{
-    Control,
+    Backoff, Control,
     service::{Action, Actor, Granted, RequestMeta, authorize},
     world::{Clock as _, MachineClock},
 };
@@ -178,8 +181,12 @@ async fn a_replayed_request_acts_once() {
 
 #[tokio::test]
 async fn a_destroy_supersedes_a_create_and_is_one_operation() {
-    // The first process hangs nowhere, but the gateway's start fails: the create takes a while.
-    let desk = Desk::open(Some((0, Fault::FailBefore))).await;
+    // No gateway answers, and it is waited for: nothing ends before it does.
+    let patient =
+        Backoff { least_ms: 1, most_ms: 4, healthy_after_ms: 60_000, give_up_after_ms: 60_000 };
+    let world = FakeWorld::with(patient, 20_000, Seeded::of_the_machine());
+    let desk = Desk::over(world, None).await;
+    desk.world.wedged.store(true, Ordering::SeqCst);
     let create = desk.declare("name = \"trade\"").await.expect("valid");
     let stop = desk.control.stop(&desk.may(Action::Change).await, "trade", meta()).await;
     refused(stop, ErrorCode::NetworkBusy, "being created");
@@ -191,6 +198,7 @@ async fn a_destroy_supersedes_a_create_and_is_one_operation() {
     let again = desk.destroy("trade").await.expect("the same one");
     assert_eq!(id(&destroy), id(&again));
     assert_eq!(desk.ends(&create).await, OperationState::Superseded);
+    desk.world.wedged.store(false, Ordering::SeqCst);
     assert_eq!(desk.ends(&destroy).await, OperationState::Succeeded);
     refused(desk.destroy("trade").await, ErrorCode::NetworkNotFound, "`trade`");
     assert!(desk.world.nodes().is_empty());

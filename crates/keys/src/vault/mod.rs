@@ -118,6 +118,16 @@ impl Vault {
         Ok(keys)
     }
 
+    /// Whether anything of a key is there, damaged or not. Nothing of it is read.
+    pub fn has(&self, id: &KeyId) -> Result<bool, KeyError> {
+        let directory = self.key_directory(id);
+        match fs::symlink_metadata(&directory) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(file::io_error("inspect", &directory, source)),
+        }
+    }
+
     /// Overwrites and removes a key, damaged ones too. A key that is gone is a success.
     pub fn destroy(&self, id: &KeyId) -> Result<Destroyed, KeyError> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);

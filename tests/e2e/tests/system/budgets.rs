@@ -8,6 +8,7 @@ use windlass_model::{
     ErrorCode,
     api::Accepted,
     budget::{EndStage, HourOfUse, OrganizationBudget},
+    condition::Cause,
     network::{Network, NetworkState, Operation, OperationKind, OperationState},
 };
 
@@ -117,6 +118,11 @@ async fn a_network_that_has_its_limit_on_disk_takes_no_transactions_until_it_is_
     };
     assert_eq!(refused.code, -32005, "{refused:?}");
     assert!(refused.message.contains("node_limits.disk_mib"), "{}", refused.message);
+    platform
+        .until("small", "that it takes no transactions is told", |network| {
+            network.conditions.iter().any(|one| one.cause == Cause::DiskBudgetSpent)
+        })
+        .await;
     let height = endpoint.height().await;
     let file = platform.data_dir.join("spec.toml");
     fs::write(&file, format!("name = \"small\"\n{}", spec(1_024))).expect("a file is written");

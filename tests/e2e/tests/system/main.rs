@@ -20,6 +20,7 @@ mod life;
 mod local_port;
 mod proof;
 mod recovery;
+mod replaced;
 mod run;
 mod safety;
 mod sleep;

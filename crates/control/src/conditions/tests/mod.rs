@@ -91,6 +91,7 @@ impl Scene {
             report: Some(says()),
             answered_at_ms: Some(NOW_MS - 2_000),
             clock_ahead_ms: Some(1),
+            disk_bytes: Some(1 << 20),
             ..LiveNode::default()
         };
         Self {
@@ -103,6 +104,7 @@ impl Scene {
                 operation: None,
                 pass_since_ms: None,
                 memory_bytes: 512 << 20,
+                disk_bytes: Some(10 << 30),
                 end: None,
             },
             known: (0..4).map(|index| (id(index), known(index))).collect(),
@@ -202,9 +204,9 @@ fn check(scene: &Scene, usable: ConditionStatus, expect: &[Told<'_>]) {
 }
 
 use ConditionKind::{
-    ClockInStep, DiskSpace, EndpointAnswers, Lifetime, Memory, NodesAnswer, NodesInStep,
-    NodesRunning, OperationProgress, PeersConnected, QuorumPresent, Usable, ValidatorsVote,
-    VersionsAgree,
+    ClockInStep, DiskBudget, DiskSpace, EndpointAnswers, Lifetime, Memory, NodesAnswer,
+    NodesInStep, NodesRunning, OperationProgress, PeersConnected, QuorumPresent, Usable,
+    ValidatorsVote, VersionsAgree,
 };
 use ConditionStatus::{False, True, Unknown};
 
@@ -218,7 +220,7 @@ fn of_a_network_that_is_well_every_condition_holds() {
             "{one:?}"
         );
     }
-    assert_eq!(all.len(), 14);
+    assert_eq!(all.len(), 15);
     check(&Scene::well(), True, &[]);
 }
 
@@ -417,6 +419,29 @@ fn disks_and_memory_are_told_before_they_are_gone() {
     assert_eq!(full.one(NodesRunning).cause, Cause::DiskFull);
     let killed = Scene::well().ended(1, ErrorCode::OutOfMemory, (killed, 1));
     check(&killed, True, &[(NodesRunning, Cause::OutOfMemory, machine, &["validator-1"], 9)]);
+}
+
+#[test]
+fn a_node_that_has_its_whole_share_of_the_disk_is_told_before_and_then() {
+    let operator = Some(Fault::Operator);
+    let has = |mib: u64| Scene::well().lives(2, |live| live.disk_bytes = Some(mib << 20));
+    check(
+        &has(9 * 1024),
+        True,
+        &[(DiskBudget, Cause::DiskBudgetLow, operator, &["validator-2"], 0)],
+    );
+    check(&has(9 * 1024 - 1), True, &[]);
+    let spent = has(10 * 1024).lives(0, |live| live.disk_bytes = Some(9_800 << 20));
+    check(&spent, True, &[(DiskBudget, Cause::DiskBudgetSpent, operator, &["validator-2"], 0)]);
+    assert_eq!(spent.one(DiskBudget).gravity, Gravity::Critical);
+    assert_eq!(spent.one(DiskBudget).evidence, ["validator-2: 10.0 GiB of 10.0 GiB"]);
+    let mut unlimited = has(1 << 30);
+    unlimited.about.disk_bytes = None;
+    check(&unlimited, True, &[]);
+    let unmeasured = Scene::well();
+    let unmeasured =
+        (0..4).fold(unmeasured, |scene, index| scene.lives(index, |live| live.disk_bytes = None));
+    assert_eq!(unmeasured.one(DiskBudget).status, Unknown);
 }
 
 #[test]

@@ -115,6 +115,9 @@ fn mutation(method: &Method, uri: &Uri) -> Option<(&'static str, String)> {
         ("DELETE", ["v1", "organizations", _, "networks", name, "nodes", _]) => {
             ("network.remove_node", *name)
         }
+        ("POST", ["v1", "organizations", _, "networks", name, "nodes", _, "replace"]) => {
+            ("network.replace_node", *name)
+        }
         ("POST", ["v1", "organizations", _, "networks", name, "proposals"]) if !dry => {
             ("network.propose", *name)
         }

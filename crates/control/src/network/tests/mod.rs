@@ -40,6 +40,7 @@ use crate::{
 mod comings;
 mod ending;
 mod life;
+mod new_disks;
 mod recoveries;
 mod replacements;
 mod sleeping;
@@ -315,6 +316,7 @@ impl Case {
         match action {
             Action::NoteStarted { .. }
             | Action::NoteEnded { .. }
+            | Action::NoteEmptied(_)
             | Action::NoteRepair { .. }
             | Action::NoteHealthy(_)
             | Action::NoteStopped(_)
@@ -382,6 +384,7 @@ fn noted<'a>(action: &Action, name: impl Fn(&NodeId) -> &'a str) -> String {
             format!("{} is repaired ({})", name(node), reason.message)
         }
         Action::NoteHealthy(node) => format!("{} is healthy", name(node)),
+        Action::NoteEmptied(node) => format!("nothing is left of the disk of {}", name(node)),
         Action::NoteStopped(node) => format!("{} is stopped", name(node)),
         Action::NoteRank { node, rank } => {
             let lacks = if rank.whole { "" } else { " and lacks blocks" };

@@ -310,6 +310,14 @@ impl KeyHolder for Handle {
         Box::pin(self.script.look(look, key_told))
     }
 
+    fn held<'a>(&'a self, ids: &'a [KeyId]) -> Pending<'a, Result<Vec<KeyId>, KeyError>> {
+        let look = async {
+            let keys = self.world.keys.lock().unwrap();
+            Ok(ids.iter().filter(|id| keys.contains(*id)).cloned().collect())
+        };
+        Box::pin(self.script.look(look, key_told))
+    }
+
     fn destroy<'a>(&'a self, id: &'a KeyId) -> Pending<'a, Result<Vec<PathBuf>, KeyError>> {
         let call = move || async move {
             let was = self.world.keys.lock().unwrap().remove(id);

@@ -304,6 +304,12 @@ async fn woken(platform: &Platform, sleeping: &[String]) -> Row {
         let began = world::now();
         endpoint.height().await;
         row.samples.push(ms(began.elapsed()));
+        // It has answered before the operation that woke it is over.
+        world::eventually("it is awake", Duration::from_mins(1), async || {
+            let network = platform.show(name).await;
+            (network.state == NetworkState::Usable && network.operation.is_none()).then_some(())
+        })
+        .await;
         each(platform, "sleep", std::slice::from_ref(name)).await;
     }
     row
