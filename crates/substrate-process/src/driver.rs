@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -24,6 +24,7 @@ use crate::{
     logs,
     process::{Holder, Process, holder},
     removal,
+    roll::Roll,
     start::{Glimpse, await_ready, spawn},
     stray, usage,
     watch::Watchers,
@@ -90,6 +91,7 @@ pub(crate) struct Machine {
     pub(crate) watchers: Arc<Watchers>,
     /// What was read of manifests.
     index: Index,
+    roll: Roll,
     turns: Mutex<HashMap<WorkloadId, Arc<tokio::sync::Mutex<()>>>>,
     /// Each followed log holds a thread, of which verbs need some too.
     followers: Arc<Semaphore>,
@@ -105,6 +107,7 @@ impl ProcessSubstrate {
             config,
             watchers,
             index: Index::default(),
+            roll: Roll::default(),
             turns: Mutex::default(),
             followers,
         });
@@ -236,40 +239,22 @@ impl Machine {
     /// Removes what a killed platform was making: of one workload, or of all. Nothing ever ran there,
     /// for a directory gets its name only when it is whole.
     pub(crate) fn remove_drafts(&self, id: Option<&WorkloadId>) -> Result<(), SubstrateError> {
-        for name in self.names()? {
-            if id_of_draft(&name).is_some_and(|of| id.is_none_or(|id| *id == of)) {
-                remove_tree(&self.config.root.join(&name))?;
+        for name in &*self.roll.names(&self.config.root)? {
+            if id_of_draft(name).is_some_and(|of| id.is_none_or(|id| *id == of)) {
+                remove_tree(&self.config.root.join(name))?;
             }
         }
         Ok(())
     }
 
-    /// The names of what stands in the root, sorted.
-    fn names(&self) -> Result<Vec<String>, SubstrateError> {
-        let failed = |source| SubstrateError::io("read", &self.config.root, source);
-        let entries = match fs::read_dir(&self.config.root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed)?,
-        };
-        let names: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.file_name())).collect();
-        let names = names.map_err(failed)?;
-        let mut names: Vec<_> =
-            names.into_iter().filter_map(|name| name.into_string().ok()).collect();
-        names.sort();
-        Ok(names)
-    }
-
     fn list(&self, selector: &LabelSelector) -> Result<Vec<Instance>, SubstrateError> {
         let mut found = Vec::new();
-        let names = self.names()?;
+        let names = self.roll.names(&self.config.root)?;
         self.index.keep(&names);
-        for name in names {
+        for name in self.index.candidates(&names, selector) {
             // What is about to be removed is still there, and is found by its manifest.
-            let Some(id) = id_of(&name) else { continue };
-            if self.index.excludes(&name, selector) {
-                continue;
-            }
-            let directory = Directory::at(self.config.root.join(&name));
+            let Some(id) = id_of(name) else { continue };
+            let directory = Directory::at(self.config.root.join(name));
             let manifest = match self.index.manifest(&directory, &self.config.installation) {
                 Ok(Some(manifest)) => manifest,
                 Ok(None) | Err(SubstrateError::Foreign { .. }) => continue,

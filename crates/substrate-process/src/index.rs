@@ -41,10 +41,17 @@ struct Stamp {
 }
 
 impl Index {
-    /// Whether it is known that a workload has other labels.
-    pub(crate) fn excludes(&self, name: &str, selector: &LabelSelector) -> bool {
+    /// Those of the names of which it is not known that their workloads have other labels.
+    pub(crate) fn candidates<'a>(
+        &self,
+        names: &'a [String],
+        selector: &LabelSelector,
+    ) -> Vec<&'a String> {
         let kept = self.lock();
-        kept.get(name).is_some_and(|kept| !selector.matches(&kept.manifest.workload.labels))
+        let excluded = |name: &String| {
+            kept.get(name).is_some_and(|kept| !selector.matches(&kept.manifest.workload.labels))
+        };
+        names.iter().filter(|name| !excluded(name)).collect()
     }
 
     /// A manifest without the workload's files; `None` if nothing is there, an error if it is foreign.

@@ -36,6 +36,7 @@ mod logs;
 pub mod ports;
 mod process;
 mod removal;
+mod roll;
 mod start;
 mod stray;
 mod usage;

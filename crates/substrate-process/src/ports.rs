@@ -1,12 +1,13 @@
 //! Loopback TCP ports: given by the operating system, and looked at from the outside.
 
 use std::{
-    fs, io,
-    net::{Ipv4Addr, TcpListener},
+    io,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    time::Duration,
 };
 
-/// The kernel's code for a listening socket in `/proc/net/tcp`.
-const LISTENING: &str = "0A";
+/// How long a listener may take to take a connection.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Asks the operating system for free loopback ports, all different. They are free now; whoever
 /// records one keeps it by using it.
@@ -27,26 +28,17 @@ pub(crate) fn is_free(port: u16) -> io::Result<bool> {
     }
 }
 
-/// Whether any process of this machine listens on a port, on whatever address.
+/// Whether a process listens on a loopback port: whoever connects there is refused if none does. The
+/// kernel's table of sockets would say it too, but costs milliseconds to read.
 pub(crate) fn is_listened_on(port: u16) -> io::Result<bool> {
-    let mut found = false;
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        match fs::read_to_string(table) {
-            Ok(text) => found |= text.lines().any(|line| listens(line, port)),
-            // A kernel without IPv6 has no such table.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+    match TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), PATIENCE) {
+        // A connection that meets itself was given this very port, so nobody had it.
+        Ok(stream) => Ok(stream.local_addr()? != stream.peer_addr()?),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+        // Its queue is full.
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(true),
+        Err(error) => Err(error),
     }
-    Ok(found)
-}
-
-fn listens(line: &str, port: u16) -> bool {
-    let mut fields = line.split_whitespace().skip(1);
-    let local = fields.next().and_then(|local| local.rsplit_once(':'));
-    let state = fields.nth(1);
-    let local_port = local.and_then(|(_, hex)| u16::from_str_radix(hex, 16).ok());
-    local_port == Some(port) && state == Some(LISTENING)
 }
 
 #[cfg(test)]
