@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_model::{
     error::Problem,
     key::KeyScope,
-    route::{REPEATED, SCOPE},
+    route::{CLIENT, REPEATED, SCOPE},
 };
 
 use crate::{
@@ -54,7 +54,7 @@ const WAKING: Duration = Duration::from_secs(30);
 const REPEATS: u32 = 2;
 
 /// Headers that belong to one connection, and what other services on this host gave the browser.
-const NOT_PASSED_ON: [HeaderName; 15] = [
+const NOT_PASSED_ON: [HeaderName; 16] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
@@ -70,6 +70,7 @@ const NOT_PASSED_ON: [HeaderName; 15] = [
     header::REFERER,
     HeaderName::from_static(REPEATED),
     HeaderName::from_static(SCOPE),
+    HeaderName::from_static(CLIENT),
 ];
 
 /// What all requests share.
@@ -115,6 +116,7 @@ impl Passing<'_> {
         if self.taken > 0 {
             headers.insert(REPEATED, HeaderValue::from_static("1"));
         }
+        headers.insert(CLIENT, HeaderValue::from_static("1"));
         match self.pass.key.scope {
             KeyScope::Send => {}
             scope @ KeyScope::Read => {

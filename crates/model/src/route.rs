@@ -13,6 +13,9 @@ use crate::{Name, NetworkId, key::KeyScope};
 /// node refuses what changes something, whatever the word is; the gateway passes on no other's.
 pub const SCOPE: &str = "windlass-scope";
 
+/// The header of every request that comes through the gateway: its client is told less than the platform.
+pub const CLIENT: &str = "windlass-client";
+
 /// The header of a request that an earlier node may have taken, and gave no answer to: that it has the
 /// request's transaction already is no error.
 pub const REPEATED: &str = "windlass-repeated";

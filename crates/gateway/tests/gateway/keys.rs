@@ -77,13 +77,16 @@ async fn ends(stream: &mut TcpStream) {
 async fn what_a_key_allows_is_told_to_the_node_and_not_by_the_client() {
     let (_root, gateway, one, _two) = world().await;
     gateway.push(&with(2, &one.socket, |key| key.scope = KeyScope::Read)).await;
-    let claims = [("windlass-scope", "anything"), ("windlass-repeated", "1")];
+    let claims =
+        [("windlass-scope", "anything"), ("windlass-repeated", "1"), ("windlass-client", "0")];
     for (secret, told) in [(KEY, false), ("other-secret", true)] {
         let seen = gateway.ask("POST", &path(secret), &claims, "{}").await.json();
         let names = seen["headers"].as_array().expect("names");
         let count = names.iter().filter(|name| *name == "windlass-scope").count();
         assert_eq!(count, usize::from(told), "{names:?}");
         assert!(!names.contains(&json!("windlass-repeated")), "{names:?}");
+        let clients = names.iter().filter(|name| *name == "windlass-client").count();
+        assert_eq!(clients, 1, "whoever it is, and whatever it says: {names:?}");
     }
 }
 

@@ -13,6 +13,7 @@ use super::hex_param::{AddressParam, BytesParam, HashParam, IndexParam};
 pub(super) struct Args {
     values: Vec<Box<RawValue>>,
     attempt: Attempt,
+    reach: Option<Reach>,
 }
 
 /// Whether a request may have been taken by another node before, which gave no answer.
@@ -25,11 +26,13 @@ pub(super) enum Attempt {
     Repeated,
 }
 
-/// What a request's key allows.
+/// What a client's key allows. Whoever is at the socket itself, as the platform is, has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     /// Everything but changing something.
     Reading,
+    /// Sending transactions too.
+    Sending,
 }
 
 impl Args {
@@ -45,12 +48,17 @@ impl Args {
             let text = format!("too many arguments, want at most {most}");
             return Err(RpcError::InvalidParams(text));
         }
-        Ok(Self { values, attempt: Attempt::First })
+        Ok(Self { values, attempt: Attempt::First, reach: None })
     }
 
-    /// The same, of such an attempt.
-    pub(super) fn of(self, attempt: Attempt) -> Self {
-        Self { attempt, ..self }
+    /// The same, of such an attempt, by somebody of such a reach.
+    pub(super) fn of(self, attempt: Attempt, reach: Option<Reach>) -> Self {
+        Self { attempt, reach, ..self }
+    }
+
+    /// What the client's key allows, if a client asks.
+    pub(super) fn reach(&self) -> Option<Reach> {
+        self.reach
     }
 
     /// Whether the request may have been taken before.

@@ -25,7 +25,7 @@ use jsonrpsee::types::{ErrorObjectOwned, Id, Response, ResponsePayload};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tower::{Layer, Service};
-use windlass_model::route::{REPEATED, SCOPE};
+use windlass_model::route::{CLIENT, REPEATED, SCOPE};
 
 use super::{
     args::{Attempt, Reach},
@@ -77,6 +77,8 @@ where
             // Of a WebSocket too: what its first request may, its messages may.
             if parts.headers.contains_key(SCOPE) {
                 parts.extensions.insert(Reach::Reading);
+            } else if parts.headers.contains_key(CLIENT) {
+                parts.extensions.insert(Reach::Sending);
             }
             if parts.method != Method::POST {
                 return inner.call(HttpRequest::from_parts(parts, HttpBody::new(body))).await;

@@ -27,7 +27,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use windlass_chain::{At, BlockRef};
 
-use super::args::{Args, Attempt};
+use super::args::{Args, Attempt, Reach};
 use super::block_param::BlockParam;
 use super::brief::Brief;
 use super::error::RpcError;
@@ -139,7 +139,8 @@ where
 {
     let registered = module.register_async_method(name, move |params, node, extensions| {
         let attempt = extensions.get::<Attempt>().copied().unwrap_or_default();
-        let args = Args::parse(&params, most).map(|args| args.of(attempt));
+        let reach = extensions.get::<Reach>().copied();
+        let args = Args::parse(&params, most).map(|args| args.of(attempt, reach));
         let answer = answer.clone();
         async move { answer(Shared::clone(&node), args?).await }
     });

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Node, Shared, method};
-use crate::rpc::args::Args;
+use crate::rpc::args::{Args, Reach};
 use crate::rpc::error::RpcError;
 use crate::rpc::limits;
 use crate::rpc::machine::{self, Machine};
@@ -28,8 +28,8 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
     method(module, "eth_accounts", 0, async |_node: Shared, _args| Ok(Vec::<Address>::new()));
     method(module, "eth_coinbase", 0, async |_node: Shared, _args| Ok(Address::ZERO));
     method(module, "eth_mining", 0, async |_node: Shared, _args| Ok(false));
-    method(module, "windlass_status", 0, async |node: Shared, _args| {
-        Ok(node.told(node.status.get()))
+    method(module, "windlass_status", 0, async |node: Shared, args: Args| {
+        Ok(node.told(node.status.get(), args.reach()))
     });
     method(module, "windlass_awaitStatus", 2, await_status);
     method(module, "windlass_consensus", 0, async |node: Shared, _args| {
@@ -39,18 +39,20 @@ pub(super) fn register(module: &mut RpcModule<Shared>) {
 }
 
 /// A status, with what the node says of the machine under it at this moment. That is no part of the
-/// status, which stands still while nothing happens.
+/// status, which stands still while nothing happens; and no client's business, who may be a stranger to
+/// whoever runs the machine.
 #[derive(Clone, Debug, Serialize)]
 struct Told {
     #[serde(flatten)]
     status: Status,
-    machine: Machine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<Machine>,
 }
 
 impl Node {
-    fn told(&self, status: Status) -> Told {
-        let clock_ahead_us = self.status.diagnosis().ahead_us();
-        Told { status, machine: machine::look(&self.directory, now_ms(), clock_ahead_us) }
+    fn told(&self, status: Status, asker: Option<Reach>) -> Told {
+        let look = || machine::look(&self.directory, now_ms(), self.status.diagnosis().ahead_us());
+        Told { status, machine: asker.is_none().then(look) }
     }
 }
 
@@ -113,9 +115,9 @@ async fn await_status(node: Shared, args: Args) -> Result<Told, RpcError> {
     let revision = args.required(0)?;
     let now = node.status.get();
     if now.ending {
-        return Ok(node.told(now));
+        return Ok(node.told(now, args.reach()));
     }
     let wait = args.optional(1)?.map_or(limits::WAIT, Duration::from_millis).min(limits::WAIT);
     let newer = tokio::time::timeout(wait, node.status.newer_than(revision)).await;
-    Ok(node.told(newer.unwrap_or_else(|_elapsed| node.status.get())))
+    Ok(node.told(newer.unwrap_or_else(|_elapsed| node.status.get()), args.reach()))
 }

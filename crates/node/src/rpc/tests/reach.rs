@@ -44,6 +44,27 @@ fn what_sends_is_refused_alone_in_a_batch_and_over_a_websocket() {
     assert!(server.send(&transfer).is_string());
 }
 
+/// Of the machine whoever is at the socket hears, as the platform is; who comes through the gateway doesn't.
+#[test]
+fn a_client_is_not_told_of_the_machine() {
+    let server = Server::free();
+    let socket = server.running.path();
+    let status = call("windlass_status", &json!([]));
+    let waits = call("windlass_awaitStatus", &json!([0, 1]));
+    for ask in [&status, &waits] {
+        let told = client::ask_with(socket, "x-nothing: 1", ask);
+        assert!(told["result"]["machine"]["residentBytes"].is_u64(), "{told}");
+        for header in ["windlass-client: 1", READS] {
+            let told = client::ask_with(socket, header, ask);
+            assert!(told["result"]["genesisHash"].is_string(), "{told}");
+            assert_eq!(told["result"].get("machine"), None, "{header}");
+            let told = client::WebSocket::connect_with(socket, header).ask(ask);
+            assert!(told["result"]["genesisHash"].is_string(), "{told}");
+            assert_eq!(told["result"].get("machine"), None, "{header}");
+        }
+    }
+}
+
 /// A method that is added and sends has to be named as one.
 #[test]
 fn every_method_that_sends_is_known_as_one() {
