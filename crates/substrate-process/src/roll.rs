@@ -57,7 +57,7 @@ fn read(root: &Path) -> io::Result<Arc<[String]>> {
 
 #[cfg(test)]
 mod tests {
-    use std::{thread, time::Duration};
+    use std::thread;
 
     use super::*;
 
@@ -85,7 +85,7 @@ mod tests {
                 .map(|_| scope.spawn(|| roll.names(root.path()).expect("readable")))
                 .collect();
             while roll.order.load(Ordering::SeqCst) < 8 {
-                thread::sleep(Duration::from_millis(1));
+                thread::yield_now();
             }
             drop(held);
             for one in waiting {
