@@ -2271,6 +2271,8 @@ export interface components {
             quota: components["schemas"]["Quota"];
             /** @description What it has. */
             used: components["schemas"]["Used"];
+            /** @description What the user should know about a change of the quota. */
+            warnings?: string[];
         };
         OrganizationId: string;
         /** @description One page of a list. */
@@ -2489,6 +2491,12 @@ export interface components {
              * @description Nodes of all networks.
              */
             nodes?: number | null;
+            /**
+             * Format: int32
+             * @description How many calls a second all its endpoints together take, and as many at once; at least 1. Of a batch,
+             *     every entry is one.
+             */
+            requests_per_s?: number | null;
         };
         /** @description Why something is as it is, and what to do. */
         Reason: {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { OrganizationBudget } from "../api/types";
 import { network, node } from "../testing";
-import { fillOf, formatMib, holdings, lifeWords, quotaCommand, quotaError, quotaForm } from "./budget";
+import { fillOf, formatMib, holdings, lifeWords, rateWords, quotaCommand, quotaError, quotaForm } from "./budget";
 import { diskLimit, diskWarning, limitWords, memoryLimit, nodeShares, processorLimit } from "./limits";
 
 const MIB = 1_048_576;
@@ -32,14 +32,18 @@ describe("quotas", () => {
     expect(fillOf(0, 0)).toBe("full");
     expect(lifeWords({})).toContain("without an end");
     expect(lifeWords({ longest_ttl_s: 604_800 })).toContain("7 days at most");
+    expect(rateWords({})).toContain("Not limited");
+    expect(rateWords({ requests_per_s: 10_000 })).toContain("10,000 a second at all endpoints together");
   });
 
   it("are changed by a command that names only what changes", () => {
     const quota = { networks: 200, disk_mib: 204_800, longest_ttl_s: 86_400 };
     const form = quotaForm(quota);
-    expect(form).toEqual({ networks: "200", nodes: "", memory_mib: "", disk_mib: "204800", longest_ttl_s: "1d" });
+    expect(form).toEqual({ networks: "200", nodes: "", memory_mib: "", disk_mib: "204800", longest_ttl_s: "1d", requests_per_s: "" });
     expect(quotaCommand(quota, form)).toBeNull();
     expect(quotaCommand(quota, { ...form, networks: "20", disk_mib: "", longest_ttl_s: "7 d" })).toBe("windlass quota set --networks 20 --disk none --longest-ttl 7d");
+    expect(quotaCommand(quota, { ...form, requests_per_s: "500" })).toBe("windlass quota set --requests 500");
+    expect([quotaError("requests_per_s", "0"), quotaError("requests_per_s", "1")].map((error) => error === undefined)).toEqual([false, true]);
     expect(quotaCommand(quota, { ...form, networks: "many" })).toBeNull();
     expect([quotaError("nodes", "-1"), quotaError("longest_ttl_s", "7"), quotaError("nodes", "0"), quotaError("nodes", "")].map((error) => error === undefined)).toEqual([false, false, true, true]);
   });

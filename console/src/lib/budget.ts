@@ -88,10 +88,17 @@ export function lifeWords({ longest_ttl_s: seconds }: Pick<Quota, "longest_ttl_s
     : `${spanWords(seconds)} at most; a network that asks for no end gets that one.`;
 }
 
+/** How many requests the organization may make. */
+export function rateWords({ requests_per_s: rate }: Pick<Quota, "requests_per_s">): string {
+  return rate == null
+    ? "Not limited, but by the rates of keys."
+    : `${formatNumber(rate)} a second at all endpoints together, each call of a batch being one; more is refused with status 429.`;
+}
+
 export type QuotaForm = Record<keyof Quota, string>;
 
 /** The quota as fields; an empty one is no limit. */
-export function quotaForm({ networks, nodes, memory_mib, disk_mib, longest_ttl_s }: Quota): QuotaForm {
+export function quotaForm({ networks, nodes, memory_mib, disk_mib, longest_ttl_s, requests_per_s }: Quota): QuotaForm {
   const text = (limit: number | null | undefined) => (limit == null ? "" : String(limit));
   return {
     networks: text(networks),
@@ -99,6 +106,7 @@ export function quotaForm({ networks, nodes, memory_mib, disk_mib, longest_ttl_s
     memory_mib: text(memory_mib),
     disk_mib: text(disk_mib),
     longest_ttl_s: longest_ttl_s == null ? "" : spanText(longest_ttl_s),
+    requests_per_s: text(requests_per_s),
   };
 }
 
@@ -108,6 +116,7 @@ const FLAGS: Record<keyof Quota, string> = {
   memory_mib: "memory",
   disk_mib: "disk",
   longest_ttl_s: "longest-ttl",
+  requests_per_s: "requests",
 };
 
 export const QUOTA_FIELDS = Object.keys(FLAGS) as (keyof Quota)[];
@@ -117,6 +126,7 @@ export function quotaError(field: keyof Quota, text: string): string | undefined
   const trimmed = text.trim();
   if (trimmed === "") return undefined;
   if (field === "longest_ttl_s") return parseSpan(trimmed) === null ? SPAN_WANTED : undefined;
+  if (field === "requests_per_s" && Number(trimmed) === 0) return "At least 1, or nothing for no limit.";
   return /^\d{1,15}$/.test(trimmed) ? undefined : "A whole number, or nothing for no limit.";
 }
 

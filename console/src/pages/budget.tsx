@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useBudget } from "../api/budgets";
 import { ORGANIZATION } from "../api/client";
 import type { OrganizationBudget } from "../api/types";
-import { type Holding, holdings, lifeWords } from "../lib/budget";
+import { type Holding, holdings, lifeWords, rateWords } from "../lib/budget";
 import { formatNumber } from "../lib/format";
 import { CliButton, CliLine } from "../ui/copy";
 import { Failed, Skeleton } from "../ui/feedback";
@@ -62,9 +62,13 @@ function Quotas({ budget }: { budget: OrganizationBudget }) {
             <dd>{lifeWords(budget.quota)}</dd>
           </div>
           <div>
+            <dt>Requests</dt>
+            <dd data-testid="quota-requests">{rateWords(budget.quota)}</dd>
+          </div>
+          <div>
             <dt>Requests this hour</dt>
             <dd>
-              <span className="number">{formatNumber(budget.used.requests_this_hour)}</span>, counted once a minute; only the rates of keys limit them.
+              <span className="number">{formatNumber(budget.used.requests_this_hour)}</span>, counted once a minute.
             </dd>
           </div>
         </dl>

@@ -12,6 +12,7 @@ const FIELDS: Record<keyof Quota, { label: string; unit?: string; hint?: string 
   nodes: { label: "Nodes", hint: "Of all networks." },
   memory_mib: { label: "Memory", unit: "MiB", hint: "Of what runs." },
   disk_mib: { label: "Disk", unit: "MiB", hint: "Of all nodes." },
+  requests_per_s: { label: "Requests a second", hint: "At all endpoints together; of a batch, every call." },
   longest_ttl_s: { label: "Longest life", hint: "Such as 7d; also what one gets that asks for no end." },
 };
 

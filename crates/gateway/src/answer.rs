@@ -15,7 +15,10 @@ use windlass_model::{
     route::RateLimit,
 };
 
-use crate::{key::Pass, limit::TooEarly};
+use crate::{
+    limit::TooEarly,
+    rate::{Refusal, Whose},
+};
 
 /// Why a body ends early.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -82,39 +85,53 @@ pub(crate) fn wrong_key() -> Problem {
     )
 }
 
-/// A call that came too early for its key, or a batch that is too large for it.
-pub(crate) fn too_often(
-    pass: &Pass,
-    calls: u32,
-    early: TooEarly,
-    request_body: &Bytes,
-) -> Response<Body> {
-    let name = &pass.key.name;
-    let limit =
-        pass.key.meter.as_ref().map_or(RateLimit { per_second: 0, burst: 0 }, |one| one.limit());
-    let RateLimit { per_second, burst } = limit;
-    let (detail, hint, seconds) = match early {
-        TooEarly::For(wait) => {
-            let seconds = wait.as_secs().saturating_add(1);
-            let detail = format!(
-                "limit exceeded: the key `{name}` takes {per_second} calls a second, {burst} at once"
-            );
-            let hint = format!("try again in {seconds} s, or use a key with a higher rate");
-            (detail, hint, Some(seconds))
-        }
-        TooEarly::AtOnce => {
-            let detail = format!(
-                "limit exceeded: the batch has {calls} calls, and the key `{name}` takes {burst} at once"
-            );
-            (detail, "send smaller batches, or use a key with a higher burst".to_owned(), None)
-        }
-    };
-    let problem = Problem::new(ErrorCode::RateLimited, detail, hint);
-    let mut response = refuse(&problem, Some(request_body));
-    if let Some(seconds) = seconds {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+/// Calls that came too early for a rate, or a batch that is too large for it.
+pub(crate) fn too_often(refusal: &Refusal, request_body: &Bytes) -> Response<Body> {
+    let mut response = refuse(&beyond_rate(refusal), Some(request_body));
+    if let TooEarly::For(wait) = refusal.early {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
     }
     response
+}
+
+/// Whole seconds after which a wait is over.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(1)
+}
+
+/// What was asked beyond a rate: whose it is, what it allows, and when to come again.
+pub(crate) fn beyond_rate(refusal: &Refusal) -> Problem {
+    let Refusal { whose, limit: RateLimit { per_second, burst }, calls, early } = refusal;
+    let (who, larger_rate, larger_burst) = match whose {
+        Whose::Key(name) => (
+            format!("the key `{name}` takes"),
+            "use a key with a higher rate",
+            "use a key with a higher burst",
+        ),
+        Whose::Organization => (
+            "all networks of the organization together take".to_owned(),
+            "have the operator raise it: windlass quota set --requests",
+            "have the operator raise it: windlass quota set --requests",
+        ),
+    };
+    let (detail, hint) = match early {
+        TooEarly::For(wait) => (
+            format!("limit exceeded: {who} {per_second} calls a second, {burst} at once"),
+            format!("try again in {} s, or {larger_rate}", seconds(*wait)),
+        ),
+        TooEarly::AtOnce => (
+            format!("limit exceeded: the batch has {calls} calls, and {who} {burst} at once"),
+            format!("send smaller batches, or {larger_burst}"),
+        ),
+    };
+    Problem::new(ErrorCode::RateLimited, detail, hint)
+}
+
+/// What is sent back over a `WebSocket` for a message that is not passed on: an error for every call in it
+/// that has an id, or one without an id where there is none, or none can be read.
+pub(crate) fn over_websocket(problem: &Problem, message: &[u8]) -> Vec<u8> {
+    let ids = envelope(message).unwrap_or(Ids::One(Value::Null));
+    serde_json::to_vec(&json_rpc(problem, ids)).expect("answers have string keys only")
 }
 
 pub(crate) fn stopped() -> Problem {

@@ -10,7 +10,8 @@
 //!   route table holds hashes only.
 //! - **A key that is good no more serves nothing**, what is under way with it included: when a table
 //!   without it comes into force, or its time is over, answers that are being read and open `WebSockets`
-//!   end. How often a key may be used is held here ([`limit`]); what it may ask is held by the node, which
+//!   end. How often a key may be used, and
+//!   all networks of an organization asked, is held here ([`rate`]); what it may ask is held by the node, which
 //!   is told of it in a header that clients can't set.
 //! - **A request is sent once.** Another node is tried only when the first could not be connected to,
 //!   or when it is certain that it has read nothing.
@@ -37,6 +38,7 @@ mod key;
 mod limit;
 mod local;
 mod proxy;
+mod rate;
 pub mod routes;
 mod server;
 mod store;

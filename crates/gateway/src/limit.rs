@@ -1,4 +1,4 @@
-//! How often a key may be used: a bucket that fills at its rate, in one atomic number.
+//! How often a key may be used, or an organization's networks asked: a bucket that fills at its rate, in one atomic number.
 //!
 //! The number is the instant at which the bucket will be full again ("theoretical arrival time" of the
 //! [generic cell rate algorithm]). A call moves it on by one call's share of a second; where that would
@@ -15,7 +15,7 @@ use windlass_model::route::RateLimit;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// What is left of a key's rate. All requests with the key share it.
+/// What is left of a rate. All requests that it is for share it.
 #[derive(Debug)]
 pub(crate) struct Meter {
     limit: RateLimit,
@@ -57,17 +57,10 @@ impl Meter {
         taken.map(drop).map_err(|_full_at| TooEarly::For(Duration::from_nanos(early_ns)))
     }
 
-    /// Takes calls that have come already. For how long no more are to be let in.
-    pub(crate) fn charge(&self, calls: u32, since_start: Duration) -> Duration {
-        let now_ns = nanoseconds(since_start);
-        let mut next_ns = 0;
-        let charge = |full_at: u64| {
-            next_ns = full_at.max(now_ns).saturating_add(self.share_ns(calls));
-            Some(next_ns)
-        };
-        let _before = self.full_at_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, charge);
-        let latest_ns = now_ns.saturating_add(self.share_ns(self.limit.burst));
-        Duration::from_nanos(next_ns.saturating_sub(latest_ns))
+    /// Gives calls back that were taken and came to nothing.
+    pub(crate) fn give_back(&self, calls: u32) {
+        // Whoever took meanwhile took on top of these.
+        self.full_at_ns.fetch_sub(self.share_ns(calls), Ordering::Relaxed);
     }
 
     /// How long the rate takes for so many calls.
@@ -113,11 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn what_has_come_is_owed() {
-        let meter = Meter::new(RateLimit { per_second: 10, burst: 2 });
-        assert_eq!(meter.charge(2, ms(0)), ms(0));
-        assert_eq!(meter.charge(5, ms(0)), ms(500));
-        assert_eq!(meter.take(1, ms(0)), Err(TooEarly::For(ms(600))));
-        assert_eq!(meter.charge(1, ms(600)), ms(0));
+    fn what_came_to_nothing_is_there_again() {
+        let meter = Meter::new(RateLimit { per_second: 10, burst: 4 });
+        assert_eq!(meter.take(3, ms(0)), Ok(()));
+        assert_eq!(meter.take(1, ms(0)), Ok(()));
+        meter.give_back(3);
+        assert_eq!(meter.take(4, ms(0)), Err(TooEarly::For(ms(100))), "the one stays taken");
+        assert_eq!(meter.take(3, ms(0)), Ok(()));
     }
 }

@@ -20,6 +20,7 @@ use hyper::{
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use windlass_model::{
+    NetworkId,
     error::Problem,
     key::KeyScope,
     route::{CLIENT, REPEATED, SCOPE},
@@ -31,11 +32,12 @@ use crate::{
     calls::Calls,
     client::{ClientError, Upstream},
     key::Pass,
+    rate::Rates,
     routes::RouteState,
     streamed::Streamed,
     table::{Current, Network, count},
     target::{Door, Target},
-    tunnel,
+    tunnel::{self, Gate},
 };
 
 /// The largest body that is passed on.
@@ -90,6 +92,7 @@ struct Passing<'a> {
     body: Bytes,
     /// What is asked of the node.
     rest: &'a Uri,
+    network: &'a NetworkId,
     /// The protocol that the client wants to change to, and its end of the connection.
     upgrade: Option<(HeaderValue, OnUpgrade)>,
     client: IpAddr,
@@ -212,16 +215,15 @@ impl Proxy {
             Ok(body) => body,
             Err(problem) => return refuse(&problem, None),
         };
-        if let Some(meter) = &pass.key.meter {
-            let calls = Calls::of(&body);
-            if let Err(early) = meter.take(calls, self.started.elapsed()) {
-                count(&network.counters.limited);
-                return answer::too_often(pass, calls, early, &body);
-            }
+        if let Some(rates) = Rates::of(&pass.key, network.of_all.as_deref())
+            && let Err(refusal) = rates.take(Calls::of(&body), self.started.elapsed())
+        {
+            count(&network.counters.limited);
+            return answer::too_often(&refusal, &body);
         }
-        let rest = &target.rest;
-        let asked = body.clone();
-        let mut passing = Passing { parts, body, rest, upgrade, client, pass, taken: 0, in_use };
+        let (rest, id, asked) = (&target.rest, &target.network, body.clone());
+        let mut passing =
+            Passing { parts, body, rest, network: id, upgrade, client, pass, taken: 0, in_use };
         // Cancel safety: a node that has the request may carry it out, and who sent it is told that the
         // key is good no more.
         tokio::select! {
@@ -382,9 +384,14 @@ impl Proxy {
             count(&network.counters.websockets);
             let of_node = hyper::upgrade::on(&mut response);
             let in_use = passing.in_use.take();
-            let (pass, started, stop) = (passing.pass.clone(), self.started, self.stop.clone());
+            let gate = Gate::new(
+                passing.pass.clone(),
+                (passing.network.clone(), self.table.subscribe()),
+                self.started,
+            );
+            let stop = self.stop.clone();
             self.tasks.spawn(async move {
-                tunnel::run((of_client, of_node), pass, started, stop).await;
+                tunnel::run((of_client, of_node), gate, stop).await;
                 drop(in_use);
             });
             let (mut parts, _) = response.into_parts();

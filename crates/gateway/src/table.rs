@@ -11,12 +11,14 @@ use std::{
 
 use serde::Serialize;
 use tokio::sync::watch;
-use windlass_model::NetworkId;
+use windlass_model::{NetworkId, OrganizationId};
 
 use crate::{
     activity::Activity,
     client::Upstream,
     key::{Keys, Pass},
+    limit::Meter,
+    rate::Organizations,
     routes::{RouteState, RouteTable},
 };
 
@@ -33,6 +35,9 @@ pub(crate) enum RefusedTable {
     /// It contradicts itself.
     #[error("the route of {network} is not valid: {reason}")]
     Invalid { network: NetworkId, reason: &'static str },
+    /// Nothing at all is no rate.
+    #[error("the limit of {organization} is zero")]
+    Limit { organization: OrganizationId },
 }
 
 /// What the gateway serves now.
@@ -42,12 +47,15 @@ pub(crate) struct Table {
     /// Which network is reached at a local port: of several, the one that was first.
     pub(crate) local: BTreeMap<u16, NetworkId>,
     networks: HashMap<NetworkId, Arc<Network>>,
+    organizations: Organizations,
 }
 
 /// One network, in force. Survives a new table with its counters, connections and activity.
 #[derive(Debug)]
 pub(crate) struct Network {
     keys: Keys,
+    /// What is left of the rate of the organization whose it is, if that has a limit.
+    pub(crate) of_all: Option<Arc<Meter>>,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) state: RouteState,
@@ -73,7 +81,7 @@ pub(crate) struct Counts {
     requests: u64,
     /// Requests with a wrong key or from a refused origin.
     refused: u64,
-    /// Requests beyond the rate of their key.
+    /// Requests, and messages over `WebSocket`s, beyond the rate of their key or of the organization.
     limited: u64,
     /// Requests that no node answered.
     failed: u64,
@@ -88,6 +96,7 @@ impl Table {
         before: &Self,
         now_ms: u64,
     ) -> Result<Self, RefusedTable> {
+        let organizations = Organizations::next(&source, &before.organizations)?;
         let mut networks = HashMap::with_capacity(source.routes.len());
         for route in &source.routes {
             let id = &route.network_id;
@@ -104,6 +113,7 @@ impl Table {
             };
             let network = Network {
                 keys,
+                of_all: organizations.of(route.organization_id.as_ref()),
                 upstreams: route.upstreams.iter().map(upstream).collect(),
                 cors_origins: route.cors_origins.clone(),
                 state: route.state,
@@ -118,17 +128,8 @@ impl Table {
                 return Err(invalid("it stands there twice"));
             }
         }
-        let wanted = source.routes.iter().filter_map(|route| Some((route.local_port?, route)));
-        let mut local = BTreeMap::new();
-        for (port, route) in wanted.clone() {
-            if before.local.get(&port) == Some(&route.network_id) {
-                local.insert(port, route.network_id.clone());
-            }
-        }
-        for (port, route) in wanted {
-            local.entry(port).or_insert_with(|| route.network_id.clone());
-        }
-        Ok(Self { source, local, networks })
+        let local = local_ports(&source, before);
+        Ok(Self { source, local, networks, organizations })
     }
 
     pub(crate) fn network(&self, id: &NetworkId) -> Option<Arc<Network>> {
@@ -142,6 +143,21 @@ impl Table {
     pub(crate) fn counts(&self) -> HashMap<NetworkId, Counts> {
         self.networks.iter().map(|(id, network)| (id.clone(), network.counters.read())).collect()
     }
+}
+
+/// Which network is reached at which local port: the one that has it keeps it.
+fn local_ports(source: &RouteTable, before: &Table) -> BTreeMap<u16, NetworkId> {
+    let wanted = source.routes.iter().filter_map(|route| Some((route.local_port?, route)));
+    let mut local = BTreeMap::new();
+    for (port, route) in wanted.clone() {
+        if before.local.get(&port) == Some(&route.network_id) {
+            local.insert(port, route.network_id.clone());
+        }
+    }
+    for (port, route) in wanted {
+        local.entry(port).or_insert_with(|| route.network_id.clone());
+    }
+    local
 }
 
 impl Network {

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Name, NetworkId, OrganizationId};
+use crate::{
+    ErrorCode, Name, NetworkId, OrganizationId, Problem, error::Location, route::RateLimit,
+};
 
 /// A network that was stopped because its time is over is kept for at most so long, in milliseconds.
 const LONGEST_GRACE_MS: u64 = 24 * 3_600_000;
@@ -11,6 +13,10 @@ const LONGEST_GRACE_MS: u64 = 24 * 3_600_000;
 const SHORTEST_GRACE_MS: u64 = 60_000;
 /// An end is told of at most so long before, in milliseconds.
 const LONGEST_NOTICE_MS: u64 = 24 * 3_600_000;
+
+/// How many requests a second an organization has unless said: far more than clients of a few networks send,
+/// and about half of what one gateway answers, so that no organization alone keeps the others from theirs.
+const REQUESTS_PER_S: u32 = 10_000;
 
 /// When a network's time is over, and what comes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -104,18 +110,55 @@ pub struct Quota {
     /// The longest time to live of a network in seconds: it is also what one gets that asks for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_ttl_s: Option<u32>,
+    /// How many calls a second all its endpoints together take, and as many at once; at least 1. Of a batch,
+    /// every entry is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub requests_per_s: Option<u32>,
 }
 
 impl Quota {
     /// No limit at all.
-    pub const UNLIMITED: Self =
-        Self { networks: None, nodes: None, memory_mib: None, disk_mib: None, longest_ttl_s: None };
+    pub const UNLIMITED: Self = Self {
+        networks: None,
+        nodes: None,
+        memory_mib: None,
+        disk_mib: None,
+        longest_ttl_s: None,
+        requests_per_s: None,
+    };
+
+    /// What the gateway holds an organization to; none is without limit.
+    pub fn rate(&self) -> Option<RateLimit> {
+        // Nobody is kept from a second's worth at once, as with a key whose burst is not said.
+        self.requests_per_s.map(|rate| RateLimit { per_second: rate, burst: rate })
+    }
+
+    /// Refuses what is no quota.
+    pub fn check(&self) -> Result<(), Box<Problem>> {
+        if self.requests_per_s != Some(0) {
+            return Ok(());
+        }
+        let location = Location { field: Some("requests_per_s".to_owned()), ..Location::default() };
+        let problem = Problem::new(
+            ErrorCode::InvalidRequest,
+            "`requests_per_s` is 0, with which no network could be shown to work",
+            "give 1 at least, or none for no limit; `windlass network stop` ends what a network answers",
+        );
+        Err(Box::new(problem.at(location)))
+    }
 }
 
 impl Default for Quota {
     /// What an organization has unless said.
     fn default() -> Self {
-        Self { networks: Some(200), nodes: Some(1_000), disk_mib: Some(204_800), ..Self::UNLIMITED }
+        Self {
+            networks: Some(200),
+            nodes: Some(1_000),
+            disk_mib: Some(204_800),
+            requests_per_s: Some(REQUESTS_PER_S),
+            ..Self::UNLIMITED
+        }
     }
 }
 
@@ -128,6 +171,9 @@ pub struct OrganizationBudget {
     pub quota: Quota,
     /// What it has.
     pub used: Used,
+    /// What the user should know about a change of the quota.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What an organization has at the moment.
@@ -202,6 +248,20 @@ mod tests {
         assert_eq!(end.due_at_ms(), 8 * HOUR);
         end.stage = EndStage::Over;
         assert_eq!(end.due_at_ms(), 16 * HOUR);
+    }
+
+    #[test]
+    fn requests_are_limited_by_the_second_and_never_to_none() {
+        let of = |requests_per_s| Quota { requests_per_s, ..Quota::UNLIMITED };
+        assert_eq!(of(Some(7)).rate(), Some(RateLimit { per_second: 7, burst: 7 }));
+        assert_eq!(of(None).rate(), None);
+        assert!(Quota::default().rate().is_some(), "unless said");
+        assert_eq!((of(Some(1)).check(), of(None).check()), (Ok(()), Ok(())));
+        let refused = of(Some(0)).check().unwrap_err();
+        assert_eq!(refused.code, ErrorCode::InvalidRequest);
+        // What was written down before there was such a limit.
+        let quota: Quota = serde_json::from_str(r#"{"networks": 3}"#).unwrap();
+        assert_eq!(quota, Quota { networks: Some(3), ..Quota::UNLIMITED });
     }
 
     #[test]

@@ -158,8 +158,8 @@ codes! {
     PayloadTooLarge = ("payload_too_large", 413, "the body is too large", Input);
     /// As much of this is under way as there may be at once.
     TooManyRequests = ("too_many_requests", 429, "too much of this is under way", Unavailable);
-    /// A key was used more often than its rate allows.
-    RateLimited = ("rate_limited", 429, "the key's rate is used up", Unavailable);
+    /// More was asked than the rate of the key, or of the organization, allows.
+    RateLimited = ("rate_limited", 429, "the rate of the key or the organization is used up", Unavailable);
     /// The network is not running.
     NetworkStopped = ("network_stopped", 409, "the network is stopped", Conflict);
     /// The network's time is over.

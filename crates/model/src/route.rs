@@ -3,11 +3,11 @@
 //! The control plane writes it; the gateway serves by it and keeps it, so that a gateway goes on
 //! when the control plane is dead. Keys stand in it as hashes only.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, NetworkId, key::KeyScope};
+use crate::{Name, NetworkId, OrganizationId, key::KeyScope};
 
 /// The header of a request whose key allows less than everything: the word of its [`KeyScope`]. The
 /// node refuses what changes something, whatever the word is; the gateway passes on no other's.
@@ -29,6 +29,10 @@ pub struct RouteTable {
     pub generation: u64,
     /// One for each network.
     pub routes: Vec<Route>,
+    /// How often all networks of an organization together may be asked. One that is not here may without
+    /// limit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<OrganizationId, RateLimit>,
 }
 
 /// How one network is reached.
@@ -37,6 +41,9 @@ pub struct RouteTable {
 pub struct Route {
     /// The network.
     pub network_id: NetworkId,
+    /// Whose it is. None only in tables that were stored before it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization_id: Option<OrganizationId>,
     /// The keys that open it.
     pub keys: Vec<RouteKey>,
     /// The Unix sockets of its nodes, in the order of the genesis.
@@ -69,7 +76,7 @@ pub struct RouteKey {
     pub secrets: Vec<RouteSecret>,
 }
 
-/// How often a key may be used.
+/// How often a key may be used, or an organization's networks asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {

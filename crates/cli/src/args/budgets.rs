@@ -47,6 +47,7 @@ pub(crate) enum QuotaVerb {
 Examples:
   windlass quota set --networks 20 --nodes 80
   windlass quota set --disk none --longest-ttl 7d
+  windlass quota set --requests 500
   windlass --organization acme quota set --memory 4096"
 )]
 pub(crate) struct QuotaArgs {
@@ -65,6 +66,10 @@ pub(crate) struct QuotaArgs {
     /// The longest time to live of a network, which is also what one gets that asks for none
     #[arg(long, group = "limits", value_name = "TIME|none", value_parser = longest)]
     pub(crate) longest_ttl: Option<Limit>,
+    /// How many calls a second all endpoints together take, and as many at once; of a batch, every entry is
+    /// one
+    #[arg(long, group = "limits", value_name = "N|none", value_parser = limit)]
+    pub(crate) requests: Option<Limit>,
 }
 
 /// A limit, or none.

@@ -44,6 +44,7 @@ pub(super) async fn quota(session: &Session, verb: &QuotaVerb) -> Outcome<()> {
             session.client.set_quota(&limited(before.quota, args)?).await?
         }
     };
+    session.warn(&budget.warnings);
     session.output.result(&budget, || table(&budget));
     Ok(())
 }
@@ -67,6 +68,7 @@ fn limited(quota: Quota, args: &QuotaArgs) -> Outcome<Quota> {
         memory_mib: wide(args.memory, quota.memory_mib),
         disk_mib: wide(args.disk, quota.disk_mib),
         longest_ttl_s: small("longest-ttl", args.longest_ttl, quota.longest_ttl_s)?,
+        requests_per_s: small("requests", args.requests, quota.requests_per_s)?,
     })
 }
 
@@ -78,12 +80,15 @@ fn table(OrganizationBudget { quota, used, .. }: &OrganizationBudget) -> String 
         ("nodes", u64::from(used.nodes), quota.nodes.map(u64::from)),
         ("memory of what runs, MiB", used.memory_mib, quota.memory_mib),
         ("disk, MiB", used.disk_mib, quota.disk_mib),
-        ("requests this hour", used.requests_this_hour, None),
     ] {
         table.row([what.to_owned(), used.to_string(), limit(of)]);
     }
     let longest = quota.longest_ttl_s.map(u64::from);
     table.row(["longest life, seconds".to_owned(), String::new(), limit(longest)]);
+    let requests = used.requests_this_hour.to_string();
+    table.row(["requests this hour".to_owned(), requests, String::new()]);
+    let rate = quota.requests_per_s.map(u64::from);
+    table.row(["requests a second".to_owned(), String::new(), limit(rate)]);
     table.text()
 }
 

@@ -1,7 +1,7 @@
 //! The one task that keeps the gateway.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
@@ -9,8 +9,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 use windlass_model::{
-    NetworkId, WorkloadId,
-    route::{Route, RouteTable},
+    NetworkId, OrganizationId, WorkloadId,
+    route::{RateLimit, Route, RouteTable},
     workload::{Desired, Limits, Program, Workload},
 };
 use windlass_substrate::{
@@ -186,14 +186,15 @@ impl Keeper {
         self.read_routes(&mut sent.routes).await?;
         let routes: Vec<Route> =
             sent.routes.values().filter_map(|(_, route)| route.clone()).collect();
+        let limits = self.limits(&routes).await?;
         let running = gateway.running().cloned();
         if sent.process != running {
             // A process that was found, or restarted: it serves what it was sent before.
             sent.table = self.served(&gateway).await?;
             sent.process.clone_from(&running);
         }
-        if sent.table.routes != routes {
-            let table = RouteTable { generation: sent.table.generation + 1, routes };
+        if (&sent.table.routes, &sent.table.limits) != (&routes, &limits) {
+            let table = RouteTable { generation: sent.table.generation + 1, routes, limits };
             if !table.routes.is_empty() {
                 self.remember(PORT_KNOWN, "true").await?;
             }
@@ -314,6 +315,18 @@ impl Keeper {
             routes.insert(id, (record.network.resource_version, route));
         }
         Ok(())
+    }
+
+    /// What the owners of the routes are held to.
+    async fn limits(
+        &self,
+        routes: &[Route],
+    ) -> Result<BTreeMap<OrganizationId, RateLimit>, GatewayError> {
+        let owners: BTreeSet<&OrganizationId> =
+            routes.iter().filter_map(|route| route.organization_id.as_ref()).collect();
+        let quotas = self.store.quotas().await?;
+        let limited = quotas.into_iter().filter(|(id, _)| owners.contains(id));
+        Ok(limited.filter_map(|(id, quota)| Some((id, quota.rate()?))).collect())
     }
 
     async fn served(&self, gateway: &Instance) -> Result<RouteTable, GatewayError> {

@@ -34,6 +34,7 @@ pub(super) fn route(
     let local_port = network.spec.local_port;
     Some(Route {
         network_id: network.id.clone(),
+        organization_id: Some(network.organization.clone()),
         keys: network.keys.iter().map(EndpointKeyRow::route).collect(),
         upstreams: sockets.collect(),
         cors_origins: network.spec.cors_origins.clone(),

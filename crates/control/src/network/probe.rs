@@ -23,6 +23,9 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the gateway answers where it has the network, and the key is not one of its.
 const KEY_IS_WRONG: u16 = 401;
 
+/// And where more is asked of it than the rate of the organization allows.
+const LIMIT_EXCEEDED: i64 = -32005;
+
 /// What the nodes have shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Proof {
@@ -225,8 +228,9 @@ pub(crate) async fn endpoint(
 }
 
 /// Calls the network's endpoint as well as it can be: like a client, or, where its keys are known to their
-/// users only or are limited in rate, so that the gateway shows that it serves it. What a client would have
-/// been answered is `None` then.
+/// users only or are limited in rate, or clients have used up what the organization may ask, so that the
+/// gateway shows that it serves it. What a client would have been answered is `None` then. A network that
+/// was never shown to work has to answer like a client.
 pub(crate) async fn served(
     world: &World,
     engine: &dyn Engine,
@@ -235,7 +239,11 @@ pub(crate) async fn served(
 ) -> Result<Option<EndpointProof>, ProbeError> {
     let unlimited = network.key(DEFAULT).is_some_and(|key| key.body.limit.is_none());
     if let Some(url) = gateway::endpoint(base, network).filter(|_| unlimited) {
-        return endpoint(world, engine, &url, patience).await.map(Some);
+        match endpoint(world, engine, &url, patience).await {
+            Err(ProbeError::Endpoint(RpcError::Refused { code: LIMIT_EXCEEDED, .. }))
+                if network.status.evidence.is_some() => {}
+            called => return called.map(Some),
+        }
     }
     let url = gateway::url_with(base, &network.id, "");
     serves_without_key(world, &url, patience).await.map(|()| None)

@@ -33,14 +33,15 @@ impl Control {
             disk_mib: self.inner.meter.disk_bytes(&organization) >> 20,
             requests_this_hour: hour.iter().map(|one| one.used.requests).sum(),
         };
-        Ok(OrganizationBudget { organization, quota, used })
+        Ok(OrganizationBudget { organization, quota, used, warnings: Vec::new() })
     }
 
     pub(super) fn need_mib(&self, running: &Running) -> u64 {
         capacity::need_mib(&self.inner.world.engines, &running.spec, running.nodes)
     }
 
-    /// Says what the organization may have from now on. What it has above that, it keeps.
+    /// Says what the organization may have from now on. What it has above that, it keeps. The gateway has
+    /// the limit of its requests in force when this is answered without a warning.
     pub async fn set_quota(
         &self,
         granted: &Granted,
@@ -48,6 +49,7 @@ impl Control {
         meta: &RequestMeta,
     ) -> Answer<OrganizationBudget> {
         let organization = granted.allows(Action::Administer)?.clone();
+        quota.check()?;
         let mut change = self.inner.store.begin().await?;
         change.put_quota(&organization, &quota).await?;
         let entry = AuditEntry {
@@ -61,7 +63,8 @@ impl Control {
         };
         change.audit(&entry).await?;
         change.commit("quota").await?;
-        self.budget(granted).await
+        let warnings = self.in_force().await;
+        Ok(OrganizationBudget { warnings, ..self.budget(granted).await? })
     }
 
     /// What the organization's networks used, or one of them, by network and hour of the clock, the latest

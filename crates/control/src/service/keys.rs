@@ -215,8 +215,8 @@ impl Control {
         Ok(after)
     }
 
-    /// Waits until the gateway has the keys in force. What the user should know if it has not.
-    async fn in_force(&self) -> Vec<String> {
+    /// Waits until the gateway has what is written down in force. What the user should know if it has not.
+    pub(super) async fn in_force(&self) -> Vec<String> {
         match self.inner.gateway.publish(Need::Served).await {
             Ok(_) => Vec::new(),
             Err(error) => vec![format!(

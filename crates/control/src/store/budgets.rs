@@ -56,6 +56,15 @@ impl Store {
         quota(row.as_ref())
     }
 
+    /// What each organization may have.
+    pub(crate) async fn quotas(&self) -> Result<BTreeMap<OrganizationId, Quota>, StoreError> {
+        let rows = sqlx::query("SELECT id, quota FROM organizations")
+            .fetch_all(&mut *self.read().await?)
+            .await
+            .map_err(StoreError::statement("read the quotas"))?;
+        rows.iter().map(|row| Ok((row.parsed("id")?, quota(Some(row))?))).collect()
+    }
+
     /// How many networks an organization has, and how many nodes those have.
     pub(crate) async fn holdings(
         &self,

@@ -1,7 +1,8 @@
 //! Quotas, times to live and what was used, as the service answers them over the fake world.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
+use serde_json::Value;
 use windlass_model::{
     ErrorCode,
     budget::{EndStage, Extension, Quota},
@@ -10,8 +11,8 @@ use windlass_model::{
 };
 
 use crate::{
-    crash::{PATIENCE, Verb, granted, life, prepared, quietly},
-    fake::script::Script,
+    crash::{PATIENCE, Verb, carry_out, granted, life, prepared, quietly},
+    fake::{FakeWorld, script::Script},
     service::{Desk, meta, refused},
 };
 use windlass_control::{Control, service::Action};
@@ -42,7 +43,7 @@ async fn a_quota_refuses_what_is_above_it_and_nothing_else() {
         nodes: Some(0),
         memory_mib: Some(0),
         disk_mib: Some(0),
-        longest_ttl_s: None,
+        ..Quota::UNLIMITED
     };
     limit(&desk, nothing).await;
     refused(desk.declare("name = \"third\"").await, ErrorCode::QuotaExceeded, "0 networks");
@@ -54,6 +55,60 @@ async fn a_quota_refuses_what_is_above_it_and_nothing_else() {
     assert_eq!((used.networks, used.nodes, used.memory_mib), (2, 7, 64 * 3));
     let gone = desk.destroy("first").await.expect("it may");
     assert_eq!(desk.ends(&gone).await, OperationState::Succeeded);
+}
+
+/// Whom the gateway holds to how many calls a second.
+fn limits(world: &FakeWorld) -> Vec<(String, u64)> {
+    let routes = world.routes.lock().unwrap();
+    let limits = routes["limits"].as_object().into_iter().flatten();
+    let limit = |(organization, limit): (&String, &Value)| {
+        assert_eq!(limit["burst"], limit["per_second"]);
+        (organization.clone(), limit["per_second"].as_u64().expect("a number"))
+    };
+    limits.map(limit).collect()
+}
+
+#[test]
+fn the_rate_of_requests_is_in_force_when_it_is_answered() {
+    let world = prepared(Verb::Stop);
+    life(&world, &quietly(), async |control| {
+        let administer = granted(&control, Action::Administer).await;
+        let owner = administer.organization().to_string();
+        assert_eq!(limits(&world), [(owner.clone(), 10_000)], "unless said");
+        let set = async |requests_per_s| {
+            let quota = Quota { requests_per_s, ..Quota::UNLIMITED };
+            control.set_quota(&administer, quota, &meta()).await
+        };
+        let generation = || world.routes.lock().unwrap()["generation"].clone();
+        assert_eq!(set(Some(7)).await.expect("it is set").warnings, Vec::<String>::new());
+        assert_eq!(limits(&world), [(owner.clone(), 7)]);
+        let before = generation();
+        set(Some(7)).await.expect("it is set");
+        assert_eq!(generation(), before, "the routes are the same");
+        let zero = set(Some(0)).await.expect_err("nothing could be shown to work");
+        assert_eq!((zero.code, limits(&world)), (ErrorCode::InvalidRequest, vec![(owner, 7)]));
+        set(None).await.expect("it is set");
+        assert_eq!(limits(&world), []);
+
+        // It is written down where the gateway does not answer, and that is said.
+        world.wedged.store(true, Ordering::SeqCst);
+        let told = set(Some(9)).await.expect("it is set");
+        assert_eq!(told.quota.requests_per_s, Some(9));
+        assert!(told.warnings[0].contains("as soon as the gateway answers"), "{told:?}");
+        world.wedged.store(false, Ordering::SeqCst);
+        set(Some(9)).await.expect("it is set");
+        assert_eq!(limits(&world).len(), 1);
+    });
+}
+
+#[test]
+fn a_network_starts_and_wakes_while_clients_use_up_the_rate() {
+    let world = prepared(Verb::Stop);
+    world.spent.store(true, Ordering::SeqCst);
+    for verb in [Verb::Stop, Verb::Start, Verb::Sleep, Verb::Wake] {
+        let ended = life(&world, &quietly(), |control| carry_out(control, verb)).unwrap();
+        assert_eq!(ended.state, OperationState::Succeeded, "{verb:?}: {ended:?}");
+    }
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ fn now_ms() -> u64 {
 }
 
 /// An open `WebSocket`, and what the client sends over it comes back.
-async fn websocket(gateway: &Gateway, secret: &str) -> TcpStream {
+pub(crate) async fn websocket(gateway: &Gateway, secret: &str) -> TcpStream {
     let mut stream = TcpStream::connect(gateway.address).await.expect("it listens");
     let path = path(secret);
     let head = format!(

@@ -74,11 +74,15 @@ async fn of_two_networks_at_one_port_the_first_keeps_it_until_it_goes() {
     // One that stands before it in the table.
     let mut other = at(3, &two, Some(port)).routes.remove(0);
     other.network_id = "net-0000000000000000".parse().expect("an id");
-    let both = RouteTable { generation: 3, routes: vec![other.clone(), first.routes[0].clone()] };
+    let both = RouteTable {
+        generation: 3,
+        routes: vec![other.clone(), first.routes[0].clone()],
+        ..RouteTable::default()
+    };
     assert_eq!(gateway.push(&both).await, StatusCode::OK);
     let host = [("host", "127.0.0.1")];
     assert_eq!(ask(port, "/", &host).await.json()["node"], "one");
-    let second = RouteTable { generation: 4, routes: vec![other] };
+    let second = RouteTable { generation: 4, routes: vec![other], ..RouteTable::default() };
     assert_eq!(gateway.push(&second).await, StatusCode::OK);
     until(&gateway, |demand| demand["local"][0]["network_id"] == "net-0000000000000000").await;
     assert_eq!(ask(port, "/", &host).await.json()["node"], "two");

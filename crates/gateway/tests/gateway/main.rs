@@ -2,6 +2,7 @@
 
 mod keys;
 mod local;
+mod rates;
 mod sleep;
 mod world;
 

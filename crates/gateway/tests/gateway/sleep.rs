@@ -157,7 +157,7 @@ async fn what_becomes_of_the_network_meanwhile_is_answered() {
     gateway.push(&is(6, &[&one], RouteState::Asleep)).await;
     let stream = ask(&gateway).await;
     until(&gateway, is_wanted).await;
-    gateway.push(&RouteTable { generation: 7, routes: Vec::new() }).await;
+    gateway.push(&RouteTable { generation: 7, ..RouteTable::default() }).await;
     let gone = answer(stream).await;
     assert!(gone.contains("network_not_found"), "{gone}");
 

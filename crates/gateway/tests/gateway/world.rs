@@ -28,6 +28,7 @@ use windlass_gateway::{
 };
 
 pub(crate) const NETWORK: &str = "net-0123456789abcdef";
+pub(crate) const ORGANIZATION: &str = "org-0123456789abcdef";
 pub(crate) const KEY: &str = "k-very-secret";
 
 pub(crate) struct Gateway {
@@ -213,6 +214,7 @@ pub(crate) fn key(name: &str, secret: &str) -> RouteKey {
 pub(crate) fn table(generation: u64, upstreams: &[&Path]) -> RouteTable {
     let route = Route {
         network_id: NETWORK.parse().expect("an id"),
+        organization_id: Some(ORGANIZATION.parse().expect("an id")),
         keys: vec![key("another", "another"), key("default", KEY)],
         upstreams: upstreams.iter().map(|path| (*path).to_owned()).collect(),
         cors_origins: vec!["https://app.example".to_owned()],
@@ -220,7 +222,7 @@ pub(crate) fn table(generation: u64, upstreams: &[&Path]) -> RouteTable {
         idle_after_ms: 0,
         local_port: None,
     };
-    RouteTable { generation, routes: vec![route] }
+    RouteTable { generation, routes: vec![route], ..RouteTable::default() }
 }
 
 pub(crate) fn url(rest: &str) -> String {

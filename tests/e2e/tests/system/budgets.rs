@@ -2,8 +2,9 @@
 
 use std::{fs, time::Duration};
 
+use futures::future::join_all;
 use serde_json::json;
-use windlass_e2e::{Account, Call, Platform, world};
+use windlass_e2e::{Account, Call, Endpoint, Platform, RpcError, world};
 use windlass_model::{
     ErrorCode,
     api::Accepted,
@@ -12,7 +13,13 @@ use windlass_model::{
     network::{Network, NetworkState, Operation, OperationKind, OperationState},
 };
 
-use crate::support::{create, healthy, no_leaks, one_process_each};
+use crate::{
+    endpoint_keys::{Listener, call},
+    support::{create, healthy, no_leaks, one_process_each},
+};
+
+/// Calls to one endpoint at once.
+const AT_ONCE: usize = 20;
 
 #[tokio::test]
 async fn a_network_whose_time_is_over_is_stopped_and_rescued_or_destroyed() {
@@ -98,6 +105,49 @@ async fn a_quota_is_seen_set_and_kept_to() {
     let second: Accepted =
         platform.run(&["network", "create", "second", "--validators", "1"]).await;
     assert_eq!(second.network.spec.ttl_s, 604_800, "what one gets that asks for none");
+}
+
+/// Asks an endpoint often at once: how many of the calls were answered, and what the others were.
+async fn ask_at_once(endpoint: &Endpoint) -> (usize, Vec<RpcError>) {
+    let calls = (0..AT_ONCE).map(|_| endpoint.call("eth_chainId", json!([])));
+    let (answered, refused): (Vec<_>, Vec<_>) =
+        join_all(calls).await.into_iter().partition(Result::is_ok);
+    (answered.len(), refused.into_iter().filter_map(Result::err).collect())
+}
+
+#[tokio::test]
+async fn networks_of_an_organization_share_its_rate_of_requests() {
+    let platform = Platform::start().await;
+    let first = Platform::endpoint(&create(&platform, "first", "validators = 1\n").await);
+    let second = Platform::endpoint(&create(&platform, "second", "validators = 1\n").await);
+    let mut listener = Listener::open(&second.url).await;
+    let set = async |limit: &str| -> OrganizationBudget {
+        platform.run(&["quota", "set", "--requests", limit]).await
+    };
+    assert_eq!(set("1").await.quota.requests_per_s, Some(1));
+    let (of_first, of_second) = tokio::join!(ask_at_once(&first), ask_at_once(&second));
+    for (_, refused) in [&of_first, &of_second] {
+        let error = refused.first().expect("both are beyond one a second");
+        assert_eq!(error.code, -32005, "{error:?}");
+        let says = "all networks of the organization together take 1 calls a second";
+        assert!(error.message.contains(says), "{}", error.message);
+    }
+    assert!(of_first.0 + of_second.0 >= 1, "one is taken");
+    let both = json!([call("eth_chainId", &json!([])), call("eth_blockNumber", &json!([]))]);
+    let answers = listener.ask(&both).await;
+    assert_eq!(answers[1]["error"]["code"], -32005, "{answers}");
+
+    // What the platform does with its networks goes on.
+    let _stopped: Accepted = platform.run(&["network", "stop", "first"]).await;
+    let started: Accepted = platform.run(&["network", "start", "first"]).await;
+    assert_eq!(started.operation.expect("it is started").state, OperationState::Succeeded);
+    let (_, refused) = platform.refused(&["quota", "set", "--requests", "0"]).await;
+    assert!(refused.detail.contains("requests_per_s"), "{}", refused.detail);
+    assert_eq!(set("none").await.quota.requests_per_s, None);
+    let all = tokio::join!(ask_at_once(&first), ask_at_once(&second));
+    assert_eq!(all, ((AT_ONCE, vec![]), (AT_ONCE, vec![])));
+    let answers = listener.ask(&both).await;
+    assert!(answers[1]["result"].is_string(), "{answers}");
 }
 
 #[tokio::test]

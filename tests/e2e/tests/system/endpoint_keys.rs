@@ -20,10 +20,10 @@ use crate::support::{does, healthy, no_leaks};
 const READ_ONLY: i64 = -32_051;
 
 /// A client's `WebSocket`.
-struct Listener(TcpStream);
+pub(crate) struct Listener(TcpStream);
 
 impl Listener {
-    async fn open(url: &str) -> Self {
+    pub(crate) async fn open(url: &str) -> Self {
         let rest = url.strip_prefix("http://").expect("a URL");
         let (host, path) = rest.split_once('/').expect("it has a path");
         let mut stream = TcpStream::connect(host).await.expect("the gateway listens");
@@ -41,7 +41,7 @@ impl Listener {
     }
 
     /// Sends a message, masked with zeroes, and reads the answer.
-    async fn ask(&mut self, body: &Value) -> Value {
+    pub(crate) async fn ask(&mut self, body: &Value) -> Value {
         let text = body.to_string();
         let mut frame = vec![0x81, 0xfe];
         frame.extend(u16::try_from(text.len()).expect("a short message").to_be_bytes());
@@ -66,7 +66,7 @@ impl Listener {
     }
 }
 
-fn call(method: &str, params: &Value) -> Value {
+pub(crate) fn call(method: &str, params: &Value) -> Value {
     json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 }
 

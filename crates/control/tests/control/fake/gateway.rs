@@ -39,6 +39,12 @@ impl FakeWorld {
         route(&routes, path).is_some_and(|(route, hash)| !opens(route, &hash))
     }
 
+    /// Whether nothing more is taken from clients.
+    pub(super) fn is_spent(&self) -> bool {
+        let limits = &self.routes.lock().unwrap()["limits"];
+        limits.is_object() && self.spent.load(Ordering::SeqCst)
+    }
+
     /// The node behind a network's URL.
     pub(super) fn routed(&self, path: &str) -> Option<Workload> {
         let routes = self.routes.lock().unwrap();

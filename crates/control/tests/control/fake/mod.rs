@@ -62,6 +62,8 @@ pub(crate) struct FakeWorld {
     pub(crate) mute: Mutex<BTreeSet<WorkloadId>>,
     /// No gateway answers, and none can be ended.
     pub(crate) wedged: AtomicBool,
+    /// Clients have used up the rate of the organization, wherever one is in the routes.
+    pub(crate) spent: AtomicBool,
     /// Every key that ever was.
     pub(crate) made: Mutex<BTreeSet<KeyId>>,
     pub(crate) clock: Arc<FakeClock>,
@@ -98,6 +100,7 @@ impl FakeWorld {
             silent: Mutex::default(),
             mute: Mutex::default(),
             wedged: AtomicBool::new(false),
+            spent: AtomicBool::new(false),
             made: Mutex::default(),
             clock: Arc::default(),
             entropy: Arc::new(entropy),
@@ -385,6 +388,10 @@ impl Wire for Handle {
                     }
                     let node = self.world.routed(&message.path).filter(|_| gateway);
                     let node = node.ok_or_else(refused)?;
+                    if self.world.is_spent() {
+                        let body = json!({"id": 1, "error": {"code": -32005, "message": "no"}});
+                        return Ok(Reply { status: 429, body: body.to_string().into() });
+                    }
                     let answer = self.rpc(node.id.as_str(), &body).await.ok_or_else(refused)?;
                     reply(answered(&answer))
                 }

@@ -49,8 +49,9 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options) {
     // What runs here is counted beforehand, and more than the platform would take unasked.
     let mut platform = Platform::start_with(&["--overcommit"]).await;
-    let unlimited = ["quota", "set", "--networks", "none", "--nodes", "none", "--disk", "none"];
-    let _budget: Value = platform.run(&unlimited).await;
+    let unlimited = ["--networks", "--nodes", "--disk", "--requests"].map(|what| [what, "none"]);
+    let _budget: Value =
+        platform.run(&[&["quota", "set"], unlimited.as_flattened()].concat()).await;
     let sync: Vec<f64> = usage::sync_times(&platform.data_dir, 200).into_iter().map(ms).collect();
     say::progress("waking");
     let mut rows = waking(&platform, options.wakes).await;
