@@ -134,7 +134,7 @@ pub(crate) enum Errand {
 pub(crate) fn plan(observed: &Observation, engine: &dyn Engine) -> Plan {
     let mut plan = Plan { generation: observed.record.network.generation, ..Plan::default() };
     let status = &observed.record.network.status;
-    if status.retry_at_ms > observed.now_ms {
+    if observed.backoff.is_pause(status.retry_at_ms, observed.now_ms) {
         plan.wake_at_ms = Some(status.retry_at_ms);
         return plan;
     }
@@ -286,7 +286,7 @@ pub(crate) fn note_process(observed: &Observation, node: &NodeRow, plan: &mut Pl
             plan.wake_at(retry_at_ms);
             Start::Later
         }
-        (None, None) if node.status.retry_at_ms > now_ms => {
+        (None, None) if backoff.is_pause(node.status.retry_at_ms, now_ms) => {
             plan.wake_at(node.status.retry_at_ms);
             Start::Later
         }

@@ -312,7 +312,8 @@ fn enough(observed: &Observation, plan: &mut Plan) -> bool {
     let operation = observed.record.operation.as_ref();
     let begun_ms = operation.map_or(observed.now_ms, |operation| operation.created_at_ms);
     let until_ms = begun_ms.saturating_add(PATIENCE_MS);
-    if observed.now_ms < until_ms {
+    // One that has not begun yet did so before the clock was set back.
+    if (begun_ms..until_ms).contains(&observed.now_ms) {
         plan.wake_at(until_ms);
         return false;
     }

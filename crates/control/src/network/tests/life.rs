@@ -107,6 +107,25 @@ fn a_usable_network_at_rest_needs_nothing() {
 }
 
 #[test]
+fn nobody_waits_for_an_hour_because_the_clock_is_set_back() {
+    let back = |ahead_ms| {
+        let mut case = declared().founded().running().saying(4, 9).usable().ended(2, "killed");
+        let status = &mut case.record().nodes[2].status;
+        (status.process, status.failures) = (None, 1);
+        status.retry_at_ms = NOW_MS + ahead_ms;
+        case
+    };
+    back(500).check("wake in 500 ms");
+    back(3_600_000).check("ensure validator-2 Running");
+    let mut case = declared().founded().running().saying(4, 9).usable().asked(OperationKind::Stop);
+    case.record().network.status.retry_at_ms = NOW_MS + 500;
+    case.check("wake in 500 ms");
+    case.record().network.status.retry_at_ms = NOW_MS + 3_600_000;
+    let plan = plan(&case.observed, &WindlassEngine);
+    assert!(!plan.actions.is_empty(), "{plan:?}");
+}
+
+#[test]
 fn a_node_that_ended_is_started_again_after_a_pause() {
     let case = declared().founded().running().saying(4, 9).usable().ended(2, "killed");
     case.check(
