@@ -1,12 +1,12 @@
 // What the pages hold of the platform's state, and how it is kept: fetched once, then moved on by the
 // event stream. Nothing polls but what no event tells of (budgets.ts); an answer is fetched again only after
 // the stream was lost.
-import { QueryClient, type InfiniteData, useInfiniteQuery, useMutation, useQueries, useQuery } from "@tanstack/react-query";
+import { QueryClient, type InfiniteData, useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import type { Verb } from "../lib/life";
 import { mergeNetworks, newerOperation, upsertOperation } from "../live/reduce";
 import * as api from "./client";
 import { ApiError, isUnauthenticated } from "./problem";
-import type { Accepted, Manifest, Network, Operation, OperationKind, PageOperation } from "./types";
+import type { Accepted, Manifest, Network, Operation, PageOperation } from "./types";
 
 export const keys = {
   session: ["session"],
@@ -105,29 +105,15 @@ export function useOperations() {
   });
 }
 
-function operationQuery(id: string) {
-  return {
-    queryKey: keys.operation(id),
+export function useOperation(id: string | null) {
+  return useQuery({
+    queryKey: keys.operation(id ?? ""),
     queryFn: async ({ client }: { client: QueryClient }): Promise<Operation> => {
-      const fetched = await api.fetchOperation(id);
+      const fetched = await api.fetchOperation(id ?? "");
       const known = client.getQueryData<Operation>(keys.operation(fetched.id));
       return known ? newerOperation(known, fetched) : fetched;
     },
-  };
-}
-
-export function useOperation(id: string | null) {
-  return useQuery({ ...operationQuery(id ?? ""), enabled: id !== null });
-}
-
-export type UnderWay = ReadonlyMap<string, OperationKind>;
-
-/** What is under way on networks whose state does not say it all, by their ids: one that starts may be waking. */
-export function useUnderWay(networks: readonly Network[]): UnderWay {
-  const ids = networks.flatMap(({ state, operation }) => (state === "starting" && operation ? [operation] : []));
-  return useQueries({
-    queries: ids.map(operationQuery),
-    combine: (results) => new Map(results.flatMap(({ data }) => (data ? [[data.network, data.kind] as const] : []))),
+    enabled: id !== null,
   });
 }
 

@@ -1766,6 +1766,7 @@ export interface components {
             /** @description Its nodes: those of the genesis in its order, then those that were added. */
             nodes: components["schemas"]["Node"][];
             operation?: components["schemas"]["OperationId"] | null;
+            operation_kind?: components["schemas"]["OperationKind"] | null;
             /** @description The organization that it belongs to. */
             organization: components["schemas"]["OrganizationId"];
             reason?: components["schemas"]["Reason"] | null;

@@ -18,11 +18,11 @@ describe("a network in words", () => {
     expect(stateLabel(network({ state: "sleeping", intent: "sleeping", health: "unknown" }))).toEqual({ tone: "asleep", word: "Asleep" });
     expect(stateLabel(network({ state: "stopping", intent: "sleeping" })).word).toBe("Falling asleep");
     expect(stateLabel(network({ state: "stopping", intent: "stopped" })).word).toBe("Stopping");
-    expect(stateLabel(network({ state: "starting" }), "wake").word).toBe("Waking");
-    expect(stateLabel(network({ state: "starting" }), "start").word).toBe("Starting");
+    expect(stateLabel(network({ state: "starting", operation_kind: "wake" })).word).toBe("Waking");
+    expect(stateLabel(network({ state: "starting", operation_kind: "start" })).word).toBe("Starting");
     expect(stateLabel(network({ state: "starting" })).word).toBe("Starting");
-    const waking = [network({ id: "a", state: "starting" }), network({ id: "b", state: "starting" })];
-    expect(filterNetworks(waking, "waking", new Map([["b", "wake"]])).map(({ id }) => id)).toEqual(["b"]);
+    const waking = [network({ id: "a", state: "starting" }), network({ id: "b", state: "starting", operation_kind: "wake" })];
+    expect(filterNetworks(waking, "waking").map(({ id }) => id)).toEqual(["b"]);
     expect(why(network({ state: "sleeping", intent: "sleeping" })).message).toContain("the next request to its URL wakes it");
     expect(why(network({ state: "stopping", intent: "stopped" })).message).not.toContain("wakes");
   });

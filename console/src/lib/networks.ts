@@ -5,10 +5,6 @@ import { capitalise, plural } from "./format";
 import { endWords, isOver } from "./ending";
 import { sleepsAfter } from "./life";
 
-/** What is under way, by the networks' ids. */
-type UnderWay = ReadonlyMap<string, OperationKind>;
-const NOTHING: UnderWay = new Map();
-
 /** How a state looks. The word always stands beside it. */
 export type Tone = "good" | "busy" | "open" | "warn" | "bad" | "asleep" | "off";
 
@@ -17,8 +13,8 @@ export interface StateLabel {
   word: string;
 }
 
-/** Its state; with what is under way it is said more exactly. */
-export function stateLabel(network: Pick<Network, "state" | "intent" | "health">, underWay?: OperationKind): StateLabel {
+/** Its state in a word. */
+export function stateLabel(network: Pick<Network, "state" | "intent" | "health" | "operation_kind">): StateLabel {
   switch (network.state) {
     case "usable":
       return usableLabel(network.health);
@@ -30,7 +26,7 @@ export function stateLabel(network: Pick<Network, "state" | "intent" | "health">
     case "stopping":
       return { tone: "busy", word: network.intent === "sleeping" ? "Falling asleep" : "Stopping" };
     case "starting":
-      return { tone: "busy", word: underWay === "wake" ? "Waking" : "Starting" };
+      return { tone: "busy", word: network.operation_kind === "wake" ? "Waking" : "Starting" };
     case "declared":
     case "creating":
     case "destroying":
@@ -240,10 +236,10 @@ export function sortNetworks(networks: readonly Network[], sort: Sort): Network[
 }
 
 /** Every word of the filter must occur in the name, the id, the state, its end, the endpoint or the chain id. */
-export function filterNetworks(networks: readonly Network[], filter: string, underWay: UnderWay = NOTHING): Network[] {
+export function filterNetworks(networks: readonly Network[], filter: string): Network[] {
   const words = filter.toLowerCase().split(/\s+/).filter((word) => word !== "");
   return networks.filter((network) => {
-    const { word } = stateLabel(network, underWay.get(network.id));
+    const { word } = stateLabel(network);
     const text = [network.name, network.id, word, endWords(network), network.endpoint ?? "", String(network.spec.chain_id)]
       .join(" ")
       .toLowerCase();

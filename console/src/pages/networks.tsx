@@ -1,7 +1,7 @@
 // All networks, live: filtered, sorted and walked from the keyboard.
 import { type KeyboardEvent, useEffect, useRef } from "react";
-import { type UnderWay, useNetworks, useUnderWay } from "../api/queries";
-import type { Network, OperationKind } from "../api/types";
+import { useNetworks } from "../api/queries";
+import type { Network } from "../api/types";
 import { useNow } from "../lib/clock";
 import { endSign, isOver } from "../lib/ending";
 import { formatBytes, plural } from "../lib/format";
@@ -60,8 +60,7 @@ function NetworkList({ networks }: { networks: readonly Network[] }) {
   const search = useSearch();
   const filter = search.get("q") ?? "";
   const sort = parseSort(search.get("sort"));
-  const underWay = useUnderWay(networks);
-  const shown = sortNetworks(filterNetworks(networks, filter, underWay), sort);
+  const shown = sortNetworks(filterNetworks(networks, filter), sort);
   return (
     <>
       <Filter value={filter} shown={shown.length} all={networks.length} />
@@ -72,7 +71,7 @@ function NetworkList({ networks }: { networks: readonly Network[] }) {
           </button>
         </Empty>
       ) : (
-        <NetworkTable networks={shown} underWay={underWay} sort={sort} />
+        <NetworkTable networks={shown} sort={sort} />
       )}
     </>
   );
@@ -127,11 +126,10 @@ const COLUMNS: readonly { key: SortKey; name: string; className: string }[] = [
 
 interface NetworkTableProps {
   networks: readonly Network[];
-  underWay: UnderWay;
   sort: Sort;
 }
 
-function NetworkTable({ networks, underWay, sort }: NetworkTableProps) {
+function NetworkTable({ networks, sort }: NetworkTableProps) {
   const walk = (event: KeyboardEvent<HTMLTableSectionElement>) => {
     const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
     if (step === undefined || event.metaKey || event.ctrlKey) return;
@@ -153,7 +151,7 @@ function NetworkTable({ networks, underWay, sort }: NetworkTableProps) {
       </thead>
       <tbody onKeyDown={walk}>
         {networks.map((network) => (
-          <NetworkRow key={network.id} network={network} underWay={underWay.get(network.id)} />
+          <NetworkRow key={network.id} network={network} />
         ))}
       </tbody>
     </table>
@@ -181,7 +179,7 @@ function EndSign({ network }: { network: Network }) {
   return sign === null ? null : <span className={`sub ${isOver(network) ? "tone-bad" : "tone-warn"}`}>{sign}</span>;
 }
 
-function NetworkRow({ network, underWay }: { network: Network; underWay: OperationKind | undefined }) {
+function NetworkRow({ network }: { network: Network }) {
   const memory = memoryBytes(network);
   const running = runningNodes(network);
   const validators = validatorCount(network);
@@ -194,7 +192,7 @@ function NetworkRow({ network, underWay }: { network: Network; underWay: Operati
         <span className="sub muted mono">{network.spec.chain_id}</span>
       </th>
       <td className="col-state">
-        <State label={stateLabel(network, underWay)} />
+        <State label={stateLabel(network)} />
         <EndSign network={network} />
       </td>
       <td className="col-number">

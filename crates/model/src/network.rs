@@ -277,6 +277,9 @@ pub struct Network {
     pub disk_bytes: Option<u64>,
     /// The operation that is under way.
     pub operation: Option<OperationId>,
+    /// And what that does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub operation_kind: Option<OperationKind>,
     /// When it was declared, Unix milliseconds.
     pub created_at_ms: u64,
     /// When it last answered, Unix milliseconds.

@@ -79,7 +79,7 @@ function NetworkView({ network, tab, node }: { network: Network; tab: Tab; node:
       </nav>
       <PageHead
         title={network.name}
-        aside={<Badge label={stateLabel(network, operation?.kind)} />}
+        aside={<Badge label={stateLabel(network)} />}
         actions={<NetworkActions network={network} />}
       >
         <p className="why" role="status">

@@ -149,7 +149,5 @@ fn at(
 
 /// The kind of the operation that is under way.
 pub(super) fn under_way(observed: &Observation) -> Option<OperationKind> {
-    let id = observed.record.network.operation.as_ref()?;
-    let operation = observed.record.operation.as_ref().filter(|operation| operation.id == *id)?;
-    Some(operation.kind)
+    observed.record.operation_under_way().map(|operation| operation.kind)
 }

@@ -72,6 +72,7 @@ pub(crate) fn network(record: &Record, beside: Beside) -> Network {
         disk_bytes: (!disks.is_empty())
             .then(|| disks.values().copied().fold(0, u64::saturating_add)),
         operation: row.operation.clone(),
+        operation_kind: record.operation_under_way().map(|operation| operation.kind),
         created_at_ms: row.created_at_ms,
         answered_at_ms: live.and_then(|live| live.answered_at_ms),
         conditions: live.map(|live| live.conditions.clone()).unwrap_or_default(),

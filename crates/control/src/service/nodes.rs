@@ -204,8 +204,7 @@ async fn load(
 
 /// The operation that does this to the node, if it is under way.
 fn under_way(record: &Record, kind: OperationKind, name: &String) -> Option<Operation> {
-    let id = record.network.operation.as_ref()?;
-    let operation = record.operation.as_ref().filter(|operation| operation.id == *id)?;
+    let operation = record.operation_under_way()?;
     let same = operation.kind == kind && operation.nodes.contains(name);
     (same && record.network.state == NetworkState::Usable).then(|| operation.clone())
 }

@@ -226,6 +226,12 @@ impl Record {
         after.max().unwrap_or(0).max(self.network.status.next_ordinal)
     }
 
+    /// The operation under way.
+    pub(crate) fn operation_under_way(&self) -> Option<&Operation> {
+        let id = self.network.operation.as_ref()?;
+        self.operation.as_ref().filter(|operation| operation.id == *id)
+    }
+
     /// The operation under way, to be changed.
     pub(crate) fn current_operation(&mut self) -> Option<&mut Operation> {
         let id = self.network.operation.as_ref()?;
