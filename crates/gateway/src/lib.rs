@@ -10,9 +10,8 @@
 //!   route table holds hashes only.
 //! - **A key that is good no more serves nothing**, what is under way with it included: when a table
 //!   without it comes into force, or its time is over, answers that are being read and open `WebSockets`
-//!   end. How often a key may be used, and
-//!   all networks of an organization asked, is held here ([`rate`]); what it may ask is held by the node, which
-//!   is told of it in a header that clients can't set.
+//!   end. How often a key may be used, and all networks of an organization asked, is held here ([`rate`]);
+//!   what a key may ask is held by the node, which is told of it in a header that clients can't set.
 //! - **A request is sent once.** Another node is tried only when the first could not be connected to,
 //!   or when it is certain that it has read nothing.
 //! - **One client sees one node** while that node is well. Nodes of a network are equal but not at the

@@ -1,4 +1,5 @@
-//! How often a key may be used, or an organization's networks asked: a bucket that fills at its rate, in one atomic number.
+//! How often a key may be used, or an organization's networks asked: a bucket that fills at its rate, in
+//! one atomic number.
 //!
 //! The number is the instant at which the bucket will be full again ("theoretical arrival time" of the
 //! [generic cell rate algorithm]). A call moves it on by one call's share of a second; where that would

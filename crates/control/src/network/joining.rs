@@ -95,7 +95,7 @@ pub(super) fn plan(observed: &Observation, plan: &mut Plan) {
         return at(observed, plan, (step::REGISTRATION, text), held_up);
     }
     let newest = newest(observed);
-    let operation = observed.record.operation.as_ref();
+    let operation = observed.record.operation_under_way();
     let waits = operation.is_some_and(|one| one.steps.iter().any(|one| one.name == step::BLOCKS));
     for node in nodes.iter().filter(|_| waits) {
         let Some(report) = observed.report(node) else { continue };

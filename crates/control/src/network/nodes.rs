@@ -55,8 +55,7 @@ pub(crate) fn check_now(record: &Record, wanted: OperationKind) -> Checked<()> {
             "a destroy is not taken back".to_owned(),
         );
     }
-    let operation = record.operation.as_ref();
-    let under_way = operation.filter(|one| network.operation.as_ref() == Some(&one.id));
+    let under_way = record.operation_under_way();
     let adds = under_way.is_some_and(|one| one.kind == OperationKind::AddNodes);
     let gives_way = adds && wanted == OperationKind::RemoveNode;
     match under_way {

@@ -1,5 +1,5 @@
-//! Nodes that come, go and are replaced while a network lives, as the service offers it: what the chain has of them,
-//! and intent in.
+//! Nodes that come, go and are replaced while a network lives, as the service offers it: what the chain
+//! has of them, and intent in.
 
 use windlass_model::{
     OrganizationId, Problem,
@@ -160,7 +160,7 @@ impl Control {
         Box::pin(declared).await
     }
 
-    /// What is asked for is done already.
+    /// What is asked for is under way already.
     fn as_it_is(&self, record: &Record, operation: Operation) -> Accepted {
         let network = self.view(record);
         Accepted { network, operation: Some(operation), warnings: Vec::new() }
